@@ -1,0 +1,18 @@
+"""`minigrad.nn`: layers, losses and how to start and hold their parameters. PyTorch's torch.nn.
+
+In reading order: `parameter.py`, `modules/module.py` (and the three files it names), `modules/linear.py`, then any
+layer; `init.py` (initial weights), `functional.py` (the same functions without modules), `utils/`.
+"""
+
+if __name__ == "nn":
+    raise ImportError(
+        "import minigrad.nn, not nn: Python found the folder nn/ because it runs in the repository's root, and "
+        "importing it by that name would make a second copy of every class. Write `from minigrad import nn`."
+    )
+
+from minigrad.nn import functional, init, modules, parameter, utils
+from minigrad.nn.modules import *  # noqa: F403
+from minigrad.nn.modules import __all__ as _layers
+from minigrad.nn.parameter import Buffer, Parameter
+
+__all__ = ["Buffer", "Parameter", "functional", "init", "modules", "parameter", "utils", *_layers]

@@ -1,0 +1,98 @@
+"""The machine a run was made on, and how many threads everyone got."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+READ_AT_IMPORT = ("numpy", "numba", "torch")
+RE_EXECUTED = "MINIGRAD_BENCH_PINNED"
+
+
+def pin_threads(count: int, argv: list[str], environ=os.environ, modules=sys.modules, execve=os.execve) -> None:
+    """Give every numeric library `count` threads.
+
+    The libraries read these variables when they are loaded.  If one is loaded already and the variables say otherwise
+    (a site hook imported it), the process starts itself again with them set.
+    """
+    wanted = dict.fromkeys(THREAD_VARIABLES, str(count))
+    if count > 1:
+        wanted["OMP_WAIT_POLICY"] = "passive"  # spinning threads stall for a scheduler slice on a busy machine
+    if all(environ.get(name) == value for name, value in wanted.items()):
+        return
+    environ.update(wanted)
+    if any(name in modules for name in READ_AT_IMPORT):
+        if environ.get(RE_EXECUTED):
+            raise RuntimeError("bench: the thread counts do not stay set: something resets them at start-up")
+        environ[RE_EXECUTED] = "1"
+        execve(sys.executable, [sys.executable, "-m", "bench", *argv], environ)
+
+
+def set_threads(count: int) -> None:
+    """Say the same to those that can be told after their import."""
+    from minigrad.kernels.dispatch import set_num_threads
+
+    set_num_threads(count)
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(count)
+
+
+def cpu_model() -> str:
+    """The processor's name; where the system does not tell, its architecture."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def versions(names=("minigrad", "numpy", "numba", "llvmlite", "torch")) -> dict[str, str]:
+    """The versions of those that are installed."""
+    found = {name: next(iter(metadata.distributions(name=name)), None) for name in names}
+    return {name: distribution.version for name, distribution in found.items() if distribution}
+
+
+def blas_libraries() -> list[str]:
+    """The BLAS and OpenMP libraries in this process with their thread counts, if threadpoolctl is there to ask."""
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        return []
+    return [
+        f"{pool['internal_api']} {pool['version'] or ''} ({Path(pool['filepath']).name.partition('.')[0]}): "
+        f"{pool['num_threads']} threads"
+        for pool in threadpool_info()
+    ]
+
+
+def describe(threads: int, clock_name: str) -> dict:
+    """Everything a reader needs to judge the figures; goes into the header and the JSON file."""
+    try:
+        load = round(os.getloadavg()[0], 2)
+    except OSError:
+        load = None
+    return {
+        "cpu": cpu_model(),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "versions": versions(),
+        "threads": threads,
+        "clock": clock_name,
+        "load_average": load,
+        "libraries": blas_libraries(),
+    }

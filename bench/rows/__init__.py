@@ -1,0 +1,13 @@
+"""The rows, by family. A family module gives `rows()`: a list of `Row`s, in the order they are shown."""
+
+from __future__ import annotations
+
+from bench.row import Row
+
+
+def all_rows() -> list[Row]:
+    """Every row written out in this folder, then those derived from the kernels themselves."""
+    from bench.rows import conv, elementwise, kernels, losses, optimizers, overhead, reductions, startup, training
+
+    families = (overhead, elementwise, reductions, losses, conv, optimizers, training, startup, kernels)
+    return [row for family in families for row in family.rows()]

@@ -1,0 +1,44 @@
+"""Inputs for rows: the same numbers for every side, fresh in each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.timing import Work
+
+
+def normal(*shape, seed=0) -> np.ndarray:
+    """float32 draws from N(0, 1)."""
+    return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+
+
+def positive(*shape, seed=0) -> np.ndarray:
+    """float32 draws from (0.1, 10)."""
+    return np.random.default_rng(seed).uniform(0.1, 10, shape).astype(np.float32)
+
+
+def classes(count, n, seed=0) -> np.ndarray:
+    """n int64 class numbers below `count`."""
+    return np.random.default_rng(seed).integers(0, count, n)
+
+
+def leaf(lib, array):
+    """A tensor of `lib` with its own copy of `array` that wants its gradient."""
+    return lib.tensor(array, requires_grad=True)
+
+
+def both_ways(lib, function, *arrays) -> Work:
+    """Forward through `function(*leaves)` and back to the leaves; the result is their gradients.
+
+    A gradient of ones is fed in, made once: going back from `output.sum()` would time a reduction as well.
+    """
+    leaves = [leaf(lib, array) for array in arrays]
+    output = function(*leaves)
+    ones = lib.ones(tuple(output.shape)) if output.ndim else None
+
+    def run():
+        for each in leaves:
+            each.grad = None
+        function(*leaves).backward(ones)
+
+    return Work(run, result=lambda _: [each.grad for each in leaves])

@@ -1,0 +1,77 @@
+"""What a user waits for before anything happens: the import, and the demo's first training step.
+
+Each sample is a fresh process; its first, untimed run fills the caches of bytecode and compiled kernels, so what is
+timed is every start but the first.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+from bench.row import TORCH, Row
+from bench.timing import Work
+
+IMPORT = """
+import time
+start = time.process_time()
+import {name}
+print(time.process_time() - start)
+"""
+
+# Whatever optimizer the demo trains with, its first step ends the process. The clock is the system's monotonic one,
+# shared by all processes, so the parent's reading is the start.
+FIRST_STEP = """
+import os, sys, time
+import minigrad.optim as optim
+
+def ends_here(step):
+    def first(self, *args, **kwargs):
+        step(self, *args, **kwargs)
+        print("first step", time.monotonic(), file=sys.__stdout__, flush=True)
+        os._exit(0)
+    return first
+
+for kind in vars(optim).values():
+    if isinstance(kind, type) and "step" in vars(kind):
+        kind.step = ends_here(kind.step)
+
+from minigrad.cli import main
+main(["demo", "--epochs", "1", "--no-plots", "--out", sys.argv[1]])
+"""
+
+
+def python(code, *arguments) -> str:
+    """Run `code` in a fresh interpreter that may write its bytecode cache, as a user's does; its standard output."""
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run([sys.executable, "-c", code, *arguments], env=environ, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"bench: a start-up row's process failed ({done.returncode}):\n{done.stderr.strip()}")
+    return done.stdout
+
+
+def importing(lib) -> Work:
+    """CPU seconds of `import lib` in a new process; the interpreter's own start is not counted."""
+    return Work(lambda: float(python(IMPORT.format(name=lib.__name__))), self_timed=True)
+
+
+def first_step(lib) -> Work:
+    """Seconds on the wall from starting `minigrad demo` to the end of its first optimizer step."""
+
+    def run():
+        with tempfile.TemporaryDirectory() as folder:
+            start = time.monotonic()
+            lines = python(FIRST_STEP, os.path.join(folder, "out")).splitlines()
+            return float(next(line.split()[-1] for line in lines if line.startswith("first step"))) - start
+
+    return Work(run, self_timed=True)
+
+
+def rows() -> list[Row]:
+    return [
+        Row("startup/import", importing, (TORCH,), targets={TORCH: 0.4}, alike=False),
+        Row("startup/demo to its first step", first_step, (), targets={"seconds": 1.5}, alike=False),
+    ]

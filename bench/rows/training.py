@@ -1,0 +1,87 @@
+"""Whole training steps: zero_grad, forward, loss, backward, optimizer step.
+
+The targets are reshuffled from step to step.  On one fixed batch a network memorises it, its gradients sink towards
+zero, Adam's squares become denormal numbers, and each library slows down at a different moment: the same library
+against itself then gives anything from 0.7 to 1.4.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import cycle
+
+import numpy as np
+
+from bench.row import TORCH, Row
+from bench.rows.make import classes, normal
+
+SHUFFLES = 32
+
+
+def mlp(nn):
+    return nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 10))
+
+
+def cnn(nn):
+    """28x28 digits: two convolutions, each pooled, and a linear head."""
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(32 * 7 * 7, 10),
+    )  # fmt: skip
+
+
+def small_cnn(nn):
+    """The demo's network for its 8x8 scans, without the dropout."""
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(32 * 2 * 2, 10),
+    )  # fmt: skip
+
+
+def moons(nn):
+    return nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 1), nn.Tanh())
+
+
+def shuffled(lib, target):
+    """An endless round of tensors: `target` in SHUFFLES orders."""
+    rng = np.random.default_rng(0)
+    return cycle([lib.tensor(rng.permutation(target)) for _ in range(SHUFFLES)])
+
+
+def step(build, shape, target, loss, torch_options, lib):
+    """One step of `build`'s network; returns the loss, which must be the same everywhere: the seeds are the same."""
+    lib.manual_seed(0)
+    model = build(lib.nn)
+    options = torch_options if lib.__name__ == TORCH else {}
+    optimizer = lib.optim.Adam(model.parameters(), lr=1e-3, **options)
+    x = lib.tensor(normal(*shape))
+    targets = shuffled(lib, target)
+    function = getattr(lib.nn.functional, loss)
+
+    def run():
+        optimizer.zero_grad()
+        value = function(model(x), next(targets))
+        value.backward()
+        optimizer.step()
+        return value
+
+    return run
+
+
+def rows() -> list[Row]:
+    signs = np.sign(normal(100, 1, seed=5))
+    digits = classes(10, 64)
+    mlp_step = partial(step, mlp, (64, 784), digits, "cross_entropy")
+    return [
+        Row("step/MLP 784-256-128-10 B64 Adam", partial(mlp_step, {}), targets={TORCH: 0.6}),
+        Row("step/MLP 784-256-128-10 B64 Adam (torch foreach)", partial(mlp_step, {"foreach": True}), (TORCH,)),
+        Row("step/MLP 784-256-128-10 B64 Adam (torch fused)", partial(mlp_step, {"fused": True}), (TORCH,)),
+        Row("step/CNN 28x28 B64 Adam", partial(step, cnn, (64, 1, 28, 28), digits, "cross_entropy", {})),
+        Row(
+            "step/CNN of the demo 8x8 B32 Adam",
+            partial(step, small_cnn, (32, 1, 8, 8), digits[:32], "cross_entropy", {}),
+        ),
+        Row("step/moons 2-16-16-1 B100 Adam", partial(step, moons, (100, 2), signs, "mse_loss", {})),
+    ]

@@ -1,0 +1,167 @@
+"""The general path of a pointwise op: numbers, mixed dtypes, 0-dim tensors, and good errors.
+
+The generated doors (`door.py`) handle the common case, tensors of one float type, and send all else here.
+Type promotion is PyTorch's: tensors with dimensions decide over 0-dim tensors, those over Python numbers, and a lower
+rank speaks only by raising the *kind* (bool < integer < float), never the width.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import math
+import threading
+
+import numpy as np
+
+from minigrad.autograd.modes import is_grad_enabled
+from minigrad.autograd.node import node_of, record
+from minigrad.dtypes import from_numpy_dtype, get_default_dtype
+from minigrad.errors import shape_text
+from minigrad.registry import TENSORS
+from minigrad.tensor import Tensor, wrap
+
+F32, F64, I64, BOOL = (np.dtype(t) for t in ("f4", "f8", "i8", "?"))
+_RANK = {"b": 0, "u": 1, "i": 1, "f": 2}
+NUMBER = (bool, int, float, np.generic)
+OPERAND = (Tensor, *NUMBER)
+
+
+class _Quiet(threading.local):
+    """`quiet.run(kernel, *arrays)` calls a kernel with NumPy's floating-point warnings off, as PyTorch has none.
+
+    Running in a context of our own costs next to nothing and leaves the caller's `np.seterr` alone; `np.errstate`
+    would cost more than the kernel of a small array.
+    """
+
+    def __init__(self):
+        context = contextvars.Context()
+        context.run(np.seterr, all="ignore")
+        self.run = context.run
+
+
+quiet = _Quiet()
+
+
+def promote_two(a, b):
+    """The dtype in which two dtypes of equal standing meet (None: nothing there)."""
+    if a is None or b is None:
+        return b if a is None else a
+    if (a.kind == "f") != (b.kind == "f"):
+        return a if a.kind == "f" else b
+    return np.promote_types(a, b)
+
+
+def promote(args) -> np.dtype:
+    """PyTorch's result_type of tensors and numbers, as a NumPy dtype."""
+    with_dims = zero_dim = number = None
+    for arg in args:
+        if isinstance(arg, Tensor):
+            if arg._shape:
+                with_dims = promote_two(with_dims, arg.array.dtype)
+            else:
+                zero_dim = promote_two(zero_dim, arg.array.dtype)
+        elif isinstance(arg, bool | np.bool_):
+            number = promote_two(number, BOOL)
+        elif isinstance(arg, int | np.integer):
+            number = promote_two(number, I64)
+        else:
+            number = promote_two(number, get_default_dtype().numpy)
+    return _over(with_dims, _over(zero_dim, number))
+
+
+def _over(high, low):
+    if high is None or low is None:
+        return low if high is None else high
+    return high if _RANK[high.kind] >= _RANK[low.kind] else low
+
+
+_constants: dict = {}
+
+
+def constant(number, dtype):
+    """A Python number as a read-only 0-dim tensor. Small ones are kept: making an array costs more than a lookup."""
+    key = (number, type(number), dtype)
+    tensor = _constants.get(key)
+    if tensor is None or (number == 0 and math.copysign(1, number) < 0):  # -0.0 and 0.0 are one key
+        tensor = wrap(np.asarray(np.asarray(number).astype(dtype)))
+        tensor.array.flags.writeable = False
+        if len(_constants) < 1000 and number != 0:
+            _constants[key] = tensor
+    return tensor
+
+
+def as_tensor(arg, dtype, op, argument):
+    if isinstance(arg, Tensor):
+        return arg if arg.array.dtype == dtype else TENSORS["to_dtype"](arg, dtype)
+    if isinstance(arg, NUMBER):
+        return constant(arg, dtype)
+    raise not_a_tensor(op, argument, arg)
+
+
+def not_a_tensor(op, argument, value):
+    hint = "; use minigrad.from_numpy or minigrad.tensor" if isinstance(value, np.ndarray | list | tuple) else ""
+    return TypeError(f"{op.name}(): argument '{argument}' must be Tensor, not {type(value).__name__}{hint}")
+
+
+def operands(op, args):
+    """The inputs of a pointwise op as tensors of one dtype."""
+    for name, arg in zip(op.inputs, args, strict=True):
+        if not isinstance(arg, OPERAND):
+            raise not_a_tensor(op, name, arg)
+    dtype = promote(args)
+    if op.floats and dtype.kind != "f":
+        dtype = get_default_dtype().numpy
+    return [as_tensor(arg, dtype, op, name) for name, arg in zip(op.inputs, args, strict=True)]
+
+
+def run_kernel(op, arrays, attrs=()):
+    kernel = op.kernels.get(arrays[0].dtype, op.twin)
+    try:
+        y = quiet.run(kernel, *arrays, *attrs)
+    except ValueError as error:
+        if "broadcast" not in str(error):
+            raise
+        raise broadcast_error(op, [a.shape for a in arrays]) from None
+    except np.exceptions.DTypePromotionError:
+        raise TypeError(f"{op.name}(): not implemented for {from_numpy_dtype(arrays[0].dtype)}") from None
+    except TypeError as error:
+        if "not supported for the input types" not in str(error) and "ufunc" not in str(error):
+            raise
+        raise RuntimeError(f'"{op.name}" not implemented for {from_numpy_dtype(arrays[0].dtype)!r}') from None
+    return y if y.__class__ is np.ndarray else np.asarray(y)
+
+
+def broadcast_error(op, shapes):
+    """PyTorch's message, with the op and the whole shapes added."""
+    text = f"{op.name}: shapes {' and '.join(shape_text(s) for s in shapes)} do not broadcast"
+    a, b = shapes[0], shapes[-1]
+    for back in range(1, min(len(a), len(b)) + 1):
+        if a[-back] != b[-back] and 1 not in (a[-back], b[-back]):
+            where = max(len(a), len(b)) - back
+            text = (
+                f"The size of tensor a ({a[-back]}) must match the size of tensor b ({b[-back]}) at non-singleton "
+                f"dimension {where}. ({text})"
+            )
+            break
+    return RuntimeError(text)
+
+
+def general(op, args, attrs=()):
+    """Any mix of tensors and numbers. Returns a tensor even where all inputs are numbers."""
+    tensors = operands(op, args)
+    out = wrap(run_kernel(op, [t.array for t in tensors], attrs))
+    if op.rules and is_grad_enabled():
+        nodes = tuple([node_of(t) for t in tensors])
+        if any([node is not None for node in nodes]):
+            shapes = tuple([t._shape for t in tensors])
+            meta = shapes if any([s != out._shape for s in shapes]) else None
+            given = attrs or numbers_given(args)
+            out.node = record(op, nodes, op.keep(nodes, tensors, out.array), out._shape, given, meta)
+    return out
+
+
+def numbers_given(args):
+    """{position: number} of the operands that were numbers, for the drawing; None if there were none."""
+    return {i: arg for i, arg in enumerate(args) if not isinstance(arg, Tensor)} or None
+
+

@@ -1,0 +1,188 @@
+"""Writing in place, with the graph kept right: `x.add_(y)`, `x[mask] = 0`, `out += residual`, writes through views.
+
+Comes after `door.py`.  An in-place op computes its result, copies it into the tensor's memory, dates the write, and
+gives the tensor a new history.  If the tensor is a view, it is the *base's* history that changes: a `CopySlices` node
+says "the base as it was, except for this part", and every other view of that base derives its history anew when asked
+(`node.node_of`).  What is refused is refused as PyTorch refuses it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minigrad.autograd.engine import fit
+from minigrad.autograd.general import as_tensor, operands, quiet, run_kernel
+from minigrad.autograd.modes import is_grad_enabled
+from minigrad.autograd.node import (
+    COPY_SLICES, FREED, LEAF, bump, extra_of, multi_view_text, node_of, record,
+)  # fmt: skip
+from minigrad.errors import shape_text
+from minigrad.registry import OPS, TENSORS
+from minigrad.tensor import Tensor, wrap
+
+_RANK = {"b": 0, "u": 1, "i": 1, "f": 2}
+
+LEAF_TEXT = "a leaf Variable that requires grad is being used in an in-place operation."
+
+
+def check_writable(tensor):
+    """PyTorch's check, in its order; called where some input requires grad and recording is on."""
+    view = tensor.view
+    if view is None:
+        if tensor.node is not None and tensor.node.op is LEAF:
+            raise RuntimeError(LEAF_TEXT + " Write under no_grad(), or to a clone().")
+        return
+    if view.mode == "multi":
+        raise RuntimeError(multi_view_text(view, "is being modified inplace"))
+    if view.mode == "no_grad":
+        raise RuntimeError(
+            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this "
+            "use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view "
+            "and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both "
+            "outside (if you want the inplace to be tracked)."
+        )
+    base = view.base.node
+    if base is not None and base.op is LEAF:
+        raise RuntimeError("a view of " + LEAF_TEXT + " Write under no_grad(), or to a view of a clone().")
+
+
+def write(op, tensor, args=(), attrs=()):
+    """tensor = op(tensor, *args), in the tensor's own memory and with its history. Returns the tensor."""
+    if op.pointwise:
+        inputs = operands(op, (tensor, *args))
+    else:
+        inputs = [tensor, *[as_tensor(a, tensor.array.dtype, op, i) for i, a in zip(op.inputs[1:], args, strict=True)]]
+    dtype = inputs[0].array.dtype
+    if _RANK[dtype.kind] > _RANK[tensor.array.dtype.kind]:
+        raise RuntimeError(
+            f"{op.name}_: result type {TENSORS['type_name'](dtype)} can't be cast to the desired output type "
+            f"{TENSORS['type_name'](tensor.array.dtype)}"
+        )
+    nodes = tuple([node_of(t) for t in inputs])
+    recording = bool(op.rules) and is_grad_enabled() and any([n is not None for n in nodes])
+    if recording:
+        check_writable(tensor)
+        if op.saves_first:  # the rule will need the old values: keep a copy of them, for every alias
+            old = wrap(inputs[0].array.copy())
+            old.node = nodes[0]
+            inputs = [old if t is inputs[0] else t for t in inputs]
+    arrays = [t.array for t in inputs]
+    result = run_kernel(op, arrays, attrs) if op.pointwise else quiet.run(op.namespace["kernel"], *arrays, *attrs)
+    if result.shape != tensor._shape:
+        raise RuntimeError(
+            f"{op.name}_: output with shape {shape_text(tensor._shape)} doesn't match the broadcast shape "
+            f"{shape_text(result.shape)}"
+        )
+    store(tensor.array, result)
+    version = bump(tensor, op.name + "_")
+    if recording:
+        shapes = tuple([t._shape for t in inputs])
+        node = record(op, nodes, op.keep(nodes, inputs, tensor.array), tensor._shape, attrs or None, shapes)
+        if op.saves_output:
+            extra_of(node).vc = version
+        rebase(tensor, node)
+    return tensor
+
+
+def store(target, values):
+    if not target.flags.writeable:
+        raise RuntimeError(
+            "unsupported operation: the tensor's memory is read-only or shared by several elements (an expanded view); "
+            "clone() the tensor before writing to it"
+        )
+    quiet.run(np.copyto, target, values, "unsafe")
+
+
+def rebase(tensor, node):
+    """Make `node` the history of what was written: of the tensor, or of the base it is a view of."""
+    if tensor.view is None:
+        _move_retain(tensor.node, node)
+        tensor.node = node
+        return
+    base = tensor.view.base
+    slices = record(COPY_SLICES, (base.node, *node.parents[1:]), (node,), base._shape, (tensor.view.chain,))
+    _move_retain(base.node, slices)
+    base.node = slices
+
+
+def _move_retain(old, new):
+    if old is not None and old.extra is not None and old.extra.retain:
+        old.extra.retain = False
+        extra_of(new).retain = True
+
+
+def method(op):
+    """The Tensor method `X_` of a pointwise op."""
+    count, defaults, names = len(op.inputs), op.attr_defaults, op.attrs
+    keywords = op.__dict__.get("keywords")
+
+    def in_place(self, *args, **kwargs):
+        if not isinstance(self, Tensor):
+            raise TypeError(f"{op.name}_(): argument 'input' must be Tensor, not {type(self).__name__}")
+        if keywords is not None and kwargs:
+            return write(OPS["copy"], self, (op.function(self, *args, **kwargs),))
+        if kwargs or len(args) != count - 1 + len(names):
+            args = _arrange(op, args, kwargs, defaults)
+        return write(op, self, args[: count - 1], tuple(args[count - 1 :]))
+
+    in_place.__name__ = in_place.__qualname__ = op.name + "_"
+    in_place.__doc__ = f"In-place form of `{op.name}`: writes the result into this tensor's memory and returns it."
+    in_place.__module__ = "minigrad"
+    return in_place
+
+
+def _arrange(op, args, kwargs, defaults):
+    """Positional and keyword arguments in the order of the op's parameters after the first."""
+    order = (*op.inputs[1:], *op.attrs)
+    if len(args) > len(order):
+        raise TypeError(f"{op.name}_() takes {len(order) + 1} positional arguments but {len(args) + 1} were given")
+    values = dict(zip(order, args, strict=False))
+    for name, value in kwargs.items():
+        if name not in order:
+            raise TypeError(f"{op.name}_() got an unexpected keyword argument {name!r}")
+        if name in values:
+            raise TypeError(f"{op.name}_() got multiple values for argument {name!r}")
+        values[name] = value
+    missing = [name for name in order if name not in values and name not in defaults]
+    if missing:
+        raise TypeError(f"{op.name}_() missing required argument: {missing[0]!r}")
+    return [values[name] if name in values else defaults[name] for name in order]
+
+
+def _slices(node, g, copy, replay, assign, program):
+    """Backward of a write to a part: the part's gradient goes through the write, the rest passes on."""
+    if node.saved is None:
+        raise RuntimeError(FREED)
+    (inner,), (chain,) = node.saved, node.attrs
+    rest = copy(g)
+    part = replay(chain, rest)
+    grads = fit(getattr(inner.op, program)(inner, copy(part)), inner, program)
+    if node.parents[0] is None:
+        return (None, *grads[1:])
+    assign(part, grads[0])
+    return (rest, *grads[1:])
+
+
+def _replay_arrays(chain, array):
+    for op, attrs, *_ in chain:
+        array = op.namespace["kernel"](array, *attrs)
+    return array
+
+
+def _replay_tensors(chain, tensor):
+    for op, attrs, *_ in chain:
+        tensor = op.function(tensor, *attrs)
+    return tensor
+
+
+def _assign_array(part, grad):
+    part[...] = 0 if grad is None else grad
+
+
+def _assign_tensor(part, grad):
+    write(OPS["copy"], part, (0.0 if grad is None else grad,))
+
+
+COPY_SLICES.saved = ("node",)
+COPY_SLICES.run = lambda n, g: _slices(n, g, lambda a: np.array(a), _replay_arrays, _assign_array, "run")
+COPY_SLICES.rule = lambda n, g: _slices(n, g, TENSORS["clone"], _replay_tensors, _assign_tensor, "rule")

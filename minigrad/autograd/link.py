@@ -1,0 +1,125 @@
+"""Putting the blocks to work: from each block its door, its two backward programs, its methods and its names.
+
+Comes after `door.py` (source of the forward) and `rules.py` (source of the backward).  `link()` runs once when minigrad
+is imported, and again whenever a block is added (a user's own op, see CONTRIBUTING).  It compiles no kernel.
+"""
+
+from __future__ import annotations
+
+from minigrad.autograd import door, fuse, inplace, rules
+from minigrad.kernels.dispatch import watch_backend
+from minigrad.registry import (
+    COMPOSITES, FUNCTION, FUNCTIONAL, HELPERS, INPLACE, METHOD, OPS, TENSORS, arrays, link_arrays, tensors,
+)  # fmt: skip
+from minigrad.tensor import Tensor, named_tuple
+
+FUNCTIONS: dict[str, object] = {}  # minigrad.X
+FUNCTIONALS: dict[str, object] = {}  # minigrad.nn.functional.X
+_linked: set[str] = set()
+
+REFLECTED = {
+    "__rsub__": "sub", "__rtruediv__": "div", "__rpow__": "pow", "__rmatmul__": "matmul", "__rmod__": "remainder",
+    "__rfloordiv__": "floor_divide",
+}  # fmt: skip
+IN_PLACE_OPERATORS = {
+    "__iadd__": "add_", "__isub__": "sub_", "__imul__": "mul_", "__itruediv__": "div_", "__ipow__": "pow_",
+}  # fmt: skip
+
+
+def link():
+    """Make all that is derived from the blocks read so far."""
+    fresh = [op for name, op in OPS.items() if name not in _linked]
+    link_arrays()
+    for op in fresh:
+        build(op)
+    for name, function in (*HELPERS.items(), *COMPOSITES.items()):
+        if name not in TENSORS:
+            TENSORS[name] = tensors(function)
+            if name in COMPOSITES:
+                publish(function, name, TENSORS[name])
+    tensors.refresh()
+    for op in fresh:
+        choose(op)
+        _linked.add(op.name)
+    for operator, name in REFLECTED.items():
+        if name in TENSORS and operator not in Tensor.__dict__:
+            setattr(Tensor, operator, reflected(TENSORS[name]))
+    for operator, name in IN_PLACE_OPERATORS.items():
+        if name in Tensor.__dict__ and operator not in Tensor.__dict__:
+            setattr(Tensor, operator, Tensor.__dict__[name])
+
+
+def reflected(function):
+    def operator(self, other):
+        return function(other, self)
+
+    return operator
+
+
+def build(op):
+    body = op.__dict__
+    op.keep = staticmethod(door.make_keep(op))
+    public = body.get("prepare") or body.get("keywords") or body.get("scalar") or body["forward"]
+    names = op.namespace = {**door.NAMES, "op": op, "many": door.many}
+    if "prepare" in body:
+        names["prepare"] = tensors(body["prepare"])
+    if body.get("keywords"):
+        names["keywords"] = tensors(body["keywords"])
+        names |= {f"default_{name}": value for name, value in public.__kwdefaults__.items()}
+    if op.result:
+        names["result"] = named_tuple(op.result, ("values", *op.aux[: op.nout - 1]))
+    source = door.pointwise_source(op) if op.pointwise else door.forward_source(op)
+    function = op.function = staticmethod(door.make(source, names, op.name)).__func__
+    function.__defaults__, function.__kwdefaults__ = public.__defaults__, public.__kwdefaults__
+    function.__doc__, function.__module__ = op.__doc__, "minigrad"
+    rules.build(op)
+    TENSORS[op.name] = function
+    publish(op, op.name, function)
+
+
+def publish(block, name, function):
+    """Hang a function where its block says it is known."""
+    for known in (name, *block.alias):
+        if FUNCTION in block.public:
+            FUNCTIONS[known] = function
+        if METHOD in block.public and known not in Tensor.__dict__:
+            setattr(Tensor, known, function)
+        if FUNCTIONAL in block.public:
+            FUNCTIONALS[known] = with_inplace(block, function) if getattr(block, "inplace_keyword", False) else function
+        if INPLACE in block.public:
+            setattr(Tensor, known + "_", inplace.method(block))
+            if FUNCTION in block.public:
+                FUNCTIONS[known + "_"] = getattr(Tensor, known + "_")
+            else:
+                FUNCTIONALS[known + "_"] = getattr(Tensor, known + "_")
+                delattr(Tensor, known + "_")
+    for operator in block.dunder:
+        setattr(Tensor, operator, function)
+
+
+def with_inplace(op, function):
+    """F.relu(input, inplace=False) and its kind."""
+    written = inplace.method(op)
+    signature, call, _ = door.signature_of(op.__dict__["scalar"])
+    source = (
+        f"def {op.name}({signature}, inplace=False):\n    return written({call}) if inplace else function({call})\n"
+    )
+    made = door.make(source, {"written": written, "function": function}, op.name)
+    made.__defaults__ = (*(function.__defaults__ or ()), False)
+    made.__doc__, made.__module__ = op.__doc__, "minigrad.nn.functional"
+    return made
+
+
+def choose(op):
+    """Bind the op to the kernels of the backend now in force; compiling waits for the first call."""
+    if op.pointwise:
+        fuse.choose_forward(op)
+        fuse.choose_rules(op)
+    else:
+        op.namespace["kernel"] = arrays(op.__dict__["forward"])
+
+
+@watch_backend
+def choose_all(backend):
+    for name in _linked:
+        choose(OPS[name])

@@ -1,0 +1,229 @@
+"""The graph as data: what a recorded operation leaves behind.
+
+Comes after `registry.py` (which says what an op is) and before `door.py` (which makes nodes) and `engine.py`
+(which walks them).  Nothing here computes; the drawer, the stepper and the engine all read these few classes.
+
+    Tensor ──node──▶ Node(op=mul) ──parents──▶ Node(op=add) ──▶ Leaf   (arrows run from results to inputs only)
+
+A node points at the *nodes* of its inputs, never at its output, so there are no reference cycles and a dropped
+result frees its whole graph by reference counting.  Arrays stay alive only where a rule named them (`saved`).
+
+One clock (`tick`) dates nodes and writes alike: a saved tensor is stale exactly when it was written to after the
+node that saved it was made (`tensor.vc.time > node.seq`), so no version number needs to be stored with a save.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+
+from minigrad.autograd.modes import is_grad_enabled
+
+__all__ = ["COPY_SLICES", "LEAF", "PICK", "Extra", "Leaf", "Node", "SpecialOp", "Version", "View"]
+
+tick = itertools.count(1).__next__
+
+HISTORY_KEPT = 8  # how many of the last writes a version remembers, for the error message
+
+FREED = (
+    "Trying to backward through the graph a second time (or directly access saved tensors after they have already "
+    "been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
+    "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access "
+    "saved tensors after calling backward."
+)
+
+
+class Version:
+    """How often a memory was written to (`count`), when last (`time`) and by what (`log`). Shared by a base and its
+    views; made only when first needed."""
+
+    __slots__ = ("count", "log", "time")
+
+    def __init__(self):
+        self.count = self.time = 0
+        self.log = ()
+
+
+class View:
+    """How a view is derived from its base: `chain` is a tuple of (op, attrs, saved) to repeat on the base's node.
+
+    `seen` is the base's node at the last derivation and `time` its date: after a write to the base the view's
+    history is derived anew, lazily (`node_of`). `mode` is None, "no_grad" or "multi" (see `inplace.check_writable`).
+    """
+
+    __slots__ = ("base", "chain", "mode", "seen", "time")
+
+
+class Extra:
+    """The rare things hung on a node: hooks, a kept gradient, the version of an output that was saved."""
+
+    __slots__ = ("after", "grad", "hooks", "retain", "vc")
+
+    def __init__(self):
+        self.hooks = {}
+        self.after = {}
+        self.retain = False
+        self.vc = self.grad = None
+
+
+class Node:
+    """One recorded operation.
+
+    op       the op block (or a `SpecialOp`)
+    parents  for each tensor input its Node, or None where no gradient is wanted
+    saved    what the rules named, in the order of `op.saved`; None once freed
+    attrs    the attributes, in the order of `op.attrs`; a pointwise op without attributes notes
+             {position: number} for operands that were Python numbers
+    meta     the shapes of the inputs if broadcasting has to be undone, else None
+    shape    shape of the output (a tuple of shapes for ops with many outputs)
+    seq      when it was made
+    """
+
+    __slots__ = ("__weakref__", "attrs", "extra", "meta", "op", "parents", "saved", "seq", "shape")
+
+    def name(self) -> str:
+        """The name PyTorch programs see, e.g. ``'MulBackward0'``."""
+        return self.op.label_backward
+
+    @property
+    def next_functions(self):
+        """((node, 0), …) for each input, as in PyTorch's graph traversal recipes."""
+        return tuple((parent, 0) for parent in self.parents)
+
+    def register_hook(self, hook):
+        """Call ``hook(grad)`` with the gradient of this node's output before its rule runs."""
+        return Handle(extra_of(self).hooks, hook)
+
+    def __repr__(self):
+        return f"<{self.name()} object at {hex(id(self))}>"
+
+
+class Leaf(Node):
+    """The node of a tensor that the user made: where gradients end, in `.grad`."""
+
+    __slots__ = ("grad", "tensor")
+
+
+class SpecialOp:
+    """An op that no block declares: leaves, the k-th output of a node, a write through a view."""
+
+    attrs = saved = inputs = ()
+    saves_output = saves_first = pointwise = fresh = multi = False
+
+    def __init__(self, name, label_backward, run=None, rule=None):
+        self.name = self.label = name
+        self.label_backward = label_backward
+        self.run, self.rule = run, rule
+
+
+LEAF = SpecialOp("leaf", "AccumulateGrad")
+PICK = SpecialOp("pick", "PickBackward0")  # attrs = k: the k-th output of the one parent
+COPY_SLICES = SpecialOp("copy_slices", "CopySlices")  # run and rule are set in inplace.py
+
+
+class Handle:
+    """What registering a hook returns; `remove()` or leaving a ``with`` block takes the hook away."""
+
+    def __init__(self, hooks, hook):
+        self._hooks = hooks
+        self.id = tick()
+        hooks[self.id] = hook
+
+    def remove(self):
+        self._hooks.pop(self.id, None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.remove()
+
+
+def record(op, parents, saved, shape, attrs=None, meta=None):
+    """Make a node (the general way; the generated doors do the same with the steps written out)."""
+    node = Node()
+    node.op, node.parents, node.saved, node.shape = op, parents, saved, shape
+    node.attrs, node.meta, node.extra, node.seq = attrs, meta, None, tick()
+    return node
+
+
+def make_leaf(tensor):
+    """Give a tensor the node at which its gradient arrives."""
+    leaf = Leaf()
+    leaf.op, leaf.parents, leaf.saved, leaf.seq = LEAF, (), (), 0
+    leaf.shape, leaf.attrs, leaf.meta, leaf.extra, leaf.grad = tensor._shape, None, None, None, None
+    leaf.tensor = weakref.ref(tensor)
+    tensor.leaf = leaf
+    return leaf
+
+
+def extra_of(node):
+    if node.extra is None:
+        node.extra = Extra()
+    return node.extra
+
+
+def new_version(tensor):
+    """Give a tensor its counter. A node that saved this tensor as its output holds only the array, so it is told."""
+    version = tensor.vc = Version()
+    node = tensor.node
+    if node is not None and node.op.saves_output:
+        extra_of(node).vc = version
+    return version
+
+
+def bump(tensor, writer):
+    """Note that `writer` wrote into the tensor's memory."""
+    version = tensor.vc or new_version(tensor)
+    version.count += 1
+    version.time = tick()
+    version.log = (*version.log[1 - HISTORY_KEPT :], (version.time, writer))
+    return version
+
+
+def node_of(tensor):
+    """The tensor's node now. A view derives its history anew if its base was written to since (as PyTorch does)."""
+    view = tensor.view
+    if view is None or tensor.vc.time <= view.time:
+        return tensor.node
+    base_node = view.base.node
+    if base_node is view.seen:  # written to without history (no_grad): nothing to derive
+        view.time = tick()
+        return tensor.node
+    node = base_node
+    if node is not None:
+        if view.mode == "multi":
+            raise RuntimeError(multi_view_text(view, "its base or another view of its base has been modified inplace"))
+        shape = view.base._shape
+        for op, attrs, saved, shape in view.chain:
+            node = record(op, (node,), saved, shape, attrs)
+        if tensor.node is not None and tensor.node.extra is not None and tensor.node.extra.retain:
+            extra_of(node).retain = True
+    tensor.node, view.seen, view.time = node, base_node, tick()
+    return node
+
+
+def multi_view_text(view, what):
+    name = view.chain[-1][0].name
+    return (
+        f"Output of {name} is a view and {what}. This view is the output of a function that returns multiple views. "
+        "Such functions do not allow the output views to be modified inplace. You should replace the inplace "
+        "operation by an out-of-place one."
+    )
+
+
+def as_view(op, source, out, attrs, saved, mode=None):
+    """Note that `out` shares the memory of `source`, and how to get from one to the other."""
+    out.vc = source.vc or new_version(source)
+    view = out.view = View()
+    link = (op, attrs, saved, out._shape)
+    above = source.view
+    if above is None:
+        view.base, view.chain = source, (link,)
+        inherited = None
+    else:
+        view.base, view.chain = above.base, (*above.chain, link)
+        inherited = above.mode
+    view.mode = inherited or mode if is_grad_enabled() else "no_grad"
+    view.time = tick()
+    view.seen = view.base.node

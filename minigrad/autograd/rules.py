@@ -1,0 +1,111 @@
+"""The two backward programs of an op: `run` on arrays (the plain backward) and `rule` on tensors (a recorded one).
+
+Both are generated around the same rules.  They unpack what was saved, refuse what was freed or written to since
+(`stale`), and call the rule of each input that wants a gradient:
+
+    def run(n, g):                               # for mul
+        if n.saved is None: raise freed()
+        input, other = n.saved
+        p_input, p_other = n.parents
+        ...                                      # a saved tensor must not be younger than the node
+        return (grad_input(g, other) if p_input is not None else None, ...)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minigrad.autograd import door
+from minigrad.autograd.node import FREED
+from minigrad.registry import arrays, tensors
+from minigrad.tensor import wrap
+
+def freed():
+    return RuntimeError(FREED)
+
+
+def stale(node, version, what):
+    """A saved tensor was written to after it was saved: PyTorch's message, and what to do about it."""
+    later = [entry for entry in version.log if entry[0] > node.seq]
+    expected = version.count - len(later)
+    raise RuntimeError(
+        "one of the variables needed for gradient computation has been modified by an inplace operation: "
+        f"{what!r}, saved by {node.op.name} for its gradient, is at version {version.count}; expected version "
+        f"{expected} instead. It was written to by {later[0][1] if later else 'an earlier write'}. Hint: use the "
+        "out-of-place form of that write, or clone() the tensor before it."
+    )
+
+
+def as_saved(tensor, node):
+    """A saved input as it was: the same memory, with the history it had when it was saved."""
+    old = wrap(tensor.array)
+    old.node, old.vc = node, tensor.vc
+    return old
+
+
+def output_of(node, array):
+    """A saved output as a tensor again (the node holds only its array: a tensor would be a cycle)."""
+    out = wrap(array)
+    out.node = node
+    out.vc = node.extra.vc if node.extra is not None else None
+    return out
+
+
+NAMES = {
+    "as_saved": as_saved, "freed": freed, "ndarray": np.ndarray, "output_of": output_of, "stale": stale, "wrap": wrap,
+}  # fmt: skip
+
+
+def program_source(op, kind):
+    lines = ["def program(n, g):"]
+    if op.saved:
+        lines += ["    if n.saved is None:", "        raise freed()", f"    {', '.join(op.saved)}, = n.saved"]
+    lines.append(f"    {', '.join('p_' + i for i in op.inputs)}, = n.parents")
+    if op.attrs:
+        lines.append(f"    {', '.join(op.attrs)}, = n.attrs")
+    for name in op.saved:
+        lines += list(_unpack_lines(op, name, kind))
+    if op.vjp:
+        call = f"joint(g, {', '.join(next(iter(op.needs.values())))})"
+        return "\n".join([*lines, f"    return {call}"]) + "\n"
+    grads = (
+        f"grad_{i}({', '.join(['g', *op.needs[i]])}) if p_{i} is not None else None" if i in op.rules else "None"
+        for i in op.inputs
+    )
+    return "\n".join([*lines, f"    return ({', '.join(grads)},)"]) + "\n"
+
+
+def _unpack_lines(op, name, kind):
+    if name in op.inputs:
+        yield f"    if {name} is not None:"
+        yield f"        v = {name}.vc"
+        yield f"        if v is not None and v.time > n.seq: stale(n, v, {name!r})"
+        if kind == "run":
+            yield f"        {name} = {name}.array"
+        else:
+            yield f"        if {name}.node is not p_{name} or {name}.view is not None: {name} = as_saved({name}, p_{name})"
+    elif name == "output":
+        yield "    x = n.extra"
+        yield "    if x is not None and x.vc is not None and x.vc.time > n.seq: stale(n, x.vc, 'output')"
+        if kind == "rule":
+            yield "    output = output_of(n, output)"
+    elif name in op.aux and kind == "rule":
+        yield f"    {name} = wrap({name}) if {name}.__class__ is ndarray else {name}"
+
+
+def build(op):
+    """Make `op.run` and `op.rule`; what the rules are bound to is chosen by `choose`."""
+    if not op.rules:
+        op.run = op.rule = None
+        return
+    body = op.__dict__
+    op.run_names, op.rule_names = dict(NAMES), dict(NAMES)
+    if op.vjp:
+        op.rule_names["joint"] = tensors(op.vjp)
+        op.run_names["joint"] = arrays(body.get("fused") or op.vjp)
+    else:
+        for name, rule in op.rules.items():
+            op.rule_names["grad_" + name] = tensors(rule)
+            op.run_names["grad_" + name] = arrays(rule)
+    op.run = staticmethod(door.make(program_source(op, "run"), op.run_names, op.name + "_backward"))
+    op.rule = staticmethod(door.make(program_source(op, "rule"), op.rule_names, op.name + "_backward"))

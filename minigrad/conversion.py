@@ -1,0 +1,310 @@
+"""`Tensor.to` and its kind: changing the dtype, copying values in, joining the operators that are no op blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minigrad import dtypes
+from minigrad.autograd import inplace
+from minigrad.autograd.general import NUMBER, OPERAND, as_tensor, constant, promote
+from minigrad.autograd.modes import is_grad_enabled
+from minigrad.autograd.node import bump, node_of
+from minigrad.registry import ARRAYS, OPS, TENSORS, on_every_path
+from minigrad.tensor import Tensor, wrap
+
+
+def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, memory_format=None):
+    """to(dtype) -> Tensor;  to(device);  to(other)
+
+    The tensor in another dtype (recorded); itself if it already has it and copy is False. The device must be the CPU.
+    (PyTorch: Tensor.to)
+    """
+    for arg in args:
+        if isinstance(arg, dtypes.dtype | np.dtype):
+            dtype = arg
+        elif isinstance(arg, Tensor):
+            dtype = arg.dtype
+        elif isinstance(arg, str | dtypes.device):
+            device = arg
+        elif arg is not None and not isinstance(arg, bool):
+            raise TypeError(f"to(): expected a dtype, a device or a tensor, but got {type(arg).__name__}")
+    if device is not None:
+        dtypes.device(device)
+    wanted = self.array.dtype if dtype is None else dtypes.as_numpy(dtype)
+    if wanted == self.array.dtype:
+        return TENSORS["clone"](self) if copy else self
+    return TENSORS["to_dtype"](self, wanted)
+
+
+def type_(self, dtype=None):
+    """type(dtype) -> Tensor: as `to`; without an argument the type's name, e.g. 'torch.FloatTensor'."""
+    if dtype is None:
+        return f"torch.{TENSORS['type_name'](self.array.dtype)}Tensor"
+    if isinstance(dtype, str):
+        for known in dtypes.ALL:
+            if dtype == f"torch.{TENSORS['type_name'](known.numpy)}Tensor":
+                return to(self, known)
+        raise ValueError(f"invalid type: {dtype!r}")
+    return to(self, getattr(dtype, "dtype_made", dtype))
+
+
+def _converter(name, dtype):
+    def method(self, memory_format=None):
+        return to(self, dtype)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"{name}() -> Tensor: ``self.to({dtype!r})``. (PyTorch: Tensor.{name})"
+    setattr(Tensor, name, method)
+
+
+for _name in ("float", "double", "half", "long", "int", "short", "bool"):
+    _converter(_name, dtypes.PUBLIC[_name])
+_converter("byte", dtypes.uint8)
+_converter("char", dtypes.int8)
+Tensor.to, Tensor.type = to, type_
+TENSORS["to"] = to
+
+
+def type_as(self, other):
+    """type_as(other) -> Tensor: ``self.to(other.dtype)``. (PyTorch: Tensor.type_as)"""
+    return to(self, other.dtype)
+
+
+def cpu(self, memory_format=None):
+    """cpu() -> Tensor: itself. (PyTorch: Tensor.cpu)"""
+    return self
+
+
+def cuda(self, *args, **kwargs):
+    """cuda() raises: there is no GPU here."""
+    raise RuntimeError("cuda(): minigrad runs on the CPU only; guard the call with cuda.is_available(), which is False")
+
+
+def pin_memory(self, device=None):
+    """pin_memory() -> Tensor: itself; there is no device to copy to. (PyTorch: Tensor.pin_memory)"""
+    return self
+
+
+def share_memory_(self):
+    """share_memory_() -> Tensor: itself. (PyTorch: Tensor.share_memory_)"""
+    return self
+
+
+def copy_(self, src, non_blocking=False):
+    """copy_(src) -> Tensor: src's values written into this tensor, broadcast and converted; recorded as any write.
+    (PyTorch: Tensor.copy_)"""
+    if not isinstance(src, OPERAND):
+        raise TypeError(f"copy_(): argument 'other' must be Tensor, not {type(src).__name__}")
+    return inplace.write(OPS["copy"], self, (src,))
+
+
+def fill_(self, value):
+    """fill_(value) -> Tensor: a number (or 0-dim tensor) written everywhere. (PyTorch: Tensor.fill_)"""
+    if isinstance(value, Tensor) and value._shape:
+        raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
+    return copy_(self, value)
+
+
+def zero_(self):
+    """zero_() -> Tensor: zeros written everywhere. (PyTorch: Tensor.zero_)"""
+    return copy_(self, 0)
+
+
+def masked_fill_(self, mask, value):
+    """masked_fill_(mask, value) -> Tensor: `masked_fill` in place. (PyTorch: Tensor.masked_fill_)"""
+    return copy_(self, TENSORS["masked_fill"](self, mask, value))
+
+
+def clamp_(self, min=None, max=None):
+    """clamp_(min=None, max=None) -> Tensor: `clamp` in place. (PyTorch: Tensor.clamp_)"""
+    return copy_(self, TENSORS["clamp"](self, min, max))
+
+
+def scatter_(self, dim, index, src=None, *, value=None):
+    """scatter_(dim, index, src) -> Tensor: `scatter` in place. (PyTorch: Tensor.scatter_)"""
+    return copy_(self, TENSORS["scatter"](self, dim, index, src, value=value))
+
+
+def scatter_add_(self, dim, index, src):
+    """scatter_add_(dim, index, src) -> Tensor: `scatter_add` in place. (PyTorch: Tensor.scatter_add_)"""
+    return copy_(self, TENSORS["scatter_add"](self, dim, index, src))
+
+
+def addcmul_(self, tensor1, tensor2, *, value=1):
+    """addcmul_(tensor1, tensor2, value=1): adds ``value * tensor1 * tensor2`` in place. (PyTorch: Tensor.addcmul_)"""
+    return self.add_(tensor1 * tensor2, alpha=value)
+
+
+def addcdiv_(self, tensor1, tensor2, *, value=1):
+    """addcdiv_(tensor1, tensor2, value=1): adds ``value * tensor1 / tensor2`` in place. (PyTorch: Tensor.addcdiv_)"""
+    return self.add_(tensor1 / tensor2, alpha=value)
+
+
+for _method in (
+    type_as, cpu, cuda, pin_memory, share_memory_, copy_, fill_, zero_, masked_fill_, clamp_, scatter_, scatter_add_,
+    addcmul_, addcdiv_,
+):  # fmt: skip
+    setattr(Tensor, _method.__name__, _method)
+TENSORS["copy_"] = copy_
+
+
+def _transposed(name, doc, swap):
+    setattr(Tensor, name, property(swap, doc=doc))
+
+
+def _all_reversed(self):
+    return TENSORS["permute"](self, tuple(range(self.ndim))[::-1])
+
+
+def _matrix_transposed(self):
+    if self.ndim < 2:
+        raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {self.ndim}-D tensor.")
+    return TENSORS["transpose"](self, -1, -2)
+
+
+_transposed("T", "The transpose: a view with the dimensions in reverse order. (PyTorch: Tensor.T)", _all_reversed)
+_transposed("mT", "The transpose of (each of a batch of) matrices, as a view. (PyTorch: Tensor.mT)", _matrix_transposed)
+
+
+def setitem(self, index, value):
+    """``self[index] = value``: a number or a tensor, broadcast to the indexed part and converted to this dtype."""
+    if not isinstance(value, OPERAND):
+        if isinstance(value, np.ndarray):
+            value = wrap(value)
+        else:
+            raise TypeError(f"can't assign a {type(value).__name__} to a {type_(self)}: make a tensor of it first")
+    key = TENSORS["index_key"](index, self.ndim)
+    recording = is_grad_enabled() and (node_of(self) is not None or (isinstance(value, Tensor) and node_of(value) is not None))
+    if recording:
+        if not isinstance(value, Tensor):
+            value = constant(value, self.array.dtype)
+        if TENSORS["is_basic"](key):
+            part = TENSORS["getitem"](self, index)
+            while value.ndim > part.ndim and value._shape[0] == 1:  # leading ones are dropped, as in PyTorch
+                value = TENSORS["reshape"](value, value._shape[1:])
+            inplace.write(OPS["copy"], part, (value,))
+        else:
+            inplace.write(OPS["index_put"], self, (value,), (key,))
+        return
+    if not self.array.flags.writeable:
+        inplace.store(self.array, self.array)
+    array = value.array if isinstance(value, Tensor) else value
+    try:
+        with np.errstate(all="ignore"):
+            self.array[key] = array
+    except IndexError as error:
+        raise IndexError(str(error).replace("axis", "dimension")) from None
+    except ValueError:
+        shape = list(self.array[key].shape)
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(np.shape(array))} cannot be broadcast to indexing result of shape {shape}"
+        ) from None
+    bump(self, "__setitem__")
+
+
+TENSORS["setitem"] = setitem
+
+
+def promoted_tensors(*tensors):
+    """The tensors (and numbers) in their common dtype."""
+    dtype = promote(tensors)
+    return [as_tensor(t, dtype, OPS["where"], "input") for t in tensors]
+
+
+def promoted_arrays(*values):
+    """The same on arrays: Python numbers take the arrays' dtype."""
+    kinds = [v.dtype for v in values if hasattr(v, "dtype")]
+    dtype = np.result_type(*kinds)
+    return [np.asarray(v, dtype) for v in values]
+
+
+def filler_tensor(input, value):
+    """A value to fill with, as a 0-dim tensor of the input's dtype."""
+    return as_tensor(value, input.array.dtype, OPS["masked_fill"], "value")
+
+
+TENSORS["promoted"], ARRAYS["promoted"] = promoted_tensors, promoted_arrays
+TENSORS["filler"], ARRAYS["filler"] = filler_tensor, lambda input, value: np.asarray(value, input.dtype)
+
+
+def _float_tensor(input):
+    return input if input.array.dtype.kind == "f" else to(input, dtypes.get_default_dtype())
+
+
+TENSORS["to_float"] = _float_tensor
+ARRAYS["to_float"] = lambda a: a if a.dtype.kind == "f" else a.astype(dtypes.get_default_dtype().numpy)
+ARRAYS["zeros_of"] = lambda shape, dtype: np.zeros(tuple(shape), dtype)
+ARRAYS["full_of"] = lambda shape, value, dtype: np.full(tuple(shape), value, dtype)
+ARRAYS["eye_mask"] = lambda n: np.eye(n, dtype=bool)
+
+
+@on_every_path("is_number")
+def is_number(value):
+    return isinstance(value, NUMBER)
+
+
+def _compare(name):
+    """== and != that answer False and True for what cannot be compared, as Python expects."""
+
+    def operator(self, other):
+        if not isinstance(other, OPERAND):
+            return NotImplemented
+        return TENSORS[name](self, other)
+
+    return operator
+
+
+Tensor.__eq__, Tensor.__ne__ = _compare("eq"), _compare("ne")
+Tensor.__pos__ = lambda self: self
+
+
+def nonzero(input, *, as_tuple=False):
+    """nonzero(input, *, as_tuple=False) -> LongTensor
+
+    The indices of the elements that are not zero, (count, ndim); as_tuple: one vector per dimension.
+    (PyTorch: torch.nonzero)
+    """
+    places = wrap(np.argwhere(input.array).astype(np.int64))
+    return tuple(TENSORS["unbind"](places, 1)) if as_tuple else places
+
+
+def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
+    """unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None) -> Tensor or tuple
+
+    The distinct elements in order; where each element went; how often each occurs. (PyTorch: torch.unique)
+    """
+    found = np.unique(input.array, return_inverse=True, return_counts=True, axis=dim)
+    inverse = found[1].reshape(input._shape if dim is None else (-1,))
+    wanted = [found[0], *([inverse] if return_inverse else []), *([found[2]] if return_counts else [])]
+    tensors = tuple([wrap(np.asarray(a)) for a in wanted])
+    return tensors if len(tensors) > 1 else tensors[0]
+
+
+def bincount(input, weights=None, minlength=0):
+    """bincount(input, weights=None, minlength=0) -> Tensor: how often each integer from 0 up occurs.
+    (PyTorch: torch.bincount)"""
+    if input.array.dtype.kind not in "iu" or input.ndim != 1 or (input.array.size and input.array.min() < 0):
+        raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+    return wrap(np.bincount(input.array, None if weights is None else weights.array, minlength))
+
+
+def equal(input, other):
+    """equal(input, other) -> bool: same shape and same elements. (PyTorch: torch.equal)"""
+    return input._shape == other._shape and bool((input.array == other.array).all())
+
+
+def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
+    """isclose(input, other) -> BoolTensor: ``|input - other| <= atol + rtol * |other|``. (PyTorch: torch.isclose)"""
+    return wrap(np.isclose(input.array, other.array, rtol, atol, equal_nan))
+
+
+def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
+    """allclose(input, other) -> bool: whether `isclose` holds everywhere. (PyTorch: torch.allclose)"""
+    if input.array.dtype != other.array.dtype:
+        raise RuntimeError(f"{input.dtype!r} did not match {other.dtype!r} in allclose()")
+    return bool(np.isclose(input.array, other.array, rtol, atol, equal_nan).all())
+
+
+FUNCTIONS = {f.__name__: f for f in (nonzero, unique, bincount, equal, isclose, allclose)}
+for _name, _function in FUNCTIONS.items():
+    setattr(Tensor, _name, _function)

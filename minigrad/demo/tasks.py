@@ -1,0 +1,97 @@
+"""What the demo can learn: the data, split once into what is trained on and what is only tested on, and a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from minigrad import Generator, Tensor, manual_seed, nn, stack
+from minigrad.datasets import load_digits, load_iris
+from minigrad.utils.data import Dataset, TensorDataset, random_split
+
+
+@dataclass
+class Task:
+    name: str
+    subject: str  # what one example is, in the plural
+    source: str
+    labels: list[str]
+    train: Dataset
+    test_x: Tensor
+    test_y: Tensor
+    model: nn.Module
+    architecture: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    is_image: bool
+
+
+def digits(seed: int) -> Task:
+    """1,797 real scans of handwritten digits, 8×8, and a CNN of two convolutions."""
+    x, y = load_digits()
+    train, test_x, test_y = split(x.unsqueeze(1) / 16, y, tests=360, seed=seed)
+    manual_seed(seed)
+    model = nn.Sequential(
+        nn.Conv2d(1, 16, kernel_size=3, padding=1),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, kernel_size=3, padding=1),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(0.25),
+        nn.Linear(32 * 2 * 2, 10),
+    )
+    return Task(
+        name="digits",
+        subject="handwritten digits",
+        source="UCI, Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, 1998), CC BY 4.0",
+        labels=[str(digit) for digit in range(10)],
+        train=train,
+        test_x=test_x,
+        test_y=test_y,
+        model=model,
+        architecture="a small CNN",
+        epochs=15,
+        batch_size=32,
+        learning_rate=2e-3,
+        is_image=True,
+    )
+
+
+def iris(seed: int) -> Task:
+    """150 flowers, four measures each, three species, and two linear layers."""
+    x, y = load_iris()
+    train, test_x, test_y = split(x, y, tests=30, seed=seed)
+    known = stack([row for row, _ in train])
+    mean, std = known.mean(dim=0), known.std(dim=0)  # of the training rows only: the test set stays unseen
+    train = [((row - mean) / std, species) for row, species in train]
+    manual_seed(seed)
+    model = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 3))
+    return Task(
+        name="iris",
+        subject="iris flowers",
+        source="UCI, Iris (Fisher, 1936), CC BY 4.0",
+        labels=["setosa", "versicolor", "virginica"],
+        train=train,
+        test_x=(test_x - mean) / std,
+        test_y=test_y,
+        model=model,
+        architecture="a small MLP",
+        epochs=60,
+        batch_size=16,
+        learning_rate=1e-2,
+        is_image=False,
+    )
+
+
+TASKS = {"digits": digits, "iris": iris}
+
+
+def split(x: Tensor, y: Tensor, tests: int, seed: int) -> tuple[Dataset, Tensor, Tensor]:
+    """(training set, test inputs, test targets), drawn by `seed` alone."""
+    generator = Generator().manual_seed(seed)
+    train, test = random_split(TensorDataset(x, y), [len(y) - tests, tests], generator=generator)
+    return train, x[test.indices], y[test.indices]

@@ -1,0 +1,230 @@
+"""The disk cache of compiled kernels.
+
+numba brings a cache of its own, but it stamps an entry with the one file that holds the function: edit a helper in
+another file and yesterday's machine code is served for today's source. It also tells two functions apart by file and
+line, so functions rebuilt from one code object (the same formula for float32 and float64) would share an entry, and
+two processes writing at once can hand out the same file name for different signatures.
+
+Here an entry is one file, and its name is a digest of everything the machine code depends on: the bytecode, constants
+and names of the function and of everything it reaches (helpers in any module, intrinsics, global constants), the
+signature, the options, the processor, and the versions of Python, numba, llvmlite and NumPy. A change anywhere gives
+another name, hence a fresh compilation; files nobody has used for a month are removed. A file is written under
+a temporary name and moved into place, so a reader never sees half of one.
+
+Before this: nothing. After it: `dispatch.py`, which attaches a `DiskCache` to every function it compiles.
+"""
+
+import contextlib
+import functools
+import hashlib
+import os
+import pickle
+import sys
+import tempfile
+import time
+import types
+from pathlib import Path
+
+FORMAT = 1  # raise when what is stored in an entry changes
+UNUSED_SECONDS = 30 * 24 * 3600
+_FOREIGN = frozenset({"numpy", "numba", "llvmlite", "builtins", "math", "operator", "ctypes", "functools"})
+
+
+def cache_root():
+    """The folder the compiled kernels of this user live in, as a `Path`; made if it is missing.
+
+    `$NUMBA_CACHE_DIR/minigrad` if that variable is set, else `minigrad` in the user's cache folder
+    (`$XDG_CACHE_HOME`, `%LOCALAPPDATA%`, `~/.cache`), else, if that cannot be written, a private temporary folder.
+    """
+    for folder in _candidates():
+        with contextlib.suppress(OSError, RuntimeError):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Entries are pickles: never read them from a folder that another user could have prepared.
+            if os.access(folder, os.W_OK | os.X_OK) and (os.name == "nt" or folder.stat().st_uid == os.getuid()):
+                return folder
+    return Path(tempfile.mkdtemp(prefix="minigrad-"))
+
+
+def _candidates():
+    environment = os.environ
+    if environment.get("NUMBA_CACHE_DIR"):
+        yield Path(environment["NUMBA_CACHE_DIR"], "minigrad")
+    if environment.get("XDG_CACHE_HOME"):
+        yield Path(environment["XDG_CACHE_HOME"], "minigrad")
+    elif os.name == "nt" and environment.get("LOCALAPPDATA"):
+        yield Path(environment["LOCALAPPDATA"], "minigrad", "cache")
+    else:
+        with contextlib.suppress(RuntimeError):  # no home folder is known
+            yield Path.home() / ".cache" / "minigrad"
+    yield Path(tempfile.gettempdir(), f"minigrad-{os.getuid() if hasattr(os, 'getuid') else 'cache'}")
+
+
+@functools.cache
+def _folder():
+    """This process's cache folder, old entries removed."""
+    folder = cache_root()
+    oldest = time.time() - UNUSED_SECONDS
+    for entry in folder.glob("*.nbc*"):
+        with contextlib.suppress(OSError):  # another process may have removed it first
+            if entry.stat().st_mtime < oldest:
+                entry.unlink()
+    return folder
+
+
+@functools.cache
+def _versions():
+    import llvmlite
+    import numba
+    import numpy
+
+    return f"{FORMAT} {sys.version} {numba.__version__} {llvmlite.__version__} {numpy.__version__}"
+
+
+def referenced_names(code):
+    """The global names a code object and the functions nested in it may read (a superset: attributes too)."""
+    names = dict.fromkeys(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names.update(dict.fromkeys(referenced_names(constant)))
+    return tuple(names)
+
+
+def fingerprint(function):
+    """Hex digest of all that decides what `function` computes: its code and, transitively, what its names refer to.
+
+    Line numbers, comments and file names do not enter, so moving a kernel does not recompile it.
+    """
+    parts, seen = [], {}
+    _describe(function, parts.append, seen)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _describe(value, write, seen):
+    """Write a text for `value` that is equal in two processes exactly when the compiled meaning is."""
+    if isinstance(value, (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))):
+        write(f"{type(value).__name__} {value!r}")
+        return
+    if id(value) in seen:  # recursion, or a helper used twice
+        write(f"again {seen[id(value)]}")
+        return
+    seen[id(value)] = len(seen)
+    function = getattr(value, "py_func", None) or getattr(value, "_defn", None)  # a numba dispatcher, an intrinsic
+    if function is not None:
+        options = getattr(value, "targetoptions", {})
+        write(f"compiled {sorted((name, sorted(v) if isinstance(v, set) else v) for name, v in options.items())}")
+        _describe(function, write, seen)
+    elif isinstance(value, types.FunctionType):
+        _describe_function(value, write, seen)
+    elif isinstance(value, types.CodeType):
+        _describe_code(value, write, seen)
+    elif isinstance(value, (tuple, list)):
+        write(f"{type(value).__name__} {len(value)}")
+        for item in value:
+            _describe(item, write, seen)
+    elif isinstance(value, frozenset):  # its order changes from process to process
+        write("frozenset " + " ".join(sorted(repr(item) for item in value)))
+    elif isinstance(value, types.ModuleType):
+        write(f"module {value.__name__}")
+        _describe_source(value.__name__, write)
+    elif hasattr(value, "tobytes") and hasattr(value, "dtype"):  # NumPy scalars and arrays are compiled in
+        write(f"{type(value).__name__} {value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}")
+    else:  # a class, a numba type, a ufunc: known by its name and the file it comes from
+        kind = value if isinstance(value, type) else type(value)
+        name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None) or str(value)
+        write(f"{kind.__module__}.{kind.__qualname__} {name}")
+        _describe_source(getattr(value, "__module__", None) or kind.__module__, write)
+
+
+def _describe_function(function, write, seen):
+    write(f"function {function.__module__} {function.__qualname__}")
+    _describe(function.__code__, write, seen)
+    _describe(function.__defaults__, write, seen)
+    for cell in function.__closure__ or ():
+        _describe(cell.cell_contents, write, seen)
+    names = function.__globals__
+    for name in referenced_names(function.__code__):
+        if name in names:
+            write(f"global {name}")
+            _describe(names[name], write, seen)
+        elif name in sys.modules:  # imported inside the function
+            _describe_source(name, write)
+
+
+def _describe_code(code, write, seen):
+    write(f"code {code.co_name} {code.co_argcount} {code.co_flags} {code.co_code.hex()}")
+    write(f"names {code.co_names} {code.co_varnames} {code.co_freevars} {code.co_cellvars}")
+    for constant in code.co_consts:
+        _describe(constant, write, seen)
+
+
+def _describe_source(module_name, write):
+    """Where meaning cannot be read off a value, the whole source file of its module stands for it."""
+    if module_name.partition(".")[0] not in _FOREIGN:
+        path = getattr(sys.modules.get(module_name), "__file__", None)
+        if path and path.endswith(".py"):
+            write(f"source {module_name} {_file_digest(path)}")
+
+
+@functools.cache
+def _file_digest(path):
+    with contextlib.suppress(OSError):
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return ""
+
+
+class DiskCache:
+    """The cache of one function, in the form numba's dispatchers ask for (`load_overload`, `save_overload`)."""
+
+    def __init__(self, function, options):
+        self.function, self.options = function, options
+
+    @functools.cached_property
+    def _function_digest(self):
+        return fingerprint(self.function)
+
+    @property
+    def cache_path(self):
+        """The folder the entries are in, as a string."""
+        return str(_folder())
+
+    def path(self, signature, codegen):
+        """The file that holds, or would hold, the machine code of `signature`."""
+        key = f"{_versions()}\n{self._function_digest}\n{self.options!r}\n{signature!r}\n{codegen.magic_tuple()!r}"
+        return _folder() / f"{self.function.__name__}-{hashlib.sha256(key.encode()).hexdigest()[:40]}.nbc"
+
+    def load_overload(self, signature, target):
+        """The stored result for `signature`, or None."""
+        from numba.core.compiler import CompileResult
+
+        target.refresh()
+        path = self.path(signature, target.codegen())
+        try:
+            parts = pickle.loads(path.read_bytes())
+            os.utime(path)  # the date of the last use
+        except OSError:
+            return None
+        except Exception:  # a damaged file unpickles into any error; compile again and overwrite it
+            return None
+        return CompileResult._rebuild(target, *parts)
+
+    def save_overload(self, signature, result):
+        """Store a compiled result; a result that cannot be stored, or a full disk, costs only the next compilation."""
+        from numba.core.serialize import dumps
+
+        if result.library.has_dynamic_globals or any(not lifted.can_cache for lifted in result.lifted):
+            return
+        path = self.path(signature, result.library.codegen)
+        with contextlib.suppress(OSError):
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(dumps(result._reduce()))
+                os.replace(temporary, path)
+            except BaseException:
+                os.unlink(temporary)
+                raise
+
+    def flush(self):
+        """numba calls this from `recompile()`: forget what is on disk for this function."""
+        for path in _folder().glob(f"{self.function.__name__}-*.nbc"):
+            path.unlink(missing_ok=True)

@@ -1,0 +1,356 @@
+"""Kernels: an operation on ndarrays, defined by NumPy and, where that is faster, repeated in numba.
+
+    @kernel                        # the NumPy twin is the definition, and serves where numba would not be faster
+    def log_softmax(x, axis): ...
+
+    @log_softmax.numba             # same name, same signature, same result; compiled at the first call
+    def log_softmax(x, axis): ...
+
+    @jit                           # a loop that numba twins call
+    def row_max(x, start, stop): ...
+
+Which of the two answers is a matter of the backend: "numpy" always the twin, "numba" always the numba one if there is
+one, "auto" (the default) numba unless the twin's author said when it does not pay (`when=`). Nothing here imports
+numba before something has to be compiled, and every compilation is kept on disk (`cache.py`).
+
+How a call stays cheap: `__call__` is a *slot* of the instance, not a method of the class. Python finds the slot on the
+type and calls what this kernel has put there, so once a kernel knows its function, calling the kernel is calling that
+function (40 ns more, against 100 for a method that forwards). Changing the backend puts the resolver back in the slot.
+
+Before this: `cache.py`. After it: every module of kernels.
+"""
+
+import contextlib
+import functools
+import inspect
+import os
+import threading
+import types
+
+from minigrad.kernels.cache import DiskCache, referenced_names
+
+BACKENDS = ("numpy", "numba", "auto")
+FASTMATH = frozenset({"contract", "nsz", "arcp", "reassoc"})
+KERNELS = {}
+
+_lock = threading.RLock()
+_state = {"backend": "auto", "threads": 1}
+_watchers = []
+_parallel = []
+_building = []  # the Jits whose names are being resolved, outermost first
+
+
+def get_backend():
+    """The name of the backend in use: "numpy", "numba" or "auto"."""
+    return _state["backend"]
+
+
+def set_backend(name):
+    """Choose who computes, for the whole process and all its threads.
+
+    Args:
+        name (str): "numpy" (always the NumPy twin), "numba" (always the numba twin, where a kernel has one) or
+            "auto" (numba where it is faster; the default).
+
+    Raises:
+        ValueError: `name` is none of the three.
+    """
+    if name not in BACKENDS:
+        raise ValueError(f"set_backend(): expected name to be one of 'numpy', 'numba', 'auto', but got {name!r}")
+    with _lock:
+        _state["backend"] = name
+        for known in KERNELS.values():
+            known.reset()
+        for callback in _watchers:
+            callback()
+
+
+@contextlib.contextmanager
+def backend(name):
+    """Context manager (and decorator): `set_backend(name)` inside, the former backend again afterwards."""
+    former = get_backend()
+    set_backend(name)
+    try:
+        yield
+    finally:
+        set_backend(former)
+
+
+def on_change(callback):
+    """Call `callback()` after every change of backend: for whoever keeps functions chosen for the one before.
+
+    Returns `callback`, so this can be used as a decorator.
+    """
+    _watchers.append(callback)
+    return callback
+
+
+def get_num_threads():
+    """The number of threads that parallel kernels may use (1 unless `set_num_threads` was called)."""
+    return _state["threads"]
+
+
+def set_num_threads(count):
+    """Let the kernels compiled with `parallel=True` use `count` threads.
+
+    With 1, the default, they are compiled as plain loops: on a busy machine a two-thread loop over a hundred numbers
+    has been seen to wait milliseconds for its second thread. NumPy's BLAS has its own setting
+    (`OPENBLAS_NUM_THREADS`, read when NumPy is imported).
+
+    Args:
+        count (int): at least 1; more than the machine has are not used.
+
+    Raises:
+        TypeError: `count` is not an int.
+        ValueError: `count` is less than 1.
+    """
+    if not isinstance(count, int) or isinstance(count, bool):
+        raise TypeError(f"set_num_threads(): expected count to be an int, but got {type(count).__name__}")
+    if count < 1:
+        raise ValueError(f"set_num_threads(): expected count to be at least 1, but got {count}")
+    with _lock:
+        if count > 1:
+            # OpenMP's default is to spin at a barrier, which stalls when another program holds the core.
+            os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        _state["threads"] = count
+        for helper in _parallel:
+            helper.reset()
+
+
+def same_signature(first, second):
+    """Whether two functions take the same parameters: names, order, kinds and defaults (annotations apart)."""
+
+    def parameters(function):
+        return [(p.name, p.kind, repr(p.default)) for p in inspect.signature(function).parameters.values()]
+
+    return parameters(first) == parameters(second)
+
+
+def _checked_flags(fastmath):
+    flags = FASTMATH if fastmath is True else frozenset(fastmath or ())
+    if not flags <= FASTMATH:
+        # nnan, ninf and "fast" would let the compiler assume NaN and inf away: NumPy's results must come out.
+        raise ValueError(f"fastmath: expected a subset of {sorted(FASTMATH)}, but got {sorted(flags - FASTMATH)}")
+    return flags
+
+
+class Jit:
+    """A function compiled by numba at its first call; made by `jit`.
+
+    `dispatcher` is numba's own object. `py_func` is the function as written. Calling a `Jit` from Python is calling
+    its dispatcher; from another `Jit` or a numba twin it is a direct call that LLVM can inline.
+    `look_up(name, function)` gives the function's globals, or raises KeyError; by default they are its module's.
+    """
+
+    __slots__ = ("__call__", "__dict__", "__weakref__")
+
+    def __init__(self, function, fastmath=(), parallel=False, inline=False, look_up=None):
+        functools.update_wrapper(self, function)
+        self.py_func, self.parallel, self.inline = function, parallel, inline
+        self._fastmath, self._look_up = _checked_flags(fastmath), look_up or _global
+        self._serial = self._threaded = None
+        self.reset()
+        if parallel:
+            _parallel.append(self)
+
+    def reset(self):
+        """Forget which build answers, after the number of threads has changed."""
+        self.__call__ = self._first_call
+
+    def _first_call(self, *args, **kwargs):
+        with _lock:
+            if self.parallel and get_num_threads() > 1:
+                self.__call__ = self._with_threads
+            else:
+                self.__call__ = self.dispatcher
+        return self(*args, **kwargs)
+
+    def _with_threads(self, *args, **kwargs):
+        import numba
+
+        # numba keeps its limit per calling thread, so it is set where the call is made.
+        numba.set_num_threads(min(get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+        return self.threaded_dispatcher(*args, **kwargs)
+
+    @property
+    def dispatcher(self):
+        """numba's dispatcher for the plain loop."""
+        with _lock:  # always: while names are being resolved the attribute already holds the unfinished one
+            if self._serial is None:
+                self._build("_serial", parallel=False)
+            return self._serial
+
+    @property
+    def threaded_dispatcher(self):
+        """numba's dispatcher for the loop over several threads."""
+        with _lock:
+            if self._threaded is None:
+                self._build("_threaded", parallel=True)
+            return self._threaded
+
+    def _build(self, attribute, parallel):
+        """Store a compile-on-call dispatcher: globals resolved, machine code cached on disk.
+
+        Two functions that call one another in a circle are refused: numba's code for them does not survive the disk.
+        """
+        import numba
+
+        function, names = self.py_func, {"__name__": self.py_func.__module__, "__builtins__": __builtins__}
+        cells = function.__closure__ and tuple(types.CellType() for _ in function.__closure__)
+        copy = types.FunctionType(function.__code__, names, function.__name__, function.__defaults__, cells)
+        copy.__qualname__, copy.__kwdefaults__ = function.__qualname__, function.__kwdefaults__
+        options = {"fastmath": set(self._fastmath) or False, "parallel": parallel, "forceinline": self.inline}
+        made = numba.njit(error_model="numpy", nogil=True, **options)(copy)
+        setattr(self, attribute, made)  # before the names are resolved: the function may call itself
+        _building.append(self)
+        try:
+            for name in referenced_names(function.__code__):
+                with contextlib.suppress(KeyError):
+                    names[name] = resolved(self._look_up(name, function))
+            for cell, written in zip(cells or (), function.__closure__ or ()):
+                cell.cell_contents = resolved(written.cell_contents)
+        except BaseException:
+            setattr(self, attribute, None)
+            raise
+        finally:
+            _building.pop()
+        made._cache = DiskCache(copy, (sorted(self._fastmath), parallel, self.inline))
+
+    def __reduce__(self):
+        return self.__qualname__  # pickled as the global it is
+
+    def __repr__(self):
+        return f"<jit {self.__module__}.{self.__qualname__}>"
+
+
+def jit(function=None, *, fastmath=(), parallel=False, inline=False):
+    """Decorator: a helper for numba kernels, compiled when it is first needed.
+
+    It may use `jit` helpers and kernels of any module, later ones of its own included, by their global names
+    (`from module import helper`; `module.helper` is not seen). Compiled with NumPy's rules for division and without
+    the interpreter lock.
+
+    Args:
+        function (Callable): what numba's nopython mode can compile.
+        fastmath (Iterable[str] | bool): liberties LLVM may take, out of "contract", "nsz", "arcp" and "reassoc";
+            True is all four. Never the ones that assume NaN or inf away.
+        parallel (bool): split `numba.prange` loops over `get_num_threads()` threads.
+        inline (bool): make it part of the code that calls it, however large: a loop that calls is no vector code.
+
+    Raises:
+        ValueError: `fastmath` asks for another flag.
+    """
+    if function is None:
+        return functools.partial(jit, fastmath=fastmath, parallel=parallel, inline=inline)
+    return Jit(function, fastmath, parallel, inline)
+
+
+def resolved(value):
+    """What numba has to see in place of `value`: the dispatcher of a `Jit` or `Kernel`, anything else as it is."""
+    if isinstance(value, Kernel):
+        value = value.compiled
+        if not isinstance(value, Jit):
+            raise TypeError("a numba kernel can call another kernel only if that has a compiled numba twin")
+    if isinstance(value, Jit):
+        if value in _building[:-1]:
+            raise TypeError(f"numba kernels may not call one another in a circle: {_building[-1]} -> {value}")
+        return value.dispatcher
+    return value
+
+
+def _global(name, function):
+    """The value of the global `name` of `function`; KeyError if it is a builtin, an attribute or nothing."""
+    return function.__globals__[name]
+
+
+class Kernel:
+    """An operation on ndarrays: a NumPy twin and, possibly, a numba one. Made by `kernel`; call it like a function.
+
+    Attributes:
+        name (str): the function's name, its key in `KERNELS`.
+        twin (Callable): the NumPy definition.
+        compiled (Jit | Callable | None): the numba twin: a `Jit`, or a Python function that calls some.
+        when (Callable | None): takes the kernel's arguments; False means that NumPy is faster for these.
+        samples (Callable | None): takes a size (int), gives a tuple of arguments for the tests and the bench.
+    """
+
+    __slots__ = ("__call__", "__dict__", "__weakref__")
+
+    def __init__(self, twin, samples=None):
+        functools.update_wrapper(self, twin)
+        self.name, self.twin, self.samples = twin.__name__, twin, samples
+        self.compiled = self.when = None
+        self.reset()
+
+    def numba(self, function=None, *, when=None, python=False, fastmath=(), parallel=False):
+        """Decorator: give the kernel its numba twin. Returns the kernel, which takes the same global name.
+
+        Args:
+            function (Callable): same name and signature as the NumPy twin.
+            when (Callable | None): takes the kernel's arguments and says whether numba is faster for them; asked in
+                the "auto" backend only.
+            python (bool): `function` is left a Python function (one that prepares buffers and calls `jit` loops).
+            fastmath, parallel: as in `jit`.
+
+        Raises:
+            TypeError: another name or another signature than the NumPy twin's.
+        """
+        if function is None:
+            return functools.partial(self.numba, when=when, python=python, fastmath=fastmath, parallel=parallel)
+        if function.__name__ != self.name or not same_signature(function, self.twin):
+            raise TypeError(
+                f"{self.name}.numba: the numba twin must be declared as "
+                f"{self.name}{inspect.signature(self.twin)}, but got {function.__name__}{inspect.signature(function)}"
+            )
+        self.compiled = function if python else Jit(function, fastmath, parallel)
+        self.when = when
+        self.reset()
+        return self
+
+    def reset(self):
+        """Forget who answers, after the backend has changed."""
+        if self.compiled is None or get_backend() == "numpy":
+            self.__call__ = self.twin
+        else:
+            self.__call__ = self._first_call
+
+    def _first_call(self, *args, **kwargs):
+        with _lock:
+            if get_backend() == "auto" and self.when is not None:
+                self.__call__ = self._faster
+            elif get_backend() != "numpy":  # another thread may have changed it since the call began
+                direct = isinstance(self.compiled, Jit) and not self.compiled.parallel
+                self.__call__ = self.compiled.dispatcher if direct else self.compiled
+        return self(*args, **kwargs)
+
+    def _faster(self, *args, **kwargs):
+        if self.when(*args, **kwargs):
+            return self.compiled(*args, **kwargs)
+        return self.twin(*args, **kwargs)
+
+    def __reduce__(self):
+        return self.__qualname__  # pickled as the global it is
+
+    def __repr__(self):
+        return f"<kernel {self.__module__}.{self.__qualname__}>"
+
+
+def kernel(twin=None, *, samples=None):
+    """Decorator: declare a kernel by its NumPy twin, and enter it in `KERNELS`.
+
+    Args:
+        twin (Callable): ndarrays in, ndarrays out, in plain NumPy.
+        samples (Callable | None): takes a size (int), gives a tuple of arguments for the tests and the bench.
+
+    Raises:
+        ValueError: another module already has a kernel of that name.
+    """
+    if twin is None:
+        return functools.partial(kernel, samples=samples)
+    known = KERNELS.get(twin.__name__)
+    if known is not None and (known.__module__, known.__qualname__) != (twin.__module__, twin.__qualname__):
+        raise ValueError(
+            f"kernel {twin.__name__!r} of {twin.__module__} is already defined in {known.__module__}; rename one"
+        )
+    KERNELS[twin.__name__] = made = Kernel(twin, samples)
+    return made

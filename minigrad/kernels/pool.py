@@ -1,0 +1,550 @@
+"""Pooling over images: maximum, minimum and average over windows, and their derivatives.
+
+Pooling works on planes: an image batch (N, C, H, W) is N*C planes of H*W numbers. A maximum remembers where it was
+found, as a flat index into its plane (PyTorch's `return_indices`), and its derivative sends each gradient back there;
+`gather_pool` reads the numbers at those places, which is the derivative of that. Averages are sums over windows whose
+derivative spreads a gradient evenly over its window.
+
+The adaptive poolings cut H into OH windows, the i-th from floor(i*H/OH) to ceil((i+1)*H/OH), and W alike.
+
+Both twins reduce the same windows: `spans` lists where they start and stop, in rows and in columns.
+
+Before this: `dispatch.py`. After it: `ops/pool.py`.
+"""
+
+import functools
+import math
+
+import numpy as np
+
+from minigrad.kernels.dispatch import jit, kernel
+
+BLOCK, PAIRS = 8, 32  # loops over a row of an image run over a multiple of so many numbers
+NOWHERE = np.int32(2**31 - 1)  # the place of a number in the padding
+
+
+def pooled_size(size, window, stride, padding, dilation, ceil_mode):
+    """Number of windows along an axis of `size`.
+
+    (size + 2*padding - dilation*(window-1) - 1) / stride + 1, rounded down; or up if `ceil_mode`, but then without
+    a window that would start beyond the image and its first padding.
+    """
+    room = size + 2 * padding - dilation * (window - 1) - 1
+    if not ceil_mode:
+        return room // stride + 1
+    count = -(-room // stride) + 1
+    return count - 1 if (count - 1) * stride >= size + padding else count
+
+
+@functools.lru_cache(maxsize=512)
+def spans(size, window, stride, padding, dilation, ceil_mode):
+    """(count, 3) int64: start and stop of each window inside the image, and its size with the padding counted in."""
+    rows = []
+    for i in range(pooled_size(size, window, stride, padding, dilation, ceil_mode)):
+        start = i * stride - padding
+        full = min(start + window, size + padding) - start
+        stop = min(start + dilation * (window - 1) + 1, size)
+        while start < 0:
+            start += dilation
+        rows.append((start, stop, full))
+    return np.array(rows, np.int64).reshape(-1, 3)
+
+
+@functools.lru_cache(maxsize=512)
+def adaptive_spans(size, count):
+    """The same for the `count` windows of an adaptive pooling."""
+    rows = [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
+    return np.array([(a, b, b - a) for a, b in rows], np.int64).reshape(-1, 3)
+
+
+def planes(x):
+    """x (..., H, W) as contiguous planes (P, H, W)."""
+    return np.ascontiguousarray(x).reshape(math.prod(x.shape[:-2]), *x.shape[-2:])
+
+
+def pool_samples(size):
+    """Four or more images of about `size` numbers in all, and a 2x2 pooling."""
+    side = max(4, int((size / 4) ** 0.5) if size < 4096 else 32)
+    x = np.sin(np.arange(max(4, size // side**2) * side**2, dtype=np.float32)).reshape(-1, 1, side, side)
+    return x, (2, 2), (2, 2), (0, 0), (1, 1), False
+
+
+def average_samples(size):
+    """The same images and an average over 2x2 windows."""
+    x, window, stride, padding, _, ceil_mode = pool_samples(size)
+    return x, window, stride, padding, ceil_mode, True, None
+
+
+def average_backward_samples(size):
+    """Gradients for that average."""
+    x, *settings = average_samples(size)
+    return x[:, :, ::2, ::2].copy(), x.shape, *settings
+
+
+def adaptive_samples(size):
+    """The same images, to be pooled to 3x3."""
+    return pool_samples(size)[0], (3, 3)
+
+
+def adaptive_backward_samples(size):
+    """Gradients for that pooling."""
+    x = pool_samples(size)[0]
+    return x[:, :, :3, :3].copy(), x.shape
+
+
+def place_samples(size):
+    """Gradients of the 2x2 maxima, their places, the images' shape."""
+    x = pool_samples(size)[0]
+    y, indices = max_pool2d.twin(*pool_samples(size))
+    return y, indices, x.shape
+
+
+def gather_samples(size):
+    """The images and the places of their 2x2 maxima."""
+    return pool_samples(size)[0], place_samples(size)[1]
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Maxima
+
+
+@jit
+def max_row(source, best, place, first):
+    """best[c] = the greater of it and source[c], place[c] = first + c where that is source[c]. NaN is greatest."""
+    for c in range(source.size):
+        v, top = source[c], best[c]
+        taken = (v > top) | (v != v)
+        best[c] = v if taken else top
+        place[c] = np.int32(first + np.int32(c)) if taken else place[c]
+
+
+@jit
+def is_greater(v, n, top, held):
+    """Whether v, from place n, is rather the maximum than top, from `held`."""
+    return (v > top) | ((v == top) & (n < held)) | ((v != v) & ((top == top) | (n > held)))
+
+
+@jit
+def max_entry(values, places, step, best, place):
+    """best[j] = the greater of it and values[j*step]; among equals the first place counts, among NaNs the last."""
+    for j in range(best.size):
+        v, top = values[j * step], best[j]
+        n, held = places[j * step], place[j]
+        taken = is_greater(v, n, top, held)
+        best[j] = v if taken else top
+        place[j] = n if taken else held
+
+
+@jit
+def max_windows(x, spans, window, stride, padding, down, right, y, indices):
+    """Maxima over windows of x (P, H, W): `spans` and `down` place them in rows, the rest (and `right`) in columns.
+
+    For each row of y: the greatest of the window's rows, column by column; then of the window's columns.
+    """
+    height, width = x.shape[1:]
+    count = y.shape[2]
+    # Loops run over a multiple of BLOCK numbers, or they would be mostly remainders: rows of images are short. What
+    # is read too far belongs to the next row and is covered up, what is written too far is overwritten by it.
+    whole, wide = (width + BLOCK - 1) // BLOCK * BLOCK, (count + BLOCK - 1) // BLOCK * BLOCK
+    size = max(padding + whole, (wide - 1) * stride + (window - 1) * right + 1)
+    values, places = np.full(size, -np.inf, x.dtype), np.full(size, NOWHERE, np.int32)
+    best, place = np.empty(wide, x.dtype), np.empty(wide, np.int32)
+    numbers, out, out_places = x.reshape(-1), y.reshape(-1), indices.reshape(-1)
+    to = 0
+    for p in range(x.shape[0]):
+        for i in range(y.shape[1]):
+            top = spans[i, 0]
+            for r in range(top, spans[i, 1], down):
+                at = (p * height + r) * width
+                n = whole if at + whole <= numbers.size else width
+                source, first = numbers[at : at + n], np.int32(r * width)
+                row, row_places = values[padding : padding + n], places[padding : padding + n]
+                if r == top:
+                    for c in range(n):
+                        row[c] = source[c]
+                    for c in range(n):
+                        row_places[c] = np.int32(first + np.int32(c))
+                else:
+                    max_row(source, row, row_places, first)
+            values[padding + width : padding + whole] = -np.inf
+            places[padding + width : padding + whole] = NOWHERE
+            for j in range(wide):
+                best[j] = values[j * stride]
+            for j in range(wide):
+                place[j] = places[j * stride]
+            for k in range(1, window):
+                if stride == 1:
+                    max_entry(values[k * right :], places[k * right :], 1, best, place)
+                elif stride == 2:
+                    max_entry(values[k * right :], places[k * right :], 2, best, place)
+                else:
+                    max_entry(values[k * right :], places[k * right :], stride, best, place)
+            n = wide if to + wide <= out.size else count
+            target, target_places = out[to : to + n], out_places[to : to + n]
+            for j in range(n):
+                target[j] = best[j]
+            for j in range(n):
+                target_places[j] = place[j]
+            to += count
+
+
+@jit
+def max_pairs(x, y, indices):
+    """Maxima over 2x2 windows that do not overlap: by far the most frequent pooling."""
+    height, width = x.shape[1:]
+    count = y.shape[2]
+    wide = (count + PAIRS - 1) // PAIRS * PAIRS  # as in max_windows
+    numbers, out, places = x.reshape(-1), y.reshape(-1), indices.reshape(-1)
+    to = 0
+    for p in range(x.shape[0]):
+        for i in range(y.shape[1]):
+            at, first = (p * height + 2 * i) * width, 2 * i * width
+            n = wide if at + width + 2 * wide <= numbers.size and to + wide <= out.size else count
+            upper, lower = numbers[at : at + 2 * n], numbers[at + width : at + width + 2 * n]
+            target, target_places = out[to : to + n], places[to : to + n]
+            for j in range(n):
+                best, place = upper[2 * j], 0
+                v = upper[2 * j + 1]
+                taken = (v > best) | (v != v)
+                best, place = v if taken else best, 1 if taken else place
+                v = lower[2 * j]
+                taken = (v > best) | (v != v)
+                best, place = v if taken else best, width if taken else place
+                v = lower[2 * j + 1]
+                taken = (v > best) | (v != v)
+                best, place = v if taken else best, width + 1 if taken else place
+                target[j] = best
+                target_places[j] = first + 2 * j + place
+            to += count
+
+
+@jit
+def max_areas(x, rows, columns, y, indices):
+    """Maxima over windows of varying size: of each column of a row of windows first, then of each window."""
+    width = x.shape[2]
+    best, place = np.empty(width, x.dtype), np.empty(width, np.int32)
+    for p in range(x.shape[0]):
+        for i in range(rows.shape[0]):
+            best[:] = -np.inf
+            for c in range(width):
+                place[c] = rows[i, 0] * width + c
+            for r in range(rows[i, 0], rows[i, 1]):
+                max_row(x[p, r], best, place, np.int32(r * width))
+            for j in range(columns.shape[0]):
+                left, right = columns[j, 0], columns[j, 1]
+                top, held = best[left], place[left]
+                for c in range(left + 1, right):
+                    if is_greater(best[c], place[c], top, held):
+                        top, held = best[c], place[c]
+                y[p, i, j], indices[p, i, j] = top, held
+
+
+@kernel(samples=pool_samples)
+def max_pool2d(x, window, stride, padding, dilation, ceil_mode):
+    """Maxima over windows, and where they are.
+
+        y[..., i, j] = max over k, l of x[..., i*sh + k*dh - ph, j*sw + l*dw - pw], inside the image
+
+    Of equal maxima the first in reading order is taken. NaN is the maximum of its window (the last one of several, as
+    in PyTorch).
+
+    Args:
+        x (ndarray): (..., H, W), float32 or float64.
+        window, stride, padding, dilation (tuple[int, int]): for rows and columns; padding is at most half the window.
+        ceil_mode (bool): round the number of windows up, see `pooled_size`.
+
+    Returns:
+        tuple[ndarray, ndarray]: maxima (..., OH, OW), and int64 flat indices into the H*W numbers of their plane.
+    """
+    *batch, height, width = x.shape
+    (kh, kw), (sh, sw), (ph, pw), (dh, dw) = window, stride, padding, dilation
+    rows = pooled_size(height, kh, sh, ph, dh, ceil_mode)
+    columns = pooled_size(width, kw, sw, pw, dw, ceil_mode)
+    below = max(0, (rows - 1) * sh + (kh - 1) * dh + 1 - height - ph)
+    beside = max(0, (columns - 1) * sw + (kw - 1) * dw + 1 - width - pw)
+    around = ((ph, below), (pw, beside))
+    padded = np.pad(x, ((0, 0),) * len(batch) + around, constant_values=-np.inf)
+    places = np.pad(np.arange(height * width).reshape(height, width), around, constant_values=-1)
+    best = np.full((*batch, rows, columns), -np.inf, x.dtype)
+    indices = np.full(best.shape, -1)
+    for k in range(kh):
+        for m in range(kw):
+            down = slice(k * dh, k * dh + (rows - 1) * sh + 1, sh)
+            right = slice(m * dw, m * dw + (columns - 1) * sw + 1, sw)
+            v, place = padded[..., down, right], places[down, right]
+            taken = (v > best) | (v != v) | ((indices < 0) & (place >= 0))
+            best, indices = np.where(taken, v, best), np.where(taken, place, indices)
+    return best, indices
+
+
+@max_pool2d.numba(python=True)
+def max_pool2d(x, window, stride, padding, dilation, ceil_mode):
+    height, width = x.shape[-2:]
+    rows = spans(height, window[0], stride[0], padding[0], dilation[0], ceil_mode)
+    columns = pooled_size(width, window[1], stride[1], padding[1], dilation[1], ceil_mode)
+    x3 = planes(x)
+    y = np.empty((len(x3), len(rows), columns), x.dtype)
+    indices = np.empty(y.shape, np.int64)
+    if window == stride == (2, 2) and padding == (0, 0) and dilation == (1, 1) and not ceil_mode:
+        max_pairs(x3, y, indices)
+    else:
+        max_windows(x3, rows, window[1], stride[1], padding[1], *dilation, y, indices)
+    shape = x.shape[:-2] + y.shape[1:]
+    return y.reshape(shape), indices.reshape(shape)
+
+
+def min_pool2d(x, window, stride, padding, dilation, ceil_mode):
+    """Minima over windows, and where they are: `max_pool2d` of -x."""
+    y, indices = max_pool2d(-x, window, stride, padding, dilation, ceil_mode)
+    return np.negative(y, out=y), indices
+
+
+@kernel(samples=adaptive_samples)
+def adaptive_max_pool2d(x, size):
+    """Maxima over OH x OW windows that cover the image, and where they are.
+
+    Args:
+        x (ndarray): (..., H, W).
+        size (tuple[int, int]): OH and OW.
+
+    Returns:
+        tuple[ndarray, ndarray]: as `max_pool2d`.
+    """
+    *batch, height, width = x.shape
+    y, indices = np.empty((*batch, *size), x.dtype), np.empty((*batch, *size), np.int64)
+    for i, (top, bottom, _) in enumerate(adaptive_spans(height, size[0])):
+        for j, (left, right, _) in enumerate(adaptive_spans(width, size[1])):
+            area = x[..., top:bottom, left:right].reshape(*batch, -1)
+            nan = np.isnan(area)
+            last = nan.shape[-1] - 1 - nan[..., ::-1].argmax(-1)
+            at = np.where(nan.any(-1), last, area.argmax(-1))
+            y[..., i, j] = np.take_along_axis(area, at[..., None], -1)[..., 0]
+            indices[..., i, j] = (top + at // (right - left)) * width + left + at % (right - left)
+    return y, indices
+
+
+@adaptive_max_pool2d.numba(python=True)
+def adaptive_max_pool2d(x, size):
+    y, indices = np.empty((*x.shape[:-2], *size), x.dtype), np.empty((*x.shape[:-2], *size), np.int64)
+    rows, columns = adaptive_spans(x.shape[-2], size[0]), adaptive_spans(x.shape[-1], size[1])
+    max_areas(planes(x), rows, columns, planes(y), planes(indices))
+    return y, indices
+
+
+@jit
+def scatter_planes(g, indices, out):
+    """out[p, indices[p, q]] += g[p, q]."""
+    for p in range(g.shape[0]):
+        plane = out[p]
+        for q in range(g.shape[1]):
+            plane[indices[p, q]] += g[p, q]
+
+
+@jit
+def gather_planes(x, indices, out):
+    """out[p, q] = x[p, indices[p, q]]."""
+    for p in range(out.shape[0]):
+        plane = x[p]
+        for q in range(out.shape[1]):
+            out[p, q] = plane[indices[p, q]]
+
+
+def flat_planes(x):
+    """x (..., H, W) as contiguous (P, H*W)."""
+    return np.ascontiguousarray(x).reshape(math.prod(x.shape[:-2]), x.shape[-2] * x.shape[-1])
+
+
+@kernel(samples=place_samples)
+def max_pool2d_backward(g, indices, input_shape):
+    """Derivative of a maximum (or minimum) pooling: each gradient goes to where its number came from.
+
+    Args:
+        g (ndarray): (..., OH, OW).
+        indices (ndarray): int64, of g's shape: the pooling's second result.
+        input_shape (tuple[int, ...]): x's shape (..., H, W).
+
+    Returns:
+        ndarray: of `input_shape`.
+    """
+    g, indices, dx = flat_planes(g), flat_planes(indices), np.zeros(input_shape, g.dtype)
+    np.add.at(dx.reshape(len(g), -1), (np.arange(len(g))[:, None], indices), g)
+    return dx
+
+
+@max_pool2d_backward.numba(python=True)
+def max_pool2d_backward(g, indices, input_shape):
+    dx = np.zeros(input_shape, g.dtype)
+    scatter_planes(flat_planes(g), flat_planes(indices), flat_planes(dx))
+    return dx
+
+
+@kernel(samples=gather_samples)
+def gather_pool(x, indices):
+    """The numbers of x at a pooling's indices: the derivative of `max_pool2d_backward` with respect to g.
+
+    Args:
+        x (ndarray): (..., H, W).
+        indices (ndarray): int64 (..., OH, OW), flat indices into the planes of x.
+
+    Returns:
+        ndarray: of indices' shape.
+    """
+    return np.take_along_axis(flat_planes(x), flat_planes(indices), 1).reshape(indices.shape)
+
+
+@gather_pool.numba(python=True)
+def gather_pool(x, indices):
+    out = np.empty(indices.shape, x.dtype)
+    gather_planes(flat_planes(x), flat_planes(indices), flat_planes(out))
+    return out
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Averages
+
+
+@jit
+def sum_areas(x, rows, columns, divisors, y):
+    """y = sums over the windows, divided by `divisors`: down the rows for each column first, then across."""
+    line = np.empty(x.shape[2], x.dtype)
+    for p in range(x.shape[0]):
+        for i in range(rows.shape[0]):
+            line[:] = 0
+            for r in range(rows[i, 0], rows[i, 1]):
+                source = x[p, r]
+                for c in range(line.size):
+                    line[c] += source[c]
+            for j in range(columns.shape[0]):
+                total = x.dtype.type(0)
+                for c in range(columns[j, 0], columns[j, 1]):
+                    total += line[c]
+                y[p, i, j] = total / divisors[i, j]
+
+
+@jit
+def spread_areas(g, rows, columns, divisors, dx):
+    """The transpose of `sum_areas`: adds g, divided by `divisors`, to every number of its window in dx."""
+    line = np.empty(dx.shape[2], dx.dtype)
+    for p in range(dx.shape[0]):
+        for i in range(rows.shape[0]):
+            line[:] = 0
+            for j in range(columns.shape[0]):
+                share = g[p, i, j] / divisors[i, j]
+                for c in range(columns[j, 0], columns[j, 1]):
+                    line[c] += share
+            for r in range(rows[i, 0], rows[i, 1]):
+                target = dx[p, r]
+                for c in range(line.size):
+                    target[c] += line[c]
+
+
+def numpy_sum_areas(x, rows, columns, divisors):
+    """The NumPy twin of `sum_areas`."""
+    lines = np.empty((*x.shape[:-2], len(rows), x.shape[-1]), x.dtype)
+    y = np.empty((*x.shape[:-2], len(rows), len(columns)), x.dtype)
+    for i, (top, bottom, _) in enumerate(rows):
+        lines[..., i, :] = x[..., top:bottom, :].sum(-2)
+    for j, (left, right, _) in enumerate(columns):
+        y[..., j] = lines[..., left:right].sum(-1)
+    y /= divisors
+    return y
+
+
+def numpy_spread_areas(g, rows, columns, divisors, input_shape):
+    """The NumPy twin of `spread_areas`."""
+    g = g / divisors
+    lines = np.zeros((*g.shape[:-1], input_shape[-1]), g.dtype)
+    dx = np.zeros(input_shape, g.dtype)
+    for j, (left, right, _) in enumerate(columns):
+        lines[..., left:right] += g[..., j, None]
+    for i, (top, bottom, _) in enumerate(rows):
+        dx[..., top:bottom, :] += lines[..., i, None, :]
+    return dx
+
+
+@functools.lru_cache(maxsize=512)
+def average_areas(input_shape, window, stride, padding, ceil_mode, count_include_pad, divisor_override, dtype):
+    """The windows of an average in rows and in columns, and what each sum is divided by (OH, OW)."""
+    rows, columns = (
+        spans(n, k, s, p, 1, ceil_mode) for n, k, s, p in zip(input_shape[-2:], window, stride, padding)
+    )
+    counts = [a[:, 2] if count_include_pad else a[:, 1] - a[:, 0] for a in (rows, columns)]
+    divisors = np.multiply.outer(*counts).astype(dtype)
+    if divisor_override is not None:
+        divisors.fill(divisor_override)
+    return rows, columns, divisors
+
+
+@functools.lru_cache(maxsize=512)
+def adaptive_areas(input_shape, size, dtype):
+    """The same for the windows of an adaptive average."""
+    rows, columns = adaptive_spans(input_shape[-2], size[0]), adaptive_spans(input_shape[-1], size[1])
+    return rows, columns, np.multiply.outer(rows[:, 2], columns[:, 2]).astype(dtype)
+
+
+@kernel(samples=average_samples)
+def avg_pool2d(x, window, stride, padding, ceil_mode, count_include_pad, divisor_override):
+    """Averages over windows.
+
+    Args:
+        x (ndarray): (..., H, W).
+        window, stride, padding (tuple[int, int]): for rows and columns; padding is at most half the window.
+        ceil_mode (bool): round the number of windows up, see `pooled_size`.
+        count_include_pad (bool): divide by the window's size with its padding, else by the numbers in the image.
+        divisor_override (int | None): divide by this instead.
+
+    Returns:
+        ndarray: (..., OH, OW).
+    """
+    return numpy_sum_areas(
+        x, *average_areas(x.shape, window, stride, padding, ceil_mode, count_include_pad, divisor_override, x.dtype)
+    )
+
+
+@avg_pool2d.numba(python=True)
+def avg_pool2d(x, window, stride, padding, ceil_mode, count_include_pad, divisor_override):
+    areas = average_areas(x.shape, window, stride, padding, ceil_mode, count_include_pad, divisor_override, x.dtype)
+    y = np.empty(x.shape[:-2] + areas[2].shape, x.dtype)
+    sum_areas(planes(x), *areas, planes(y))
+    return y
+
+
+@kernel(samples=average_backward_samples)
+def avg_pool2d_backward(g, input_shape, window, stride, padding, ceil_mode, count_include_pad, divisor_override):
+    """Derivative of `avg_pool2d` applied to g (..., OH, OW): an ndarray of `input_shape`."""
+    areas = average_areas(input_shape, window, stride, padding, ceil_mode, count_include_pad, divisor_override, g.dtype)
+    return numpy_spread_areas(g, *areas, input_shape)
+
+
+@avg_pool2d_backward.numba(python=True)
+def avg_pool2d_backward(g, input_shape, window, stride, padding, ceil_mode, count_include_pad, divisor_override):
+    areas = average_areas(input_shape, window, stride, padding, ceil_mode, count_include_pad, divisor_override, g.dtype)
+    dx = np.zeros(input_shape, g.dtype)
+    spread_areas(planes(g), *areas, planes(dx))
+    return dx
+
+
+@kernel(samples=adaptive_samples)
+def adaptive_avg_pool2d(x, size):
+    """Averages over OH x OW windows that cover the image; `size` (OH, OW). x (..., H, W) gives (..., OH, OW)."""
+    return numpy_sum_areas(x, *adaptive_areas(x.shape, size, x.dtype))
+
+
+@adaptive_avg_pool2d.numba(python=True)
+def adaptive_avg_pool2d(x, size):
+    y = np.empty(x.shape[:-2] + size, x.dtype)
+    sum_areas(planes(x), *adaptive_areas(x.shape, size, x.dtype), planes(y))
+    return y
+
+
+@kernel(samples=adaptive_backward_samples)
+def adaptive_avg_pool2d_backward(g, input_shape):
+    """Derivative of `adaptive_avg_pool2d` applied to g (..., OH, OW): an ndarray of `input_shape`."""
+    return numpy_spread_areas(g, *adaptive_areas(input_shape, g.shape[-2:], g.dtype), input_shape)
+
+
+@adaptive_avg_pool2d_backward.numba(python=True)
+def adaptive_avg_pool2d_backward(g, input_shape):
+    dx = np.zeros(input_shape, g.dtype)
+    spread_areas(planes(g), *adaptive_areas(input_shape, g.shape[-2:], g.dtype), planes(dx))
+    return dx

@@ -1,0 +1,478 @@
+"""exp, log, tanh, sigmoid, erf, ...: written so that a loop over them becomes vector code.
+
+A numba loop over `math.tanh` calls the C library once per number, up to fifty times slower than NumPy's vector code.
+The functions here are straight lines of multiplications, additions and selections: LLVM turns a loop over them into
+8 or 16 numbers at a time. So there are no branches on the value, and the special cases (NaN, infinities, signed zeros,
+numbers below the normal range) are either a matter of course or a selection at the end.
+
+`JIT[np.float32]` and `JIT[np.float64]` map names to the functions for that dtype; formulas of ops (`pointwise.py`) and
+numba kernels call them by these names. Largest relative errors, measured in `tests/test_kernels_vecmath.py`:
+
+    ERRORS
+
+The polynomials and rational functions are minimax fits made for this file (Remez exchange in 50 digits) to the
+functions their comments name. Reductions are the classical ones: exp(x) = 2^n e^r with r = x - n ln 2,
+log(2^e m) = e ln 2 + log m, tanh(x) = (e^2x - 1) / (e^2x + 1), erf(x) = 1 - e^(-x^2) erfcx(x).
+See Muller, *Elementary Functions*, 3rd ed., chapters 3 and 11.
+
+Before this: `dispatch.py`. After it: `pointwise.py`, and the fused kernels (softmax, losses, optimizers).
+"""
+
+import dis
+import functools
+import math
+import types
+
+import numpy as np
+
+from minigrad.kernels.dispatch import Jit, jit, resolved
+
+# Functions of `math` that stay calls of the C library, one number at a time: where a formula needs one of these,
+# NumPy's vector code is the faster choice for large arrays.
+SCALAR_CALLS = frozenset(
+    "acos acosh asin asinh atan atan2 atanh cos cosh erfc exp2 fmod gamma lgamma log10 log2 pow sin sinh tan".split()
+)
+
+# What numba itself compiles to one instruction. `float(c)` is the number 0 or 1 of the formula's own dtype.
+_INSTRUCTIONS = {
+    "abs": math.fabs,
+    "fabs": math.fabs,
+    "sqrt": math.sqrt,
+    "copysign": math.copysign,
+    "isnan": math.isnan,
+    "isinf": math.isinf,
+    "isfinite": math.isfinite,
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "trunc": np.trunc,
+    "round": np.rint,
+}
+
+JIT = {dtype: {**_INSTRUCTIONS, "float": dtype} for dtype in (np.float32, np.float64)}
+
+
+def typed_code(code, dtype):
+    """`code` with its int and float constants made numbers of `dtype`, so that arithmetic stays in that dtype.
+
+    Whole exponents (`x ** 2`) stay ints, which numba compiles to products.
+
+    Raises:
+        ValueError: the code has more than 256 constants.
+    """
+    constants, bytecode, former = list(code.co_consts), bytearray(code.co_code), None
+    for index, constant in enumerate(code.co_consts):
+        inner = isinstance(constant, types.CodeType)
+        constants[index] = typed_code(constant, dtype) if inner else _as_number(constant, dtype)
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("BINARY_POWER", "INPLACE_POWER") or instruction.argrepr in ("**", "**="):
+            power = former.argval
+            if former.opname == "LOAD_CONST" and type(power) in (int, float) and float(power).is_integer():
+                bytecode[former.offset + 1] = len(constants)  # this one load gets a constant of its own
+                constants.append(int(power))
+                if len(constants) > 256:
+                    raise ValueError(f"{code.co_name}: a formula of more than 256 constants cannot be compiled")
+        former = instruction
+    return code.replace(co_consts=tuple(constants), co_code=bytes(bytecode))
+
+
+def typed(function, dtype, names=None):
+    """`function` as a `Jit` whose numbers are all of `dtype`.
+
+    Its literals and the numbers among its globals become `dtype`; `exp`, `math.exp`, ... become the functions of this
+    file; a Python function it calls is treated the same way.
+
+    Args:
+        function (FunctionType): a formula: arithmetic, comparisons, `a if c else b`, calls of functions.
+        dtype (type): np.float32 or np.float64.
+        names (dict | None): further functions by name. `JIT` comes first, the function's own globals last.
+    """
+    defaults = function.__defaults__ and tuple(_as_number(value, dtype) for value in function.__defaults__)
+    code = typed_code(function.__code__, dtype)
+    copy = types.FunctionType(code, function.__globals__, function.__name__, defaults, function.__closure__)
+    copy.__qualname__, copy.__module__ = function.__qualname__, function.__module__
+    return Jit(copy, fastmath=("contract",), inline=True, look_up=functools.partial(_look_up, dtype, names or {}))
+
+
+def _look_up(dtype, names, name, function):
+    if name in JIT[dtype]:
+        return JIT[dtype][name]
+    value = names[name] if name in names else function.__globals__[name]
+    if value is math:
+        return _math_module(dtype)
+    if isinstance(value, types.FunctionType):
+        return typed(value, dtype, names)
+    return _as_number(value, dtype)
+
+
+def _as_number(value, dtype):
+    return dtype(value) if type(value) in (int, float) else value
+
+
+@functools.cache
+def _math_module(dtype):
+    """What the name `math` means in a formula: this file's functions, and `math`'s own where there is none."""
+
+    def find(name):
+        if name in JIT[dtype]:
+            return resolved(JIT[dtype][name])
+        return _as_number(getattr(math, name), dtype)
+
+    module = types.ModuleType(f"math_{dtype.__name__}")
+    module.__getattr__ = find
+    return module
+
+
+def _define(name, *dtypes):
+    """Decorator: enter a formula in `JIT` under `name`, for each of `dtypes`."""
+
+    def enter(function):
+        for dtype in dtypes:
+            JIT[dtype][name] = typed(function, dtype)
+        return function
+
+    return enter
+
+
+_single = functools.partial(typed, dtype=np.float32)
+_double = functools.partial(typed, dtype=np.float64)
+
+
+class ByType(Jit):
+    """One of two functions, chosen by the type of the argument: for kernels that serve both dtypes."""
+
+    def __init__(self, name):
+        super().__init__(JIT[np.float64][name].py_func)
+        self.name = name
+
+    def _build(self, attribute, parallel):
+        import numba
+        from numba.extending import overload
+
+        single, double = JIT[np.float32][self.name].dispatcher, JIT[np.float64][self.name].dispatcher
+
+        def choose(x):  # numba compiles what the overload returns; this body is what the cache's fingerprint reads
+            return single(x) if isinstance(x, np.float32) else double(x)
+
+        @overload(choose)
+        def chosen(x):
+            if x == numba.float32:
+                return lambda x: single(x)
+            return lambda x: double(np.float64(x))
+
+        @numba.njit(error_model="numpy", nogil=True, forceinline=True)
+        def call(x):
+            return choose(x)
+
+        setattr(self, attribute, call)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Exponents. Adding 1.5 * 2^23 (2^52 for float64) to a number below 2^22 rounds it to an integer n and leaves n in the
+# low bits, without a conversion instruction (none is vectorised for float64 before AVX-512; NaN gives no undefined n).
+
+
+@jit(inline=True)
+def _scaled_single(x, shifted):
+    """x * 2^n in two steps, so that results below the normal range are rounded once and those above become inf."""
+    n = np.int32(np.float32(shifted).view(np.int32) - np.int32(0x4B400000))
+    half = np.int32(n >> np.int32(1))
+    first = np.int32((half + np.int32(127)) << np.int32(23))
+    second = np.int32((n - half + np.int32(127)) << np.int32(23))
+    return x * np.int32(first).view(np.float32) * np.int32(second).view(np.float32)
+
+
+@jit(inline=True)
+def _scaled_double(x, shifted):
+    n = np.float64(shifted).view(np.int64) - np.int64(0x4338000000000000)
+    half = ((n + 2048) >> 1) - 1024  # non-negative before the shift: AVX2 has no arithmetic one
+    first = np.int64((half + 1023) << 52)
+    second = np.int64((n - half + 1023) << 52)
+    return x * np.int64(first).view(np.float64) * np.int64(second).view(np.float64)
+
+
+@jit(inline=True)
+def _power_of_two_single(shifted):
+    """2^n for -127 < n < 128: n's bits in place of the exponent."""
+    return np.int32((np.float32(shifted).view(np.int32) + np.int32(127)) << np.int32(23)).view(np.float32)
+
+
+@jit(inline=True)
+def _power_of_two_double(shifted):
+    return np.int64((np.float64(shifted).view(np.int64) + 1023) << 52).view(np.float64)
+
+
+@jit(inline=True)
+def _split_single(x):
+    """(e, m) with x = 2^e m and sqrt(1/2) <= m < sqrt(2), for a positive normal x."""
+    i = np.int32(np.float32(x).view(np.int32) - np.int32(0x3F3504F3))
+    m = np.int32((i & np.int32(0x7FFFFF)) + np.int32(0x3F3504F3))
+    return np.float32(np.int32(i >> np.int32(23))), np.int32(m).view(np.float32)
+
+
+@jit(inline=True)
+def _split_double(x):
+    i = np.float64(x).view(np.int64) - np.int64(0x3FE6A09E667F3BCD) + (np.int64(1023) << 52)
+    m = np.int64((i & np.int64(0xFFFFFFFFFFFFF)) + np.int64(0x3FE6A09E667F3BCD))
+    e = np.int64((i >> 52) + np.int64(0x4338000000000000) - 1023)
+    return np.int64(e).view(np.float64) - 6755399441055744.0, np.int64(m).view(np.float64)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# exp and its relatives. _exp_fit(r) = (e^r - 1 - r) / r^2 for |r| <= ln(2) / 2.
+
+
+@_single
+def _exp_fit_single(r):
+    p = 0.008368745085972821 + r * 0.0013814541274852449
+    return 0.4999999343219118 + r * (0.16666520399283805 + r * (0.04166839076545108 + r * p))
+
+
+@_double
+def _exp_fit_double(r):
+    p = 2.4801492984466368e-05 + r * (2.755758958626677e-06 + r * (2.7630297132783286e-07 + r * 2.4999218508808666e-08))
+    p = 0.008333333333496696 + r * (0.0013888888943714185 + r * (0.00019841269502349776 + r * p))
+    return 0.5 + r * (0.16666666666666408 + r * (0.04166666666652997 + r * p))
+
+
+@_define("exp", np.float32)
+def _exp_single(x):
+    x = 88.8 if x > 88.8 else x
+    x = -104.5 if x < -104.5 else x
+    shifted = x * 1.4426950408889634 + 12582912.0
+    n = shifted - 12582912.0
+    r = x - n * 0.693145751953125 - n * 1.4286068202862268e-06
+    return _scaled_single(1 + (r + r * r * _exp_fit_single(r)), shifted)
+
+
+@_define("exp", np.float64)
+def _exp_double(x):
+    x = 709.9 if x > 709.9 else x
+    x = -745.5 if x < -745.5 else x
+    shifted = x * 1.4426950408889634 + 6755399441055744.0
+    n = shifted - 6755399441055744.0
+    r = x - n * 0.6931471803691238 - n * 1.9082149292705877e-10
+    return _scaled_double(1 + (r + r * r * _exp_fit_double(r)), shifted)
+
+
+@_define("expm1", np.float32)
+def _expm1_single(x):
+    y = 88.8 if x > 88.8 else x
+    y = -20 if y < -20 else y
+    n = y * 1.4426950408889634 + 12582912.0 - 12582912.0
+    r = y - n * 0.693145751953125 - n * 1.4286068202862268e-06
+    # 2^(n-1), for 2^n may be just out of range; twice (s q + s - 1/2) is 2^n (q + 1) - 1.
+    s = _power_of_two_single(n - 1 + 12582912.0)
+    return math.copysign(2 * (s * (r + r * r * _exp_fit_single(r)) + (s - 0.5)), x)
+
+
+@_define("expm1", np.float64)
+def _expm1_double(x):
+    y = 709.9 if x > 709.9 else x
+    y = -50 if y < -50 else y
+    n = y * 1.4426950408889634 + 6755399441055744.0 - 6755399441055744.0
+    r = y - n * 0.6931471803691238 - n * 1.9082149292705877e-10
+    s = _power_of_two_double(n - 1 + 6755399441055744.0)
+    return math.copysign(2 * (s * (r + r * r * _exp_fit_double(r)) + (s - 0.5)), x)
+
+
+@_define("sigmoid", np.float32, np.float64)
+def _sigmoid(x):
+    e = math.exp(-math.fabs(x))  # never overflows, and keeps the small results of the negative side exact
+    return (1 if x >= 0 else e) / (1 + e)
+
+
+@_define("tanh", np.float32, np.float64)
+def _tanh(x):
+    a = math.fabs(x)
+    a = math.expm1(2 * (20 if a > 20 else a))  # from 20 on tanh is 1 in either dtype
+    return math.copysign(a / (a + 2), x)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# log and log1p. _log_fit(f) is log(1 + f) - f + f^2 / 2 for sqrt(1/2) <= 1 + f < sqrt(2).
+
+
+@_single
+def _log_fit_single(f):
+    p = -0.1662455712490529 + f * (0.14181164815 + f * (-0.13128705593 + f * (0.1288179809 - f * 0.07859900823)))
+    return f * f * f * (0.33333316706433774 + f * (-0.25000810323619865 + f * (0.20002287721643475 + f * p)))
+
+
+@_double
+def _log_fit_double(f):
+    # With s = f / (2 + f): log(1 + f) = 2 atanh(s) = f - f^2/2 + s (f^2/2 + R(s^2)).
+    s = f / (2 + f)
+    z = s * s
+    p = 0.18183563260928026 + z * (0.15314073871948825 + z * 0.1479575312609747)
+    p = 0.39999999999415936 + z * (0.285714287421305 + z * (0.2222219859671185 + z * p))
+    return s * (0.5 * f * f + z * (0.6666666666666734 + z * p))
+
+
+@_single
+def _log_scaled_single(x, e, c):
+    """log(2^e x) + c, for a positive normal x and a small c."""
+    n, m = _split_single(x)
+    n, f = n + e, m - 1
+    return n * 0.693145751953125 + (f - (0.5 * f * f - (_log_fit_single(f) + (n * 1.4286068202862268e-06 + c))))
+
+
+@_double
+def _log_scaled_double(x, e, c):
+    n, m = _split_double(x)
+    n, f = n + e, m - 1
+    return n * 0.6931471803691238 + (f - (0.5 * f * f - (_log_fit_double(f) + (n * 1.9082149292705877e-10 + c))))
+
+
+@_define("log", np.float32)
+def _log_single(x):
+    tiny = x < 1.1754943508222875e-38
+    y = _log_scaled_single(x * 8388608 if tiny else x, -23 if tiny else 0, 0)
+    y = y if x < math.inf else x  # inf and NaN give themselves
+    y = -math.inf if x == 0 else y
+    return math.nan if x < 0 else y
+
+
+@_define("log", np.float64)
+def _log_double(x):
+    tiny = x < 2.2250738585072014e-308
+    y = _log_scaled_double(x * 4503599627370496 if tiny else x, -52 if tiny else 0, 0)
+    y = y if x < math.inf else x
+    y = -math.inf if x == 0 else y
+    return math.nan if x < 0 else y
+
+
+def _lost(x):
+    """What rounding takes from 1 + x: log1p(x) = log(u + lost) = log(u) + lost / u, with u = 1 + x rounded."""
+    u = 1 + x
+    return x - (u - 1) if x < 1 else 1 - (u - x)
+
+
+def _log1p_ends(x, y):
+    """`y`, the logarithm of 1 + x, where it is one: x in (-1, inf) without the zeros, whose sign stays."""
+    y = y if x < math.inf else x
+    y = -math.inf if x == -1 else y
+    y = x if x == 0 else y
+    return math.nan if x < -1 else y
+
+
+@_define("log1p", np.float32)
+def _log1p_single(x):
+    return _log1p_ends(x, _log_scaled_single(1 + x, 0, _lost(x) / (1 + x)))
+
+
+@_define("log1p", np.float64)
+def _log1p_double(x):
+    return _log1p_ends(x, _log_scaled_double(1 + x, 0, _lost(x) / (1 + x)))
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# erf. The three fits are plain arithmetic, so the NumPy twin below uses the same lines.
+
+
+def _erf_fit_single(x):
+    """erf(x) for |x| <= 3.93, as x P(x^2) / Q(x^2)."""
+    z = x * x
+    p = 0.0037796110399615345 + z * (0.0002848087244479923 + z * 2.0419715308538757e-06)
+    p = 1.1283791453523053 + z * (0.190783862165096 + z * (0.05279029144000066 + z * p))
+    q = 0.014997440767456618 + z * (0.0011652133156303233 + z * 3.800408917231197e-05)
+    return x * p / (1 + z * (0.5024105150985246 + z * (0.11425753652024653 + z * q)))
+
+
+def _erf_fit_double(x):
+    """erf(x) for |x| <= 1, as x P(x^2)."""
+    z = x * x
+    p = 1.6447132699786621e-06 + z * (
+        -1.6206318752969208e-07 + z * (1.3710988704190523e-08 - z * 7.779462971761597e-10)
+    )
+    p = -0.0008548325929766244 + z * (0.0001205529358693695 + z * (-1.4924712439534814e-05 + z * p))
+    p = 0.112837916709442 + z * (-0.026866170643113415 + z * (0.005223977606130842 + z * p))
+    return x * (1.1283791670955126 + z * (-0.3761263890318352 + z * p))
+
+
+def _erfcx_fit_double(x):
+    """e^(x^2) (1 - erf(x)) for 1 <= x <= 6, as a polynomial in (x - 3) / (x + 3)."""
+    t = (x - 3) / (x + 3)
+    q = 7.173896861614114e-05 + t * (-6.359511880301923e-06 - t * 6.554090145414054e-06)
+    q = 0.0007083215902747239 + t * (-0.0005949522303425902 + t * (5.031182087174816e-05 + t * q))
+    q = 0.07166583747027117 + t * (-0.024392489507531163 + t * (0.004269236212742994 + t * q))
+    q = 0.2456038017076444 + t * (-0.15011593654596853 + t * q)
+    return 0.17900115118138996 + t * (-0.3262335600431703 + t * q)
+
+
+@_define("erf", np.float32)
+def _erf_single(x):
+    a = 3.93 if x > 3.93 else x
+    y = _erf_fit_single(-3.93 if a < -3.93 else a)
+    y = 1 if y > 1 else y
+    return -1 if y < -1 else y
+
+
+@_define("erf", np.float64)
+def _erf_double(x):
+    a = math.fabs(x)
+    a = 6 if a > 6 else a  # float64 erf has become 1
+    # Both are computed before one is chosen: a branch would end the vector code.
+    near, far = _erf_fit_double(x), math.copysign(1 - math.exp(-a * a) * _erfcx_fit_double(a), x)
+    return near if a < 1 else far
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# One instruction each. NaN wins in maximum and minimum, as in NumPy (Python's max and min may drop it).
+
+
+@_define("maximum", np.float32, np.float64)
+def _maximum(a, b):
+    return a if (a >= b) | (a != a) else b
+
+
+@_define("minimum", np.float32, np.float64)
+def _minimum(a, b):
+    return a if (a <= b) | (a != a) else b
+
+
+@_define("where", np.float32, np.float64)
+def _where(condition, a, b):
+    return a if condition else b
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# For numba kernels: `from minigrad.kernels.vecmath import exp`, and exp(x) is the one for the type of x.
+
+exp, expm1, sigmoid, tanh, log, log1p, erf = map(ByType, ("exp", "expm1", "sigmoid", "tanh", "log", "log1p", "erf"))
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# NumPy twins of what NumPy lacks.
+
+
+def array_erf(x):
+    """The error function of an ndarray, elementwise, in plain NumPy.
+
+    Args:
+        x (ndarray): float32 or float64; other dtypes are converted to the one NumPy promotes them to with float32.
+
+    Returns:
+        ndarray: of x's shape; relative error at most 3e-7 (float32) or 1e-15 (float64).
+    """
+    x = np.asarray(x, dtype=np.result_type(x, np.float32))
+    if x.dtype == np.float32:
+        return np.clip(_erf_fit_single(np.clip(x, -3.93, 3.93)), -1, 1)
+    a = np.minimum(np.abs(x), 6)
+    far = np.copysign(1 - np.exp(-a * a) * _erfcx_fit_double(a), x)
+    return np.where(a < 1, _erf_fit_double(np.clip(x, -1, 1)), far)
+
+
+def array_sigmoid(x):
+    """1 / (1 + e^(-x)) of an ndarray, elementwise, in plain NumPy and without overflow.
+
+    Args:
+        x (ndarray): float32 or float64.
+
+    Returns:
+        ndarray: of x's shape and dtype.
+    """
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, e) / (1 + e)
+
+
+ARRAY_FUNCTIONS = {"erf": array_erf, "sigmoid": array_sigmoid}

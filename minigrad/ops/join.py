@@ -1,0 +1,219 @@
+"""Ops of many tensors: joining several into one, and taking one apart."""
+
+# The names in prepare, forward's callers and vjp are the op language: bound by registry.Binding, not by this module.
+# ruff: noqa: F821
+
+import numpy as np
+
+from minigrad.registry import FUNCTION, OPS, Op, composite, on_every_path
+from minigrad.samples import S, of
+from minigrad.shapes import one_dim
+
+
+class cat(Op):
+    """cat(tensors, dim=0) -> Tensor
+
+    The tensors one after another along `dim`; other dimensions must agree, dtypes are promoted, and 1-D tensors without
+    elements are passed over. (PyTorch: torch.cat)
+    """
+
+    public, variadic, alias, torch = (FUNCTION,), True, ("concat", "concatenate"), "cat"
+
+    def prepare(tensors, dim=0):
+        listed = [t for t in tensor_list(tensors, "cat") if t.ndim != 1 or t.shape[0]] or [tensors[0]]
+        if not listed[0].ndim:
+            raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated: use stack")
+        dim = one_dim(dim, listed[0].ndim, "cat")
+        for position, t in enumerate(listed):
+            same_except(listed[0].shape, t.shape, dim, position)
+        return promoted(*listed), dim
+
+    def forward(tensors, /, dim):
+        return np.concatenate(tensors, dim)
+
+    def vjp(g, tensors_shape, dim):
+        return split(g, [shape[dim] for shape in tensors_shape], dim)
+
+    samples = of(lambda make: S([make(2, 3), make(4, 3)]), lambda make: S([make(2, 3), make(2, 1), make(2, 2)], -1))
+
+
+@on_every_path("same_except")
+def same_except(first, other, dim, position):
+    if len(first) != len(other):
+        raise RuntimeError(f"Tensors must have same number of dimensions: got {len(first)} and {len(other)}")
+    for d, (n, m) in enumerate(zip(first, other, strict=True)):
+        if n != m and d != dim:
+            raise RuntimeError(
+                f"Sizes of tensors must match except in dimension {dim}. Expected size {n} but got size {m} for tensor "
+                f"number {position} in the list."
+            )
+
+
+@on_every_path("tensor_list")
+def tensor_list(tensors, op):
+    """The argument `tensors`, checked to be a sequence of at least one."""
+    if hasattr(tensors, "ndim"):
+        raise TypeError(f"{op}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}")
+    listed = list(tensors)
+    for position, t in enumerate(listed):
+        if not hasattr(t, "ndim"):
+            raise TypeError(f"expected Tensor as element {position} in argument 0, but got {type(t).__name__}")
+    if not listed:
+        raise RuntimeError(f"{op}(): expected a non-empty list of Tensors")
+    return listed
+
+
+class stack(Op):
+    """stack(tensors, dim=0) -> Tensor
+
+    Tensors of one shape side by side along a new dimension. (PyTorch: torch.stack)
+    """
+
+    public, variadic = (FUNCTION,), True
+
+    def prepare(tensors, dim=0):
+        listed = tensor_list(tensors, "stack")
+        for position, t in enumerate(listed):
+            if tuple(t.shape) != tuple(listed[0].shape):
+                raise RuntimeError(
+                    f"stack expects each tensor to be equal size, but got {list(listed[0].shape)} at entry 0 and "
+                    f"{list(t.shape)} at entry {position}"
+                )
+        return promoted(*listed), one_dim(dim, listed[0].ndim + 1, "stack")
+
+    def forward(tensors, /, dim):
+        return np.stack(tensors, dim)
+
+    def vjp(g, dim):
+        return unbind(g, dim)
+
+    samples = of(lambda make: S([make(2, 3), make(2, 3)]), lambda make: S([make(3), make(3), make(3)], -1))
+
+
+@composite(public=(FUNCTION,), samples=of(lambda make: S([make(2, 3), make(1, 3)]), lambda make: S([make(3), make(3)])))
+def vstack(tensors):
+    """vstack(tensors) -> Tensor: the tensors below one another; vectors become rows. (PyTorch: torch.vstack)"""
+    return cat([reshape(t, (1, -1)) if t.ndim < 2 else t for t in tensors], 0)
+
+
+@composite(public=(FUNCTION,), samples=of(lambda make: S([make(2, 3), make(2, 1)]), lambda make: S([make(3), make(3)])))
+def hstack(tensors):
+    """hstack(tensors) -> Tensor: the tensors beside one another; vectors are joined. (PyTorch: torch.hstack)"""
+    listed = [reshape(t, (1,)) if t.ndim == 0 else t for t in tensors]
+    return cat(listed, 0 if listed[0].ndim == 1 else 1)
+
+
+class split(Op):
+    """split(input, split_size_or_sections, dim=0) -> tuple of Tensors
+
+    Views of consecutive pieces along `dim`: of one size each (the last may be smaller), or of the sizes listed.
+    (PyTorch: torch.split)
+    """
+
+    multi = view = True
+
+    def prepare(input, split_size_or_sections, dim=0):
+        dim = one_dim(dim, input.ndim, "split")
+        return input, sections(input.shape[dim], split_size_or_sections), dim
+
+    def forward(input, /, split_size_or_sections, dim):
+        return np.split(input, np.cumsum(split_size_or_sections)[:-1], dim)
+
+    def vjp(g, dim):
+        return (cat(g, dim),)
+
+    def nth(shape, k, split_size_or_sections, dim):
+        """The k-th output as a view of its own: (op, attributes)."""
+        sizes = split_size_or_sections
+        return OPS["narrow"], (dim, int(np.sum(sizes[:k], dtype=int)), sizes[k])
+
+    samples = of(lambda make: S(make(5, 3), 2), lambda make: S(make(3, 6), [1, 2, 3], -1))
+
+
+@on_every_path("sections")
+def sections(size, given):
+    """The sizes of the pieces."""
+    if isinstance(given, tuple | list):
+        total = int(np.sum(given, dtype=int))
+        if total != size:
+            raise RuntimeError(
+                f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at dimension "
+                f"-1), but got split_sizes={list(given)}"
+            )
+        return tuple([int(n) for n in given])
+    if given < 0 or (given == 0 and size):
+        raise RuntimeError(f"split expects split_size be non-negative and not zero, but got split_size={given}")
+    if not size:
+        return (0,)
+    return (*[given] * (size // given), *([size % given] if size % given else []))
+
+
+@composite(samples=of(lambda make: S(make(5, 3), 2), lambda make: S(make(3, 6), 3, -1)))
+def chunk(input, chunks, dim=0):
+    """chunk(input, chunks, dim=0) -> tuple of Tensors
+
+    `split` into at most so many pieces of one size (the last may be smaller). (PyTorch: torch.chunk)
+    """
+    if chunks <= 0:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    size = input.shape[one_dim(dim, input.ndim, "chunk")]
+    return split(input, -(-size // chunks) if size else 0, dim)
+
+
+class unbind(Op):
+    """unbind(input, dim=0) -> tuple of Tensors
+
+    Views of each index of a dimension, which goes away. (PyTorch: torch.unbind)
+    """
+
+    multi = view = True
+
+    def prepare(input, dim=0):
+        if not input.ndim:
+            raise IndexError("Dimension specified as 0 but tensor has no dimensions")
+        return input, one_dim(dim, input.ndim, "unbind")
+
+    def forward(input, /, dim):
+        return [input[(*(slice(None),) * dim, k, ...)] for k in range(input.shape[dim])]
+
+    def vjp(g, dim):
+        return (stack(g, dim),)
+
+    def nth(shape, k, dim):
+        """The k-th output as a view of its own: (op, attributes)."""
+        return OPS["select"], (dim, k)
+
+    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), -1))
+
+
+@composite(public=(FUNCTION,), samples=of(lambda make: S(make(3, 1), make(4))))
+def broadcast_tensors(*tensors):
+    """broadcast_tensors(*tensors) -> tuple of Tensors: each expanded to their common shape.
+    (PyTorch: torch.broadcast_tensors)"""
+    shape = np.broadcast_shapes(*[tuple(t.shape) for t in tensors])
+    return tuple([expand(t, shape) for t in tensors])
+
+
+@composite(public=(FUNCTION,), samples=of(lambda make: S(make(3), make(4), indexing="ij"), lambda make: S(make(3), make(2), indexing="xy")))
+def meshgrid(*tensors, indexing="ij"):
+    """meshgrid(*tensors, indexing='ij') -> tuple of Tensors
+
+    Coordinate grids from vectors: "ij" in the order given, "xy" with the first two exchanged. (PyTorch: torch.meshgrid)
+    """
+    if len(tensors) == 1 and isinstance(tensors[0], tuple | list):
+        tensors = tuple(tensors[0])
+    if indexing not in ("ij", "xy"):
+        raise RuntimeError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
+    exchange = indexing == "xy" and len(tensors) > 1
+    if exchange:
+        tensors = (tensors[1], tensors[0], *tensors[2:])
+    grids = []
+    for k, t in enumerate(tensors):
+        shape = [1] * len(tensors)
+        shape[k] = -1
+        grids.append(reshape(t, tuple(shape)))
+    shape = tuple([input_size(t) for t in tensors])
+    grids = [expand(grid, shape) for grid in grids]
+    if exchange:
+        grids = [transpose(grid, 0, 1) for grid in (grids[1], grids[0], *grids[2:])]
+    return tuple(grids)

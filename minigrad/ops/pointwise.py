@@ -1,0 +1,572 @@
+"""Arithmetic, comparison, exponentials and trigonometry: one block per op.
+
+The first file of the reading path: a block says what one number becomes (`scalar`) and what its gradient is
+(`grad_<input>`, given the gradient `g` of the output).  `registry.py` says what is made of it.  Activations stand in
+`activation.py`.  Formulas are the textbook ones; semantics at the edges (ties, NaN, zero) are PyTorch's.
+"""
+
+# The names in scalar and grad_* are the op language: bound by registry.Binding, not by this module.
+# ruff: noqa: F821
+
+import math
+
+import numpy as np
+
+from minigrad.registry import FUNCTION, INPLACE, METHOD, Pointwise
+from minigrad.samples import binary, unary
+
+
+class add(Pointwise):
+    """add(input, other, *, alpha=1) -> Tensor
+
+    Adds ``alpha * other`` to input, elementwise with broadcasting: ``input + alpha * other``.
+    (PyTorch: torch.add)
+    """
+
+    numpy, symbol, dunder = np.add, "+", ("__add__", "__radd__")
+
+    def scalar(input, other):
+        return input + other
+
+    def grad_input(g):
+        return g
+
+    def grad_other(g):
+        return g
+
+    def keywords(input, other, *, alpha=1):
+        return add(input, mul(other, alpha))
+
+    samples = binary()
+
+
+class sub(Pointwise):
+    """sub(input, other, *, alpha=1) -> Tensor
+
+    Subtracts ``alpha * other`` from input, elementwise with broadcasting: ``input - alpha * other``.
+    (PyTorch: torch.sub)
+    """
+
+    numpy, symbol, dunder, alias = np.subtract, "−", ("__sub__",), ("subtract",)
+
+    def scalar(input, other):
+        return input - other
+
+    def grad_input(g):
+        return g
+
+    def grad_other(g):
+        return -g
+
+    def keywords(input, other, *, alpha=1):
+        return sub(input, mul(other, alpha))
+
+    samples = binary()
+
+
+class mul(Pointwise):
+    """mul(input, other) -> Tensor
+
+    The product, elementwise with broadcasting. (PyTorch: torch.mul)
+    """
+
+    numpy, symbol, dunder, alias = np.multiply, "×", ("__mul__", "__rmul__"), ("multiply",)
+
+    def scalar(input, other):
+        return input * other
+
+    def grad_input(g, other):
+        return g * other
+
+    def grad_other(g, input):
+        return g * input
+
+    samples = binary()
+
+
+class div(Pointwise):
+    """div(input, other, *, rounding_mode=None) -> Tensor
+
+    The quotient, elementwise with broadcasting. rounding_mode: None (true division; integers become floats),
+    "trunc" (towards zero) or "floor" (towards minus infinity), which keep the integer dtype. Division by zero gives inf
+    or NaN. (PyTorch: torch.div)
+    """
+
+    numpy, symbol, dunder, alias = np.true_divide, "÷", ("__truediv__",), ("divide", "true_divide")
+    floats = True
+
+    def scalar(input, other):
+        return input / other
+
+    def grad_input(g, other):
+        return g / other
+
+    def grad_other(g, input, other):
+        return -g * ((input / other) / other)
+
+    def keywords(input, other, *, rounding_mode=None):
+        return div_rounded(input, other, rounding_mode)
+
+    samples = binary(0.5, 3.0)
+
+
+class floor_divide(Pointwise):
+    """floor_divide(input, other) -> Tensor
+
+    ``floor(input / other)``, elementwise with broadcasting; integers stay integers. Not differentiable (gradient zero
+    almost everywhere). (PyTorch: torch.floor_divide)
+    """
+
+    numpy, symbol, dunder = np.floor_divide, "//", ("__floordiv__",)
+
+    def scalar(input, other):
+        return input // other
+
+    samples = binary(0.5, 3.0)
+
+
+class remainder(Pointwise):
+    """remainder(input, other) -> Tensor
+
+    The remainder with the sign of the divisor, as Python's ``%``. (PyTorch: torch.remainder)
+    """
+
+    numpy, symbol, dunder = np.remainder, "%", ("__mod__",)
+
+    def scalar(input, other):
+        return input % other
+
+    def grad_input(g):
+        return g
+
+    def grad_other(g, input, other):
+        return -g * floor(input / other)
+
+    samples = binary(0.5, 3.0)
+
+
+class pow(Pointwise):
+    """pow(input, exponent) -> Tensor
+
+    ``input ** exponent``, elementwise with broadcasting; integers with a negative exponent raise RuntimeError.
+    The gradient of the exponent where input is 0 is 0, as in PyTorch. (PyTorch: torch.pow)
+    """
+
+    symbol, dunder = "**", ("__pow__",)
+    jit_forward = jit_rules = False
+
+    def numpy(input, exponent):
+        return power(input, exponent)
+
+    def scalar(input, exponent):
+        return input**exponent
+
+    def grad_input(g, input, exponent):
+        return where(exponent == 0, 0.0, g * (exponent * pow(input, exponent - 1)))
+
+    def grad_exponent(g, input, output):
+        return where((input == 0) & (output == 0), 0.0, g * (output * log(input)))
+
+    samples = binary(0.5, 2.0, -2.0, 2.0)
+
+
+def power(input, exponent):
+    """NumPy's power; squares and cubes by multiplication, as small constant exponents are the common ones."""
+    if exponent.ndim == 0 and input.dtype == exponent.dtype and input.dtype.kind == "f":
+        if exponent == 2:
+            return np.square(input)
+        if exponent == 3:
+            return input * input * input
+        if exponent == 0.5:
+            return np.sqrt(input)
+        if exponent == -1:
+            return np.reciprocal(input)
+    if input.dtype.kind in "iu" and exponent.dtype.kind == "i" and exponent.size and exponent.min() < 0:
+        raise RuntimeError("Integers to negative integer powers are not allowed: convert the base with .float()")
+    return np.power(input, exponent)
+
+
+class neg(Pointwise):
+    """neg(input) -> Tensor
+
+    ``-input``. (PyTorch: torch.neg)
+    """
+
+    numpy, symbol, dunder, alias = np.negative, "−", ("__neg__",), ("negative",)
+
+    def scalar(input):
+        return -input
+
+    def grad_input(g):
+        return -g
+
+    samples = unary()
+
+
+class abs(Pointwise):
+    """abs(input) -> Tensor
+
+    The absolute value; the gradient at 0 is 0. (PyTorch: torch.abs)
+    """
+
+    numpy, symbol, dunder, alias = np.abs, "|x|", ("__abs__",), ("absolute",)
+
+    def scalar(input):
+        return math.fabs(input)
+
+    def grad_input(g, input):
+        return g * sign(input)
+
+    samples = unary()
+
+
+class sign(Pointwise):
+    """sign(input) -> Tensor
+
+    -1, 0 or 1 by the sign of the input; NaN gives 0 as in PyTorch. The gradient is zero. (PyTorch: torch.sign)
+    """
+
+    def scalar(input):
+        return where(input > 0, 1, where(input < 0, -1, 0 * (input == input)))
+
+    def numpy(input):
+        return np.where(input != input, input.dtype.type(0), np.sign(input)) if input.dtype.kind == "f" else np.sign(input)
+
+    jit_forward = False
+
+    def grad_input(g):
+        return 0.0 * g
+
+    samples = unary()
+
+
+class reciprocal(Pointwise):
+    """reciprocal(input) -> Tensor
+
+    ``1 / input``. (PyTorch: torch.reciprocal)
+    """
+
+    floats, symbol = True, "1/x"
+
+    def scalar(input):
+        return 1.0 / input
+
+    def grad_input(g, output):
+        return -g * (output * output)
+
+    samples = unary(0.5, 3.0)
+
+
+class square(Pointwise):
+    """square(input) -> Tensor
+
+    ``input * input``. (PyTorch: torch.square)
+    """
+
+    numpy, symbol = np.square, "x²"
+
+    def scalar(input):
+        return input * input
+
+    def grad_input(g, input):
+        return g * (2.0 * input)
+
+    samples = unary()
+
+
+class sqrt(Pointwise):
+    """sqrt(input) -> Tensor
+
+    The square root; NaN for negative numbers. (PyTorch: torch.sqrt)
+    """
+
+    numpy, floats, symbol = np.sqrt, True, "√"
+
+    def scalar(input):
+        return math.sqrt(input)
+
+    def grad_input(g, output):
+        return g / (2.0 * output)
+
+    samples = unary(0.3, 4.0)
+
+
+class rsqrt(Pointwise):
+    """rsqrt(input) -> Tensor
+
+    ``1 / sqrt(input)``. (PyTorch: torch.rsqrt)
+    """
+
+    floats, symbol = True, "1/√"
+
+    def scalar(input):
+        return 1.0 / sqrt(input)
+
+    def grad_input(g, output):
+        return -0.5 * g * (output * output * output)
+
+    samples = unary(0.3, 4.0)
+
+
+class exp(Pointwise):
+    """exp(input) -> Tensor
+
+    The exponential, ``e ** input``. (PyTorch: torch.exp)
+    """
+
+    numpy, floats = np.exp, True
+
+    def scalar(input):
+        return math.exp(input)
+
+    def grad_input(g, output):
+        return g * output
+
+    samples = unary()
+
+
+class expm1(Pointwise):
+    """expm1(input) -> Tensor
+
+    ``exp(input) - 1``, accurate near 0. (PyTorch: torch.expm1)
+    """
+
+    numpy, floats = np.expm1, True
+
+    def scalar(input):
+        return math.expm1(input)
+
+    def grad_input(g, output):
+        return g * (output + 1.0)
+
+    samples = unary()
+
+
+class log(Pointwise):
+    """log(input) -> Tensor
+
+    The natural logarithm; -inf at 0, NaN below. (PyTorch: torch.log)
+    """
+
+    numpy, floats = np.log, True
+
+    def scalar(input):
+        return math.log(input)
+
+    def grad_input(g, input):
+        return g / input
+
+    samples = unary(0.2, 5.0)
+
+
+class log2(Pointwise):
+    """log2(input) -> Tensor
+
+    The logarithm to base 2. (PyTorch: torch.log2)
+    """
+
+    numpy, floats = np.log2, True
+
+    def scalar(input):
+        return math.log2(input)
+
+    def grad_input(g, input):
+        return g / (input * 0.6931471805599453)
+
+    samples = unary(0.2, 5.0)
+
+
+class log10(Pointwise):
+    """log10(input) -> Tensor
+
+    The logarithm to base 10. (PyTorch: torch.log10)
+    """
+
+    numpy, floats = np.log10, True
+
+    def scalar(input):
+        return math.log10(input)
+
+    def grad_input(g, input):
+        return g / (input * 2.302585092994046)
+
+    samples = unary(0.2, 5.0)
+
+
+class log1p(Pointwise):
+    """log1p(input) -> Tensor
+
+    ``log(1 + input)``, accurate near 0. (PyTorch: torch.log1p)
+    """
+
+    numpy, floats = np.log1p, True
+
+    def scalar(input):
+        return math.log1p(input)
+
+    def grad_input(g, input):
+        return g / (input + 1.0)
+
+    samples = unary(-0.8, 4.0)
+
+
+class sin(Pointwise):
+    """sin(input) -> Tensor
+
+    The sine of an angle in radians. (PyTorch: torch.sin)
+    """
+
+    numpy, floats, jit_rules = np.sin, True, False
+
+    def scalar(input):
+        return math.sin(input)
+
+    def grad_input(g, input):
+        return g * cos(input)
+
+    samples = unary()
+
+
+class cos(Pointwise):
+    """cos(input) -> Tensor
+
+    The cosine of an angle in radians. (PyTorch: torch.cos)
+    """
+
+    numpy, floats, jit_rules = np.cos, True, False
+
+    def scalar(input):
+        return math.cos(input)
+
+    def grad_input(g, input):
+        return -g * sin(input)
+
+    samples = unary()
+
+
+class tan(Pointwise):
+    """tan(input) -> Tensor
+
+    The tangent of an angle in radians. (PyTorch: torch.tan)
+    """
+
+    numpy, floats = np.tan, True
+
+    def scalar(input):
+        return math.tan(input)
+
+    def grad_input(g, output):
+        return g * (1.0 + output * output)
+
+    samples = unary(-1.2, 1.2)
+
+
+class tanh(Pointwise):
+    """tanh(input) -> Tensor
+
+    The hyperbolic tangent, ``(eˣ - e⁻ˣ) / (eˣ + e⁻ˣ)``. (PyTorch: torch.tanh)
+    """
+
+    numpy, floats = np.tanh, True
+    public = (FUNCTION, METHOD, INPLACE, "functional")
+
+    def scalar(input):
+        return math.tanh(input)
+
+    def grad_input(g, output):
+        return g * (1.0 - output * output)
+
+    samples = unary()
+
+
+class erf(Pointwise):
+    """erf(input) -> Tensor
+
+    The error function, ``2/√π ∫₀ˣ exp(-t²) dt``. (PyTorch: torch.erf)
+    """
+
+    floats = True
+
+    def scalar(input):
+        return math.erf(input)
+
+    def grad_input(g, input):
+        return g * (1.1283791670955126 * exp(-input * input))
+
+    samples = unary()
+
+
+class floor(Pointwise):
+    """floor(input) -> Tensor
+
+    The largest integer not above the input; the gradient is zero. (PyTorch: torch.floor)
+    """
+
+    numpy, symbol = np.floor, "⌊x⌋"
+
+    def scalar(input):
+        return math.floor(input)
+
+    def grad_input(g):
+        return 0.0 * g
+
+    samples = unary()
+
+
+class ceil(Pointwise):
+    """ceil(input) -> Tensor
+
+    The smallest integer not below the input; the gradient is zero. (PyTorch: torch.ceil)
+    """
+
+    numpy, symbol = np.ceil, "⌈x⌉"
+
+    def scalar(input):
+        return math.ceil(input)
+
+    def grad_input(g):
+        return 0.0 * g
+
+    samples = unary()
+
+
+class maximum(Pointwise):
+    """maximum(input, other) -> Tensor
+
+    The larger of each pair; NaN wins. Where they are equal each gets half the gradient. (PyTorch: torch.maximum)
+    """
+
+    numpy = np.maximum
+
+    def scalar(input, other):
+        return where((input > other) | (input != input), input, other)
+
+    def grad_input(g, input, other):
+        return where(input == other, 0.5 * g, where(input > other, g, 0.0))
+
+    def grad_other(g, input, other):
+        return where(input == other, 0.5 * g, where(input > other, 0.0, g))
+
+    public = (FUNCTION, METHOD)
+    samples = binary()
+
+
+class minimum(Pointwise):
+    """minimum(input, other) -> Tensor
+
+    The smaller of each pair; NaN wins. Where they are equal each gets half the gradient. (PyTorch: torch.minimum)
+    """
+
+    numpy = np.minimum
+
+    def scalar(input, other):
+        return where((input < other) | (input != input), input, other)
+
+    def grad_input(g, input, other):
+        return where(input == other, 0.5 * g, where(input < other, g, 0.0))
+
+    def grad_other(g, input, other):
+        return where(input == other, 0.5 * g, where(input < other, 0.0, g))
+
+    public = (FUNCTION, METHOD)
+    samples = binary()

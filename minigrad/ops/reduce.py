@@ -1,0 +1,568 @@
+"""Reductions: sum, mean, extremes, variance, logsumexp, norms, scans and the order of elements.
+
+`dim` may be an int, a sequence or None (all dimensions); `prepare` turns it into a tuple counted from the front, so that
+the rules see one form.  Sums of integers and bools are int64, as in PyTorch.
+"""
+
+# The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
+# ruff: noqa: F821
+
+import numpy as np
+
+from minigrad import dtypes
+from minigrad.kernels import reduce as kernels
+from minigrad.registry import FUNCTION, METHOD, Op, composite, helper, on_every_path
+from minigrad.samples import S, of
+from minigrad.shapes import count, dims_or_all, kept, one_dim, sum_shape
+
+
+def reductions(*extra):
+    """Samples every reduction shares: all dimensions, one, a negative one kept, several."""
+    return of(
+        lambda make: S(make(3, 4)),
+        lambda make: S(make(3, 4), 0),
+        lambda make: S(make(2, 3, 4), -1, keepdim=True),
+        lambda make: S(make(2, 3, 4), (0, 2)),
+        lambda make: S(make()),
+        *extra,
+    )
+
+
+@helper
+def cast_sum(input, dtype):
+    """The input in the dtype a sum is computed in: the one asked for, or int64 for integers and bools."""
+    if dtype is not None:
+        return to_dtype(input, dtypes.as_numpy(dtype))
+    return to_dtype(input, np.dtype("i8")) if np_dtype(input).kind in "iub" else input
+
+
+@helper
+def cast_float(input, dtype, op):
+    """The input in the dtype asked for; a mean of integers needs one."""
+    if dtype is not None:
+        return to_dtype(input, dtypes.as_numpy(dtype))
+    kind = np_dtype(input).kind
+    if kind != "f":
+        raise RuntimeError(
+            f"{op}(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
+            f"Got: {dtypes.from_numpy_dtype(np_dtype(input))!r} (convert with .float(), or pass dtype=)"
+        )
+    return input
+
+
+@helper
+def spread(g, input_shape, dims):
+    """A reduced gradient (or value) as a view of the input's shape."""
+    return expand(reshape(g, kept(input_shape, dims)), input_shape)
+
+
+class sum(Op):
+    """sum(input, dim=None, keepdim=False, *, dtype=None) -> Tensor
+
+    The sum over the dimensions `dim` (int, tuple, or None for all). keepdim: leave them as 1. Integers and bools are
+    summed as int64 unless dtype says otherwise. (PyTorch: torch.sum)
+    """
+
+    symbol = "Σ"
+
+    def prepare(input, dim=None, keepdim=False, *, dtype=None):
+        return cast_sum(input, dtype), dims_or_all(dim, input.ndim, "sum"), keepdim
+
+    def forward(input, /, dim, keepdim):
+        return kernels.sum(input, dim, keepdim)
+
+    def grad_input(g, input_shape, dim):
+        return spread(g, input_shape, dim)
+
+    samples = reductions(lambda make: S(make(2, 3, kind="i"), 1), lambda make: S(make(2, 3), dtype="float64"))
+
+
+class sum_to_size(Op):
+    """sum_to_size(input, *size) -> Tensor
+
+    The input summed over the dimensions along which a tensor of shape `size` would be broadcast to it.
+    (PyTorch: torch.Tensor.sum_to_size)
+    """
+
+    public = (METHOD,)
+
+    def prepare(input, *size):
+        return input, sum_shape(input.shape, size)
+
+    def forward(input, /, size):
+        return kernels.sum_to(input, size)
+
+    def grad_input(g, input_shape):
+        return expand(g, input_shape)
+
+    samples = of(lambda make: S(make(3, 4), 1, 4), lambda make: S(make(2, 3, 4), (3, 1)))
+
+
+class mean(Op):
+    """mean(input, dim=None, keepdim=False, *, dtype=None) -> Tensor
+
+    The mean over the dimensions `dim` (int, tuple, or None for all); NaN over no elements. Integers need dtype=.
+    (PyTorch: torch.mean)
+    """
+
+    def prepare(input, dim=None, keepdim=False, *, dtype=None):
+        return cast_float(input, dtype, "mean"), dims_or_all(dim, input.ndim, "mean"), keepdim
+
+    def forward(input, /, dim, keepdim):
+        return kernels.mean(input, dim, keepdim)
+
+    def grad_input(g, input_shape, dim):
+        return spread(g / count(input_shape, dim), input_shape, dim)
+
+    samples = reductions(lambda make: S(make(2, 3, kind="i"), 1, dtype="float32"))
+
+
+class prod(Op):
+    """prod(input, dim=None, keepdim=False, *, dtype=None) -> Tensor
+
+    The product over one dimension, or over all. Integers and bools are multiplied as int64. The gradient is right where
+    factors are zero. (PyTorch: torch.prod)
+    """
+
+    symbol = "Π"
+
+    def prepare(input, dim=None, keepdim=False, *, dtype=None):
+        return cast_sum(input, dtype), dims_or_all(dim, input.ndim, "prod"), keepdim
+
+    def forward(input, /, dim, keepdim):
+        return input.prod(axis=dim, keepdims=keepdim)
+
+    def grad_input(g, input, input_shape, dim):
+        return spread(g, input_shape, dim) * prod_of_others(input, dim)
+
+    samples = of(
+        lambda make: S(make(3, 4)),
+        lambda make: S(make(3, 4), 0),
+        lambda make: S(make(2, 3), -1, keepdim=True),
+        lambda make: S(np.array([[1.5, 0.0, 2.0], [0.0, 0.0, 3.0]]), 1),
+    )
+
+
+@helper
+def prod_of_others(input, dim):
+    """For each element the product of the others along `dim`: no division, so zeros are no trouble."""
+    if not dim:
+        return input * 0.0 + 1.0
+    shape = tuple(input.shape)
+    rest = tuple([d for d in range(len(shape)) if d not in dim])
+    n = count(shape, dim)
+    rows = reshape(permute(input, (*rest, *dim)), (-1, 1, n) if n else (0, 1, 0))
+    eye_n = eye_mask(n)
+    others = prod(where(eye_n, rows * 0.0 + 1.0, rows), 2)
+    moved = reshape(others, tuple([shape[d] for d in (*rest, *dim)]))
+    order = (*rest, *dim)
+    return permute(moved, tuple([order.index(d) for d in range(len(shape))]))
+
+
+class var(Op):
+    """var(input, dim=None, *, correction=1, keepdim=False) -> Tensor
+
+    The variance over the dimensions `dim`: ``Σ (x - mean)² / max(0, N - correction)``. correction=1 is Bessel's.
+    ``unbiased=False`` (old form) means correction=0. (PyTorch: torch.var)
+    """
+
+    fresh = True
+
+    def prepare(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+        if isinstance(dim, bool):  # var(unbiased): the old positional form
+            dim, unbiased = None, dim
+        if correction is None:
+            correction = 1 if unbiased is None or unbiased else 0
+        return cast_float(input, None, "var"), dims_or_all(dim, input.ndim, "var"), correction, keepdim
+
+    def forward(input, /, dim, correction, keepdim):
+        return kernels.var(input, dim, correction, keepdim)
+
+    def grad_input(g, input, input_shape, dim, correction):
+        n = count(input_shape, dim)
+        scale = 2.0 / (n - correction) if n > correction else float("nan")
+        return (scale * spread(g, input_shape, dim)) * (input - mean(input, dim, True))
+
+    samples = reductions(lambda make: S(make(4, 5), 1, correction=0), lambda make: S(make(4, 5), 1, unbiased=False))
+
+
+@composite(samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 1, keepdim=True)))
+def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+    """std(input, dim=None, *, correction=1, keepdim=False) -> Tensor
+
+    The square root of `var`. (PyTorch: torch.std)
+    """
+    return sqrt(var(input, dim, unbiased, keepdim, correction=correction))
+
+
+class logsumexp(Op):
+    """logsumexp(input, dim, keepdim=False) -> Tensor
+
+    ``log(Σ exp(input))`` over `dim`, without overflow. (PyTorch: torch.logsumexp)
+    """
+
+    fresh = True
+
+    def prepare(input, dim, keepdim=False):
+        return to_float(input), dims_or_all(dim, input.ndim, "logsumexp"), keepdim
+
+    def forward(input, /, dim, keepdim):
+        top = np.max(input, axis=dim, keepdims=True) if input.size else np.zeros(kept(input.shape, dim), input.dtype)
+        top = np.where(np.isfinite(top), top, 0).astype(input.dtype)
+        total = np.log(np.exp(input - top).sum(axis=dim, keepdims=True)) + top
+        return total if keepdim else total.reshape([n for d, n in enumerate(input.shape) if d not in dim])
+
+    def grad_input(g, input, output, input_shape, dim):
+        return spread(g, input_shape, dim) * exp(input - spread(output, input_shape, dim))
+
+    samples = of(lambda make: S(make(3, 4), 1), lambda make: S(make(2, 3, 4), (0, 2), True))
+
+
+class amax(Op):
+    """amax(input, dim=(), keepdim=False) -> Tensor
+
+    The largest value over the dimensions `dim`; equal maxima share the gradient evenly. (PyTorch: torch.amax)
+    """
+
+    fresh = True
+
+    def prepare(input, dim=(), keepdim=False):
+        return input, dims_or_all(dim, input.ndim, "amax"), keepdim
+
+    def forward(input, /, dim, keepdim):
+        return nonempty(input, "amax").max(axis=dim, keepdims=keepdim)
+
+    def grad_input(g, input, output, input_shape, dim):
+        return share(g, input, output, input_shape, dim)
+
+    samples = reductions()
+
+
+class amin(Op):
+    """amin(input, dim=(), keepdim=False) -> Tensor
+
+    The smallest value over the dimensions `dim`; equal minima share the gradient evenly. (PyTorch: torch.amin)
+    """
+
+    fresh = True
+
+    def prepare(input, dim=(), keepdim=False):
+        return input, dims_or_all(dim, input.ndim, "amin"), keepdim
+
+    def forward(input, /, dim, keepdim):
+        return nonempty(input, "amin").min(axis=dim, keepdims=keepdim)
+
+    def grad_input(g, input, output, input_shape, dim):
+        return share(g, input, output, input_shape, dim)
+
+    samples = reductions()
+
+
+@on_every_path("nonempty")
+def nonempty(input, op):
+    if not input.size:
+        raise RuntimeError(f"{op}(): Expected reduction dim to be specified for input.numel() == 0: it has no elements")
+    return input
+
+
+@helper
+def share(g, input, output, input_shape, dim):
+    """An extreme's gradient, divided evenly among the elements that equal it."""
+    ties = to_dtype(input == spread(output, input_shape, dim), np_dtype(g))
+    return ties * spread(g / reshape(sum(ties, dim), output.shape), input_shape, dim)
+
+
+class max_dim(Op):
+    """max(input, dim, keepdim=False) -> (values, indices): the largest along one dimension, and where (the first)."""
+
+    public, nout, aux, result = (), 2, ("indices",), "max"
+    torch = "max"
+
+    def prepare(input, dim, keepdim=False):
+        return input, one_dim(dim, input.ndim, "max"), keepdim
+
+    def forward(input, /, dim, keepdim):
+        return extreme(input, input.argmax(axis=dim) if input.ndim else 0, dim, keepdim)
+
+    def grad_input(g, indices, input_shape, dim, keepdim):
+        return put_along(g, indices, input_shape, dim, keepdim)
+
+    samples = of(lambda make: S(make(3, 4), 1), lambda make: S(make(2, 3, 4), 0, True), lambda make: S(make(), 0))
+
+
+class min_dim(Op):
+    """min(input, dim, keepdim=False) -> (values, indices): the smallest along one dimension, and where (the first)."""
+
+    public, nout, aux, result = (), 2, ("indices",), "min"
+    torch = "min"
+
+    def prepare(input, dim, keepdim=False):
+        return input, one_dim(dim, input.ndim, "min"), keepdim
+
+    def forward(input, /, dim, keepdim):
+        return extreme(input, input.argmin(axis=dim) if input.ndim else 0, dim, keepdim)
+
+    def grad_input(g, indices, input_shape, dim, keepdim):
+        return put_along(g, indices, input_shape, dim, keepdim)
+
+    samples = of(lambda make: S(make(3, 4), 1), lambda make: S(make(2, 3, 4), 0, True), lambda make: S(make(), 0))
+
+
+def extreme(input, where, dim, keepdim):
+    """The values at the found places, and the places as int64."""
+    if not input.ndim:
+        return input.copy(), np.zeros((), np.int64)
+    places = np.expand_dims(where, dim)
+    values = np.take_along_axis(input, places, dim)
+    return (values, places) if keepdim else (values.squeeze(dim), np.asarray(where))
+
+
+@helper
+def put_along(g, indices, input_shape, dim, keepdim):
+    """Zeros of the input's shape with each gradient at its place."""
+    if not input_shape:
+        return g
+    if not keepdim:
+        g, indices = unsqueeze(g, dim), unsqueeze(indices, dim)
+    return scatter_add(zeros_of(input_shape, np_dtype(g)), dim, indices, g)
+
+
+@composite(
+    samples=of(
+        lambda make: S(make(3, 4)),
+        lambda make: S(make(3, 4), make(3, 4)),
+        lambda make: S(make(3, 4), 1),
+        lambda make: S(make(3, 4), dim=0, keepdim=True),
+    )
+)
+def max(input, dim=None, keepdim=False, *, other=None):
+    """max(input) -> Tensor;  max(input, dim, keepdim=False) -> (values, indices);  max(input, other) -> Tensor
+
+    The largest of all elements (equal ones share the gradient); or along one dimension, with its index; or of two
+    tensors elementwise (`maximum`). (PyTorch: torch.max)
+    """
+    if other is not None or hasattr(dim, "shape"):
+        return maximum(input, dim if other is None else other)
+    return amax(input) if dim is None else max_dim(input, dim, keepdim)
+
+
+@composite(
+    samples=of(
+        lambda make: S(make(3, 4)),
+        lambda make: S(make(3, 4), make(3, 4)),
+        lambda make: S(make(3, 4), 1),
+        lambda make: S(make(3, 4), dim=0, keepdim=True),
+    )
+)
+def min(input, dim=None, keepdim=False, *, other=None):
+    """min(input) -> Tensor;  min(input, dim, keepdim=False) -> (values, indices);  min(input, other) -> Tensor
+
+    The smallest of all elements (equal ones share the gradient); or along one dimension, with its index; or of two
+    tensors elementwise (`minimum`). (PyTorch: torch.min)
+    """
+    if other is not None or hasattr(dim, "shape"):
+        return minimum(input, dim if other is None else other)
+    return amin(input) if dim is None else min_dim(input, dim, keepdim)
+
+
+class argmax(Op):
+    """argmax(input, dim=None, keepdim=False) -> LongTensor
+
+    The index of the largest element (the first of equal ones), of the flattened tensor or along `dim`.
+    (PyTorch: torch.argmax)
+    """
+
+    def prepare(input, dim=None, keepdim=False):
+        return input, None if dim is None else one_dim(dim, input.ndim, "argmax"), keepdim
+
+    def forward(input, /, dim, keepdim):
+        return place(nonempty(input, "argmax").argmax, input, dim, keepdim)
+
+    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 1), lambda make: S(make(3, 4), 0, True))
+
+
+class argmin(Op):
+    """argmin(input, dim=None, keepdim=False) -> LongTensor
+
+    The index of the smallest element (the first of equal ones), of the flattened tensor or along `dim`.
+    (PyTorch: torch.argmin)
+    """
+
+    def prepare(input, dim=None, keepdim=False):
+        return input, None if dim is None else one_dim(dim, input.ndim, "argmin"), keepdim
+
+    def forward(input, /, dim, keepdim):
+        return place(nonempty(input, "argmin").argmin, input, dim, keepdim)
+
+    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 1), lambda make: S(make(3, 4), 0, True))
+
+
+def place(find, input, dim, keepdim):
+    if not input.ndim:
+        return np.zeros((), np.int64)
+    found = find(axis=dim, keepdims=keepdim)
+    return np.asarray(found, np.int64)
+
+
+class all(Op):
+    """all(input, dim=None, keepdim=False) -> BoolTensor
+
+    Whether all elements (along `dim`) are nonzero. (PyTorch: torch.all)
+    """
+
+    def prepare(input, dim=None, keepdim=False):
+        return input, dims_or_all(dim, input.ndim, "all"), keepdim
+
+    def forward(input, /, dim, keepdim):
+        return input.astype(bool, copy=False).all(axis=dim, keepdims=keepdim)
+
+    samples = of(lambda make: S(make(3, 4, kind="b")), lambda make: S(make(3, 4, kind="b"), 1, True))
+
+
+class any(Op):
+    """any(input, dim=None, keepdim=False) -> BoolTensor
+
+    Whether any element (along `dim`) is nonzero. (PyTorch: torch.any)
+    """
+
+    def prepare(input, dim=None, keepdim=False):
+        return input, dims_or_all(dim, input.ndim, "any"), keepdim
+
+    def forward(input, /, dim, keepdim):
+        return input.astype(bool, copy=False).any(axis=dim, keepdims=keepdim)
+
+    samples = of(lambda make: S(make(3, 4, kind="b")), lambda make: S(make(3, 4, kind="b"), 1, True))
+
+
+class cumsum(Op):
+    """cumsum(input, dim, *, dtype=None) -> Tensor
+
+    The running sum along `dim`. (PyTorch: torch.cumsum)
+    """
+
+    fresh = True
+
+    def prepare(input, dim, *, dtype=None):
+        return cast_sum(input, dtype), one_dim(dim, input.ndim, "cumsum")
+
+    def forward(input, /, dim):
+        return np.cumsum(input, axis=dim, dtype=input.dtype) if input.ndim else input.copy()
+
+    def grad_input(g, dim):
+        return flip(cumsum(flip(g, (dim,)), dim), (dim,)) if g.ndim else g
+
+    samples = of(lambda make: S(make(3, 4), 0), lambda make: S(make(3, 4), -1))
+
+
+class sort(Op):
+    """sort(input, dim=-1, descending=False, stable=False) -> (values, indices)
+
+    The elements in order along `dim`, and where they came from. The order of equal elements is kept (always stable).
+    (PyTorch: torch.sort)
+    """
+
+    nout, aux, result = 2, ("indices",), "sort"
+    public = (FUNCTION, METHOD)
+
+    def prepare(input, dim=-1, descending=False, stable=False):
+        return input, one_dim(dim, input.ndim, "sort"), descending
+
+    def forward(input, /, dim, descending):
+        if not input.ndim:
+            return input.copy(), np.zeros((), np.int64)
+        if descending:  # stable: sort the mirror image, so that equal elements keep their order
+            mirror = np.flip(input, dim)
+            order = input.shape[dim] - 1 - np.flip(np.argsort(mirror, axis=dim, kind="stable"), dim)
+        else:
+            order = np.argsort(input, axis=dim, kind="stable")
+        return np.take_along_axis(input, order, dim), order
+
+    def grad_input(g, indices, input_shape, dim):
+        return put_along(g, indices, input_shape, dim, True)
+
+    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 0, True))
+
+
+@composite(samples=of(lambda make: S(make(3, 4))))
+def argsort(input, dim=-1, descending=False, stable=False):
+    """argsort(input, dim=-1, descending=False, stable=False) -> LongTensor
+
+    The indices that sort the input along `dim`. (PyTorch: torch.argsort)
+    """
+    return sort(input, dim, descending, stable)[1]
+
+
+class topk(Op):
+    """topk(input, k, dim=-1, largest=True, sorted=True) -> (values, indices)
+
+    The k largest (or smallest) elements along `dim`, in order. (PyTorch: torch.topk)
+    """
+
+    nout, aux, result = 2, ("indices",), "topk"
+    public = (FUNCTION, METHOD)
+
+    def prepare(input, k, dim=-1, largest=True, sorted=True):
+        dim = one_dim(dim, input.ndim, "topk")
+        if not 0 <= k <= (input.shape[dim] if input.ndim else 1):
+            raise RuntimeError(f"selected index k out of range: k is {k}, dimension {dim} has size {input.shape[dim]}")
+        return input, int(k), dim, largest
+
+    def forward(input, /, k, dim, largest):
+        values = np.atleast_1d(input)
+        order = np.argsort(-values if largest and values.dtype.kind == "f" else values, axis=dim, kind="stable")
+        if largest and values.dtype.kind != "f":
+            order = np.flip(order, dim)
+        order = np.take(order, range(k), dim)
+        found = np.take_along_axis(values, order, dim)
+        return (found, order) if input.ndim else (found.reshape(()), order.reshape(()))
+
+    def grad_input(g, indices, input_shape, dim):
+        return put_along(g, indices, input_shape, dim, True)
+
+    samples = of(lambda make: S(make(3, 4), 2), lambda make: S(make(5, 3), 3, 0, False))
+
+
+@composite(samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 1, 1), lambda make: S(make(3, 4), 2, 0, True)))
+def norm(input, p=2, dim=None, keepdim=False):
+    """norm(input, p=2, dim=None, keepdim=False) -> Tensor
+
+    ``(Σ |input|^p)^(1/p)`` over `dim`; p may be "fro" (2), inf or -inf. (PyTorch: torch.norm)
+    """
+    if p in (2, 2.0, "fro", None):
+        return norm2(input, dim, keepdim)
+    if p == float("inf"):
+        return amax(abs(input), () if dim is None else dim, keepdim)
+    if p == float("-inf"):
+        return amin(abs(input), () if dim is None else dim, keepdim)
+    if p == 0:
+        return sum(to_dtype(input != 0, np_dtype(input)), dim, keepdim)
+    if p == 1:
+        return sum(abs(input), dim, keepdim)
+    return sum(abs(input) ** p, dim, keepdim) ** (1.0 / p)
+
+
+class norm2(Op):
+    """The Euclidean norm over the dimensions `dim`; its gradient at zero is zero. Called by `norm`."""
+
+    public, fresh = (), True
+
+    def prepare(input, dim=None, keepdim=False):
+        return cast_float(input, None, "norm"), dims_or_all(dim, input.ndim, "norm"), keepdim
+
+    def forward(input, /, dim, keepdim):
+        return np.sqrt(np.square(input).sum(axis=dim, keepdims=keepdim))
+
+    def grad_input(g, input, output, input_shape, dim):
+        length = spread(output, input_shape, dim)
+        return where(length == 0, 0.0, spread(g, input_shape, dim) * (input / length))
+
+    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 1, True))
+
+
+@composite(public=(METHOD, FUNCTION), samples=of(lambda make: S(make(3, 4, kind="b")), lambda make: S(make(3, 4), 1)))
+def count_nonzero(input, dim=None):
+    """count_nonzero(input, dim=None) -> LongTensor
+
+    How many elements are not zero, in all or along `dim`. (PyTorch: torch.count_nonzero)
+    """
+    return sum(input != 0, dim)

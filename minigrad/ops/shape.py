@@ -1,0 +1,597 @@
+"""Views and rearrangements: ops that move elements and compute nothing.
+
+Where NumPy gives a view, so does the op: the result shares the memory of its input, and writes show in both (`view`).
+Shapes and dimensions may be given as PyTorch takes them, as ints or as one sequence.
+"""
+
+# The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
+# ruff: noqa: F821
+
+import numpy as np
+
+from minigrad import dtypes
+from minigrad.registry import METHOD, Op, composite, helper, on_every_path
+from minigrad.samples import S, of
+from minigrad.shapes import dims_of, index_of, infer_size, one_dim, shape_args
+
+view_only = (METHOD,)
+
+
+class reshape(Op):
+    """reshape(input, shape) -> Tensor
+
+    The same elements in another shape; one -1 is inferred. A view where the memory allows it, else a copy.
+    (PyTorch: torch.reshape)
+    """
+
+    view = True
+
+    def prepare(input, *shape):
+        return input, infer_size(shape_args(shape, "reshape"), input_size(input), "reshape")
+
+    def forward(input, /, shape):
+        return input.reshape(shape)
+
+    def grad_input(g, input_shape):
+        return reshape(g, input_shape)
+
+    samples = of(lambda make: S(make(3, 4), (2, 6)), lambda make: S(make(3, 4), (-1,)), lambda make: S(make(), (1, 1)))
+
+
+@on_every_path("input_size")
+def input_size(input):
+    """The number of elements of a tensor or an array."""
+    return getattr(input, "array", input).size
+
+
+class view(Op):
+    """view(*shape) -> Tensor;  view(dtype) -> Tensor
+
+    The same memory in another shape; RuntimeError where that needs a copy (use reshape). (PyTorch: torch.Tensor.view)
+    """
+
+    view, public = True, view_only
+
+    def prepare(input, *shape):
+        if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
+            raise NotImplementedError("view(dtype): reinterpreting memory is not supported; to convert, use .to(dtype)")
+        return input, infer_size(shape_args(shape, "view"), input_size(input), "view")
+
+    def forward(input, /, shape):
+        out = input.reshape(shape)
+        if input.size and not np.may_share_memory(out, input):
+            raise RuntimeError(
+                "view size is not compatible with input tensor's size and stride (at least one dimension spans across "
+                "two contiguous subspaces). Use .reshape(...) instead."
+            )
+        return out
+
+    def grad_input(g, input_shape):
+        return reshape(g, input_shape)
+
+    samples = of(lambda make: S(make(3, 4), 2, 6), lambda make: S(make(3, 4), -1))
+
+
+@composite(public=(METHOD,), samples=of(lambda make: S(make(3, 4), make(2, 6))))
+def view_as(input, other):
+    """view_as(other) -> Tensor: ``self.view(other.shape)``. (PyTorch: torch.Tensor.view_as)"""
+    return view(input, other.shape)
+
+
+@composite(public=(METHOD,), samples=of(lambda make: S(make(3, 4), make(2, 6))))
+def reshape_as(input, other):
+    """reshape_as(other) -> Tensor: ``self.reshape(other.shape)``. (PyTorch: torch.Tensor.reshape_as)"""
+    return reshape(input, other.shape)
+
+
+@composite(samples=of(lambda make: S(make(2, 3, 4)), lambda make: S(make(2, 3, 4), 1), lambda make: S(make())))
+def flatten(input, start_dim=0, end_dim=-1):
+    """flatten(input, start_dim=0, end_dim=-1) -> Tensor
+
+    The dimensions from start_dim to end_dim made one. (PyTorch: torch.flatten)
+    """
+    shape = tuple(input.shape)
+    if not shape:
+        return reshape(input, (1,))
+    start, end = one_dim(start_dim, len(shape), "flatten"), one_dim(end_dim, len(shape), "flatten")
+    if start > end:
+        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+    if start == end:
+        return input
+    together = 1
+    for n in shape[start : end + 1]:
+        together *= n
+    return reshape(input, (*shape[:start], together, *shape[end + 1 :]))
+
+
+@composite(samples=of(lambda make: S(make(2, 12), 1, (3, 4)), lambda make: S(make(2, 12), 1, (-1, 4))))
+def unflatten(input, dim, sizes):
+    """unflatten(input, dim, sizes) -> Tensor
+
+    One dimension split into several, whose product is its size; one -1 is inferred. (PyTorch: torch.unflatten)
+    """
+    dim = one_dim(dim, input.ndim, "unflatten")
+    shape = tuple(input.shape)
+    return reshape(input, (*shape[:dim], *infer_size(tuple(sizes), shape[dim], "unflatten"), *shape[dim + 1 :]))
+
+
+class permute(Op):
+    """permute(input, dims) -> Tensor
+
+    A view with the dimensions in another order. (PyTorch: torch.permute)
+    """
+
+    view = True
+
+    def prepare(input, *dims):
+        given = shape_args(dims, "permute")
+        if len(given) != input.ndim:
+            raise RuntimeError(
+                "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
+                f"ordering of dimensions i.e. input.dim() = {input.ndim} is not equal to len(dims) = {len(given)}"
+            )
+        return input, dims_of(given, input.ndim, "permute")
+
+    def forward(input, /, dims):
+        return input.transpose(dims)
+
+    def grad_input(g, dims):
+        return permute(g, inverse_order(dims))
+
+    samples = of(lambda make: S(make(2, 3, 4), (2, 0, 1)), lambda make: S(make(3, 4), (-1, 0)))
+
+
+@on_every_path("inverse_order")
+def inverse_order(dims):
+    return tuple([dims.index(d) for d in range(len(dims))])
+
+
+class transpose(Op):
+    """transpose(input, dim0, dim1) -> Tensor
+
+    A view with two dimensions exchanged. (PyTorch: torch.transpose)
+    """
+
+    view, alias = True, ("swapaxes", "swapdims")
+
+    def prepare(input, dim0, dim1):
+        return input, one_dim(dim0, input.ndim, "transpose"), one_dim(dim1, input.ndim, "transpose")
+
+    def forward(input, /, dim0, dim1):
+        return input.swapaxes(dim0, dim1) if input.ndim else input[...]
+
+    def grad_input(g, dim0, dim1):
+        return transpose(g, dim0, dim1)
+
+    samples = of(lambda make: S(make(3, 4), 0, 1), lambda make: S(make(2, 3, 4), -1, 0))
+
+
+@composite(samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3))))
+def t(input):
+    """t(input) -> Tensor
+
+    The transpose of a matrix; vectors and numbers as they are. (PyTorch: torch.t)
+    """
+    if input.ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
+    return transpose(input, 0, 1) if input.ndim == 2 else input
+
+
+@composite(samples=of(lambda make: S(make(2, 3, 4), 0, 2), lambda make: S(make(2, 3, 4), (0, 1), (1, 2))))
+def movedim(input, source, destination):
+    """movedim(input, source, destination) -> Tensor
+
+    A view with the dimensions `source` moved to the places `destination`. (PyTorch: torch.movedim)
+    """
+    source, destination = dims_of(source, input.ndim, "movedim"), dims_of(destination, input.ndim, "movedim")
+    rest = [d for d in range(input.ndim) if d not in source]
+    order = [None] * input.ndim
+    for s, d in zip(source, destination, strict=True):
+        order[d] = s
+    return permute(input, tuple([rest.pop(0) if d is None else d for d in order]))
+
+
+class squeeze(Op):
+    """squeeze(input, dim=None) -> Tensor
+
+    A view without the dimensions of size 1: all of them, or those of `dim` (int or tuple) that have size 1.
+    (PyTorch: torch.squeeze)
+    """
+
+    view = True
+
+    def prepare(input, dim=None):
+        dims = range(input.ndim) if dim is None else dims_of(dim, input.ndim, "squeeze") if input.ndim else ()
+        return input, tuple([d for d in dims if input.shape[d] == 1])
+
+    def forward(input, /, dim):
+        return input.squeeze(dim)
+
+    def grad_input(g, input_shape):
+        return reshape(g, input_shape)
+
+    samples = of(lambda make: S(make(3, 1, 4, 1)), lambda make: S(make(3, 1, 4, 1), 1), lambda make: S(make(3, 4), 0))
+
+
+class unsqueeze(Op):
+    """unsqueeze(input, dim) -> Tensor
+
+    A view with a dimension of size 1 put in at `dim`. (PyTorch: torch.unsqueeze)
+    """
+
+    view = True
+
+    def prepare(input, dim):
+        return input, one_dim(dim, input.ndim + 1, "unsqueeze")
+
+    def forward(input, /, dim):
+        return np.expand_dims(input, dim)
+
+    def grad_input(g, input_shape):
+        return reshape(g, input_shape)
+
+    samples = of(lambda make: S(make(3, 4), 0), lambda make: S(make(3, 4), -1), lambda make: S(make(), 0))
+
+
+class expand(Op):
+    """expand(*sizes) -> Tensor
+
+    A view in which dimensions of size 1 are repeated without copying (-1: as it is). Its memory may not be written to.
+    (PyTorch: torch.Tensor.expand)
+    """
+
+    view, public = True, view_only
+
+    def prepare(input, *size):
+        return input, expanded_shape(input.shape, shape_args(size, "expand"))
+
+    def forward(input, /, size):
+        return np.broadcast_to(input, size)
+
+    def grad_input(g, input_shape):
+        return sum_to_size(g, input_shape)
+
+    samples = of(lambda make: S(make(3, 1), 3, 4), lambda make: S(make(4), (2, -1)))
+
+
+@on_every_path("expanded_shape")
+def expanded_shape(shape, size):
+    lead = len(size) - len(shape)
+    if lead < 0:
+        raise RuntimeError(
+            f"expand: the number of sizes provided ({len(size)}) must be greater or equal to the number of dimensions in "
+            f"the tensor ({len(shape)})"
+        )
+    result = []
+    for d, n in enumerate(size):
+        old = shape[d - lead] if d >= lead else None
+        if n == -1:
+            if old is None:
+                raise RuntimeError(f"expand: -1 is not allowed in a leading, non-existing dimension {d}")
+            n = old
+        elif old is not None and old != n and old != 1:
+            raise RuntimeError(
+                f"The expanded size of the tensor ({n}) must match the existing size ({old}) at non-singleton dimension "
+                f"{d}.  Target sizes: {list(size)}.  Tensor sizes: {list(shape)}"
+            )
+        result.append(n)
+    return tuple(result)
+
+
+@composite(public=(METHOD,), samples=of(lambda make: S(make(3, 1), make(3, 4))))
+def expand_as(input, other):
+    """expand_as(other) -> Tensor: ``self.expand(other.shape)``. (PyTorch: torch.Tensor.expand_as)"""
+    return expand(input, other.shape)
+
+
+@composite(samples=of(lambda make: S(make(3, 1), (3, 4))))
+def broadcast_to(input, size):
+    """broadcast_to(input, size) -> Tensor: ``input.expand(size)``. (PyTorch: torch.broadcast_to)"""
+    return expand(input, size)
+
+
+class contiguous(Op):
+    """contiguous() -> Tensor
+
+    The tensor itself if its elements lie in memory in order, else a copy that does. (PyTorch: torch.Tensor.contiguous)
+    """
+
+    view, public = True, view_only
+
+    def forward(input, /):
+        return np.ascontiguousarray(input).reshape(input.shape)
+
+    def grad_input(g):
+        return g
+
+    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(4, 3).T))
+
+
+class clone(Op):
+    """clone(input) -> Tensor
+
+    A copy with memory of its own; gradients flow through. (PyTorch: torch.clone)
+    """
+
+    def forward(input, /):
+        return np.array(input)
+
+    def grad_input(g):
+        return g
+
+    samples = of(lambda make: S(make(3, 4)), lambda make: S(make()))
+
+
+class to_dtype(Op):
+    """The input in another dtype, recorded; called by `to`, `float` and promotion."""
+
+    public = ()
+
+    def forward(input, /, dtype):
+        return input.astype(dtype)
+
+    def grad_input(g, input_dtype):
+        return to_dtype(g, input_dtype)
+
+
+class copy(Op):
+    """The other tensor's values in the input's shape and dtype: what `copy_` and assignment to a slice write."""
+
+    public, broadcasts = (), True
+
+    def forward(input, other, /):
+        try:
+            return np.broadcast_to(other, input.shape)
+        except ValueError:
+            raise RuntimeError(
+                f"The expanded size of the tensor {list(input.shape)} must match the existing size {list(other.shape)}: "
+                "the values do not broadcast to what they are written to"
+            ) from None
+
+    def grad_input(g):
+        return g * 0.0
+
+    def grad_other(g):
+        return g
+
+
+class narrow(Op):
+    """narrow(input, dim, start, length) -> Tensor
+
+    A view of `length` elements of dimension `dim` from `start` on. (PyTorch: torch.narrow)
+    """
+
+    view = True
+
+    def prepare(input, dim, start, length):
+        dim, start = one_dim(dim, input.ndim, "narrow"), index_of(start, "narrow", "start")
+        size = input.shape[dim]
+        if not -size <= start <= size:
+            raise IndexError(
+                f"start out of range (expected to be in range of [-{size}, {size}], but got {start}) in narrow()"
+            )
+        start = start + size if start < 0 else start
+        if length < 0 or start + length > size:
+            raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({size}).")
+        return input, dim, start, int(length)
+
+    def forward(input, /, dim, start, length):
+        return input[(*(slice(None),) * dim, slice(start, start + length))]
+
+    def grad_input(g, input_shape, dim, start):
+        return pad_zeros(g, input_shape, dim, start)
+
+    samples = of(lambda make: S(make(5, 4), 0, 1, 3), lambda make: S(make(3, 4), -1, -2, 2))
+
+
+class pad_zeros(Op):
+    """Zeros of a given shape with the input put in along one dimension: the gradient of `narrow`."""
+
+    public, fresh = (), True
+
+    def forward(input, /, shape, dim, start):
+        out = np.zeros(shape, input.dtype)
+        out[(*(slice(None),) * dim, slice(start, start + input.shape[dim]))] = input
+        return out
+
+    def grad_input(g, input_shape, dim, start):
+        return narrow(g, dim, start, input_shape[dim])
+
+
+class select(Op):
+    """select(input, dim, index) -> Tensor
+
+    A view of one index of a dimension, which goes away. (PyTorch: torch.select)
+    """
+
+    view = True
+
+    def prepare(input, dim, index):
+        dim, index = one_dim(dim, input.ndim, "select"), index_of(index, "select", "index")
+        if not input.ndim:
+            raise IndexError("select() cannot be applied to a 0-dim tensor.")
+        size = input.shape[dim]
+        if not -size <= index < size:
+            raise IndexError(f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {dim}")
+        return input, dim, index % size
+
+    def forward(input, /, dim, index):
+        return input[(*(slice(None),) * dim, index, ...)]
+
+    def grad_input(g, input_shape, dim, index):
+        return pad_zeros(unsqueeze(g, dim), input_shape, dim, index)
+
+    samples = of(lambda make: S(make(5, 4), 0, 2), lambda make: S(make(3, 4), -1, -1))
+
+
+class flip(Op):
+    """flip(input, dims) -> Tensor
+
+    A copy with the order of the elements reversed along `dims`. (PyTorch: torch.flip)
+    """
+
+    def prepare(input, *dims):
+        return input, dims_of(shape_args(dims, "flip"), input.ndim, "flip")
+
+    def forward(input, /, dims):
+        return np.flip(input, dims).copy()
+
+    def grad_input(g, dims):
+        return flip(g, dims)
+
+    samples = of(lambda make: S(make(3, 4), (0, 1)), lambda make: S(make(3, 4), (-1,)))
+
+
+class roll(Op):
+    """roll(input, shifts, dims=None) -> Tensor
+
+    The elements shifted along `dims`, those pushed out coming in on the other side; without dims, of the flattened
+    tensor. (PyTorch: torch.roll)
+    """
+
+    def prepare(input, shifts, dims=None):
+        shifts = tuple(shifts) if isinstance(shifts, tuple | list) else (shifts,)
+        if dims is None:
+            if len(shifts) != 1:
+                raise RuntimeError(f"roll(): expected one shift where dims is not given, but got {len(shifts)}")
+            return input, shifts[0], None
+        dims = dims_of(dims, input.ndim, "roll")
+        if len(dims) != len(shifts):
+            raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
+        return input, shifts, dims
+
+    def forward(input, /, shifts, dims):
+        return np.roll(input, shifts, dims)
+
+    def grad_input(g, shifts, dims):
+        return roll(g, opposite(shifts), dims)
+
+    samples = of(lambda make: S(make(3, 4), 1), lambda make: S(make(3, 4), (1, -2), (0, 1)))
+
+
+@on_every_path("opposite")
+def opposite(shifts):
+    return tuple([-s for s in shifts]) if isinstance(shifts, tuple) else -shifts
+
+
+@composite(public=(METHOD,), samples=of(lambda make: S(make(3, 4), 2, 1, 3), lambda make: S(make(3), (2, 2))))
+def repeat(input, *repeats):
+    """repeat(*repeats) -> Tensor: the tensor tiled, so many times along each dimension. (PyTorch: torch.Tensor.repeat)"""
+    counts = shape_args(repeats, "repeat")
+    lead = len(counts) - input.ndim
+    if lead < 0:
+        raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
+    shape = (*[1] * lead, *input.shape)
+    doubled = tuple([n for pair in zip([1] * len(shape), shape, strict=True) for n in pair])
+    spread_shape = tuple([n for pair in zip(counts, shape, strict=True) for n in pair])
+    tiled = expand(reshape(input, doubled), spread_shape)
+    return reshape(tiled, tuple([c * n for c, n in zip(counts, shape, strict=True)]))
+
+
+@composite(samples=of(lambda make: S(make(3, 4), (2, 1)), lambda make: S(make(3, 4), (2,))))
+def tile(input, dims):
+    """tile(input, dims) -> Tensor: as `repeat`, with missing leading counts taken as 1. (PyTorch: torch.tile)"""
+    dims = tuple(dims)
+    return repeat(input, *[1] * (input.ndim - len(dims)), *dims)
+
+
+class tril(Op):
+    """tril(input, diagonal=0) -> Tensor
+
+    The lower triangle of (batches of) matrices, zeros above the given diagonal. (PyTorch: torch.tril)
+    """
+
+    fresh = True
+
+    def forward(input, /, diagonal=0):
+        return np.tril(input, diagonal)
+
+    def grad_input(g, diagonal):
+        return tril(g, diagonal)
+
+    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(2, 4, 4), -1))
+
+
+class triu(Op):
+    """triu(input, diagonal=0) -> Tensor
+
+    The upper triangle of (batches of) matrices, zeros below the given diagonal. (PyTorch: torch.triu)
+    """
+
+    fresh = True
+
+    def forward(input, /, diagonal=0):
+        return np.triu(input, diagonal)
+
+    def grad_input(g, diagonal):
+        return triu(g, diagonal)
+
+    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(2, 4, 4), 1))
+
+
+class diagonal(Op):
+    """diagonal(input, offset=0, dim1=0, dim2=1) -> Tensor
+
+    A view of the diagonal over two dimensions, which becomes the last dimension. (PyTorch: torch.diagonal)
+    """
+
+    view = True
+
+    def prepare(input, offset=0, dim1=0, dim2=1):
+        return input, offset, one_dim(dim1, input.ndim, "diagonal"), one_dim(dim2, input.ndim, "diagonal")
+
+    def forward(input, /, offset, dim1, dim2):
+        out = input.diagonal(offset, dim1, dim2)
+        out.flags.writeable = input.flags.writeable
+        return out
+
+    def grad_input(g, input_shape, offset, dim1, dim2):
+        return put_diagonal(g, input_shape, offset, dim1, dim2)
+
+    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(2, 3, 4), 1, 1, 2))
+
+
+class put_diagonal(Op):
+    """Zeros of a given shape with the input on a diagonal: the gradient of `diagonal`."""
+
+    public, fresh = (), True
+
+    def forward(input, /, shape, offset, dim1, dim2):
+        out = np.zeros(shape, input.dtype)
+        place = out.diagonal(offset, dim1, dim2)
+        place.flags.writeable = True
+        place[...] = input
+        return out
+
+    def grad_input(g, offset, dim1, dim2):
+        return diagonal(g, offset, dim1, dim2)
+
+
+@composite(samples=of(lambda make: S(make(3)), lambda make: S(make(3, 4), 1), lambda make: S(make(3), -1)))
+def diag(input, diagonal=0):
+    """diag(input, diagonal=0) -> Tensor
+
+    The diagonal of a matrix, or the matrix with the given vector on its diagonal. (PyTorch: torch.diag)
+    """
+    if input.ndim == 1:
+        n = input.shape[0] + builtin_abs(diagonal)
+        return put_diagonal(input, (n, n), diagonal, 0, 1)
+    if input.ndim != 2:
+        raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {input.ndim}D")
+    return clone(diagonal_of(input, diagonal))
+
+
+@helper
+def diagonal_of(input, offset):
+    return diagonal(input, offset, 0, 1)
+
+
+on_every_path("builtin_abs")(abs)
+
+
+@composite(samples=of(lambda make: S(make(3, 3))))
+def trace(input):
+    """trace(input) -> Tensor: the sum of a matrix's diagonal. (PyTorch: torch.trace)"""
+    if input.ndim != 2:
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
+    return sum(diagonal(input))

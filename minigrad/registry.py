@@ -1,0 +1,271 @@
+"""What an op is, and what is made of it.
+
+Comes after `ops/pointwise.py` in the reading path: that file shows blocks, this one says what a block means.
+A block is a class that is never instantiated, only read:
+
+    class tanh(Pointwise):                                # the name is the op's name
+        \"\"\"tanh(input) -> Tensor ...\"\"\"                   # the docstring is the function's and the method's
+        numpy = np.tanh                                   # the NumPy function, if there is one
+        def scalar(input): return math.tanh(input)        # one number in, one number out
+        def grad_input(g, output): return g * (1 - output * output)
+        samples = unary(-20, 20)                          # what tests and bench run
+
+`scalar` and the rules `grad_<input>` are written in the *op language*: Python arithmetic plus the names of other ops
+(`exp`, `where`, `sum` ...).  They are never called as they stand.  The same code object is bound to four sets of names,
+and each binding is a different program:
+
+                       ┌─ TENSORS  names are the recorded functions   → backward of backward, any order
+    one code object  ──┼─ ARRAYS   names are the NumPy kernels         → the plain backward; the NumPy twin of `scalar`
+                       ├─ JIT      names are numba scalar functions    → the whole rule as one fused loop
+                       └─ NUMBERS  names are functions of a float      → one number at a time (the scalar engine)
+
+So a pointwise op needs no hand-written backward kernel, and fused == rule holds by construction.
+
+The arguments of a rule say what is saved for it: an input, `output`, an auxiliary output, an attribute, or only
+`<input>_shape` / `<input>_dtype`.  Nothing else is kept alive.  Undoing broadcasting is the engine's work, not the rule's.
+
+Ops that are not pointwise give `forward(input, ..., /, attribute, ...)`: tensors before the slash, attributes after it;
+arrays in, arrays out.  `prepare` (optional) is the public signature where that is richer than `forward`'s: it checks and
+normalises, and returns forward's arguments.  Ops whose backward is best done in one piece give `vjp(g, ...)`, returning a
+gradient per tensor input, in the op language (the truth), and may add `fused(g, ...)`, the same on arrays in one kernel,
+used only when the backward is not itself being recorded.
+"""
+
+from __future__ import annotations
+
+import types
+
+import numpy as np
+
+__all__ = ["ARRAYS", "NUMBERS", "OPS", "TENSORS", "Op", "Pointwise", "bind", "composite", "helper", "on_every_path"]
+
+OPS: dict[str, type[Op]] = {}  # every block, by name
+COMPOSITES: dict[str, types.FunctionType] = {}  # public functions made of ops
+HELPERS: dict[str, types.FunctionType] = {}  # private functions of the op language, shared by rules
+
+TENSORS: dict[str, object] = {}  # filled by autograd/door.py, which knows Tensor
+ARRAYS: dict[str, object] = {}
+NUMBERS: dict[str, object] = {}
+
+FUNCTION, METHOD, FUNCTIONAL, INPLACE = "function", "method", "functional", "inplace"
+
+
+class Op:
+    """A block that gives `forward`. Subclasses may set what follows; the rest is read off their code.
+
+    public       where the op is known: any of "function" (minigrad.X), "method" (Tensor.X), "functional"
+                 (minigrad.nn.functional.X), "inplace" (Tensor.X_)
+    dunder       the Python operators it serves, e.g. ("__add__", "__radd__")
+    alias        further public names of the same op
+    symbol       what a drawing shows, if not the name
+    fresh        its gradients are arrays of its own, so the engine may keep them without a copy
+    view         its output may share the memory of its first input
+    nout, aux    names of the outputs after the first (not differentiable), and how many outputs are public
+    result       name of the named tuple that several outputs come in
+    optional     tensor inputs that may be None
+    multi        forward returns a list of any length; the rule gets a list of gradients
+    broadcasts   the shapes of its inputs may differ, and gradients are summed back to them
+    samples      function of a maker that yields `samples.Sample`s, for tests and bench
+    reference    a NumPy function to test against where `numpy` is not given
+    torch        name of PyTorch's function, where it is not the op's
+    """
+
+    public: tuple = (FUNCTION, METHOD)
+    dunder: tuple = ()
+    alias: tuple = ()
+    symbol: str | None = None
+    fresh = view = multi = broadcasts = pointwise = False
+    aux: tuple = ()
+    nout = 1
+    result: str | None = None
+    optional: tuple = ()
+    samples = None
+    reference = None
+    torch: str | None = None
+    numpy = None
+    inplace_keyword = False  # nn.functional.X takes inplace=
+    variadic = False  # the one tensor input is a list of tensors (cat, stack)
+
+    def __init_subclass__(cls):
+        body = cls.__dict__
+        if "scalar" not in body and "forward" not in body:
+            return  # a family's base class, such as Pointwise
+        cls.name = cls.__name__.rstrip("_")
+        cls.label = cls.symbol or cls.name
+        cls.label_backward = "".join(part.capitalize() for part in cls.name.split("_")) + "Backward0"
+        _read_signature(cls, body.get("scalar") or body["forward"])
+        _read_rules(cls, body)
+        if cls.name in OPS:
+            raise ValueError(f"op {cls.name!r} is defined twice: in {OPS[cls.name].__module__} and {cls.__module__}")
+        OPS[cls.name] = cls
+
+
+class Pointwise(Op):
+    """A block that gives `scalar`: one number of each input makes one number of output, whatever the shapes.
+
+    floats       integer inputs are computed in the default float type (exp, div), not in their own
+    boolean      the result is a bool (comparisons)
+    keywords     a function of the op language called instead when a keyword-only argument is not at its default,
+                 e.g. ``add(input, other, *, alpha=1)``; its signature is then the public one
+    jit_forward  False: `scalar` is never compiled (NumPy's function is used on every backend)
+    jit_rules    False: the rules are run on arrays, not fused (they use what numba has no loop for)
+    """
+
+    public = (FUNCTION, METHOD, INPLACE)
+    fresh = pointwise = broadcasts = True
+    floats = boolean = False
+    jit_forward = jit_rules = True
+    keywords = None
+
+
+class Activation(Pointwise):
+    """A pointwise op of `nn.functional`; float in, float out."""
+
+    public = (FUNCTIONAL,)
+    floats = True
+
+
+def positional(function):
+    """(names before `/`, names after it, their defaults) of a block's function; without `/`, all come before it."""
+    code = function.__code__
+    names = code.co_varnames[: code.co_argcount]
+    split = code.co_posonlyargcount or len(names)
+    defaults = function.__defaults__ or ()
+    given = dict(zip(names[len(names) - len(defaults) :], defaults, strict=True))
+    return names[:split], names[split:], given
+
+
+def _read_signature(cls, function):
+    cls.inputs, cls.attrs, cls.attr_defaults = positional(function)
+    cls.takes_inputs = len(cls.inputs)
+
+
+def _read_rules(cls, body):
+    """Collect the rules and what they save."""
+    cls.vjp = body.get("vjp")
+    cls.rules = {name: body["grad_" + name] for name in cls.inputs if "grad_" + name in body}
+    if cls.vjp:
+        cls.rules = {name: cls.vjp for name in cls.inputs if name not in body.get("constant", ())}
+    cls.needs = {name: positional(rule)[0][1:] for name, rule in cls.rules.items()}
+    for name, wanted in cls.needs.items():
+        unknown = [w for w in wanted if not _is_save(cls, w) and w not in cls.attrs]
+        if unknown:
+            raise TypeError(
+                f"op {cls.name}: the rule for {name!r} asks for {unknown}; it can have the inputs {list(cls.inputs)}, "
+                f"'output', {list(cls.aux)}, the attributes {list(cls.attrs)}, and <input>_shape or <input>_dtype"
+            )
+    named = [w for wanted in cls.needs.values() for w in wanted if _is_save(cls, w)]
+    cls.saved = tuple(dict.fromkeys(named))
+    cls.saves_output = "output" in cls.saved
+    cls.saves_first = bool(cls.inputs) and cls.inputs[0] in cls.saved
+    passes_on = any(rule.__code__.co_code == _PASS_ON.__code__.co_code for rule in cls.rules.values())
+    if cls.fresh and passes_on:  # `return g` hands on an array that others hold
+        cls.fresh = False
+
+
+def _is_save(cls, name):
+    if name in cls.inputs or name in cls.aux or name == "output":
+        return True
+    stem, _, what = name.rpartition("_")
+    return what in ("shape", "dtype") and stem in cls.inputs
+
+
+def _PASS_ON(g):
+    return g
+
+
+def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dunder=(), reference=None):
+    """Declare a public function made of other ops: derivatives of any order come with it.
+
+    Its body is written in the op language, and may use only what tensors and arrays share besides ops
+    (`.shape`, `.ndim`, arithmetic).
+    """
+
+    def declare(function):
+        name = function.__name__.rstrip("_")
+        function.public, function.alias, function.samples = public, alias, samples
+        function.torch, function.dunder, function.reference = torch, dunder, reference
+        COMPOSITES[name] = function
+        return function
+
+    return declare
+
+
+def helper(function):
+    """Declare a private function of the op language, for rules to share. It is bound as the rules are."""
+    HELPERS[function.__name__] = function
+    return function
+
+
+def bind(function, names):
+    """The same code with other globals: what a rule's names mean is decided here."""
+    bound = types.FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
+    bound.__kwdefaults__, bound.__doc__, bound.__qualname__ = (
+        function.__kwdefaults__,
+        function.__doc__,
+        function.__qualname__,
+    )
+    return bound
+
+
+class Binding:
+    """One of the four meanings: `names` is shared by all; each module's own helpers and constants lie beneath it."""
+
+    def __init__(self, names):
+        self.names = names
+        self._globals = {}
+
+    def __call__(self, function):
+        module = function.__globals__
+        return bind(function, self._globals.setdefault(id(module), dict(module)))
+
+    def refresh(self):
+        """Let every function bound so far see the ops as they are now (blocks may name ops defined further down)."""
+        for space in self._globals.values():
+            space.update(self.names)
+
+
+tensors, arrays, numbers = Binding(TENSORS), Binding(ARRAYS), Binding(NUMBERS)
+
+
+def on_every_path(name):
+    """Give a plain function (of shapes, dtypes) the same meaning in all bindings."""
+
+    def declare(function):
+        TENSORS[name] = ARRAYS[name] = NUMBERS[name] = function
+        return function
+
+    return declare
+
+
+def array_program(op):
+    """The op on arrays, by its public signature: what its name means inside a rule that runs on arrays."""
+    body = op.__dict__
+    if op.pointwise:
+        return op.numpy or arrays(body["scalar"])
+    forward = arrays(body["forward"])
+    if "prepare" not in body:
+        return forward if op.nout == 1 else lambda *a, **k: forward(*a, **k)[: op.nout]
+    prepare = arrays(body["prepare"])
+    if op.nout == 1:
+        return lambda *args, **kwargs: forward(*prepare(*args, **kwargs))
+    return lambda *args, **kwargs: forward(*prepare(*args, **kwargs))[: op.nout]
+
+
+def link_arrays():
+    """Fill ARRAYS and NUMBERS once all blocks are read."""
+    for name, op in OPS.items():
+        ARRAYS[name] = array_program(op)
+        if op.pointwise:
+            NUMBERS[name] = numbers(op.__dict__["scalar"])
+    for space, binding in ((ARRAYS, arrays), (NUMBERS, numbers)):
+        for name, function in (*HELPERS.items(), *COMPOSITES.items()):
+            space[name] = binding(function)
+        binding.refresh()
+
+
+@on_every_path("np_dtype")
+def np_dtype(x) -> np.dtype:
+    """The NumPy dtype of a tensor, an array or a number."""
+    array = getattr(x, "array", x)
+    return array.dtype if isinstance(array, np.ndarray | np.generic) else np.asarray(array).dtype

@@ -1,0 +1,62 @@
+"""Inputs for an op's tests and bench, declared in its block.
+
+`samples` of a block is a function of a maker: ``samples(make)`` yields `Sample`s, whose NumPy arrays stand for tensors.
+`make(*shape, low=, high=, kind=)` gives an array: "f" floats (differentiable), "i" integers in [low, high), "b" bools.
+Small shapes, and among them broadcasting, 0-dim and non-square ones; the tests derive the rest (dtypes, empty,
+non-contiguous) from these.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["Sample", "S", "binary", "of", "unary"]
+
+
+class Sample(NamedTuple):
+    """One call: positional and keyword arguments; NumPy arrays in them become tensors."""
+
+    args: tuple
+    kwargs: dict
+
+
+def S(*args, **kwargs):
+    """A `Sample`, written as the call is."""
+    return Sample(args, kwargs)
+
+
+def unary(low=-3.0, high=3.0, **kwargs):
+    """One tensor, of several shapes, with values in [low, high)."""
+
+    def samples(make):
+        yield S(make(3, 4, low=low, high=high))
+        yield S(make(low=low, high=high))
+        yield S(make(5, low=low, high=high))
+        if kwargs:
+            yield S(make(2, 3, low=low, high=high), **kwargs)
+
+    return samples
+
+
+def binary(low=-3.0, high=3.0, low2=None, high2=None):
+    """Two tensors that broadcast in several ways, and a number on the right."""
+    low2, high2 = low if low2 is None else low2, high if high2 is None else high2
+
+    def samples(make):
+        yield S(make(3, 4, low=low, high=high), make(3, 4, low=low2, high=high2))
+        yield S(make(3, 1, low=low, high=high), make(4, low=low2, high=high2))
+        yield S(make(2, 3, low=low, high=high), make(low=low2, high=high2))
+        yield S(make(low=low, high=high), make(low=low2, high=high2))
+        yield S(make(2, 3, low=low, high=high), (low2 + high2) / 2 + 0.5)
+
+    return samples
+
+
+def of(*calls):
+    """Samples from functions of the maker: ``of(lambda m: S(m(3, 4), 1), ...)``."""
+
+    def samples(make):
+        for call in calls:
+            yield call(make)
+
+    return samples

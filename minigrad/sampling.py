@@ -1,0 +1,165 @@
+"""Random tensors, by PyTorch's streams (`random.py` has the streams; this file wraps them in tensors).
+
+The same seed gives the numbers PyTorch gives on a CPU. generator= takes a `Generator`; without it the default one, which
+`manual_seed` sets.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minigrad import dtypes, random
+from minigrad.autograd.inplace import check_writable, store
+from minigrad.autograd.modes import is_grad_enabled
+from minigrad.autograd.node import bump, node_of
+from minigrad.creation import _size_of, made
+from minigrad.errors import describe, message
+from minigrad.registry import TENSORS
+from minigrad.tensor import Tensor, wrap
+
+__all__ = [
+    "bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+    "randperm",
+]  # fmt: skip
+
+
+def _source(generator):
+    return random.default_generator if generator is None else generator
+
+
+def rand(*size, generator=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, **named):
+    """rand(*size, generator=None, dtype=None) -> Tensor: uniform in [0, 1). (PyTorch: torch.rand)"""
+    shape = _size_of(size, named.pop("size", None), "rand")
+    return made(_source(generator).uniform(shape, dtype=dtypes.as_numpy(dtype)), requires_grad, device)
+
+
+def randn(*size, generator=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, **named):
+    """randn(*size, generator=None, dtype=None) -> Tensor: standard normal. (PyTorch: torch.randn)"""
+    shape = _size_of(size, named.pop("size", None), "randn")
+    return made(_source(generator).normal(shape, dtype=dtypes.as_numpy(dtype)), requires_grad, device)
+
+
+def randint(low, high=None, size=None, *, generator=None, dtype=None, device=None, requires_grad=False, **named):
+    """randint(low=0, high, size, *, generator=None, dtype=int64) -> Tensor: integers in [low, high).
+    (PyTorch: torch.randint)"""
+    if size is None and isinstance(high, tuple | list):  # randint(high, size)
+        low, high, size = 0, low, high
+    elif high is None:
+        low, high = 0, low
+    if size is None:
+        raise TypeError("randint() missing required argument: 'size'")
+    numpy_dtype = np.dtype(np.int64) if dtype is None else dtypes.as_numpy(dtype)
+    return made(_source(generator).randint(int(low), int(high), _size_of((size,), None, "randint"), numpy_dtype), requires_grad, device)
+
+
+def randperm(n, *, generator=None, dtype=None, device=None, requires_grad=False, pin_memory=False):
+    """randperm(n, *, generator=None, dtype=int64) -> Tensor: the integers below n in random order.
+    (PyTorch: torch.randperm)"""
+    numpy_dtype = np.dtype(np.int64) if dtype is None else dtypes.as_numpy(dtype)
+    return made(_source(generator).randperm(n, numpy_dtype), requires_grad, device)
+
+
+def rand_like(input, *, generator=None, dtype=None, device=None, requires_grad=False, layout=None, memory_format=None):
+    """rand_like(input) -> Tensor: `rand` of the input's shape and dtype. (PyTorch: torch.rand_like)"""
+    return rand(input.shape, generator=generator, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def randn_like(input, *, generator=None, dtype=None, device=None, requires_grad=False, layout=None, memory_format=None):
+    """randn_like(input) -> Tensor: `randn` of the input's shape and dtype. (PyTorch: torch.randn_like)"""
+    return randn(input.shape, generator=generator, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def randint_like(input, low, high=None, *, generator=None, dtype=None, device=None, requires_grad=False):
+    """randint_like(input, low=0, high) -> Tensor: `randint` of the input's shape and dtype. (PyTorch: torch.randint_like)"""
+    low, high = (0, low) if high is None else (low, high)
+    return randint(low, high, input.shape, generator=generator, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
+    """normal(mean, std) -> Tensor;  normal(mean, std, size) -> Tensor
+
+    Normal numbers; mean and std may be tensors, one number drawn for each of their elements. (PyTorch: torch.normal)
+    """
+    source = _source(generator)
+    if isinstance(mean, Tensor) or isinstance(std, Tensor):
+        arrays = [np.asarray(x.array if isinstance(x, Tensor) else x) for x in (mean, std)]
+        kind = next(x.array.dtype for x in (mean, std) if isinstance(x, Tensor))
+        return made(source.normal_tensors(*[a.astype(kind, copy=False) for a in arrays]), requires_grad, device)
+    if size is None:
+        raise TypeError("normal(): numbers as mean and std need a size: normal(mean, std, size)")
+    shape = _size_of((size,), None, "normal")
+    return made(source.normal(shape, mean, std, dtypes.as_numpy(dtype)), requires_grad, device)
+
+
+def bernoulli(input, p=None, *, generator=None):
+    """bernoulli(input) -> Tensor: 1 with the probability the input gives at each place, else 0. (PyTorch: torch.bernoulli)"""
+    probability = input.array if p is None else p
+    return wrap(_source(generator).bernoulli(probability, input._shape, input.array.dtype))
+
+
+def multinomial(input, num_samples, replacement=False, *, generator=None):
+    """multinomial(input, num_samples, replacement=False) -> LongTensor
+
+    Indices drawn with the weights in each row of the input ((n) or (m, n), not negative, not summing to zero).
+    (PyTorch: torch.multinomial)
+    """
+    if input.array.dtype.kind != "f":
+        raise RuntimeError(f"multinomial(): expects floating-point probabilities, but got {input.dtype!r}")
+    return wrap(_source(generator).multinomial(input.array, num_samples, replacement))
+
+
+def _filler(name, draw, doc):
+    """An in-place method that overwrites the tensor with random numbers."""
+
+    def method(self, *args, generator=None, **kwargs):
+        if is_grad_enabled() and node_of(self) is not None:
+            check_writable(self)
+            raise RuntimeError(f"{name}() on a tensor with history would cut the graph: use detach() or no_grad()")
+        store(self.array, draw(self, _source(generator), *args, **kwargs).reshape(self._shape))
+        bump(self, name)
+        return self
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = doc
+    setattr(Tensor, name, method)
+
+
+def _float_of(self, op):
+    if self.array.dtype.kind != "f":
+        raise NotImplementedError(message(op, "self", describe(self), "a floating-point tensor"))
+    return self.array.dtype
+
+
+def _draw_uniform(self, source, to_low=0.0, to=1.0, **kw):
+    return source.uniform(self._shape, kw.pop("from", to_low), to, _float_of(self, "uniform_"))
+
+
+def _draw_bernoulli(self, source, p=0.5):
+    return source.bernoulli(p.array if isinstance(p, Tensor) else p, self._shape, self.array.dtype)
+
+
+def _draw_random(self, source, *bounds):
+    if not bounds:
+        return source.random(self._shape, self.array.dtype)
+    low, high = (0, *bounds) if len(bounds) == 1 else bounds
+    return source.randint(low, high, self._shape, self.array.dtype)
+
+
+_filler("uniform_", _draw_uniform, "uniform_(from=0, to=1): uniform numbers in [from, to), in place. (Tensor.uniform_)")
+_filler(
+    "normal_",
+    lambda self, source, mean=0.0, std=1.0: source.normal(self._shape, mean, std, _float_of(self, "normal_")),
+    "normal_(mean=0, std=1): normal numbers, in place. (PyTorch: Tensor.normal_)",
+)
+_filler("bernoulli_", _draw_bernoulli, "bernoulli_(p=0.5): 1 with probability p, else 0, in place. (Tensor.bernoulli_)")
+_filler("random_", _draw_random, "random_(low=0, high): integers in [low, high), in place. (PyTorch: Tensor.random_)")
+_filler(
+    "exponential_",
+    lambda self, source, lambd=1.0: source.exponential(self._shape, lambd, _float_of(self, "exponential_")),
+    "exponential_(lambd=1): exponential numbers of that rate, in place. (PyTorch: Tensor.exponential_)",
+)
+
+for _method in (bernoulli, multinomial):
+    setattr(Tensor, _method.__name__, _method)
+
+TENSORS["bernoulli_mask"] = lambda shape, keep, dtype: wrap(random.default_generator.bernoulli(keep, tuple(shape), dtype))

@@ -1,0 +1,110 @@
+"""Arithmetic of shapes and dimensions: plain functions of ints and tuples, used by ops and kernels alike.
+
+Ground floor: no arrays, no tensors.  A dimension error is PyTorch's IndexError, word for word.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+
+__all__ = ["count", "dims_of", "dims_or_all", "index_of", "infer_size", "kept", "one_dim", "pair", "shape_args", "sum_shape"]
+
+
+def index_of(value, op, argument):
+    """An int from anything that is one (ints, NumPy ints, 0-dim integer tensors)."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{op}(): argument '{argument}' must be int, not {type(value).__name__}") from None
+
+
+def one_dim(dim, ndim, op="dim"):
+    """A dimension counted from the front. A 0-dim tensor accepts 0 and -1, as PyTorch does."""
+    dim = index_of(dim, op, "dim")
+    n = ndim or 1
+    if not -n <= dim < n:
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
+    return dim % n
+
+
+def dims_of(dim, ndim, op="dim"):
+    """The dimensions named by `dim` (int or sequence) as a tuple counted from the front; an int gives one."""
+    if not isinstance(dim, tuple | list):
+        return (one_dim(dim, ndim, op),)
+    dims = tuple([one_dim(d, ndim, op) for d in dim])
+    if len(set(dims)) != len(dims):
+        twice = next(d for d in dims if dims.count(d) > 1)
+        raise RuntimeError(f"dim {twice} appears multiple times in the list of dims")
+    return dims
+
+
+def dims_or_all(dim, ndim, op="dim"):
+    """As `dims_of`, where None and an empty sequence name all dimensions; a 0-dim tensor has none to name."""
+    if dim is None or (isinstance(dim, tuple | list) and not dim):
+        return tuple(range(ndim))
+    dims = dims_of(dim, ndim, op)
+    return dims if ndim else ()
+
+
+def kept(shape, dims):
+    """The shape with the reduced dimensions as ones, as keepdim=True leaves it."""
+    return tuple([1 if d in dims else n for d, n in enumerate(shape)])
+
+
+def count(shape, dims):
+    """How many elements are reduced into one."""
+    return math.prod([shape[d] for d in dims])
+
+
+def shape_args(args, op="reshape"):
+    """A shape given as ints or as one sequence: ``f(2, 3)`` or ``f((2, 3))``."""
+    if len(args) == 1 and not hasattr(args[0], "__index__"):
+        args = args[0]
+    elif len(args) == 1 and isinstance(args[0], tuple | list):
+        args = args[0]
+    try:
+        return tuple([operator.index(n) for n in args])
+    except TypeError:
+        raise TypeError(f"{op}(): argument 'shape' must be a tuple of ints, not {args!r}") from None
+
+
+def infer_size(shape, numel, op="reshape"):
+    """The shape with its one -1 filled in."""
+    unknown = [d for d, n in enumerate(shape) if n == -1]
+    if any(n < -1 for n in shape):
+        raise RuntimeError(f"invalid shape dimension {min(shape)} in {op} to {list(shape)}: use -1 for one to be inferred")
+    if len(unknown) > 1:
+        raise RuntimeError("only one dimension can be inferred")
+    known = math.prod([n for n in shape if n != -1])
+    if unknown:
+        if known == 0:
+            raise RuntimeError(
+                f"cannot reshape tensor of {numel} elements into shape {list(shape)} because the unspecified dimension "
+                "size -1 can be any value and is ambiguous"
+            )
+        if numel % known == 0:
+            return tuple([numel // known if n == -1 else n for n in shape])
+    elif known == numel:
+        return shape
+    raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
+
+
+def sum_shape(shape, size):
+    """The `size` argument of sum_to_size, checked: a shape that broadcasts to `shape`."""
+    size = tuple(size[0]) if len(size) == 1 and isinstance(size[0], tuple | list) else tuple(size)
+    lead = len(shape) - len(size)
+    if lead < 0 or any(s not in (1, n) for s, n in zip(size, shape[lead:], strict=True)):
+        raise RuntimeError(f"size {list(size)} is not expandable to size {list(shape)}.")
+    return size
+
+
+def pair(value, op, argument, n=2):
+    """An int or a sequence of n ints as a tuple of n ints, for kernel sizes, strides and the like."""
+    if isinstance(value, tuple | list):
+        if len(value) == 1:
+            value = tuple(value) * n
+        if len(value) != n:
+            raise RuntimeError(f"{op}(): argument '{argument}' must be one int or {n} ints, but got {list(value)}")
+        return tuple([index_of(v, op, argument) for v in value])
+    return (index_of(value, op, argument),) * n

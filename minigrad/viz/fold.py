@@ -1,0 +1,129 @@
+"""Which nodes of a large graph are drawn one by one, and which are folded into a box.
+
+The oldest and the newest operations stay: the way in and the way out.  What lies between them in time is folded, each
+connected part into one box.  A stretch of time is convex (nothing leaves it and comes back), so folding makes no cycle.
+
+        leaves ──▶ first operations ──▶ [ … 19,952 operations … ] ──▶ last operations ──▶ output
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+__all__ = ["Plan", "counted", "make_plan", "pattern", "period"]
+
+WHOLE = 300  # nodes drawn one by one if the user says nothing
+READABLE = 48  # nodes kept of a graph larger than that: a folded drawing should fit on a page
+MOST_GROUPS = 4
+LONGEST_PATTERN = 6
+
+
+@dataclass(slots=True)
+class Plan:
+    """`groups` are lists of operations folded together, `leaves` the leaves folded together; the rest stays."""
+
+    groups: list[list] = field(default_factory=list)
+    leaves: list = field(default_factory=list)
+
+    @property
+    def folded(self) -> int:
+        """How many nodes are not drawn one by one."""
+        return sum(map(len, self.groups)) + len(self.leaves)
+
+
+def make_plan(reading, max_nodes) -> Plan:
+    """Fold the graph of a `Reading` so that at most `max_nodes` boxes stand for its nodes (None: as is readable)."""
+    order = reading.order
+    if len(order) <= (WHOLE if max_nodes is None else max_nodes):
+        return Plan()
+    limit = READABLE if max_nodes is None else max_nodes
+    leaves = [node for node in order if reading.is_leaf(node)]
+    operations = [node for node in order if not reading.is_leaf(node)]
+    room = limit - MOST_GROUPS - 1
+    for_leaves = min(len(leaves), room // 2)
+    for_operations = room - for_leaves
+    if len(operations) <= for_operations + MOST_GROUPS:
+        kept, groups = operations, []
+        for_leaves = limit - 1 - len(operations)
+    else:
+        kept, middle = _ends(operations, reading, for_operations, shrink=max_nodes is None)
+        groups = _connected(middle, reading)
+    return Plan(groups, _leaves_to_fold(leaves, kept, reading, for_leaves))
+
+
+def _ends(operations, reading, room, shrink):
+    """(the first and last operations, those between). The roots stay wherever they are, unless they are very many.
+
+    If what lies between is one sequence again and again, more of the same at the ends is folded too (`shrink`).
+    """
+    roots = {node for node in reading.roots[: room // 2] if node is not None}
+    start, stop = room // 2, len(operations) - (room + 1) // 2
+    labels = [reading.label(node) for node in operations]
+    step = period(labels[start:stop])
+    if shrink and step:
+        while start > step and labels[start - 1] == labels[start - 1 + step]:
+            start -= 1
+        while stop < len(labels) - step and labels[stop] == labels[stop - step]:
+            stop += 1
+    middle = [node for node in operations[start:stop] if node not in roots]
+    inside = set(middle)
+    return [node for node in operations if node not in inside], middle
+
+
+def _connected(nodes, reading):
+    """The connected parts of `nodes`, in order of age; one list of all of them if there are too many."""
+    part = {node: node for node in nodes}
+
+    def find(node):
+        while part[node] is not node:
+            part[node] = node = part[part[node]]
+        return node
+
+    for node in nodes:
+        for parent in reading.parents(node):
+            if parent in part:
+                part[find(node)] = find(parent)
+    groups = {}
+    for node in nodes:
+        groups.setdefault(find(node), []).append(node)
+    return list(groups.values()) if len(groups) <= MOST_GROUPS else [nodes]
+
+
+def _leaves_to_fold(leaves, kept, reading, room):
+    """All leaves but the first `room`, those of the kept operations and the named ones first."""
+    if len(leaves) <= room:
+        return []
+    shown = {parent for node in kept for parent in reading.parents(node)}
+    ranked = sorted(leaves, key=lambda leaf: (leaf not in shown, not reading.name(leaf)))
+    chosen = set(ranked[: max(0, room)])
+    rest = [leaf for leaf in leaves if leaf not in chosen]
+    return rest if len(rest) > 1 else []
+
+
+def counted(labels) -> str:
+    """``mul ×8,000, add ×7,000, …``: the most frequent first."""
+    common = Counter(labels).most_common()
+    text = ", ".join(f"{label} ×{count:,}" if count > 1 else label for label, count in common[:4])
+    return text + (", …" if len(common) > 4 else "")
+
+
+def pattern(labels) -> str:
+    """``6,650 × (mul → add → tanh)`` if the labels are one short sequence again and again, else nothing."""
+    step = period(labels)
+    return f"{len(labels) // step:,} × ({' → '.join(labels[:step])})" if step else ""
+
+
+def period(labels) -> int:
+    """The length of the short sequence that the labels repeat at least three times, 0 if there is none.
+
+    The smallest period is the length less the longest border (Knuth, Morris and Pratt's failure function).
+    """
+    border = [0] * len(labels)
+    for i in range(1, len(labels)):
+        k = border[i - 1]
+        while k and labels[k] != labels[i]:
+            k = border[k - 1]
+        border[i] = k + (labels[k] == labels[i])
+    step = len(labels) - border[-1] if labels else 0
+    return step if step <= min(LONGEST_PATTERN, len(labels) // 3) else 0

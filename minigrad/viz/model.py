@@ -1,0 +1,82 @@
+"""What a drawing is made of: boxes and edges, plain data without a reference to a tensor or a node.
+
+`walk.py` makes a `Graph`; `dot.py`, `layout.py` and `scene.py` only read it.  Boxes are numbered in the order of the
+walk (``n0``, ``n1`` ...), never by address, so the same graph gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field
+
+__all__ = ["CONSTANT", "FOLD", "LEAF", "MORE", "OP", "OUTPUT", "VALUE", "Box", "Edge", "Graph", "clean", "clip"]
+
+LEAF = "leaf"  # a tensor the user made that collects a gradient
+CONSTANT = "constant"  # an operand without gradient: data, a target, a number
+VALUE = "value"  # the result of an operation that something else uses
+OUTPUT = "output"  # what was asked to be drawn
+OP = "op"
+FOLD = "fold"  # many operations, or many leaves, in one box
+
+MORE = " "  # the label of a row that goes on from the one above
+
+TITLE_LENGTH = 36
+
+
+@dataclass(slots=True)
+class Box:
+    """One box. `rows` are (label, text) pairs under the title: ``("data", "2.0")``, ``("", "float32 [3, 4]")``.
+    `tip` is the text shown when the mouse rests on the box."""
+
+    key: str
+    kind: str
+    title: str
+    rows: list[tuple[str, str]] = field(default_factory=list)
+    tip: str = ""
+    inplace: bool = False
+
+
+@dataclass(slots=True)
+class Edge:
+    """From the box that gives to the box that takes; `count` uses of the same value are one edge if folded."""
+
+    tail: str
+    head: str
+    tip: str = ""
+    faint: bool = False
+    count: int = 1
+
+
+@dataclass(slots=True)
+class Graph:
+    """`boxes` by key in drawing order, `edges` in operand order, and `note`, one line said under the drawing."""
+
+    direction: str = "LR"
+    boxes: dict[str, Box] = field(default_factory=dict)
+    edges: list[Edge] = field(default_factory=list)
+    note: str = ""
+
+    def add(self, kind, title, rows=(), tip="", inplace=False) -> Box:
+        key = f"n{len(self.boxes)}"
+        box = self.boxes[key] = Box(key, kind, clip(clean(title)), list(rows), clean(tip) or clean(title), inplace)
+        return box
+
+    def connect(self, tail: Box, head: Box, tip="", faint=False, count=1):
+        self.edges.append(Edge(tail.key, head.key, clean(tip), faint, count))
+
+    def count(self, kind) -> int:
+        return sum(box.kind == kind for box in self.boxes.values())
+
+
+def clean(text) -> str:
+    """One line of printable text: a user's name may hold newlines, control characters or half of a surrogate pair."""
+    text = " ".join(str(text).split())
+    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Cn", "Co") else c for c in text)
+
+
+def clip(text: str, length: int = TITLE_LENGTH) -> str:
+    """The text, cut in the middle if too long: the end of ``encoder.layers.11.attention.weight`` says what it is."""
+    if len(text) <= length:
+        return text
+    head = (length - 1) // 2
+    return text[:head] + "…" + text[head + 1 - length :]

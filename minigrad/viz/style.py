@@ -1,0 +1,123 @@
+"""How boxes look, and how large they are: colours, fonts, sizes.
+
+The colours are Okabe and Ito's set for colour-blind readers (jfly.uni-koeln.de/color), thinned for the fills.  Every
+box brings its own background and edges are a middle grey, so a drawing reads on white and on black; kinds differ by
+form and line as well as by colour.
+
+A browser's font is not known here, so widths are estimates on the wide side: of DejaVu Sans, the widest usual one.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+from minigrad.viz.model import CONSTANT, FOLD, LEAF, OP, OUTPUT, VALUE
+
+__all__ = [
+    "STYLES", "Style", "box_size", "is_round", "label_width", "readable_direction", "row_width", "style_of",
+    "title_size", "width",
+]  # fmt: skip
+
+FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Noto Sans', 'Noto Sans KR', sans-serif"
+EDGE, FAINT = "#7b8696", "#9aa4b1"
+GRAD, LABEL = "#a33c00", "#59636f"
+ARROW = 7.0
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """The look of one kind of box."""
+
+    fill: str
+    border: str
+    ink: str = "#1d242e"
+    soft: str = LABEL  # the ink of lines without label
+    line: float = 1.2
+    dashed: bool = False
+
+
+STYLES = {
+    LEAF: Style("#dceefb", "#0072b2", line=1.6),
+    CONSTANT: Style("#eff1f3", "#87909c", "#39424e", dashed=True),
+    VALUE: Style("#ffffff", "#87909c"),
+    OUTPUT: Style("#ffebd8", "#d55e00", line=2.0),
+    OP: Style("#3c495b", "#95a3b7", "#ffffff", "#d6dee8"),
+    FOLD: Style("#f8eaf2", "#b0578a", dashed=True),
+}
+INPLACE = Style("#7d3763", "#dda3c5", "#ffffff", "#f3dcea")
+NOTE = Style("#fff8db", "#b99400")
+
+TITLE, ROW, SIGN, OP_ROW = 13.0, 11.5, 17.0, 10.5
+TITLE_LINE, ROW_LINE, SIGN_LINE = 17.0, 15.0, 20.0
+PAD_X, PAD_Y, GAP = 11.0, 7.0, 7.0
+ROUND = 34.0  # the diameter of an operation that is only a sign
+RANK_GAP, PAGE = 30.0, 1300.0
+STACK = 5.0  # how far the sheets behind a folded box stand out
+
+_WIDTHS = {
+    "ijlI|'": 0.3, " .,:;!()[]{}/\\ft-rJ\"": 0.4, "_skxyvzc": 0.56, "mwMW@%…": 0.95, "→×+=−<>~QOGDNH": 0.82,
+    "ABCEFKLPRSTUVXYZ": 0.68,
+}  # fmt: skip
+_WIDTH_OF = {char: w for chars, w in _WIDTHS.items() for char in chars}
+
+
+def width(text: str, size: float, bold: bool = False) -> float:
+    """About how wide a text is, in points."""
+    ems = 0.0
+    for char in text:
+        if char in _WIDTH_OF:
+            ems += _WIDTH_OF[char]
+        elif unicodedata.combining(char) == 0:
+            ems += 1.05 if unicodedata.east_asian_width(char) in "WF" else 0.63
+    return ems * size * (1.08 if bold else 1.0)
+
+
+def style_of(box) -> Style:
+    """The style of a box."""
+    return INPLACE if box.inplace else STYLES[box.kind]
+
+
+def readable_direction(graph) -> str:
+    """``"LR"``, or ``"TB"`` if the longest way from left to right is wider than a page can show."""
+    reach = {}
+    arriving = {}
+    for edge in graph.edges:
+        arriving.setdefault(edge.head, []).append(edge.tail)
+    for key, box in graph.boxes.items():
+        reach[key] = box_size(box)[0] + RANK_GAP + max((reach.get(k, 0.0) for k in arriving.get(key, ())), default=0.0)
+    return "LR" if max(reach.values(), default=0.0) <= PAGE else "TB"
+
+
+def title_size(box) -> float:
+    """The font size of a box's first line: a sign such as × is set larger."""
+    return SIGN if box.kind == OP and len(box.title) == 1 else TITLE
+
+
+def is_round(box) -> bool:
+    """Whether an operation is drawn as a circle: only a short sign, nothing else to say."""
+    return box.kind == OP and not box.rows and width(box.title, title_size(box), True) < ROUND - 8
+
+
+def label_width(box) -> float:
+    """The width of the column of ``data`` and ``grad``."""
+    return max((width(label, ROW) for label, _ in box.rows if label.strip()), default=0.0)
+
+
+def row_width(box, label, text) -> float:
+    """The width of one line under the title."""
+    if not label:
+        return width(text, OP_ROW if box.kind == OP else ROW)
+    return label_width(box) + GAP + width(text, ROW)
+
+
+def box_size(box) -> tuple[float, float]:
+    """(width, height) of a box in points."""
+    if is_round(box):
+        return ROUND, ROUND
+    sign = box.kind == OP
+    wide = width(box.title, title_size(box), True)
+    wide = max([wide, *(row_width(box, label, text) for label, text in box.rows)])
+    high = (SIGN_LINE if sign else TITLE_LINE if box.title else 0) + ROW_LINE * len(box.rows)
+    extra = STACK if box.kind == FOLD else 0.0
+    return float(round(wide + 2 * PAD_X + extra)), float(round(high + 2 * PAD_Y + extra - (4 if sign else 0)))

@@ -1,0 +1,80 @@
+"""Numbers, shapes and attributes as short text."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from minigrad.viz.model import clean, clip
+
+__all__ = ["attribute", "compact", "lines_of", "number", "shape_text"]
+
+TEXT_LENGTH = 40
+
+
+def shape_text(shape) -> str:
+    """``[64, 10]``, as PyTorch writes a size."""
+    return "[" + ", ".join(map(str, shape)) + "]"
+
+
+def number(value) -> str:
+    """A number in about four digits; a float always looks like one.
+
+    >>> number(2.0), number(0.70710678), number(12345.678), number(1.2e-7), number(3), number(True)
+    ('2.0', '0.7071', '12345.7', '1.2e-07', '3', 'True')
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if not isinstance(value, float) or not math.isfinite(value):
+        return str(value)
+    size = abs(value)
+    if size >= 1e6 or 0 < size < 1e-4:
+        mantissa, exponent = f"{value:.3e}".split("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{exponent}"
+    text = f"{value:.1f}" if size >= 1000 else f"{value:.4g}"
+    return text if "." in text else text + ".0"
+
+
+def lines_of(array) -> list[str]:
+    """A small array as text, one line for each row.
+
+    >>> lines_of(np.array([[1.0, 2.5], [3.0, 4.0]]))
+    ['[[1.0, 2.5],', ' [3.0, 4.0]]']
+    """
+    if array.ndim == 0:
+        return [number(array[()])]
+    if array.ndim == 1:
+        return ["[" + ", ".join(number(v) for v in array) + "]"]
+    rows = [line for part in array for line in [" ".join(lines_of(part))]]
+    return [
+        ("[" if i == 0 else " ") + row + ("]" if i == len(rows) - 1 else ",") for i, row in enumerate(rows)
+    ] or ["[]"]
+
+
+def compact(value) -> str:
+    """An attribute's value, short: ``(1, 1)`` is ``1``, a slice is ``1:3``, an array its shape.
+
+    >>> compact((1, 1)), compact((2, 3)), compact(slice(1, None, 2)), compact((0, slice(None))), compact(0.5)
+    ('1', '(2, 3)', '1::2', '(0, :)', '0.5')
+    """
+    if isinstance(value, slice):
+        step = "" if value.step is None else f":{value.step}"
+        return ":".join("" if v is None else str(v) for v in (value.start, value.stop)) + step
+    if isinstance(value, tuple | list):
+        items = [compact(v) for v in value]
+        if len(items) > 1 and len(set(items)) == 1 and items[0].lstrip("-").isdigit():
+            return items[0]
+        return "(" + ", ".join(items) + ")"
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"{str(value.dtype).removeprefix('torch.')} {shape_text(value.shape)}"
+    if value is Ellipsis:
+        return "…"
+    if isinstance(value, float):
+        return number(value)
+    return clip(clean(value), TEXT_LENGTH)
+
+
+def attribute(name, value) -> str:
+    """``dim=1``."""
+    return clip(f"{name}={compact(value)}", TEXT_LENGTH)

@@ -1,0 +1,136 @@
+"""Batch normalisation: BatchNorm1d, BatchNorm2d."""
+
+from __future__ import annotations
+
+import minigrad
+from minigrad.nn import functional as F
+from minigrad.nn import init
+from minigrad.nn.modules.module import Module
+from minigrad.nn.parameter import Parameter
+from minigrad.tensor import Tensor
+
+__all__ = ["BatchNorm1d", "BatchNorm2d"]
+
+
+class _BatchNorm(Module):
+    """What the batch norms of any number of dimensions share; they differ in the shapes they accept."""
+
+    _version = 2  # since 2 there is num_batches_tracked
+    _dims: tuple[int, ...] = ()
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device=None,
+        dtype=None,
+        *,
+        bias: bool = True,
+    ):
+        super().__init__()
+        self.num_features = num_features
+        self.eps = eps
+        self.momentum = momentum
+        self.affine = affine
+        self.track_running_stats = track_running_stats
+        for name, wanted in (("weight", affine), ("bias", affine and bias)):
+            self.register_parameter(name, Parameter(minigrad.empty(num_features, dtype=dtype)) if wanted else None)
+        track = track_running_stats
+        self.register_buffer("running_mean", minigrad.zeros(num_features, dtype=dtype) if track else None)
+        self.register_buffer("running_var", minigrad.ones(num_features, dtype=dtype) if track else None)
+        self.register_buffer("num_batches_tracked", minigrad.tensor(0) if track else None)
+        self.reset_parameters()
+
+    def reset_running_stats(self) -> None:
+        """Forget the statistics: mean 0, variance 1, no batch seen."""
+        if self.track_running_stats:
+            self.running_mean.zero_()
+            self.running_var.fill_(1)
+            self.num_batches_tracked.zero_()
+
+    def reset_parameters(self) -> None:
+        """Forget the statistics and set weight to 1, bias to 0."""
+        self.reset_running_stats()
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.dim() not in self._dims:
+            expected = " or ".join(f"{d}D" for d in self._dims)
+            raise ValueError(f"expected {expected} input (got {input.dim()}D input)")
+        factor = 0.0 if self.momentum is None else self.momentum
+        if self.training and self.track_running_stats and self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+            if self.momentum is None:  # the plain average of all batches so far
+                factor = 1.0 / float(self.num_batches_tracked)
+        # The batch's own statistics serve in training, and always where none are kept.
+        use_batch = self.training or (self.running_mean is None and self.running_var is None)
+        keep = not self.training or self.track_running_stats
+        return F.batch_norm(
+            input,
+            self.running_mean if keep else None,
+            self.running_var if keep else None,
+            self.weight,
+            self.bias,
+            use_batch,
+            factor,
+            self.eps,
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        )
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *rest):
+        key = prefix + "num_batches_tracked"
+        if local_metadata.get("version", 1) < 2 and self.track_running_stats and key not in state_dict:
+            state_dict[key] = self.num_batches_tracked
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
+
+
+class BatchNorm1d(_BatchNorm):
+    """Normalises each feature over the batch: ``y = (x - mean) / √(var + eps) · weight + bias``.
+
+    In training, mean and (biased) variance are the batch's, and running averages of them are kept:
+    ``running = (1 - momentum) · running + momentum · batch`` (with the unbiased variance). In evaluation the running
+    averages are used.
+
+    Input and output ``(N, C)`` or ``(N, C, L)``; C is `num_features`.
+
+    Args:
+        num_features (int): how many features (or channels).
+        eps (float): added to the variance.
+        momentum (float or None): weight of the new batch in the running averages; None averages all batches equally.
+        affine (bool): whether there are a learned `weight` and `bias`.
+        track_running_stats (bool): whether to keep running averages; without them the batch is always used.
+        device: ignored, there is one.
+        dtype (minigrad.dtype, optional): of parameters and buffers.
+        bias (bool): whether there is a `bias` (if `affine`).
+
+    Attributes:
+        weight, bias: ``(num_features,)``, initially 1 and 0, or None.
+        running_mean, running_var: ``(num_features,)``, initially 0 and 1, or None. Buffers.
+        num_batches_tracked: how many batches were seen, 0-dim int64, or None. Buffer.
+
+    Source: Ioffe and Szegedy, Batch Normalization (2015). PyTorch: torch.nn.BatchNorm1d
+    """
+
+    _dims = (2, 3)
+
+
+class BatchNorm2d(_BatchNorm):
+    """Normalises each channel over batch, height and width: ``y = (x - mean) / √(var + eps) · weight + bias``.
+
+    Input and output ``(N, C, H, W)``; C is `num_features`. All else is as in `BatchNorm1d`.
+
+    Source: Ioffe and Szegedy, Batch Normalization (2015). PyTorch: torch.nn.BatchNorm2d
+    """
+
+    _dims = (4,)

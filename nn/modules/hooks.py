@@ -1,0 +1,307 @@
+"""Hooks: functions that a module calls around its `forward` and when gradients pass it.
+
+Second part of `Module`.  A module without hooks never comes here: `Module.__call__` goes straight to `forward`.
+Hooks are kept as ``{kind: {id: Hook}}``, in the order in which they run; `EVERYWHERE` holds those of all modules.
+
+A backward hook needs to know when the gradient reaches the module's output and its input.  Both ends are marked by
+`Boundary`, an identity in the graph whose backward tells the `Passage` of this call:
+
+    loss ── ... ── Boundary ──▶ forward's graph ──▶ Boundary ── ... inputs      (arrows: the way of the gradient)
+                  grad_output                      grad_input, and the hooks run
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
+
+from minigrad.autograd import Function
+from minigrad.autograd.node import Handle
+from minigrad.tensor import Tensor
+
+__all__ = [
+    "Hookable",
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
+]
+
+EVERYWHERE: dict[str, dict[int, Hook]] = {}
+
+
+class Hook(NamedTuple):
+    call: Callable
+    with_kwargs: bool = False
+    always_call: bool = False
+
+
+def add_hook(hooks, kind, hook, prepend=False) -> Handle:
+    """Append (or prepend) a `Hook` to those of its kind; the handle's `remove()` takes it away."""
+    entries = hooks.setdefault(kind, {})
+    earlier = dict(entries) if prepend else {}
+    handle = Handle(entries, hook)
+    for key in earlier:  # move what was there behind the new one
+        entries[key] = entries.pop(key)
+    return handle
+
+
+def hooks_of(module, kind):
+    """The hooks of all modules, then the module's own."""
+    return [*EVERYWHERE.get(kind, {}).items(), *module._hooks.get(kind, {}).items()]
+
+
+def call_with_hooks(module, args, kwargs):
+    """`module.forward(*args, **kwargs)` with every hook run at its place."""
+    forward_hooks, done, result = hooks_of(module, "forward"), set(), None
+    try:
+        args, kwargs = run_pre_hooks(module, args, kwargs)
+        passage = Passage.of(module)
+        if passage:
+            args = passage.enter(args)
+        result = module.forward(*args, **kwargs)
+        for key, hook in forward_hooks:
+            done.add(key)
+            result = run_forward_hook(hook, module, args, kwargs, result)
+        return passage.leave(result) if passage else result
+    except Exception:
+        for key, hook in forward_hooks:
+            if hook.always_call and key not in done:
+                try:
+                    result = run_forward_hook(hook, module, args, kwargs, result)
+                except Exception as error:
+                    warnings.warn(
+                        "module forward hook with ``always_call=True`` raised an exception that was silenced as "
+                        f"another error was raised in forward: {error}",
+                        stacklevel=3,
+                    )
+        raise
+
+
+def run_pre_hooks(module, args, kwargs):
+    for _, hook in hooks_of(module, "forward_pre"):
+        if hook.with_kwargs:
+            changed = hook.call(module, args, kwargs)
+            if changed is not None:
+                if not (isinstance(changed, tuple) and len(changed) == 2):
+                    raise RuntimeError(
+                        f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {changed}."
+                    )
+                args, kwargs = changed
+        else:
+            changed = hook.call(module, args)
+            if changed is not None:
+                args = changed if isinstance(changed, tuple) else (changed,)
+    return args, kwargs
+
+
+def run_forward_hook(hook, module, args, kwargs, result):
+    changed = hook.call(module, args, kwargs, result) if hook.with_kwargs else hook.call(module, args, result)
+    return result if changed is None else changed
+
+
+class Boundary(Function):
+    """The identity; its backward hands the gradients to `notify` and passes on what that returns."""
+
+    @staticmethod
+    def forward(ctx, notify, *tensors):
+        ctx.notify = notify
+        return tuple(tensor.view_as(tensor) for tensor in tensors)
+
+    @staticmethod
+    def backward(ctx, *grads):
+        return (None, *ctx.notify(grads))
+
+
+class Passage:
+    """One call of a module with backward hooks: what its two boundaries know of each other."""
+
+    def __init__(self, module, pre_hooks, hooks):
+        self.module, self.pre_hooks, self.hooks = module, pre_hooks, hooks
+        self.grad_output = None
+        self.marked = ()  # positions of the inputs that require grad
+        self.inputs = 0
+
+    @classmethod
+    def of(cls, module):
+        """A passage, or None if the module has no backward hooks."""
+        pre_hooks = [hook.call for _, hook in hooks_of(module, "backward_pre")]
+        hooks = [hook.call for _, hook in hooks_of(module, "backward")]
+        return cls(module, pre_hooks, hooks) if pre_hooks or hooks else None
+
+    def enter(self, args):
+        """The arguments, with those that require grad behind a boundary."""
+        self.inputs = len(args)
+        args, self.marked = self._mark(args, self._input_grads)
+        return args
+
+    def leave(self, result):
+        """The result behind a boundary."""
+        if not isinstance(result, Tensor | tuple):
+            warnings.warn(
+                "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but received "
+                f"{type(result)}",
+                stacklevel=4,
+            )
+            return result
+        results = (result,) if isinstance(result, Tensor) else result
+
+        def notify(grads):
+            return self._output_grads(grads, marked, len(results))
+
+        results, marked = self._mark(results, notify)
+        return results[0] if isinstance(result, Tensor) else results
+
+    @staticmethod
+    def _mark(values, notify):
+        marked = [i for i, value in enumerate(values) if isinstance(value, Tensor) and value.requires_grad]
+        if not marked:
+            return values, ()
+        replaced = list(values)
+        for i, tensor in zip(marked, Boundary.apply(notify, *[values[i] for i in marked]), strict=True):
+            replaced[i] = tensor
+        return tuple(replaced), marked
+
+    def _output_grads(self, grads, marked, count):
+        self.grad_output = spread(grads, marked, count)
+        for hook in self.pre_hooks:
+            changed = hook(self.module, self.grad_output)
+            if changed is not None:
+                self.grad_output = checked(changed, count, "Backward pre hook", "grad_output")
+        if not self.marked:  # no gradient will arrive at an input: the hooks run now
+            for hook in self.hooks:
+                changed = hook(self.module, (None,) * self.inputs, self.grad_output)
+                if changed is not None and any(grad is not None for grad in as_tuple(changed)):
+                    raise RuntimeError(
+                        "Backward hook for Modules where no input requires gradient should always return None or "
+                        "None for all gradients."
+                    )
+        return [self.grad_output[i] for i in marked]
+
+    def _input_grads(self, grads):
+        if self.grad_output is None:
+            raise RuntimeError(
+                "Module backward hook for grad_input is called before the grad_output one. This happens because the "
+                "gradient in your nn.Module flows to the Module's input without passing through the Module's output. "
+                "Make sure that the output depends on the input and that the loss is computed based on the output."
+            )
+        grad_input = spread(grads, self.marked, self.inputs)
+        for hook in self.hooks:
+            changed = hook(self.module, grad_input, self.grad_output)
+            if changed is not None:
+                grad_input = checked(changed, self.inputs, "Backward hook", "grad_input")
+        self.grad_output = None  # a second backward through a kept graph starts afresh
+        return [grad_input[i] for i in self.marked]
+
+
+def as_tuple(value):
+    return value if isinstance(value, tuple) else (value,)
+
+
+def spread(grads, positions, count):
+    """A tuple of `count` gradients, None where there is none."""
+    at = dict(zip(positions, grads, strict=True))
+    return tuple(at.get(i) for i in range(count))
+
+
+def checked(grads, count, who, what):
+    grads = as_tuple(grads)
+    if len(grads) != count:
+        raise RuntimeError(f"{who} returned an invalid number of {what}, got {len(grads)}, but expected {count}")
+    return grads
+
+
+class Hookable:
+    """The hook side of `Module`. Every method returns a handle whose ``remove()`` takes the hook away."""
+
+    _hooks: dict[str, dict[int, Hook]]
+
+    @property
+    def _forward_hooks(self):
+        return self._hooks.setdefault("forward", {})
+
+    @property
+    def _forward_pre_hooks(self):
+        return self._hooks.setdefault("forward_pre", {})
+
+    @property
+    def _backward_hooks(self):
+        return self._hooks.setdefault("backward", {})
+
+    def register_forward_pre_hook(self, hook, *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
+        """Call ``hook(module, args)`` before `forward`; it may return new arguments (a tuple, or a single one).
+
+        With ``with_kwargs=True`` it is ``hook(module, args, kwargs)`` and may return ``(args, kwargs)``.
+        ``prepend=True`` puts it before the hooks already there. (PyTorch: torch.nn.Module.register_forward_pre_hook)
+        """
+        return add_hook(self._hooks, "forward_pre", Hook(hook, with_kwargs), prepend)
+
+    def register_forward_hook(
+        self, hook, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
+    ) -> Handle:
+        """Call ``hook(module, args, output)`` after `forward`; it may return another output.
+
+        With ``with_kwargs=True`` it is ``hook(module, args, kwargs, output)``. ``always_call=True`` calls it even if
+        `forward` raised (output None). ``prepend=True`` puts it before the hooks already there.
+        (PyTorch: torch.nn.Module.register_forward_hook)
+        """
+        return add_hook(self._hooks, "forward", Hook(hook, with_kwargs, always_call), prepend)
+
+    def register_full_backward_pre_hook(self, hook, prepend: bool = False) -> Handle:
+        """Call ``hook(module, grad_output)`` when the gradient of the module's output is known.
+
+        `grad_output` is a tuple with None for outputs that are no tensors; the hook may return another, which is used
+        instead. (PyTorch: torch.nn.Module.register_full_backward_pre_hook)
+        """
+        return add_hook(self._hooks, "backward_pre", Hook(hook), prepend)
+
+    def register_full_backward_hook(self, hook, prepend: bool = False) -> Handle:
+        """Call ``hook(module, grad_input, grad_output)`` when the gradients of the module's inputs are known.
+
+        Both are tuples, None where there is no gradient (keyword arguments are not in them). The hook may return
+        another `grad_input`, which goes on instead. (PyTorch: torch.nn.Module.register_full_backward_hook)
+        """
+        return add_hook(self._hooks, "backward", Hook(hook), prepend)
+
+    def register_backward_hook(self, hook) -> Handle:
+        """PyTorch's deprecated hook; here it is `register_full_backward_hook`."""
+        return self.register_full_backward_hook(hook)
+
+    def register_state_dict_pre_hook(self, hook) -> Handle:
+        """Call ``hook(module, prefix, keep_vars)`` before this module's part of `state_dict` is collected."""
+        return add_hook(self._hooks, "state_dict_pre", hook)
+
+    def register_state_dict_post_hook(self, hook) -> Handle:
+        """Call ``hook(module, state_dict, prefix, local_metadata)`` afterwards; it may change `state_dict` in place."""
+        return add_hook(self._hooks, "state_dict", hook)
+
+    def register_load_state_dict_pre_hook(self, hook) -> Handle:
+        """Call ``hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)``
+        before this module loads its part; it may change `state_dict` in place."""
+        return add_hook(self._hooks, "load_pre", hook)
+
+    def register_load_state_dict_post_hook(self, hook) -> Handle:
+        """Call ``hook(module, incompatible_keys)`` after this module has loaded; it may change the two lists in place,
+        e.g. clear ``incompatible_keys.missing_keys`` so that strict loading passes."""
+        return add_hook(self._hooks, "load_post", hook)
+
+
+def register_module_forward_pre_hook(hook) -> Handle:
+    """`Module.register_forward_pre_hook` for all modules at once. For debugging and profiling."""
+    return add_hook(EVERYWHERE, "forward_pre", Hook(hook))
+
+
+def register_module_forward_hook(hook, *, with_kwargs: bool = False, always_call: bool = False) -> Handle:
+    """`Module.register_forward_hook` for all modules at once. For debugging and profiling."""
+    return add_hook(EVERYWHERE, "forward", Hook(hook, with_kwargs, always_call))
+
+
+def register_module_full_backward_pre_hook(hook) -> Handle:
+    """`Module.register_full_backward_pre_hook` for all modules at once. For debugging and profiling."""
+    return add_hook(EVERYWHERE, "backward_pre", Hook(hook))
+
+
+def register_module_full_backward_hook(hook) -> Handle:
+    """`Module.register_full_backward_hook` for all modules at once. For debugging and profiling."""
+    return add_hook(EVERYWHERE, "backward", Hook(hook))

@@ -1,0 +1,439 @@
+"""What all optimizers share: parameter groups, one state per parameter, `step`, `zero_grad`, `state_dict`, hooks.
+
+Before it: `minigrad.tensor`. After it: `sgd.py` and `adam.py`, which say in two methods what is theirs.
+
+    class SignSGD(Optimizer):                              # an optimizer of one's own
+        def __init__(self, params, lr=1e-3):
+            super().__init__(params, {"lr": lr})
+
+        def init_param(self, p, group):                    # the state of a parameter before its first step
+            return {}
+
+        def update(self, p, g, state, group):              # two arrays; p is changed in place
+            p -= group["lr"] * np.sign(g)
+
+Classes written for PyTorch, which override `step` and loop over ``self.param_groups`` themselves, work as well.
+"""
+
+from __future__ import annotations
+
+import collections
+import copy
+import functools
+import itertools
+import warnings
+
+import numpy as np
+
+from minigrad.autograd.modes import enable_grad
+from minigrad.autograd.node import Handle, bump
+from minigrad.tensor import Tensor, wrap
+
+__all__ = ["Optimizer", "required"]
+
+
+class _Required:
+    """Marks, among an optimizer's defaults, an option that every group has to give."""
+
+    def __repr__(self):
+        return "<required parameter>"
+
+
+required = _Required()
+
+
+def _with_hooks(step):
+    """`step` between the hooks registered on the optimizer. A `step` that calls ``super().step()`` runs them once."""
+
+    @functools.wraps(step)
+    def hooked(self, *args, **kwargs):
+        if self._in_step:
+            return step(self, *args, **kwargs)
+        self._opt_called = self._in_step = True
+        try:
+            args = (self, *args)
+            for hook in list(self._step_pre_hooks.values()):
+                changed = hook(self, args, kwargs)
+                if changed is not None:
+                    if not (isinstance(changed, tuple) and len(changed) == 2):
+                        raise RuntimeError(
+                            f"{step.__qualname__} pre-hooks must return None or a tuple of (new_args, new_kwargs), but "
+                            f"got {changed}."
+                        )
+                    args, kwargs = changed
+            result = step(*args, **kwargs)
+            for hook in list(self._step_post_hooks.values()):
+                hook(self, args, kwargs)
+            return result
+        finally:
+            self._in_step = False
+
+    return hooked
+
+
+class Optimizer:
+    """Base class of all optimizers. (PyTorch: torch.optim.Optimizer)
+
+    Args:
+        params (iterable): tensors, or ``(name, tensor)`` pairs as from ``named_parameters()``, or dicts: one parameter
+            group each, with its own options, e.g. ``[{"params": net.head.parameters(), "lr": 0.1}, ...]``.
+        defaults (dict): the options of groups that do not give their own.
+
+    Attributes:
+        param_groups (list[dict]): the groups: ``"params"`` and the options, which may be changed at any time.
+        state (dict): by parameter, a dict of what is remembered between steps (tensors of the parameter's shape).
+
+    Raises:
+        ValueError: no parameters; a parameter in two groups; one that is no leaf; an option without a value.
+        TypeError: `params` is a tensor, a set, or holds something that is no tensor.
+    """
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "step" in vars(cls):
+            cls.step = _with_hooks(cls.step)
+
+    def __init__(self, params, defaults):
+        self._start()
+        self.defaults = defaults
+        if isinstance(params, Tensor):
+            raise TypeError(
+                "params argument given to the optimizer should be an iterable of Tensors or dicts, but got a single "
+                f"{type(params).__name__}: put it in a list"
+            )
+        self.state = collections.defaultdict(dict)
+        self.param_groups = []
+        groups = list(params)
+        if not groups:
+            raise ValueError("optimizer got an empty parameter list")
+        for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
+            self.add_param_group(group)
+
+    def _start(self):
+        """What is not part of a copy or of a pickle: hooks, and where in a step we are."""
+        self._in_step = False
+        self._step_pre_hooks, self._step_post_hooks = {}, {}
+        self._save_pre_hooks, self._save_post_hooks = {}, {}
+        self._load_pre_hooks, self._load_post_hooks = {}, {}
+
+    def __getstate__(self):
+        return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
+
+    def __setstate__(self, state):
+        """Take over `state`; a group that lacks an option, as one saved by an older version may, gets the default."""
+        if "_in_step" not in self.__dict__:
+            self._start()
+        self.__dict__.update(state)
+        for group in self.param_groups:
+            for name, default in self.defaults.items():
+                group.setdefault(name, default)
+            _check_options(group)
+
+    def __repr__(self):
+        lines = [f"{type(self).__name__} ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
+        return "\n".join(lines) + "\n)"
+
+    # ---- groups
+
+    def add_param_group(self, param_group):
+        """Optimize these parameters too, e.g. layers that were frozen so far.
+
+        Args:
+            param_group (dict): ``"params"`` (a tensor or an iterable of them) and options that differ from the defaults.
+
+        Raises: as the class does.
+        """
+        if not isinstance(param_group, dict):
+            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        given = param_group["params"]
+        if isinstance(given, set):
+            raise TypeError(
+                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets "
+                "will change between runs. Please use a list instead."
+            )
+        given = [given] if isinstance(given, Tensor) else list(given)
+        params = [entry[1] if isinstance(entry, tuple) else entry for entry in given]
+        names = [entry[0] for entry in given if isinstance(entry, tuple)]
+        if names and len(names) != len(params):
+            raise ValueError("all optimizer params should be with/without names. Some param names are missing")
+        for p in params:
+            if not isinstance(p, Tensor):
+                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
+            if not (p.is_leaf or p.retains_grad):
+                raise ValueError("can't optimize a non-leaf Tensor: give the tensors that it was computed from")
+        for name, default in self.defaults.items():
+            if default is required and name not in param_group:
+                raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")
+            param_group.setdefault(name, default)
+        _check_options(param_group)
+        if len(set(params)) != len(params):
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters: they are updated once for each "
+                "mention; this will cause an error in future",
+                stacklevel=3,
+            )
+        known = {p for group in self.param_groups for p in group["params"]}
+        if not known.isdisjoint(params):
+            raise ValueError("some parameters appear in more than one parameter group")
+        if any(bool(names) != ("param_names" in group) for group in self.param_groups):
+            raise ValueError(
+                "all optimizer param groups should be with/without names. cannot add param group "
+                f"{'with' if names else 'without'} names to the optimizer"
+            )
+        param_group["params"] = params
+        if names:
+            param_group["param_names"] = names
+        self.param_groups.append(param_group)
+
+    def zero_grad(self, set_to_none=True):
+        """Drop the gradients of all parameters (``.grad`` is None), or with ``set_to_none=False`` fill them with 0."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none:
+                    if p.node is not None and p.node is p.leaf:  # nearly always; spares two property calls
+                        p.leaf.grad = None
+                    elif p.grad is not None:
+                        p.grad = None
+                elif p.grad is not None:
+                    p.grad.detach_().zero_()
+
+    # ---- steps
+
+    def init_param(self, p, group):
+        """The state of parameter `p` (a Tensor) before its first step: a dict of tensors, or {}."""
+        raise NotImplementedError(f"{type(self).__name__} must define init_param(p, group) and update(), or step()")
+
+    def constants(self, group):
+        """What one step needs of a group's options, worked out once for all its parameters: `update`'s last argument.
+        Here: the group itself."""
+        return group
+
+    def update(self, p, g, state, constants):
+        """One step of one parameter, in place.
+
+        Args:
+            p, g (ndarray): its values and its gradient, of one shape and dtype, both in C order.
+            state (dict): what `init_param` made; its tensors are in C order too.
+            constants: what `constants` returned for its group.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define update(p, g, state, constants), or step()")
+
+    def step(self, closure=None):
+        """Update every parameter that has a gradient.
+
+        Args:
+            closure (Callable, optional): clears the gradients, computes the loss, calls backward and returns the loss.
+
+        Returns:
+            what `closure` returned, or None.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        update, states, writer = self.update, self.state, f"{type(self).__name__}.step"
+        for group in self.param_groups:
+            constants = self.constants(group)
+            for p in group["params"]:
+                grad = p.grad
+                if grad is None:
+                    continue
+                state = states.get(p)
+                if not state:
+                    state = self.init_param(p, group)
+                    if state:
+                        states[p] = state
+                array, g = p.array, grad.array
+                if array.flags.c_contiguous and g.flags.c_contiguous:
+                    update(array, g, state, constants)
+                else:
+                    values = array.copy()
+                    update(values, g.copy(), state, constants)
+                    array[...] = values
+                bump(p, writer)
+        return loss
+
+    step = _with_hooks(step)
+
+    # ---- saving
+
+    def state_dict(self):
+        """The state and the options, as PyTorch lays them out; parameters are numbered in the order of the groups.
+
+        ``{"state": {0: {"momentum_buffer": tensor(...)}, ...}, "param_groups": [{"lr": 0.1, ..., "params": [0]}]}``
+
+        The tensors are those of the optimizer, not copies: take `copy.deepcopy` of it to keep a moment.
+        """
+        for hook in list(self._save_pre_hooks.values()):
+            hook(self)
+        numbers = {}
+        for group in self.param_groups:
+            for p in group["params"]:
+                numbers.setdefault(p, len(numbers))
+        packed = {
+            "state": {numbers[key] if isinstance(key, Tensor) else key: state for key, state in self.state.items()},
+            "param_groups": [
+                {**{name: option for name, option in group.items() if name != "params"},
+                 "params": [numbers[p] for p in group["params"]]}
+                for group in self.param_groups
+            ],
+        }  # fmt: skip
+        for hook in list(self._save_post_hooks.values()):
+            changed = hook(self, packed)
+            packed = packed if changed is None else changed
+        return packed
+
+    def load_state_dict(self, state_dict):
+        """Go on from what `state_dict` returned, here or in PyTorch (its tensors are taken as they are).
+
+        Everything is copied; floating point state takes the dtype of its parameter, except ``"step"``.
+
+        Raises:
+            ValueError: the groups do not match in number or size, or a tensor of the state does not fit its parameter.
+        """
+        state_dict = dict(state_dict)
+        for hook in list(self._load_pre_hooks.values()):
+            changed = hook(self, state_dict)
+            state_dict = state_dict if changed is None else changed
+        groups, saved_groups = self.param_groups, state_dict["param_groups"]
+        if len(groups) != len(saved_groups):
+            raise ValueError(
+                f"loaded state dict has a different number of parameter groups: {len(saved_groups)}, and the optimizer "
+                f"has {len(groups)}"
+            )
+        sizes = [len(group["params"]) for group in groups]
+        saved_sizes = [len(group["params"]) for group in saved_groups]
+        if sizes != saved_sizes:
+            raise ValueError(
+                "loaded state dict contains a parameter group that doesn't match the size of optimizer's group: "
+                f"its groups have {saved_sizes} parameters, the optimizer's {sizes}"
+            )
+        merged = []
+        for group, saved in zip(groups, saved_groups):
+            options = {name: copy.deepcopy(value) for name, value in saved.items() if name != "params"}
+            if "param_names" in group:
+                options.setdefault("param_names", group["param_names"])
+            merged.append({"params": group["params"], **options})
+        everywhere = itertools.chain.from_iterable
+        params = dict(
+            zip(everywhere(saved["params"] for saved in saved_groups), everywhere(group["params"] for group in groups))
+        )
+        state = collections.defaultdict(dict)
+        for key, value in state_dict["state"].items():
+            if key in params:
+                state[params[key]] = _adopt(value, params[key])
+            else:
+                state[key] = value
+        former = self.__getstate__()
+        self.__setstate__({"state": state, "param_groups": merged})
+        try:
+            self._check_state()
+        except ValueError:
+            self.__setstate__(former)
+            raise
+        for hook in list(self._load_post_hooks.values()):
+            hook(self)
+
+    def _check_state(self):
+        """The kernels trust the shapes of the state, so what was loaded is held against what `init_param` makes."""
+        numbers = itertools.count()
+        for group in self.param_groups:
+            for p in group["params"]:
+                number, state = next(numbers), self.state.get(p)
+                if not state or type(self).init_param is Optimizer.init_param:
+                    continue
+                for name, fresh in self.init_param(p, group).items():
+                    if name not in state:
+                        raise ValueError(
+                            f"loaded state dict has no {name!r} for parameter {number}, only {sorted(state)}: it was "
+                            f"not saved by {type(self).__name__} with these options"
+                        )
+                    loaded = state[name]
+                    if isinstance(fresh, Tensor) != isinstance(loaded, Tensor) and fresh is not None:
+                        raise ValueError(f"loaded state dict: {name!r} of parameter {number} is {type(loaded).__name__}")
+                    shape = p.shape if fresh is None else fresh.shape
+                    if isinstance(loaded, Tensor) and loaded.shape != shape:
+                        raise ValueError(
+                            f"loaded state dict: {name!r} of parameter {number} has shape {list(loaded.shape)}, expected "
+                            f"{list(shape)}"
+                        )
+
+    # ---- hooks
+
+    def register_step_pre_hook(self, hook):
+        """Call ``hook(optimizer, args, kwargs)`` before each step; it may return new ``(args, kwargs)`` (`args` begins
+        with the optimizer). Returns a handle with `remove()`."""
+        return Handle(self._step_pre_hooks, hook)
+
+    def register_step_post_hook(self, hook):
+        """Call ``hook(optimizer, args, kwargs)`` after each step. Returns a handle with `remove()`."""
+        return Handle(self._step_post_hooks, hook)
+
+    def register_state_dict_pre_hook(self, hook, prepend=False):
+        """Call ``hook(optimizer)`` before `state_dict`. Returns a handle with `remove()`."""
+        return _register(self._save_pre_hooks, hook, prepend)
+
+    def register_state_dict_post_hook(self, hook, prepend=False):
+        """Call ``hook(optimizer, state_dict)`` after `state_dict`; what it returns, if not None, is the result."""
+        return _register(self._save_post_hooks, hook, prepend)
+
+    def register_load_state_dict_pre_hook(self, hook, prepend=False):
+        """Call ``hook(optimizer, state_dict)`` before loading; what it returns, if not None, is loaded instead."""
+        return _register(self._load_pre_hooks, hook, prepend)
+
+    def register_load_state_dict_post_hook(self, hook, prepend=False):
+        """Call ``hook(optimizer)`` after loading. Returns a handle with `remove()`."""
+        return _register(self._load_post_hooks, hook, prepend)
+
+
+def _register(hooks, hook, prepend):
+    handle = Handle(hooks, hook)
+    if prepend:
+        for earlier in [key for key in hooks if key != handle.id]:
+            hooks[earlier] = hooks.pop(earlier)
+    return handle
+
+
+def _check_options(group):
+    if group.get("differentiable"):
+        raise NotImplementedError(
+            "differentiable=True is not supported: to differentiate through an update, write it with operations, e.g. "
+            "w = w - lr * autograd.grad(loss, w, create_graph=True)[0]"
+        )
+
+
+def _adopt(value, p, name=None):
+    """A copy of one value of a saved state, for parameter `p`. Tensors may be of another library."""
+    if isinstance(value, dict):
+        return {key: _adopt(part, p, key) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)([_adopt(part, p) for part in value])
+    if name == "step" and isinstance(value, int | float):  # as PyTorch saved it before 1.12
+        return wrap(np.array(value, np.float32))
+    if isinstance(value, Tensor) or hasattr(value, "__array__"):
+        array = value.array if isinstance(value, Tensor) else np.asarray(value)
+        return wrap(np.array(array, array.dtype if name == "step" else p.array.dtype, order="C"))
+    return copy.deepcopy(value)
+
+
+def number(value):
+    """An option as a Python float; learning rates may be tensors of one element."""
+    return float(value.item()) if isinstance(value, Tensor) else float(value)
+
+
+def check_common(lr, foreach, capturable, differentiable, fused):
+    """The errors about `lr` and the ways to run that PyTorch's optimizers share."""
+    if isinstance(lr, Tensor):
+        if foreach and not capturable:
+            raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
+        if lr.numel() != 1:
+            raise ValueError("Tensor lr must be 1-element")
+    if not 0.0 <= lr:
+        raise ValueError(f"Invalid learning rate: {lr}")
+    if fused and differentiable:
+        raise RuntimeError("`fused` does not support `differentiable`")
+    if fused and foreach:
+        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")

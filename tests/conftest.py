@@ -1,0 +1,52 @@
+"""What every test runs under.
+
+    pytest --backend numpy|numba|auto   which kernels; MINIGRAD_BACKEND says the same, and the option wins
+    pytest --long                       the long tests too
+
+Warnings are errors and the order is random (pyproject.toml). Tests against PyTorch run where it is installed; the
+header says whether they do.
+"""
+
+import importlib.util
+import os
+
+import hypothesis
+
+BACKENDS = ("numpy", "numba", "auto")
+
+# A slow machine is not a failing test; in CI the same examples run each time, so a red run can be had again.
+hypothesis.settings.register_profile("here", deadline=None, print_blob=True)
+hypothesis.settings.register_profile("ci", parent=hypothesis.settings.get_profile("here"), derandomize=True)
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--backend",
+        choices=BACKENDS,
+        default=os.environ.get("MINIGRAD_BACKEND", "auto"),
+        help="run with the numba kernels, their NumPy twins, or the automatic choice",
+    )
+    parser.addoption("--long", action="store_true", help="run the tests marked 'long' too")
+
+
+def pytest_configure(config):
+    hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
+    os.environ["MINIGRAD_BACKEND"] = config.getoption("--backend")  # for the programs that tests start
+
+
+def pytest_report_header(config):
+    if importlib.util.find_spec("torch"):
+        from importlib.metadata import version
+
+        parity = f"tests against PyTorch run ({version('torch')})"
+    else:
+        parity = "tests against PyTorch are left out: it is not installed (pip install torch)"
+    return f"minigrad: --backend {config.getoption('--backend')}; {parity}"
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--long"):
+        kept = [item for item in items if not item.get_closest_marker("long")]
+        left_out = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = kept
