@@ -58,6 +58,7 @@ class Op:
     dunder       the Python operators it serves, e.g. ("__add__", "__radd__")
     alias        further public names of the same op
     symbol       what a drawing shows, if not the name
+    backward_name  what PyTorch prints as grad_fn, if not <Name>Backward0
     fresh        its gradients are arrays of its own, so the engine may keep them without a copy
     view         its output may share the memory of its first input
     nout, aux    names of the outputs after the first (not differentiable), and how many outputs are public
@@ -74,6 +75,7 @@ class Op:
     dunder: tuple = ()
     alias: tuple = ()
     symbol: str | None = None
+    backward_name: str | None = None
     fresh = view = multi = broadcasts = pointwise = False
     aux: tuple = ()
     nout = 1
@@ -92,9 +94,10 @@ class Op:
             return  # a family's base class, such as Pointwise
         cls.name = cls.__name__.rstrip("_")
         cls.label = cls.symbol or cls.name
-        cls.label_backward = "".join(part.capitalize() for part in cls.name.split("_")) + "Backward0"
+        cls.label_backward = cls.backward_name or "".join(w.capitalize() for w in cls.name.split("_")) + "Backward0"
         _read_signature(cls, body.get("scalar") or body["forward"])
         _read_rules(cls, body)
+        cls.rare = cls.multi
         if cls.name in OPS:
             raise ValueError(f"op {cls.name!r} is defined twice: in {OPS[cls.name].__module__} and {cls.__module__}")
         OPS[cls.name] = cls

@@ -9,7 +9,7 @@ against 0.45x, measured).  Read one with `inspect.getsource(minigrad.mul)`; it i
             return general(op, (input, other))
         ...                                             # so too unless both have one float dtype and ndim > 0
         out = new(Tensor)
-        out.array = quiet.run(kernel, x, z)
+        out.array = kernel(x, z)
         if (a node wants a gradient) and is_grad_enabled():
             n = Node(); n.parents = (n_input, n_other)
             n.saved = (input if n_other is not None else None, ...)          # only what a needed rule names
@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import functools
 import linecache
+import warnings
 
 import numpy as np
 
@@ -30,8 +31,13 @@ from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import PICK, Node, as_view, node_of, record, tick
 from minigrad.tensor import Tensor, wrap
 
+# What sends a call to the general path: shapes that do not broadcast, and NumPy's floating-point warnings where the
+# user has made them errors (PyTorch has none: the general path computes with them off).
+RECONSIDERED = (ValueError, ArithmeticError, RuntimeWarning)
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minigrad\.door$")
+
 NAMES = {
-    "F32": F32, "F64": F64, "Node": Node, "Tensor": Tensor, "as_view": as_view, "asarray": np.asarray,
+    "__name__": "minigrad.door", "RECONSIDERED": RECONSIDERED, "record": record, "F32": F32, "F64": F64, "Node": Node, "Tensor": Tensor, "as_view": as_view, "asarray": np.asarray,
     "general": general, "is_grad_enabled": is_grad_enabled, "ndarray": np.ndarray, "new": object.__new__,
     "node_of": node_of, "not_a_tensor": not_a_tensor, "quiet": quiet, "tick": tick, "wrap": wrap,
 }  # fmt: skip
@@ -129,7 +135,7 @@ def pointwise_source(op):
         lines += [f"    if {name} is not default_{name}:", f"        return keywords({call})"]
     if len(op.inputs) > 2:
         return "\n".join([*lines, f"    {slow}"]) + "\n"
-    pick = f"quiet.run(kernel32 if dtype is F32 else kernel64, {{}}{', ' + attrs if attrs else ''})"
+    operands = "x" if len(op.inputs) == 1 else "x, z"
     a, b = op.inputs[0], op.inputs[-1]
     if len(op.inputs) == 1:
         lines += [
@@ -138,8 +144,6 @@ def pointwise_source(op):
             f"    x = {a}.array; dtype = x.dtype; shape = {a}._shape",
             "    if not shape or (dtype is not F32 and dtype is not F64):",
             f"        {slow}",
-            f"    out = new(Tensor); out.array = y = {pick.format('x')}",
-            "    out._shape = shape",
         ]
     else:
         lines += [
@@ -148,15 +152,21 @@ def pointwise_source(op):
             f"    x = {a}.array; z = {b}.array; dtype = x.dtype; shape = {a}._shape; other_shape = {b}._shape",
             "    if dtype is not z.dtype or not shape or not other_shape or (dtype is not F32 and dtype is not F64):",
             f"        {slow}",
-            "    out = new(Tensor)",
+        ]
+    lines += [
+        "    out = new(Tensor)",
+        "    try:",
+        f"        out.array = y = (kernel32 if dtype is F32 else kernel64)({operands}{', ' + attrs if attrs else ''})",
+        "    except RECONSIDERED:",
+        f"        {slow}",
+    ]
+    if len(op.inputs) == 1:
+        lines.append("    out._shape = shape")
+    else:
+        lines += [
             "    if shape == other_shape:",
-            f"        out.array = y = {pick.format('x, z')}",
             "        out._shape = shape; meta = None",
             "    else:",
-            "        try:",
-            f"            out.array = y = {pick.format('x, z')}",
-            "        except ValueError:  # they do not broadcast: the general path says so",
-            f"            {slow}",
             "        out._shape = y.shape; meta = (shape, other_shape)",
         ]
     lines += ["    out.vc = out.view = out.leaf = None"]
@@ -196,6 +206,29 @@ def forward_source(op):
     outs = "".join(f", wrap(asarray({name}))" for name in op.aux[: op.nout - 1])
     lines.append(f"    return result(out{outs})" if op.result else f"    return out{outs}")
     return "\n".join(lines) + "\n"
+
+
+def joining_source(op):
+    """The door of an op that takes a list of tensors."""
+    signature, call, _ = signature_of(op.__dict__["prepare"])
+    (tensors,), attrs = op.inputs, "".join(f"{a}, " for a in op.attrs)
+    saved = {f"{tensors}_shape": "tuple([t._shape for t in listed])"}
+    lines = [
+        f"def door({signature}):",
+        f"    listed, {attrs} = prepare({call})",
+        f"    y = quiet.run(kernel, [t.array for t in listed], {attrs})",
+        "    out = wrap(y)",
+        "    nodes = tuple([t.node if t.view is None else node_of(t) for t in listed])",
+        "    if any_node(nodes) and is_grad_enabled():",
+        f"        saved = ({''.join(saved[name] + ', ' for name in op.saved)})",
+        f"        out.node = record(op, nodes, saved, out._shape, ({attrs}))",
+        "    return out",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def any_node(nodes):
+    return any([node is not None for node in nodes])
 
 
 def many(op, source, arrays, attrs):

@@ -78,24 +78,25 @@ def _walk_arrays(order, pending, retain, wanted, accumulate):
             g = _fire(node, g, wrap, _array)
         if wanted is not None and node in wanted:
             wanted[node] = wrap(np.asarray(g) if node in owned else np.array(g))
-        if op is LEAF:
-            if accumulate is None or node in accumulate:
-                _deposit(node, g, node in owned)
-            continue
-        if op is PICK:
-            _put(pending, node, g)
-            continue
-        if op.multi:
+        if op.rare:
+            if op is LEAF:
+                if accumulate is None or node in accumulate:
+                    _deposit(node, g, node in owned)
+                continue
+            if op is PICK:
+                _put(pending, node, g)
+                continue
             g = [np.zeros(s, _dtype_of(g)) if k is None else k for k, s in zip(g, node.shape, strict=True)]
         grads = op.run(node, g)
         if node.meta is not None:
             grads = fit(grads, node, "run")
-        for parent, new in zip(node.parents, grads, strict=True):
+        fresh = op.fresh
+        for parent, new in zip(node.parents, grads):  # noqa: B905  (strict= costs a tenth of the walk)
             if parent is not None and new is not None:
                 old = get(parent)
                 if old is None:
                     pending[parent] = new
-                    if op.fresh:
+                    if fresh:
                         own(parent)
                 elif new.size > IN_PLACE_ABOVE and parent in owned:
                     np.add(old, new, old)

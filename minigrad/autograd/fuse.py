@@ -66,21 +66,14 @@ def _forward_later(op, dtype, name):
 
 
 def choose_rules(op):
-    """Bind the op's rules, for the plain backward, as the backend in force wants them."""
+    """Bind the op's rules, for the plain backward, as the backend in force wants them: per dtype, and for the others."""
     for name, rule in op.rules.items():
-        plain = arrays(rule)
-        fuse = get_backend() != "numpy" and op.jit_rules and operations(rule) > 1
-        op.run_names["grad_" + name] = _fused(op, "grad_" + name, rule, plain) if fuse else plain
+        key, names = "grad_" + name, op.run_names
+        names[key] = names[key + "32"] = names[key + "64"] = arrays(rule)
+        if get_backend() != "numpy" and op.jit_rules and operations(rule) > 1:
+            for dtype, bits in ((F32, "32"), (F64, "64")):
+                names[key + bits] = compiled_later(rule, rule.__code__.co_argcount, dtype, _setter(names, key + bits))
 
 
-def _fused(op, name, rule, plain):
-    """The rule as one loop, per dtype; what is not float32 or float64 runs on arrays."""
-    ufuncs, nin = {}, len(rule.__code__.co_varnames[: rule.__code__.co_argcount])
-    for dtype in (F32, F64):
-        ufuncs[dtype] = compiled_later(rule, nin, dtype, lambda ufunc, dtype=dtype: ufuncs.__setitem__(dtype, ufunc))
-    find = ufuncs.get
-
-    def fused(g, *saved):
-        return find(g.dtype, plain)(g, *saved)
-
-    return fused
+def _setter(names, key):
+    return lambda ufunc: names.__setitem__(key, ufunc)

@@ -7,7 +7,7 @@ is imported, and again whenever a block is added (a user's own op, see CONTRIBUT
 from __future__ import annotations
 
 from minigrad.autograd import door, fuse, inplace, rules
-from minigrad.kernels.dispatch import watch_backend
+from minigrad.kernels.dispatch import on_change
 from minigrad.registry import (
     COMPOSITES, FUNCTION, FUNCTIONAL, HELPERS, INPLACE, METHOD, OPS, TENSORS, arrays, link_arrays, tensors,
 )  # fmt: skip
@@ -58,9 +58,10 @@ def reflected(function):
 
 def build(op):
     body = op.__dict__
-    op.keep = staticmethod(door.make_keep(op))
+    if not op.variadic:
+        op.keep = staticmethod(door.make_keep(op))
     public = body.get("prepare") or body.get("keywords") or body.get("scalar") or body["forward"]
-    names = op.namespace = {**door.NAMES, "op": op, "many": door.many}
+    names = op.namespace = {**door.NAMES, "op": op, "many": door.many, "any_node": door.any_node}
     if "prepare" in body:
         names["prepare"] = tensors(body["prepare"])
     if body.get("keywords"):
@@ -68,7 +69,8 @@ def build(op):
         names |= {f"default_{name}": value for name, value in public.__kwdefaults__.items()}
     if op.result:
         names["result"] = named_tuple(op.result, ("values", *op.aux[: op.nout - 1]))
-    source = door.pointwise_source(op) if op.pointwise else door.forward_source(op)
+    writer = door.pointwise_source if op.pointwise else door.joining_source if op.variadic else door.forward_source
+    source = writer(op)
     function = op.function = staticmethod(door.make(source, names, op.name)).__func__
     function.__defaults__, function.__kwdefaults__ = public.__defaults__, public.__kwdefaults__
     function.__doc__, function.__module__ = op.__doc__, "minigrad"
@@ -119,7 +121,7 @@ def choose(op):
         op.namespace["kernel"] = arrays(op.__dict__["forward"])
 
 
-@watch_backend
-def choose_all(backend):
+@on_change
+def choose_all():
     for name in _linked:
         choose(OPS[name])

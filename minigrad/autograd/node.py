@@ -110,15 +110,15 @@ class SpecialOp:
     attrs = saved = inputs = ()
     saves_output = saves_first = pointwise = fresh = multi = False
 
-    def __init__(self, name, label_backward, run=None, rule=None):
+    def __init__(self, name, label_backward, rare):
         self.name = self.label = name
+        self.rare = rare  # the walk treats it apart
         self.label_backward = label_backward
-        self.run, self.rule = run, rule
 
 
-LEAF = SpecialOp("leaf", "AccumulateGrad")
-PICK = SpecialOp("pick", "PickBackward0")  # attrs = k: the k-th output of the one parent
-COPY_SLICES = SpecialOp("copy_slices", "CopySlices")  # run and rule are set in inplace.py
+LEAF = SpecialOp("leaf", "AccumulateGrad", True)
+PICK = SpecialOp("pick", "PickBackward0", True)  # attrs = k: the k-th output of the one parent
+COPY_SLICES = SpecialOp("copy_slices", "CopySlices", False)  # run and rule are set in inplace.py
 
 
 class Handle:

@@ -52,7 +52,7 @@ def output_of(node, array):
 
 
 NAMES = {
-    "as_saved": as_saved, "freed": freed, "ndarray": np.ndarray, "output_of": output_of, "stale": stale, "wrap": wrap,
+    "F32": door.F32, "F64": door.F64, "as_saved": as_saved, "freed": freed, "ndarray": np.ndarray, "output_of": output_of, "stale": stale, "wrap": wrap,
 }  # fmt: skip
 
 
@@ -60,7 +60,8 @@ def program_source(op, kind):
     lines = ["def program(n, g):"]
     if op.saved:
         lines += ["    if n.saved is None:", "        raise freed()", f"    {', '.join(op.saved)}, = n.saved"]
-    lines.append(f"    {', '.join('p_' + i for i in op.inputs)}, = n.parents")
+    if not op.variadic and len(op.inputs) + len(op.saved) > 1:
+        lines.append(f"    {', '.join('p_' + i for i in op.inputs)}, = n.parents")
     if op.attrs:
         lines.append(f"    {', '.join(op.attrs)}, = n.attrs")
     for name in op.saved:
@@ -68,10 +69,16 @@ def program_source(op, kind):
     if op.vjp:
         call = f"joint(g, {', '.join(next(iter(op.needs.values())))})"
         return "\n".join([*lines, f"    return {call}"]) + "\n"
-    grads = (
-        f"grad_{i}({', '.join(['g', *op.needs[i]])}) if p_{i} is not None else None" if i in op.rules else "None"
-        for i in op.inputs
-    )
+    by_dtype = kind == "run" and op.pointwise  # a fused rule is one ufunc per dtype
+    if by_dtype:
+        lines.append("    dtype = g.dtype")
+    grads = []
+    for i in op.inputs:
+        rule = f"grad_{i}"
+        if by_dtype:
+            rule = f"({rule}32 if dtype is F32 else {rule}64 if dtype is F64 else {rule})"
+        call = f"{rule}({', '.join(['g', *op.needs[i]])})" if i in op.rules else "None"
+        grads.append(call if len(op.inputs) == 1 or i not in op.rules else f"{call} if p_{i} is not None else None")
     return "\n".join([*lines, f"    return ({', '.join(grads)},)"]) + "\n"
 
 

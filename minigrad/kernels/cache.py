@@ -15,6 +15,7 @@ Before this: nothing. After it: `dispatch.py`, which attaches a `DiskCache` to e
 """
 
 import contextlib
+import dis
 import functools
 import hashlib
 import os
@@ -24,6 +25,8 @@ import tempfile
 import time
 import types
 from pathlib import Path
+
+import numpy as np
 
 FORMAT = 1  # raise when what is stored in an entry changes
 UNUSED_SECONDS = 30 * 24 * 3600
@@ -75,17 +78,19 @@ def _folder():
 def _versions():
     import llvmlite
     import numba
-    import numpy
 
-    return f"{FORMAT} {sys.version} {numba.__version__} {llvmlite.__version__} {numpy.__version__}"
+    return f"{FORMAT} {sys.version} {numba.__version__} {llvmlite.__version__} {np.__version__}"
 
 
+@functools.cache
 def referenced_names(code):
-    """The global names a code object and the functions nested in it may read (a superset: attributes too)."""
-    names = dict.fromkeys(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names.update(dict.fromkeys(referenced_names(constant)))
+    """The global names that a code object and the functions nested in it read, in the order of first use."""
+    names = {}
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            names[instruction.argval] = None
+        elif isinstance(instruction.argval, types.CodeType):
+            names.update(dict.fromkeys(referenced_names(instruction.argval)))
     return tuple(names)
 
 
@@ -125,8 +130,7 @@ def _describe(value, write, seen):
         write("frozenset " + " ".join(sorted(repr(item) for item in value)))
     elif isinstance(value, types.ModuleType):
         write(f"module {value.__name__}")
-        _describe_source(value.__name__, write)
-    elif hasattr(value, "tobytes") and hasattr(value, "dtype"):  # NumPy scalars and arrays are compiled in
+    elif isinstance(value, (np.ndarray, np.generic)):  # NumPy scalars and arrays are compiled in
         write(f"{type(value).__name__} {value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}")
     else:  # a class, a numba type, a ufunc: known by its name and the file it comes from
         kind = value if isinstance(value, type) else type(value)
@@ -141,13 +145,22 @@ def _describe_function(function, write, seen):
     _describe(function.__defaults__, write, seen)
     for cell in function.__closure__ or ():
         _describe(cell.cell_contents, write, seen)
-    names = function.__globals__
     for name in referenced_names(function.__code__):
-        if name in names:
+        if name in function.__globals__:
             write(f"global {name}")
-            _describe(names[name], write, seen)
-        elif name in sys.modules:  # imported inside the function
-            _describe_source(name, write)
+            _describe(function.__globals__[name], write, seen)
+            _describe_attributes(function.__globals__[name], function.__code__, write, seen)
+
+
+def _describe_attributes(module, code, write, seen):
+    """What the code may read from a module: `co_names` has the attributes' names among others."""
+    if isinstance(module, types.ModuleType):
+        for name in code.co_names:
+            value = getattr(module, name, None)
+            if value is not None:
+                write(f"attribute {module.__name__}.{name}")
+                _describe(value, write, seen)
+                _describe_attributes(value, code, write, seen)
 
 
 def _describe_code(code, write, seen):

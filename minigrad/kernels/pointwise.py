@@ -97,13 +97,12 @@ def scalar_calls(function, names=None):
     while waiting:
         formula = waiting.pop()
         seen.add(formula)
-        for name in referenced_names(formula.__code__):
+        for name in (*referenced_names(formula.__code__), *formula.__code__.co_names):
+            called = names.get(name, formula.__globals__.get(name))
             if name in SCALAR_CALLS:
                 found.add(name)
-            elif name not in JIT[np.float64]:
-                called = names.get(name, formula.__globals__.get(name))
-                if isinstance(called, types.FunctionType) and called not in seen:
-                    waiting.append(called)
+            elif name not in JIT[np.float64] and isinstance(called, types.FunctionType) and called not in seen:
+                waiting.append(called)
     return frozenset(found)
 
 

@@ -157,7 +157,7 @@ class Drawing:
             shell = None
         else:
             shell = get_ipython()
-        if shell is not None and shell.has_trait("kernel"):
+        if hasattr(shell, "kernel"):
             display(self)
             return
         handle, name = tempfile.mkstemp(prefix="minigrad-", suffix=".svg")

@@ -10,6 +10,7 @@ last, for small results of deterministic operations whose operands are all known
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,8 @@ __all__ = ["FEW", "Constant", "Operand", "Reading"]
 
 FEW = 6  # values of at most this many elements are shown as numbers
 REPLAY_ELEMENTS = 4096  # operands of at most this many elements are computed with again
+REPEATABLE = tuple(f"minigrad.ops.{family}" for family in ("index", "join", "linalg", "loss", "reduce", "shape"))
+USUAL = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "keepdim": False}  # not worth a line
 
 
 @dataclass(slots=True)
@@ -59,7 +62,7 @@ class Reading:
         self.roots = [node_of(t) for t in tensors]
         self.order = _collect(self.roots)
         self._names, self._constant_names = {}, {}
-        self._known: dict[Node, np.ndarray] = {}
+        self._known = {}  # node -> (its value, the version counter of the memory it lies in)
         self._constants: dict[tuple[Node, int], np.ndarray] = {}
         present = set(self.order)
         for name, tensor in names:
@@ -68,13 +71,13 @@ class Reading:
                 table, key = self._constant_names, id(tensor.array)
             elif node in present:
                 table, key = self._names, node
-                self._known[node] = tensor.array
+                self._known[node] = tensor.array, tensor.vc
             else:
                 continue
             table[key] = f"{table[key]} = {name}" if key in table and table[key] != name else name
         for node, tensor in zip(self.roots, tensors, strict=True):
             if node is not None:
-                self._known[node] = tensor.array
+                self._known[node] = tensor.array, tensor.vc
         for node in self.order:
             self._note_saved(node)
 
@@ -130,22 +133,28 @@ class Reading:
         return node.shape
 
     def attributes(self, node) -> list[tuple[str, object]]:
-        """The (name, value) of each attribute that is not at its default."""
+        """The (name, value) of each attribute that says something: not the usual ones, not the shape of the output."""
         op, values = node.op, node.attrs
         if op is COPY_SLICES:
-            return [("into", _view_text(values[0]))]
+            return [pair for link in values[0] for pair in zip(link[0].attrs, link[1], strict=False)]
         if op is PICK or not isinstance(values, tuple):
             return []
-        defaults = getattr(op, "attr_defaults", {})
-        pairs = zip(op.attrs, values, strict=False)
-        return [(name, v) for name, v in pairs if name not in defaults or not _same(v, defaults[name])]
+        usual = USUAL | getattr(op, "attr_defaults", {})
+        whole = {"dim": ...} if node.shape == () else {}
+        return [
+            (name, value)
+            for name, value in zip(op.attrs, values, strict=False)
+            if name not in whole and not (name in usual and _same(value, usual[name])) and not _same(value, node.shape)
+        ]
 
     def operands(self, node) -> list[Operand]:
         """The inputs in the order of the op's signature, what is not recorded among them where that is known."""
         op, found = node.op, []
         slots = op.inputs or ("",) * len(node.parents)
-        if len(slots) != len(node.parents):
-            slots = tuple(f"{slots[0] if slots else 'input'} {i}" for i in range(len(node.parents)))
+        if op is COPY_SLICES:
+            slots = ("input", *["value"] * (len(node.parents) - 1))
+        elif len(slots) != len(node.parents):
+            slots = tuple(f"{slots[0]} {i}" for i in range(len(node.parents)))
         for i, parent in enumerate(node.parents):
             if parent is not None:
                 found.append(Operand(slots[i], parent))
@@ -171,19 +180,20 @@ class Reading:
         if node.op is LEAF:
             tensor = node.tensor()
             return None if tensor is None else tensor.array
-        return self._known.get(node)
+        return self._known.get(node, (None,))[0]
 
     def gradient(self, node) -> np.ndarray | None:
         """`.grad` of a leaf, or of an intermediate result that `retain_grad()` was called on."""
         grad = node.grad if isinstance(node, Leaf) else node.extra and node.extra.grad
         return None if grad is None else grad.array
 
-    def saved(self, node) -> list[tuple[str, object]]:
-        """The (name, value) of what the node keeps for its gradient rule; nothing once freed."""
+    def saved(self, node) -> list[tuple[str, np.ndarray]]:
+        """The (name, array) of what the node keeps for its gradient rule; nothing once freed."""
         if node.op is COPY_SLICES or node.saved is None:
             return []
         pairs = zip(node.op.saved, node.saved, strict=False)
-        return [(name, v.array if isinstance(v, Tensor) else v) for name, v in pairs if v is not None]
+        arrays_of = [(name, v.array if isinstance(v, Tensor) else v) for name, v in pairs]
+        return [(name, array) for name, array in arrays_of if isinstance(array, np.ndarray)]
 
     def _note_saved(self, node):
         """Take down the values that a node saved: they are its parents', its constants' or its own."""
@@ -193,26 +203,28 @@ class Reading:
         for name, saved in zip(op.saved, node.saved, strict=False):
             if name == "output":
                 version = node.extra and node.extra.vc
-                if isinstance(saved, np.ndarray) and not (version and version.time > node.seq):
-                    self._known.setdefault(node, saved)
+                if isinstance(saved, np.ndarray) and _unwritten(version, node):
+                    self._known.setdefault(node, (saved, version))
             elif name in op.inputs and isinstance(saved, Tensor):
                 i = op.inputs.index(name)
                 parent = node.parents[i]
                 if parent is None:
                     self._constants[node, i] = saved.array
-                elif _unwritten(saved, node):
-                    self._known.setdefault(parent, saved.array)
+                elif _unwritten(saved.vc, node):
+                    self._known.setdefault(parent, (saved.array, saved.vc))
 
     def compute_missing(self, nodes):
         """Find values that nothing kept, for small results of `nodes` (oldest first) whose operands are known."""
         for node in nodes:
-            if node in self._known or node.op is LEAF or not _repeatable(node.op) or _elements(node.shape) > FEW:
+            source = node.parents[0] if node.op is PICK else node
+            if node in self._known or not _repeatable(source.op) or self.is_many(node) or math.prod(node.shape) > FEW:
                 continue
-            inputs = [self._operand_array(node, i) for i in range(len(node.parents))]
+            inputs = [self._operand_array(source, i) for i in range(len(source.parents))]
             if all(a is not None and a.size <= REPLAY_ELEMENTS for a in inputs):
-                result = np.asarray(_compute(node, inputs))
+                result = _compute(source, inputs)
+                result = np.asarray(result[node.attrs] if node.op is PICK else result)
                 if result.shape == node.shape:
-                    self._known[node] = result
+                    self._known[node] = result, None
 
     def _operand_array(self, node, i):
         parent = node.parents[i]
@@ -223,8 +235,10 @@ class Reading:
             return np.asarray(constant.number)
         if parent.op is LEAF:
             tensor = parent.tensor()
-            return tensor.array if tensor is not None and _unwritten(tensor, node) else None
-        return self._known.get(parent)
+            array, version = (None, None) if tensor is None else (tensor.array, tensor.vc)
+        else:
+            array, version = self._known.get(parent, (None, None))
+        return array if _unwritten(version, node) else None
 
 
 def _collect(roots):
@@ -239,21 +253,14 @@ def _collect(roots):
     return order
 
 
-def _unwritten(tensor, node):
-    """Whether the tensor still is what the node saw: one clock dates nodes and writes."""
-    return tensor.vc is None or tensor.vc.time <= node.seq
-
-
-def _elements(shape):
-    return int(np.prod(shape)) if all(isinstance(n, int) for n in shape) else FEW + 1
+def _unwritten(version, node):
+    """Whether a memory still holds what the node saw: one clock dates nodes and writes."""
+    return version is None or version.time <= node.seq
 
 
 def _repeatable(op):
-    """Ops that give the same result again, on arrays as they are; a random one would not."""
-    return OPS.get(op.name) is op and (op.pointwise or op.view or op.__module__ in REPEATABLE)
-
-
-REPEATABLE = ("minigrad.ops.reduce", "minigrad.ops.linalg", "minigrad.ops.loss")
+    """Whether the op gives the same result again: it is ours, and of a family that draws no random numbers."""
+    return OPS.get(op.name) is op and (op.pointwise or op.__module__ in REPEATABLE)
 
 
 def _compute(node, inputs):
@@ -262,15 +269,14 @@ def _compute(node, inputs):
     if op.pointwise:
         dtype = np.result_type(*[a for a in inputs if a.ndim] or inputs)
         return quiet.run(op.twin, *[a.astype(dtype) for a in inputs], *attrs)
-    return quiet.run(arrays(op.__dict__["forward"]), *inputs, *attrs)
+    forward = arrays(op.__dict__["forward"])
+    result = quiet.run(forward, inputs, *attrs) if op.variadic else quiet.run(forward, *inputs, *attrs)
+    return result[0] if op.aux else result
 
 
 def _same(a, b):
     """Whether an attribute is at its default; ``(1, 1)`` is how ``stride=1`` is kept."""
-    if isinstance(a, tuple) and a and not isinstance(b, tuple):
-        return all(_same(item, b) for item in a)
+    if isinstance(a, tuple) and a:
+        pairs = zip(a, b, strict=False) if isinstance(b, tuple) else [(item, b) for item in a]
+        return (not isinstance(b, tuple) or len(a) == len(b)) and all(_same(x, y) for x, y in pairs)
     return type(a) is type(b) and not isinstance(a, np.ndarray) and a == b
-
-
-def _view_text(chain):
-    return " → ".join(op.label for op, *_ in chain)

@@ -24,8 +24,13 @@ def svg_text(scene: Scene, title: str) -> str:
     for part in scene.parts:
         tip = f"<title>{_escaped(part.tip)}</title>" if part.tip else ""
         shapes = "".join(_SHAPES[type(shape)](shape) for shape in part.shapes)
-        lines.append(f'<g id="{part.key}" class="{part.kind}">{tip}{shapes}</g>')
+        lines.append(f'<g id="{part.key}" class="{_class(part)}">{tip}{shapes}</g>')
     return "\n".join([*lines, "</svg>", ""])
+
+
+def _class(part):
+    """Names of our own: notebooks have styles for words like "output"."""
+    return " ".join(f"minigrad-{word}" for word in part.kind.split())
 
 
 def _escaped(text):

@@ -76,5 +76,9 @@ def compact(value) -> str:
 
 
 def attribute(name, value) -> str:
-    """``dim=1``."""
+    """``dim=1``, and ``[0, :]`` for an index."""
+    if name == "index":
+        items = value if isinstance(value, tuple) else (value,)
+        items = items[:-1] if len(items) > 1 and items[-1] is Ellipsis else items
+        return clip(f"[{', '.join(map(compact, items))}]", TEXT_LENGTH)
     return clip(f"{name}={compact(value)}", TEXT_LENGTH)

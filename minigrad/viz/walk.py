@@ -78,15 +78,16 @@ class _Builder:
                 self.graph.add(OUTPUT, name, rows, f"{name}: no history (made without requires_grad, or detached)")
 
     def note(self):
-        if None in self.reading.roots:
-            return "No history: nothing here requires grad, or it was computed under no_grad()."
+        lone, drawn = self.reading.roots.count(None), len(self.reading.roots)
         folded, total = self.plan.folded, len(self.reading.order)
-        if not folded:
-            return ""
-        return (
-            f"{total:,} nodes are too many to read: {folded:,} of them are folded. "
-            f"draw(..., max_nodes={total}) shows them all."
-        )
+        notes = []
+        if lone:
+            which = "No history" if drawn == 1 else f"{lone} of the {drawn} tensors have no history"
+            notes.append(f"{which}: nothing that led to it requires grad, or it was computed under no_grad().")
+        if folded:
+            notes.append(f"{total:,} nodes are too many to read: {folded:,} of them are folded.")
+            notes.append(f"draw(..., max_nodes={total}) shows them all.")
+        return " ".join(notes)
 
     # ---- operations
 
@@ -101,7 +102,8 @@ class _Builder:
         taken = [(operand, self.operand_box(operand)) for operand in reading.operands(node)]
         label = reading.label(node)
         inplace = reading.is_inplace(node)
-        rows = [("", attribute(name, value)) for name, value in reading.attributes(node)]
+        into = "into " if inplace else ""
+        rows = [("", into + attribute(name, value)) for name, value in reading.attributes(node)]
         box = self.graph.add(OP, label, rows, self.operation_tip(node), inplace)
         for operand, source in taken:
             self.graph.connect(source, box, operand.slot, source.kind == CONSTANT)
@@ -143,9 +145,7 @@ class _Builder:
         return f"{text}; saved {saved}" if saved else text
 
     def saved_text(self, name, value):
-        if isinstance(value, np.ndarray) and value.size > 1:
-            return f"{name} {shape_text(value.shape)}"
-        return f"{name} {number(value.item()) if isinstance(value, np.ndarray) and value.size else compact(value)}"
+        return f"{name} {number(value.item()) if value.ndim == 0 else shape_text(value.shape)}"
 
     # ---- what operations take
 
@@ -194,9 +194,10 @@ class _Builder:
         options, rows = self.options, []
         shape = value.shape if shape is None else shape
         dtype = value.dtype.name if value is not None and with_dtype else ""
-        if options.shapes and (shape or dtype not in ("", "float32")):
+        written = options.values and value is not None and value.size <= FEW
+        if options.shapes and (dtype not in ("", "float32") or (shape and (with_dtype or not written))):
             rows.append(("", f"{dtype} {shape_text(shape)}".strip()))
-        if options.values and value is not None and value.size <= FEW:
+        if written:
             rows += labelled("data", lines_of(value))
         if options.grads and grad is not None:
             few = grad.size <= FEW

@@ -120,8 +120,8 @@ class Passage:
     def __init__(self, module, pre_hooks, hooks):
         self.module, self.pre_hooks, self.hooks = module, pre_hooks, hooks
         self.grad_output = None
-        self.marked = ()  # positions of the inputs that require grad
-        self.inputs = 0
+        self.inputs = self.outputs = 0  # how many there are
+        self.marked_inputs = self.marked_outputs = ()  # the positions of those that require grad
 
     @classmethod
     def of(cls, module):
@@ -133,7 +133,7 @@ class Passage:
     def enter(self, args):
         """The arguments, with those that require grad behind a boundary."""
         self.inputs = len(args)
-        args, self.marked = self._mark(args, self._input_grads)
+        args, self.marked_inputs = self._mark(args, self._input_grads)
         return args
 
     def leave(self, result):
@@ -146,11 +146,8 @@ class Passage:
             )
             return result
         results = (result,) if isinstance(result, Tensor) else result
-
-        def notify(grads):
-            return self._output_grads(grads, marked, len(results))
-
-        results, marked = self._mark(results, notify)
+        self.outputs = len(results)
+        results, self.marked_outputs = self._mark(results, self._output_grads)
         return results[0] if isinstance(result, Tensor) else results
 
     @staticmethod
@@ -163,13 +160,13 @@ class Passage:
             replaced[i] = tensor
         return tuple(replaced), marked
 
-    def _output_grads(self, grads, marked, count):
-        self.grad_output = spread(grads, marked, count)
+    def _output_grads(self, grads):
+        self.grad_output = spread(grads, self.marked_outputs, self.outputs)
         for hook in self.pre_hooks:
             changed = hook(self.module, self.grad_output)
             if changed is not None:
-                self.grad_output = checked(changed, count, "Backward pre hook", "grad_output")
-        if not self.marked:  # no gradient will arrive at an input: the hooks run now
+                self.grad_output = checked(changed, self.outputs, "Backward pre hook", "grad_output")
+        if not self.marked_inputs:  # no gradient will arrive at an input: the hooks run now
             for hook in self.hooks:
                 changed = hook(self.module, (None,) * self.inputs, self.grad_output)
                 if changed is not None and any(grad is not None for grad in as_tuple(changed)):
@@ -177,7 +174,7 @@ class Passage:
                         "Backward hook for Modules where no input requires gradient should always return None or "
                         "None for all gradients."
                     )
-        return [self.grad_output[i] for i in marked]
+        return [self.grad_output[i] for i in self.marked_outputs]
 
     def _input_grads(self, grads):
         if self.grad_output is None:
@@ -186,13 +183,13 @@ class Passage:
                 "gradient in your nn.Module flows to the Module's input without passing through the Module's output. "
                 "Make sure that the output depends on the input and that the loss is computed based on the output."
             )
-        grad_input = spread(grads, self.marked, self.inputs)
+        grad_input = spread(grads, self.marked_inputs, self.inputs)
         for hook in self.hooks:
             changed = hook(self.module, grad_input, self.grad_output)
             if changed is not None:
                 grad_input = checked(changed, self.inputs, "Backward hook", "grad_input")
         self.grad_output = None  # a second backward through a kept graph starts afresh
-        return [grad_input[i] for i in self.marked]
+        return [grad_input[i] for i in self.marked_inputs]
 
 
 def as_tuple(value):

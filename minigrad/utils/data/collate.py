@@ -42,7 +42,9 @@ def default_collate(batch):
     if isinstance(first, float):  # before NumPy's numbers: float64 is a float, too
         return wrap(np.array(batch, np.float64)) if kind is float else _tensor_of(np.array(batch))
     if isinstance(first, np.bool_ | np.number | int):
-        return _tensor_of(np.array(batch))
+        array = np.array(batch)
+        mixed = isinstance(first, int) and array.dtype.kind == "f"  # Python's ints and floats
+        return _tensor_of(array.astype(dtypes.as_numpy(None)) if mixed else array)
     if isinstance(first, str | bytes):
         return batch
     if isinstance(first, collections.abc.Mapping):

@@ -162,7 +162,7 @@ class DataLoader:
 def gathering(dataset):
     """For data sets that are rows of tensors: a function from a list of ints to the collated batch, one indexing per
     tensor; with the result, but not the cost, of collating the rows one by one. None for all other data sets."""
-    if type(dataset) is Subset:
+    if type(dataset) is Subset and isinstance(dataset.indices, list | tuple | range):
         whole, chosen = gathering(dataset.dataset), dataset.indices
         return whole and (lambda batch: whole([chosen[i] for i in batch]))
     if type(dataset) is not TensorDataset or any(t.requires_grad or not t.ndim for t in dataset.tensors):
