@@ -98,7 +98,7 @@ def run(make, options, against) -> int:
     contestants = running.sides(against)
     environment.set_threads(options.threads)
     clock_name, clock = running.clock_for(options.threads)
-    machine = environment.describe(options.threads, clock_name)
+    machine = environment.describe(options.threads, clock_name, environment.keep_heap())
     report.print_environment(machine, out)
 
     outcomes = []

@@ -53,7 +53,8 @@ def print_environment(environment: dict, out: Console) -> None:
     known = " ".join(f"{name} {version}" for name, version in environment["versions"].items())
     out.print(f"[bold]{environment['cpu']}[/], {environment['cores']} cores, load {environment['load_average']}")
     out.print(f"{environment['system']}, Python {environment['python']}, {known}")
-    out.print(f"{environment['threads']} thread(s) each, {environment['clock']}")
+    heap = ", freed memory kept" if environment["heap_kept"] else ""
+    out.print(f"{environment['threads']} thread(s) each, {environment['clock']}{heap}")
     for library in environment["libraries"]:
         out.print(f"  {library}", style="dim", highlight=False)
 

@@ -1,11 +1,100 @@
-"""minigrad: the PyTorch that you can read in a weekend, see while it runs, and carry to real work."""
-from minigrad import ops
-from minigrad import creation, conversion, sampling
-from minigrad.autograd.link import link, FUNCTIONS
-from minigrad.autograd.modes import *
+"""minigrad: the PyTorch that you can read in a weekend, see while it runs, and carry to real work.
+
+    import minigrad as torch          # a PyTorch program runs by changing its import line
+    from minigrad import nn, optim
+
+What is here: the functions of the op blocks (`minigrad.ops`), the making of tensors, the random streams, the dtypes.
+`nn`, `optim`, `utils`, `viz`, `datasets` are loaded when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from math import e, inf, nan, pi
+
+from minigrad import autograd, dtypes, ops
+from minigrad.autograd.link import FUNCTIONS, link
+from minigrad.autograd.modes import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from minigrad.checkout import find_beside
+from minigrad.conversion import FUNCTIONS as _CONVERSIONS
+from minigrad.creation import *  # noqa: F403
+from minigrad.creation import __all__ as _creation
+from minigrad.dtypes import (
+    Size,
+    can_cast,
+    device,
+    dtype,
+    finfo,
+    get_default_dtype,
+    iinfo,
+    promote_types,
+    set_default_dtype,
+)
+from minigrad.kernels.dispatch import backend, get_backend, get_num_threads, set_backend, set_num_threads
+from minigrad.printing import set_printoptions
+from minigrad.random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
+from minigrad.sampling import *  # noqa: F403
+from minigrad.sampling import __all__ as _sampling
+from minigrad.tensor import Tensor
+from minigrad.typed import BoolTensor, ByteTensor, DoubleTensor, FloatTensor, IntTensor, LongTensor
+
+__version__ = "0.1.0"
+
+find_beside(os.path.dirname(os.path.abspath(__file__)))
 link()
 globals().update(FUNCTIONS)
-from minigrad.creation import *
-from minigrad.sampling import *
-from minigrad.tensor import Tensor
-from minigrad.random import manual_seed, Generator
+globals().update(_CONVERSIONS)
+globals().update(dtypes.PUBLIC)
+
+_LAZY = {
+    "cli": "minigrad.cli", "cuda": "minigrad.cuda", "datasets": "minigrad.datasets", "nn": "minigrad.nn",
+    "optim": "minigrad.optim", "utils": "minigrad.utils", "viz": "minigrad.viz",
+}  # fmt: skip
+_FROM_SERIALIZATION = ("load", "save", "load_safetensors", "save_safetensors")
+
+__all__ = [
+    "BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "Generator", "IntTensor", "LongTensor", "Size", "Tensor",
+    "autograd", "backend", "can_cast", "default_generator", "device", "dtype", "e", "enable_grad", "finfo", "get_backend",
+    "get_default_dtype", "get_num_threads", "get_rng_state", "iinfo", "inf", "inference_mode", "initial_seed",
+    "is_grad_enabled", "is_inference_mode_enabled", "is_tensor", "link", "manual_seed", "nan", "no_grad", "numel", "ops",
+    "pi", "promote_types", "result_type", "seed", "set_backend", "set_default_dtype", "set_grad_enabled",
+    "set_num_threads", "set_printoptions", "set_rng_state", *_creation, *_sampling, *dtypes.PUBLIC, *FUNCTIONS,
+    *_CONVERSIONS, *_LAZY, *_FROM_SERIALIZATION,
+]  # fmt: skip
+
+
+def is_tensor(obj):
+    """is_tensor(obj) -> bool: whether obj is a `Tensor`. (PyTorch: torch.is_tensor)"""
+    return isinstance(obj, Tensor)
+
+
+def numel(input):
+    """numel(input) -> int: the number of elements. (PyTorch: torch.numel)"""
+    return input.numel()
+
+
+def result_type(tensor1, tensor2):
+    """result_type(tensor1, tensor2) -> dtype: the dtype in which two tensors or numbers meet. (torch.result_type)"""
+    from minigrad.autograd.general import promote
+
+    return dtypes.from_numpy_dtype(promote((tensor1, tensor2)))
+
+
+def __getattr__(name):
+    if name in _LAZY:
+        return importlib.import_module(_LAZY[name])
+    if name in _FROM_SERIALIZATION:
+        return getattr(importlib.import_module("minigrad.serialization"), name)
+    raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

@@ -235,6 +235,8 @@ TENSORS["to_float"] = _float_tensor
 ARRAYS["to_float"] = lambda a: a if a.dtype.kind == "f" else a.astype(dtypes.get_default_dtype().numpy)
 ARRAYS["zeros_of"] = lambda shape, dtype: np.zeros(tuple(shape), dtype)
 ARRAYS["full_of"] = lambda shape, value, dtype: np.full(tuple(shape), value, dtype)
+ARRAYS["class_numbers"] = lambda shape: np.arange(max(shape, default=1)).reshape(shape)
+TENSORS["class_numbers"] = lambda shape: wrap(np.arange(max(shape, default=1)).reshape(shape))
 ARRAYS["eye_mask"] = lambda n: np.eye(n, dtype=bool)
 
 

@@ -12,13 +12,9 @@ makes the numbers equal is taking the same words of it, in the same order, throu
     normal            Box-Muller: sixteen at a time, or in pairs whose second value waits in the generator
 
 So equal to PyTorch 2.13, bit for bit: uniform, normal, randint, randperm, bernoulli, exponential, geometric, cauchy,
-log_normal and multinomial, in float16, float32 and float64.
-Three things depend on the machine *inside PyTorch*, not here:
-
-- on Intel CPUs it takes bernoulli (with a number as p; so dropout) and exponential (so multinomial without
-  replacement) from MKL's generator; these are the streams that it has on AMD, ARM and Apple CPUs;
-- float32 normals are those of x86 with AVX2; without it PyTorch differs from itself by up to 1e-6;
-- multinomial without replacement leaves the order of exact ties (several zero probabilities) to the sort in use.
+log_normal and multinomial, in float16, float32 and float64.  The numbers here are the same on every machine; PyTorch's
+are not quite.  These are the ones that it gives on x86 with AVX2; without, its float32 normals differ by up to 1e-6.
+And multinomial without replacement leaves the order of exact ties (several zero probabilities) to the sort in use.
 """
 
 import contextlib
@@ -34,8 +30,7 @@ from minigrad.kernels.random import box_muller, box_muller64, exp, fused, libm, 
 DEFAULT_SEED = 67280421310721  # of a new Generator, as in PyTorch
 _CHUNK = 1 << 16  # words drawn at once: what is made of them stays in the cache
 _WIDE = 1 << 28  # from this range on an integer takes two words (fewer would prefer some values by 5 % and more)
-_LOW24, _LOW53 = np.uint64((1 << 24) - 1), np.uint64((1 << 53) - 1)
-_SHIFT = np.uint64(32)
+_MANY = (1 << 32) // 20  # PyTorch shuffles longer permutations in another way
 _LARGEST = {d.itemsize: finfo(d).max for d in ALL if d.is_floating_point}
 
 # The least and the greatest integer up to which a dtype holds all of them.
@@ -50,10 +45,9 @@ _INTEGERS = {d.numpy: (iinfo(d).min, iinfo(d).max) for d in ALL if d.numpy.kind 
 _STATE = np.dtype(
     [
         ("seed", "<u8"), ("left", "<i4"), ("seeded", "<i4"), ("next", "<u8"), ("words", "<u8", 624),
-        ("unused", "<f8", 3), ("normal_is_valid", "<i4"), ("padding", "V12"),
+        ("normal_x", "<f8"), ("normal_y", "<f8"), ("normal_rho", "<f8"), ("normal_is_valid", "<i4"), ("rest", "V12"),
     ]
 )  # fmt: skip
-_NORMAL_Y = 1  # place of the waiting normal among the three doubles
 
 
 class Generator:
@@ -84,9 +78,7 @@ class Generator:
 
         Only the low 32 bits choose the stream, as in PyTorch.  ValueError if the int has more than 64 bits.
         """
-        if not hasattr(seed, "__index__"):
-            raise TypeError(message("manual_seed", "seed", describe(seed), "an int"))
-        seed = seed.__index__()
+        seed = _whole("manual_seed", "seed", seed, RuntimeError)
         if not -(1 << 63) <= seed < 1 << 64:
             raise ValueError(message("manual_seed", "seed", str(seed), "-2**63 <= seed < 2**64"))
         self._seed = seed % (1 << 64)
@@ -113,7 +105,7 @@ class Generator:
         state["seed"], state["seeded"], state["words"] = self._seed, 1, words
         state["left"], state["next"] = 625 - position, 0 if fresh else position
         if self._waiting is not None:
-            state["normal_is_valid"], state["unused"][0, _NORMAL_Y] = 1, self._waiting
+            state["normal_is_valid"], state["normal_y"] = 1, self._waiting
         return state.view(np.uint8)
 
     def set_state(self, new_state):
@@ -127,18 +119,13 @@ class Generator:
         if state.size != _STATE.itemsize:
             raise RuntimeError(f"set_state(): expected a state of {_STATE.itemsize} bytes, got {state.size}")
         (state,) = state.reshape(-1).view(_STATE)
-        left, following = int(state["left"]), int(state["next"])
-        if not (state["seeded"] == 1 and 0 < left <= 624 and following <= 624):
+        if not (state["seeded"] == 1 and 0 < state["left"] <= 624 and state["next"] <= 624):
             raise RuntimeError("set_state(): Invalid mt19937 state: these bytes do not come from get_state()")
-        words = state["words"].astype(np.uint32)
-        self._engine.state = {"bit_generator": "MT19937", "state": {"key": words, "pos": 625 - left}}
+        engine = {"key": state["words"].astype(np.uint32), "pos": 625 - int(state["left"])}
+        self._engine.state = {"bit_generator": "MT19937", "state": engine}
         self._seed = int(state["seed"])
-        self._waiting = float(state["unused"][_NORMAL_Y]) if state["normal_is_valid"] else None
+        self._waiting = float(state["normal_y"]) if state["normal_is_valid"] else None
         return self
-
-    def clone_state(self):
-        """A new generator in the same state."""
-        return Generator().set_state(self.get_state())
 
     def __reduce__(self):
         return _restored, (self.get_state(),)
@@ -148,27 +135,29 @@ class Generator:
     def _words64(self, count):
         """uint64 numbers of two words each."""
         words = self._engine.random_raw(2 * count)
-        out = words[0::2] << _SHIFT
+        out = words[0::2] << 32
         out |= words[1::2]
         return out
 
+    def _low24(self, count):
+        words = self._engine.random_raw(count)
+        words &= (1 << 24) - 1
+        return words.view(np.int64)  # signed: its conversion to floating point is the faster one
+
+    def _low53(self, count):
+        words = self._words64(count)
+        words &= (1 << 53) - 1
+        return words.view(np.int64)
+
     def _units32(self, count):
         """float32 uniforms of [0, 1)."""
-        out = np.empty(count, np.float32)
-        for start in range(0, count, _CHUNK):
-            words = self._engine.random_raw(min(_CHUNK, count - start))
-            words &= _LOW24
-            out[start : start + _CHUNK] = words.view(np.int64)  # signed: its conversion is the faster one
+        out = _in_chunks(count, np.float32, self._low24)
         out *= np.float32(2**-24)
         return out
 
     def _units64(self, count):
         """float64 uniforms of [0, 1)."""
-        out = np.empty(count)
-        for start in range(0, count, _CHUNK):
-            words = self._words64(min(_CHUNK, count - start))
-            words &= _LOW53
-            out[start : start + _CHUNK] = words.view(np.int64)
+        out = _in_chunks(count, np.float64, self._low53)
         out *= 2.0**-53
         return out
 
@@ -181,9 +170,7 @@ class Generator:
         if not low <= high:
             raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={high:g}")
         if not max(high - low, abs(low), abs(high)) <= _LARGEST[kind.itemsize]:
-            raise RuntimeError(
-                f"uniform_ expects to-from <= the largest {kind}, but found to={high:g} and from={low:g}"
-            )
+            raise RuntimeError(f"uniform_ expects bounds and to-from to fit {kind}, got from={low:g} and to={high:g}")
         units = self._units64(count) if kind == np.float64 else self._units32(count)
         if (low, high) == (0.0, 1.0):
             if kind == np.float16:
@@ -224,7 +211,7 @@ class Generator:
 
     def _block_normals(self, kind, count, units, transform):
         """`count` >= 16 normals; `transform` makes rows of 16 of them from rows of 16 uniforms, drawn by `units`."""
-        out, rest = np.empty(count, kind), count % 16
+        out, rest = np.empty(count, np.result_type(kind, np.float32)), count % 16
         for start in range(0, count - rest, _CHUNK):
             block = transform(units(min(_CHUNK, count - rest - start)).reshape(-1, 16))
             out[start : start + block.size] = block.reshape(-1)
@@ -239,14 +226,13 @@ class Generator:
         if count and self._waiting is not None:
             out[0], self._waiting, done = self._waiting, None, 1
         missing = count - done
-        if missing:
-            units = self._units64(missing + missing % 2)
-            radius = np.sqrt(-2.0 * libm(math.log1p, -units[1::2]))
-            angle = 2.0 * math.pi * units[0::2]
-            units[0::2], units[1::2] = radius * libm(math.cos, angle), radius * libm(math.sin, angle)
-            out[done:] = units[:missing]
-            if missing % 2:
-                self._waiting = float(units[-1])
+        pairs = self._units64(missing + missing % 2)
+        radius = np.sqrt(-2.0 * libm(math.log1p, -pairs[1::2]))
+        angle = 2.0 * math.pi * pairs[0::2]
+        pairs[0::2], pairs[1::2] = radius * libm(math.cos, angle), radius * libm(math.sin, angle)
+        out[done:] = pairs[:missing]
+        if missing % 2:
+            self._waiting = float(pairs[-1])
         return out
 
     def normal_tensors(self, mean, std):
@@ -304,51 +290,49 @@ class Generator:
         """
         shape, count, kind = _size("random_", shape, dtype)
         smallest, largest = _INTEGERS[kind]
-        low = low.__index__()
-        high = largest + 1 if high is None else high.__index__()
+        low = _whole("randint", "low", low)
+        high = largest + 1 if high is None else _whole("randint", "high", high)
         if low >= high:
             raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
         for name, value in (("from", low), ("to - 1", high - 1)):
             if not smallest <= value <= largest:
                 raise RuntimeError(f"{name} is out of bounds for {kind}: {value} is not in [{smallest}, {largest}]")
         span = high - low
-        if span < _WIDE:
-            values = self._engine.random_raw(count).astype(np.uint32)
-            values %= np.uint32(span)
-        else:
-            values = self._words64(count)
-            if span < 1 << 64:
-                values %= np.uint64(span)
-        values = values.astype(np.int64)
-        if span < 1 << 64:  # all 64 bits: the words are taken as signed numbers
-            values += low
-        return values.astype(kind, copy=False).reshape(shape)
+
+        def one_word(n):
+            words = self._engine.random_raw(n).astype(np.uint32)
+            words -= words // span * span  # faster than NumPy's %
+            return words + np.int64(low)
+
+        def two_words(n):
+            words = self._words64(n)
+            # All 64 bits: the words are taken as signed numbers.
+            return words.view(np.int64) if span == 1 << 64 else (words % span).view(np.int64) + low
+
+        return _in_chunks(count, kind, one_word if span < _WIDE else two_words).reshape(shape)
 
     def random(self, shape, dtype=np.int64):
         """Integers of [0, largest of the dtype], as ``Tensor.random_()`` without bounds draws them."""
         shape, count, kind = _size("random_", shape, dtype)
-        values = self._words64(count) if kind.itemsize == 8 else self._engine.random_raw(count)
-        return (values % np.uint64(_INTEGERS[kind][1] + 1)).astype(kind).reshape(shape)
+        words = self._words64 if kind.itemsize == 8 else self._engine.random_raw
+        span = _INTEGERS[kind][1] + 1
+        return _in_chunks(count, kind, lambda n: words(n) % span).reshape(shape)
 
     def randperm(self, n, dtype=np.int64):
         """A permutation of 0 .. n-1 (Fisher and Yates): the i-th is swapped with one of the ``n - i`` from there on."""
-        if not hasattr(n, "__index__"):
-            raise TypeError(message("randperm", "n", describe(n), "an int"))
-        n, kind = n.__index__(), as_numpy(dtype, "randperm")
+        n, kind = _whole("randperm", "n", n), as_numpy(dtype, "randperm")
         if n < 0:
             raise RuntimeError(message("randperm", "n", str(n), "n >= 0"))
         if kind == np.bool_:
             raise NotImplementedError(message("randperm", "dtype", "bool", "an integer or floating point dtype"))
         if n > _INTEGERS[kind][1] + (kind.kind == "f"):
             raise RuntimeError(message("randperm", "n", str(n), f"a number that {kind} can hold"))
-        if n < 2:
-            return np.arange(n).astype(kind)
-        partners = np.zeros(n, np.int64)
-        words = self._engine.random_raw(n - 1)
-        words %= np.arange(n, 1, -1, dtype=np.uint64)
-        partners[:-1] = words
-        partners += np.arange(n)
-        return shuffle(partners).astype(kind, copy=False)
+        if n >= _MANY:
+            raise NotImplementedError(message("randperm", "n", str(n), f"n < {_MANY}", "permute blocks of that size"))
+        partners = self._engine.random_raw(max(n - 1, 0)).astype(np.int64)
+        partners %= np.arange(n, 1, -1)
+        partners += np.arange(partners.size)
+        return shuffle(partners, n).astype(kind, copy=False)
 
     def bernoulli(self, p, shape=None, dtype=None):
         """1 with probability `p`, else 0; in any dtype (bool: a mask).
@@ -361,13 +345,8 @@ class Generator:
         shape, count, kind = _size("bernoulli_", () if shape is None else shape, dtype)
         if not 0 <= p <= 1:
             raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p:g}")
-        bound = np.uint64(math.ceil(p * 2.0**53))  # u < p exactly where u * 2**53, an integer, is below this
-        out = np.empty(count, kind)
-        for start in range(0, count, _CHUNK):
-            words = self._words64(min(_CHUNK, count - start))
-            words &= _LOW53
-            out[start : start + _CHUNK] = words < bound
-        return out.reshape(shape)
+        bound = math.ceil(p * 2.0**53)  # u < p exactly where u * 2**53, an integer, is below this
+        return _in_chunks(count, kind, lambda n: self._low53(n) < bound).reshape(shape)
 
     def _bernoulli_array(self, p, shape, dtype):
         shape, count, kind = _size("bernoulli_", shape, dtype)
@@ -376,14 +355,15 @@ class Generator:
         if p.size and not (p.min() >= 0 and p.max() <= 1):
             raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got values in [{p.min():g}, {p.max():g}]")
         units = self._units64(count) if p.dtype == np.float64 else self._units32(count)
-        return (units.reshape(shape) < p).astype(kind)
+        return np.asarray(units.reshape(shape) < p).astype(kind)
 
     def geometric(self, p, shape, dtype=None):
         """The number of trials to the first success, 1 included: ``ceil(log(u) / log(1 - p))``; in any dtype."""
         shape, count, kind = _size("geometric_", shape, dtype)
         if not 0 < p < 1:
             raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p:g}")
-        return np.ceil(np.log(self._units64(count)) / math.log(1.0 - p)).astype(kind).reshape(shape)
+        with np.errstate(all="ignore"):  # where the dtype is too small for the number
+            return np.ceil(np.log(self._units64(count)) / math.log(1.0 - p)).astype(kind).reshape(shape)
 
     def multinomial(self, probs, num_samples, replacement=False):
         """Indices drawn with probabilities proportional to `probs`.
@@ -406,10 +386,8 @@ class Generator:
             raise RuntimeError(f"cannot sample n_sample <= 0 samples, got {num_samples}")
         categories = probs.shape[-1]
         if categories == 0 or (num_samples > categories and not replacement):
-            raise RuntimeError(
-                "cannot sample n_sample > prob_dist.size(-1) samples without replacement: "
-                f"got n_sample={num_samples} and {categories} categories"
-            )
+            what = f"n_sample={num_samples} of {categories} categories"
+            raise RuntimeError(f"cannot sample n_sample > prob_dist.size(-1) samples without replacement: got {what}")
         if probs.size:
             if not (probs.min() >= 0 and probs.max() < np.inf):
                 raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
@@ -420,22 +398,37 @@ class Generator:
             units = self._units64(len(rows) * num_samples).reshape(-1, num_samples)
             picks = [look_up(row, u) for row, u in zip(rows, units, strict=True)]
             return np.array(picks, np.int64).reshape(*probs.shape[:-1], num_samples)
-        with np.errstate(divide="ignore", over="ignore"):
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             scores = probs / self.exponential(probs.shape, dtype=probs.dtype)
         if num_samples == 1:
             return scores.argmax(axis=-1, keepdims=True)
         return np.argsort(-scores, axis=-1, kind="stable")[..., :num_samples]
 
 
+def _in_chunks(count, kind, make):
+    """`count` elements of dtype `kind`, of which ``make(n)`` gives the next n."""
+    out = np.empty(count, kind)
+    for start in range(0, count, _CHUNK):
+        out[start : start + _CHUNK] = make(min(_CHUNK, count - start))
+    return out
+
+
+def _whole(op, argument, value, error=TypeError):
+    if not hasattr(value, "__index__"):
+        raise error(message(op, argument, describe(value), "an int"))
+    return value.__index__()
+
+
 def _rounded(values, kind):
-    """float64 values in another dtype; to float16 by way of float32, as PyTorch goes."""
-    return (values.astype(np.float32) if kind == np.float16 else values).astype(kind, copy=False)
+    """`values` in another dtype, infinite where they are too large; to float16 by way of float32, as PyTorch goes."""
+    with np.errstate(over="ignore"):
+        return (values.astype(np.float32) if kind == np.float16 else values).astype(kind, copy=False)
 
 
 def _size(op, shape, dtype):
     """shape as tuple, number of elements, NumPy dtype."""
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
-    if any(n < 0 for n in shape):
+    if min(shape, default=0) < 0:
         raise RuntimeError(f"{op}: Trying to create tensor with negative dimension: {shape_text(shape)}")
     return shape, math.prod(shape), as_numpy(dtype, op)
 
@@ -495,11 +488,9 @@ def fork_rng(devices=None, enabled=True):
 
     `devices` names accelerators in PyTorch and is not used on a CPU; ``enabled=False`` makes the block do nothing.
     """
-    if not enabled:
-        yield
-        return
     state = get_rng_state()
     try:
         yield
     finally:
-        set_rng_state(state)
+        if enabled:
+            set_rng_state(state)

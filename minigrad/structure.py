@@ -136,7 +136,7 @@ class _Encoder:
                 array = value.array
                 if value.requires_grad:
                     said["requires_grad"] = True
-                if any(cls.__name__ == "Parameter" for cls in type(value).__mro__):
+                if type(value) is not Tensor and isinstance(value, _parameter_class()):
                     said["parameter"] = True
             storable(array, path)
             self.number_of[id(value)] = len(self.arrays)
@@ -270,10 +270,14 @@ class _Decoder:
         dtypes.from_numpy_dtype(array.dtype)
         requires_grad = said.get("requires_grad", False)
         if said.get("parameter"):
-            from minigrad.nn.parameter import Parameter  # here, because nothing else that is loaded needs nn
-
-            return Parameter(wrap(array), requires_grad)
+            return _parameter_class()(wrap(array), requires_grad)
         return wrap(array).requires_grad_(requires_grad)
+
+
+def _parameter_class():
+    from minigrad.nn.parameter import Parameter  # here, because nothing else that is saved needs nn
+
+    return Parameter
 
 
 def _dtype(name):

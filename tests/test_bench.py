@@ -376,6 +376,14 @@ def test_a_process_that_has_loaded_numpy_starts_again_once():
         executed({"numpy": np}, environ)
 
 
+def test_heap_is_kept_where_the_c_library_can():
+    said = []
+    glibc = SimpleNamespace(mallopt=lambda parameter, value: said.append(parameter) or 1)
+    assert environment.keep_heap(glibc)
+    assert said == [-1, -3]
+    assert not environment.keep_heap(SimpleNamespace())
+
+
 def test_rows_have_names_of_their_own_and_a_family():
     names = [row.name for row in all_rows()]
     assert len(set(names)) == len(names)

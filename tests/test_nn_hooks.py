@@ -185,7 +185,7 @@ class TestBackward:
 
         assert same_in_both(story)[-1] == ([36.0], [17.0])
 
-    def test_an_input_without_gradient_is_none(self):
+    def test_tensors_that_need_no_gradient_get_zeros_and_outputs_not_used_none(self):
         def story(m, log):
             net = two_in_two_out(m)
             net.register_full_backward_hook(lambda mod, gi, go: log.append((plain(gi), plain(go))))
@@ -198,7 +198,7 @@ class TestBackward:
         def story(m, log):
             net = doubler(m)
             net.register_full_backward_pre_hook(lambda mod, go: (go[0] * 10,))
-            net.register_full_backward_hook(lambda mod, gi, go: gi[0] + 1)
+            net.register_full_backward_hook(lambda mod, gi, go: (gi[0] + 1,))
             net.register_full_backward_hook(lambda mod, gi, go: log.append((plain(gi), plain(go))))
             x = m.ones(2, requires_grad=True)
             net(x).sum().backward()
@@ -220,6 +220,7 @@ class TestBackward:
 
         same_in_both(story)
 
+    @pytest.mark.filterwarnings("ignore:Full backward hook is firing:UserWarning")  # torch's
     def test_no_input_requires_grad(self):
         def story(m, log):
             net = m.nn.Linear(1, 1)
@@ -241,7 +242,7 @@ class TestBackward:
         net(minigrad.ones(1))
         assert log == []
 
-    def test_the_gradient_reaches_the_input_past_the_output(self):
+    def test_a_gradient_that_reaches_the_input_past_the_output_runs_no_hook(self):
         def story(m, log):
             class Leak(m.nn.Module):
                 def forward(self, x):
@@ -250,10 +251,10 @@ class TestBackward:
 
             net = Leak()
             net.register_full_backward_hook(lambda *_: log.append("hook"))
-            net(m.ones(1, requires_grad=True))
-            with pytest.raises(RuntimeError) as error:
-                net.leaked.sum().backward()
-            log.append(str(error.value))
+            x = m.ones(1, requires_grad=True)
+            net(x)
+            net.leaked.sum().backward()
+            log.append(plain(x.grad))
 
         same_in_both(story)
 

@@ -146,7 +146,7 @@ class TestListings:
             wrong(TorchNet())
         with pytest.raises(theirs.type) as mine:
             wrong(Net())
-        assert str(mine.value) == str(theirs.value)
+        assert str(mine.value) == str(theirs.value).replace("TorchNet", "Net")
 
 
 class TestAttributes:
@@ -273,7 +273,9 @@ class TestAttributes:
             wrong(torch, torch.nn, TorchNet())
         with pytest.raises(theirs.type) as mine:
             wrong(minigrad, nn, Net())
-        expected = str(theirs.value).replace("TorchNet", "Net").strip("'\"")
+        expected = (
+            str(theirs.value).replace("TorchNet", "Net").replace("torch.nn.modules", "minigrad.nn.modules").strip("'\"")
+        )
         assert str(mine.value).strip("'\"").startswith(expected)
 
     def test_parameters_are_leaves(self):

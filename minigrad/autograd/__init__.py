@@ -1,0 +1,35 @@
+"""Automatic differentiation: recording (`door`), the graph (`node`), the walk (`engine`), and the user's names.
+
+Importing this package only reaches the modes; the rest is loaded with minigrad itself.
+"""
+
+import importlib
+
+from minigrad.autograd.modes import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+
+__all__ = [
+    "Function", "GradcheckError", "Variable", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck",
+    "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled",
+]  # fmt: skip
+
+_HOME = {
+    "Function": "function", "backward": "engine", "grad": "engine", "gradcheck": "gradcheck",
+    "gradgradcheck": "gradcheck", "GradcheckError": "gradcheck", "Variable": "function",
+}  # fmt: skip
+
+
+def __getattr__(name):
+    if name not in _HOME:
+        raise AttributeError(f"module 'minigrad.autograd' has no attribute {name!r}")
+    module = importlib.import_module("minigrad.autograd." + _HOME[name])
+    for known, home in _HOME.items():  # after this `autograd.gradcheck` is the function, not the module it is in
+        if home == _HOME[name]:
+            globals()[known] = getattr(module, known)
+    return globals()[name]

@@ -86,7 +86,7 @@ def _walk_arrays(order, pending, retain, wanted, accumulate):
             if op is PICK:
                 _put(pending, node, g)
                 continue
-            g = [np.zeros(s, _dtype_of(g)) if k is None else k for k, s in zip(g, node.shape, strict=True)]
+            g = _materialized(node, g, np.zeros)
         grads = op.run(node, g)
         if node.meta is not None:
             grads = fit(grads, node, "run")
@@ -108,7 +108,7 @@ def _walk_arrays(order, pending, retain, wanted, accumulate):
 
 
 def _walk_tensors(order, pending, retain, wanted, accumulate):
-    add, zeros = TENSORS["add"], TENSORS["zeros_of"]
+    add = TENSORS["add"]
     while order:
         node = order.pop()
         g = pending.pop(node, None)
@@ -128,7 +128,7 @@ def _walk_tensors(order, pending, retain, wanted, accumulate):
             _put(pending, node, g)
             continue
         if op.multi:
-            g = [zeros(s, _dtype_of(g)) if k is None else k for k, s in zip(g, node.shape, strict=True)]
+            g = _materialized(node, g, TENSORS["zeros_of"])
         for parent, new in zip(node.parents, fit(op.rule(node, g), node, "rule"), strict=True):
             if parent is not None and new is not None:
                 old = pending.get(parent)
@@ -144,9 +144,15 @@ def _put(pending, node, g):
     grads[node.attrs] = g if grads[node.attrs] is None else grads[node.attrs] + g
 
 
-def _dtype_of(grads):
+def _materialized(node, grads, zeros):
+    """Zeros for the outputs of a node that were not used, unless its Function asked for None."""
+    if not getattr(node.saved and node.saved[0], "_materialize", True):
+        return grads
     given = next(g for g in grads if g is not None)
-    return given.array.dtype if isinstance(given, Tensor) else given.dtype
+    dtype = given.array.dtype if isinstance(given, Tensor) else given.dtype
+    return [zeros(shape, dtype) if g is None else g for g, shape in zip(grads, node.shape, strict=True)]
+
+
 
 
 def _same(x):

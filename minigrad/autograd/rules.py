@@ -60,7 +60,7 @@ def program_source(op, kind):
     lines = ["def program(n, g):"]
     if op.saved:
         lines += ["    if n.saved is None:", "        raise freed()", f"    {', '.join(op.saved)}, = n.saved"]
-    if not op.variadic and len(op.inputs) + len(op.saved) > 1:
+    if not op.variadic and (len(op.inputs) > 1 or kind == "rule"):
         lines.append(f"    {', '.join('p_' + i for i in op.inputs)}, = n.parents")
     if op.attrs:
         lines.append(f"    {', '.join(op.attrs)}, = n.attrs")

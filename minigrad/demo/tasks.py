@@ -28,8 +28,8 @@ class Task:
 
 def digits(seed: int) -> Task:
     """1,797 real scans of handwritten digits, 8×8, and a CNN of two convolutions."""
-    x, y = load_digits()
-    train, test_x, test_y = split(x.unsqueeze(1) / 16, y, tests=360, seed=seed)
+    data = load_digits()
+    train, test_x, test_y = split(data.data.unsqueeze(1) / 16, data.target, tests=360, seed=seed)
     manual_seed(seed)
     model = nn.Sequential(
         nn.Conv2d(1, 16, kernel_size=3, padding=1),
@@ -48,7 +48,7 @@ def digits(seed: int) -> Task:
         name="digits",
         subject="handwritten digits",
         source="UCI, Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, 1998), CC BY 4.0",
-        labels=[str(digit) for digit in range(10)],
+        labels=data.target_names,
         train=train,
         test_x=test_x,
         test_y=test_y,
@@ -63,8 +63,8 @@ def digits(seed: int) -> Task:
 
 def iris(seed: int) -> Task:
     """150 flowers, four measures each, three species, and two linear layers."""
-    x, y = load_iris()
-    train, test_x, test_y = split(x, y, tests=30, seed=seed)
+    data = load_iris()
+    train, test_x, test_y = split(*data, tests=30, seed=seed)
     known = stack([row for row, _ in train])
     mean, std = known.mean(dim=0), known.std(dim=0)  # of the training rows only: the test set stays unseen
     train = [((row - mean) / std, species) for row, species in train]
@@ -74,7 +74,7 @@ def iris(seed: int) -> Task:
         name="iris",
         subject="iris flowers",
         source="UCI, Iris (Fisher, 1936), CC BY 4.0",
-        labels=["setosa", "versicolor", "virginica"],
+        labels=data.target_names,
         train=train,
         test_x=(test_x - mean) / std,
         test_y=test_y,

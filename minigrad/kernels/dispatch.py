@@ -10,8 +10,9 @@
     def row_max(x, start, stop): ...
 
 Which of the two answers is a matter of the backend: "numpy" always the twin, "numba" always the numba one if there is
-one, "auto" (the default) numba unless the twin's author said when it does not pay (`when=`). Nothing here imports
-numba before something has to be compiled, and every compilation is kept on disk (`cache.py`).
+one, "auto" (the default) numba unless the twin's author said when it does not pay (`when=`). The environment variable
+MINIGRAD_BACKEND sets it for a whole program. Nothing here imports numba before something has to be compiled, and every
+compilation is kept on disk (`cache.py`).
 
 How a call stays cheap: `__call__` is a *slot* of the instance, not a method of the class. Python finds the slot on the
 type and calls what this kernel has put there, so once a kernel knows its function, calling the kernel is calling that
@@ -34,7 +35,9 @@ FASTMATH = frozenset({"contract", "nsz", "arcp", "reassoc"})
 KERNELS = {}
 
 _lock = threading.RLock()
-_state = {"backend": "auto", "threads": 1}
+_state = {"backend": os.environ.get("MINIGRAD_BACKEND", "auto"), "threads": 1}
+if _state["backend"] not in BACKENDS:
+    raise ValueError(f"MINIGRAD_BACKEND: expected 'numpy', 'numba' or 'auto', but got {_state['backend']!r}")
 _watchers = []
 _parallel = []
 _building = []  # the Jits whose names are being resolved, outermost first

@@ -14,6 +14,7 @@ formula becomes machine code that runs over whole arrays:
 Before this: `dispatch.py`, `vecmath.py`. After it: the registry, which compiles what an op's block declares.
 """
 
+import dis
 import threading
 import types
 
@@ -23,6 +24,9 @@ from minigrad.kernels.cache import DiskCache, referenced_names
 from minigrad.kernels.vecmath import JIT, SCALAR_CALLS, typed
 
 BLOCK = 512  # numbers per pass where an operand must be gathered first; a few KB, well inside the first-level cache
+
+# Before Python 3.11 an operator had an instruction of its own.
+OPERATORS = {"BINARY_POWER": "**", "BINARY_MODULO": "%", "BINARY_FLOOR_DIVIDE": "//"}
 
 _lock = threading.RLock()
 _made = {}
@@ -55,10 +59,11 @@ def compile_ufunc(function, nin, dtype, names=None, nout_dtype=None):
             f"but got {[t.name for t in dtypes]}"
         )
     kinds = (*dtypes, np.dtype(literal if nout_dtype is None else nout_dtype))
-    key = (function, id(names), kinds)
+    used = _used(function, names)
+    key = (function, kinds, tuple((name, id(value)) for name, value in used.items()))
     with _lock:
         if key not in _made:
-            _made[key] = _compile(function, literal, kinds, names), names  # names too: its id stays taken
+            _made[key] = _compile(function, literal, kinds, names), used  # `used` too: its ids stay taken
         return _made[key][0]
 
 
@@ -85,25 +90,40 @@ def lazy(function, nin, dtype, names=None, on_ready=None, nout_dtype=None):
 
 
 def scalar_calls(function, names=None):
-    """The functions a formula uses, through the formulas it calls too, that have no vector code here.
+    """The functions a formula uses, itself or in the formulas it calls, that have no vector code here.
 
-    With such a function (`sin`, `pow`, ...) the ufunc computes one number at a time, and the formula on arrays, with
-    NumPy's own `sin`, is the faster one for more than a few numbers.
+    With such a function (`sin`, `pow`, `%`, ...) the ufunc computes one number at a time, and the formula on arrays,
+    with NumPy's own `sin`, is the faster one for more than a few numbers.
 
     Returns:
         frozenset[str]: a part of `vecmath.SCALAR_CALLS`; empty if the ufunc will be vector code.
     """
-    names, found, seen, waiting = names or {}, set(), set(), [function]
+    used = _used(function, names)
+    formulas = [function, *(value for value in used.values() if isinstance(value, types.FunctionType))]
+    found = {name for formula in formulas for name in formula.__code__.co_names} | set(used)
+    for formula in formulas:
+        former = None
+        for instruction in dis.get_instructions(formula.__code__):
+            sign = OPERATORS.get(instruction.opname, instruction.argrepr)
+            if sign in ("%", "//") or (sign == "**" and former.opname != "LOAD_CONST"):
+                found.add("pow" if sign == "**" else "fmod")
+            former = instruction
+    return frozenset(found & SCALAR_CALLS)
+
+
+def _used(function, names):
+    """What the names of a formula, and of the formulas it calls, stand for; those of `JIT` left out."""
+    names, used, waiting = names or {}, {}, [function]
     while waiting:
         formula = waiting.pop()
-        seen.add(formula)
-        for name in (*referenced_names(formula.__code__), *formula.__code__.co_names):
-            called = names.get(name, formula.__globals__.get(name))
-            if name in SCALAR_CALLS:
-                found.add(name)
-            elif name not in JIT[np.float64] and isinstance(called, types.FunctionType) and called not in seen:
-                waiting.append(called)
-    return frozenset(found)
+        cells = zip(formula.__code__.co_freevars, formula.__closure__ or ())
+        found = {name: cell.cell_contents for name, cell in cells}
+        for name in referenced_names(formula.__code__):
+            if name not in JIT[np.float64]:
+                found[name] = names.get(name, formula.__globals__.get(name))
+        waiting += [v for name, v in found.items() if name not in used and isinstance(v, types.FunctionType)]
+        used = found | used
+    return used
 
 
 def _compile(function, literal, kinds, names):

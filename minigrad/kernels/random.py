@@ -157,28 +157,30 @@ def box_muller(uniforms, mean, std):
 
 
 def _swaps(size):
-    return (np.random.default_rng(0).integers(0, np.arange(max(size, 1), 0, -1)) + np.arange(max(size, 1)),)
+    n = max(size, 1)
+    return np.random.default_rng(0).integers(0, np.arange(n, 1, -1)) + np.arange(n - 1), n
 
 
 @kernel(samples=_swaps)
-def shuffle(partners):
+def shuffle(partners, n):
     """The permutation that Fisher and Yates' swaps make of 0 .. n-1: element i with ``partners[i]``, in order.
 
     Args:
-        partners (ndarray): int64 of shape (n,), ``i <= partners[i] < n``.
+        partners (ndarray): int64 of shape (n - 1,), ``i <= partners[i] < n`` (the last element has no choice left).
+        n (int): length of the permutation.
 
     Returns:
         ndarray: int64 of shape (n,).
     """
-    order = list(range(len(partners)))  # lists: item access is three times faster than an array's
+    order = list(range(n))  # lists: item access is three times faster than an array's
     for i, j in enumerate(partners.tolist()):
         order[i], order[j] = order[j], order[i]
     return np.array(order, np.int64)
 
 
-@shuffle.numba(when=lambda partners: _pays(partners.size))
-def shuffle(partners):
-    order = np.arange(partners.size)
+@shuffle.numba(when=lambda partners, n: _pays(n))
+def shuffle(partners, n):
+    order = np.arange(n)
     for i in range(partners.size):
         j = partners[i]
         order[i], order[j] = order[j], order[i]

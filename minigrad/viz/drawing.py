@@ -48,7 +48,7 @@ def draw(
     direction  ``"LR"`` from left to right, ``"TB"`` from top to bottom; None: from left to right unless that gets wide
     max_nodes  how many operations and leaves are drawn one by one. A larger graph is folded: its first and last
                operations stay, the rest becomes one box that counts them, and `Drawing.note` says so. None: all up to
-               300, and of larger graphs about 48
+               300, and of larger graphs about 32
 
     Raises TypeError for an `x` or `params` of another kind, ValueError for another `direction` or `max_nodes` below 12.
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 __all__ = ["Plan", "counted", "make_plan", "pattern", "period"]
 
 WHOLE = 300  # nodes drawn one by one if the user says nothing
-READABLE = 48  # nodes kept of a graph larger than that: a folded drawing should fit on a page
+READABLE = 32  # nodes kept of a graph larger than that: a folded drawing should fit on a page
+FEW_LEAVES = 12  # leaves kept of such a graph
 MOST_GROUPS = 4
 LONGEST_PATTERN = 6
 
@@ -37,9 +38,11 @@ def make_plan(reading, max_nodes) -> Plan:
     order = reading.order
     if len(order) <= (WHOLE if max_nodes is None else max_nodes):
         return Plan()
-    limit = READABLE if max_nodes is None else max_nodes
-    leaves = [node for node in order if reading.is_leaf(node)]
+    readable = max_nodes is None
+    limit = READABLE if readable else max_nodes
     operations = [node for node in order if not reading.is_leaf(node)]
+    used = [parent for node in operations for parent in reading.parents(node) if reading.is_leaf(parent)]
+    leaves = list(dict.fromkeys([*used, *(node for node in order if reading.is_leaf(node))]))  # in order of use
     room = limit - MOST_GROUPS - 1
     for_leaves = min(len(leaves), room // 2)
     for_operations = room - for_leaves
@@ -47,9 +50,10 @@ def make_plan(reading, max_nodes) -> Plan:
         kept, groups = operations, []
         for_leaves = limit - 1 - len(operations)
     else:
-        kept, middle = _ends(operations, reading, for_operations, shrink=max_nodes is None)
+        kept, middle = _ends(operations, reading, for_operations, shrink=readable)
         groups = _connected(middle, reading)
-    return Plan(groups, _leaves_to_fold(leaves, kept, reading, for_leaves))
+    for_leaves = min(for_leaves, FEW_LEAVES) if readable else for_leaves
+    return Plan(groups, _leaves_to_fold(leaves, kept, reading, for_leaves, shrink=readable))
 
 
 def _ends(operations, reading, room, shrink):
@@ -90,13 +94,16 @@ def _connected(nodes, reading):
     return list(groups.values()) if len(groups) <= MOST_GROUPS else [nodes]
 
 
-def _leaves_to_fold(leaves, kept, reading, room):
-    """All leaves but the first `room`, those of the kept operations and the named ones first."""
+def _leaves_to_fold(leaves, kept, reading, room, shrink):
+    """All leaves but the first `room`, those of the kept operations and the named ones first.
+
+    If not all have room, those that only folded operations use are all folded (`shrink`).
+    """
     if len(leaves) <= room:
         return []
     shown = {parent for node in kept for parent in reading.parents(node)}
     ranked = sorted(leaves, key=lambda leaf: (leaf not in shown, not reading.name(leaf)))
-    chosen = set(ranked[: max(0, room)])
+    chosen = {leaf for leaf in ranked[: max(0, room)] if leaf in shown or not shrink}
     rest = [leaf for leaf in leaves if leaf not in chosen]
     return rest if len(rest) > 1 else []
 

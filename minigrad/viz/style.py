@@ -108,7 +108,7 @@ def row_width(box, label, text) -> float:
     """The width of one line under the title."""
     if not label:
         return width(text, OP_ROW if box.kind == OP else ROW)
-    return label_width(box) + GAP + width(text, ROW)
+    return label_width(box) + GAP + width(text, ROW, bold=True)  # gradients are written bold
 
 
 def box_size(box) -> tuple[float, float]:

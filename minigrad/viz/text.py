@@ -63,7 +63,7 @@ def compact(value) -> str:
         return ":".join("" if v is None else str(v) for v in (value.start, value.stop)) + step
     if isinstance(value, tuple | list):
         items = [compact(v) for v in value]
-        if len(items) > 1 and len(set(items)) == 1 and items[0].lstrip("-").isdigit():
+        if len(set(items)) == 1 and items[0].lstrip("-").isdigit():
             return items[0]
         return "(" + ", ".join(items) + ")"
     if hasattr(value, "shape") and hasattr(value, "dtype"):

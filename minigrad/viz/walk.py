@@ -82,8 +82,8 @@ class _Builder:
         folded, total = self.plan.folded, len(self.reading.order)
         notes = []
         if lone:
-            which = "No history" if drawn == 1 else f"{lone} of the {drawn} tensors have no history"
-            notes.append(f"{which}: nothing that led to it requires grad, or it was computed under no_grad().")
+            which = "No history" if lone == drawn else f"No history of {lone} of the {drawn} tensors"
+            notes.append(f"{which}: nothing that led there requires grad, or it was computed under no_grad().")
         if folded:
             notes.append(f"{total:,} nodes are too many to read: {folded:,} of them are folded.")
             notes.append(f"draw(..., max_nodes={total}) shows them all.")
@@ -226,7 +226,7 @@ class _Builder:
     def group_box(self, k):
         group = self.plan.groups[k]
         if group[0] not in self.sources:
-            labels = [self.reading.label(node) for node in group if not self.reading.is_pick(node)]
+            labels = [self.reading.full_name(node) for node in group if not self.reading.is_pick(node)]
             rows = [("", pattern(labels) or counted(labels))]
             tip = f"{len(labels):,} operations: {counted(labels)}"
             box = self.graph.add(FOLD, f"… {len(labels):,} operations", rows, tip)

@@ -28,18 +28,20 @@ def check_iterable(value, what):
 
 
 def pairs_of(items, what):
-    """(key, value) pairs from a dict or an iterable of pairs."""
+    """(key, value) pairs from a dict or an iterable of pairs, for the `update` of a `what`."""
     if not isinstance(items, Iterable):
-        raise TypeError(f"{what} should be called with an iterable of key/value pairs, but got {type(items).__name__}")
+        raise TypeError(
+            f"{what}.update should be called with an iterable of key/value pairs, but got {type(items).__name__}"
+        )
     if isinstance(items, Mapping | ModuleDict | ParameterDict):
         return list(items.items())
     pairs = list(items)
     for number, pair in enumerate(pairs):
         if not isinstance(pair, Iterable):
-            raise TypeError(f"{what} sequence element #{number} should be Iterable; is {type(pair).__name__}")
+            raise TypeError(f"{what} update sequence element #{number} should be Iterable; is {type(pair).__name__}")
         pairs[number] = pair = tuple(pair)
         if len(pair) != 2:
-            raise ValueError(f"{what} sequence element #{number} has length {len(pair)}; 2 is required")
+            raise ValueError(f"{what} update sequence element #{number} has length {len(pair)}; 2 is required")
     return pairs
 
 
@@ -263,7 +265,7 @@ class ModuleDict(Module):
 
     def update(self, modules) -> None:
         """Add or replace modules from a dict or from pairs."""
-        for key, module in pairs_of(modules, "ModuleDict.update"):
+        for key, module in pairs_of(modules, "ModuleDict"):
             self[key] = module
 
 
@@ -344,8 +346,8 @@ class ParameterDict(Module):
             self.update(parameters)
 
     def __getitem__(self, key):
-        if key not in self._keys:
-            raise KeyError(key)
+        if key not in self._keys:  # PyTorch's type, for what a dict would call a KeyError
+            raise AttributeError(f"'{self._get_name()}' object has no attribute '{key}'")
         return getattr(self, key)
 
     def __setitem__(self, key, value):
@@ -404,7 +406,7 @@ class ParameterDict(Module):
 
     def update(self, parameters) -> None:
         """Add or replace values from a dict or from pairs."""
-        pairs = pairs_of(parameters, "ParameterDict.update")
+        pairs = pairs_of(parameters, "ParameterDict")
         if type(parameters) is dict:  # PyTorch sorts these
             pairs.sort(key=lambda pair: pair[0])
         for key, value in pairs:

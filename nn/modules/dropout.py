@@ -42,7 +42,7 @@ class Dropout2d(_Dropout):
     """Zeroes whole planes with probability `p` and scales the others by ``1 / (1 - p)``.
 
     Neighbouring pixels are alike, so zeroing single ones would take away little. Only in training mode.
-    Input and output ``(N, C, H, W)`` or ``(C, H, W)``.
+    Input and output ``(N, C, H, W)`` or ``(N, C, L)``.
 
     Args:
         p (float): the probability of a plane to be zeroed, 0 to 1.

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
+import minigrad
 from minigrad.autograd import Function
 from minigrad.autograd.node import Handle
 from minigrad.tensor import Tensor
@@ -107,6 +108,7 @@ class Boundary(Function):
     @staticmethod
     def forward(ctx, notify, *tensors):
         ctx.notify = notify
+        ctx.set_materialize_grads(False)  # None says that no gradient came
         return tuple(tensor.view_as(tensor) for tensor in tensors)
 
     @staticmethod
@@ -122,6 +124,7 @@ class Passage:
         self.grad_output = None
         self.inputs = self.outputs = 0  # how many there are
         self.marked_inputs = self.marked_outputs = ()  # the positions of those that require grad
+        self.blanks = {}  # shape and dtype of the inputs that are tensors, by position
 
     @classmethod
     def of(cls, module):
@@ -133,6 +136,7 @@ class Passage:
     def enter(self, args):
         """The arguments, with those that require grad behind a boundary."""
         self.inputs = len(args)
+        self.blanks = {i: (arg.shape, arg.dtype) for i, arg in enumerate(args) if isinstance(arg, Tensor)}
         args, self.marked_inputs = self._mark(args, self._input_grads)
         return args
 
@@ -177,13 +181,13 @@ class Passage:
         return [self.grad_output[i] for i in self.marked_outputs]
 
     def _input_grads(self, grads):
-        if self.grad_output is None:
-            raise RuntimeError(
-                "Module backward hook for grad_input is called before the grad_output one. This happens because the "
-                "gradient in your nn.Module flows to the Module's input without passing through the Module's output. "
-                "Make sure that the output depends on the input and that the loss is computed based on the output."
-            )
-        grad_input = spread(grads, self.marked_inputs, self.inputs)
+        if self.grad_output is None:  # it came past the output, as in the backward of a backward: not this passage
+            return grads
+        grad_input = list(spread(grads, self.marked_inputs, self.inputs))
+        for i, (shape, dtype) in self.blanks.items():
+            if grad_input[i] is None:  # as in PyTorch, every tensor has a gradient, if only zeros
+                grad_input[i] = minigrad.zeros(shape, dtype=dtype)
+        grad_input = tuple(grad_input)
         for hook in self.hooks:
             changed = hook(self.module, grad_input, self.grad_output)
             if changed is not None:
@@ -256,7 +260,7 @@ class Hookable:
     def register_full_backward_hook(self, hook, prepend: bool = False) -> Handle:
         """Call ``hook(module, grad_input, grad_output)`` when the gradients of the module's inputs are known.
 
-        Both are tuples, None where there is no gradient (keyword arguments are not in them). The hook may return
+        Both are tuples over the positional arguments and the outputs, None for what is no tensor. The hook may return
         another `grad_input`, which goes on instead. (PyTorch: torch.nn.Module.register_full_backward_hook)
         """
         return add_hook(self._hooks, "backward", Hook(hook), prepend)

@@ -127,7 +127,7 @@ class Module(Attributes, Hookable, Stateful):
         seen = set()
         modules = self.named_modules(None, prefix, remove_duplicate) if recurse else [(prefix, self)]
         for path, module in modules:
-            for name in module.__dict__[table]:
+            for name in getattr(module, table):
                 member = module.__dict__[name]
                 if member is None or id(member) in seen:
                     continue

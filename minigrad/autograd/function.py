@@ -1,0 +1,227 @@
+"""`Function`: an operation of the user's own, with its forward and its backward written by hand.
+
+It is recorded as any op is, by a node whose op is made from the class.  Forward runs without recording; backward runs on
+tensors, and is itself recorded when create_graph asks for it.  The node keeps the context, the context keeps what was
+saved, and neither keeps the outputs: a saved output is held by its array, so that no cycle arises.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+from minigrad.autograd.inplace import check_writable, rebase
+from minigrad.autograd.modes import is_grad_enabled, no_grad
+from minigrad.autograd.node import FREED, PICK, bump, new_version, node_of, record
+from minigrad.autograd.rules import stale
+from minigrad.errors import shape_text
+from minigrad.tensor import Tensor, wrap
+
+__all__ = ["Function", "Variable"]
+
+
+class Saved(NamedTuple):
+    """A tensor kept for backward: its memory, its history, its version, and which output it was (None: an input)."""
+
+    array: np.ndarray
+    node: object
+    version: object
+    output: int | None
+
+
+class FunctionCtx:
+    """What forward leaves for backward: `save_for_backward`, attributes of any name, and remarks on the outputs."""
+
+    def __init__(self, inputs):
+        self._tensors, self._dirty, self._constant, self._materialize = (), (), (), True
+        self._saved = None  # set when the node is made: the tensors as `Saved`
+        self._node = None  # set while backward runs
+        self._shapes = {k: x._shape for k, x in enumerate(inputs) if isinstance(x, Tensor)}
+        self._count = len(inputs)
+        self.needs_input_grad = (False,) * len(inputs)
+
+    def save_for_backward(self, *tensors):
+        """Keep tensors (or None) for backward, where they are `ctx.saved_tensors`."""
+        for tensor in tensors:
+            if not (tensor is None or isinstance(tensor, Tensor)):
+                raise TypeError(f"save_for_backward can only save variables, but argument is of type {type(tensor).__name__}")
+        self._tensors = tensors
+
+    def mark_dirty(self, *tensors):
+        """Say which inputs forward wrote to in place; they must be returned."""
+        self._dirty = tensors
+
+    def mark_non_differentiable(self, *tensors):
+        """Say which outputs have no gradient (they are made not to require grad)."""
+        self._constant = tensors
+
+    def set_materialize_grads(self, value):
+        """Whether backward gets zeros (True, the default) or None for outputs that were not used."""
+        self._materialize = bool(value)
+
+    @property
+    def saved_tensors(self):
+        """What `save_for_backward` kept, each with the history it had. RuntimeError once freed or written to since."""
+        if self._saved is None:
+            return self._tensors
+        node = self._node
+        if node is None or node.saved is None:
+            raise RuntimeError(FREED)
+        return tuple([None if saved is None else _unpacked(saved, node) for saved in self._saved])
+
+    def _keep(self, outputs):
+        """Turn the saved tensors into `Saved`, now that the outputs are known."""
+        places = {id(output): k for k, output in enumerate(outputs)}
+        self._saved = tuple([None if t is None else _packed(t, places.get(id(t))) for t in self._tensors])
+        self._tensors = self._dirty = self._constant = ()
+
+
+def _packed(tensor, output):
+    if output is not None and node_of(tensor) is None:
+        return Saved(tensor.array, None, tensor.vc or new_version(tensor), output)
+    return Saved(tensor.array, node_of(tensor), tensor.vc or new_version(tensor), None)
+
+
+def _unpacked(saved, node):
+    if saved.version.time > node.seq:
+        stale(node, saved.version, "a tensor")
+    tensor = wrap(saved.array)
+    tensor.vc, tensor.node = saved.version, saved.node
+    if saved.output is not None:
+        tensor.node = record(PICK, (node,), (), tensor._shape, saved.output) if node.op.multi else node
+    return tensor
+
+
+class FunctionOp:
+    """The op of a `Function` class, as nodes need one. `several`: forward returned a tuple, and outputs are picked."""
+
+    attrs = inputs = ()
+    saved = ("context",)
+    saves_output = saves_first = pointwise = fresh = False
+
+    def __init__(self, function, several):
+        self.name = self.label = function.__name__
+        self.label_backward = function.__name__ + "Backward"
+        self.function, self.rare, self.multi = function, several, several
+
+    def run(self, node, g):
+        grads = [x if x is None else wrap(np.asarray(x)) for x in g] if self.multi else wrap(np.asarray(g))
+        return [None if x is None else x.array for x in self.rule(node, grads)]
+
+    def rule(self, node, g):
+        if node.saved is None:
+            raise RuntimeError(FREED)
+        (context,) = node.saved
+        context._node = node
+        try:
+            result = self.function.backward(context, *(g if self.multi else [g]))
+        finally:
+            context._node = None
+        result = result if isinstance(result, tuple) else (result,)
+        if len(result) < context._count or any(extra is not None for extra in result[context._count :]):
+            raise RuntimeError(
+                f"function {self.label_backward} returned an incorrect number of gradients (expected {context._count}, "
+                f"got {len(result)}): give one for each argument of forward, None for those that are not tensors"
+            )
+        return [self._checked(result[k], k, shape) for k, shape in context._shapes.items()]
+
+    def _checked(self, grad, position, shape):
+        if grad is not None and not isinstance(grad, Tensor):
+            raise TypeError(f"{self.label_backward}: expected Variable or None (got {type(grad).__name__})")
+        if grad is not None and grad._shape != shape:
+            raise RuntimeError(
+                f"Function {self.label_backward} returned an invalid gradient at index {position} - got "
+                f"{shape_text(grad._shape)} but expected shape compatible with {shape_text(shape)}"
+            )
+        return grad
+
+
+_op_of = functools.lru_cache(maxsize=None)(FunctionOp)
+
+
+class Function:
+    """A differentiable operation of your own: subclass, write two static methods, call `apply`.
+
+        class Cube(Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.save_for_backward(x)
+                return x ** 3
+            @staticmethod
+            def backward(ctx, grad_output):          # one gradient per argument of forward
+                x, = ctx.saved_tensors
+                return grad_output * 3 * x ** 2
+        y = Cube.apply(x)
+
+    ``forward(x)`` without ctx together with ``setup_context(ctx, inputs, output)`` works as well.
+    (PyTorch: torch.autograd.Function)
+    """
+
+    def __init__(self):
+        raise RuntimeError(f"Legacy autograd function object was called: use {type(self).__name__}.apply(...)")
+
+    @staticmethod
+    def forward(*args, **kwargs):
+        """Compute the result from tensors and other values; the first argument is ctx unless setup_context is given."""
+        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        """Save what backward needs, if forward does not take ctx."""
+        raise NotImplementedError("setup_context is not implemented.")
+
+    @staticmethod
+    def backward(ctx, *grad_outputs):
+        """The gradient of each argument of forward, from those of its outputs."""
+        raise NotImplementedError("You must implement the backward function for your custom autograd.Function.")
+
+    @classmethod
+    def apply(cls, *args):
+        """Run forward, recorded if an input requires grad."""
+        nodes = tuple([node_of(arg) for arg in args if isinstance(arg, Tensor)])
+        context = FunctionCtx(args)
+        recording = is_grad_enabled() and any(node is not None for node in nodes)
+        if recording:
+            context.needs_input_grad = tuple([isinstance(a, Tensor) and node_of(a) is not None for a in args])
+        with no_grad():
+            if cls.setup_context is not Function.setup_context:
+                result = cls.forward(*args)
+                cls.setup_context(context, args, result)
+            else:
+                result = cls.forward(context, *args)
+        if not recording:
+            return result
+        outputs = cls._recorded(context, args, nodes, result if isinstance(result, tuple) else (result,))
+        return outputs if isinstance(result, tuple) else outputs[0]
+
+    @classmethod
+    def _recorded(cls, context, args, nodes, outputs):
+        """The outputs with their history."""
+        several, constant, dirty = len(outputs) > 1, context._constant, context._dirty
+        shapes = tuple([o._shape if isinstance(o, Tensor) else () for o in outputs])
+        node = record(_op_of(cls, several), nodes, (context,), shapes if several else shapes[0])
+        context._keep(outputs)  # before the outputs get their history: a saved output is told by having none
+        made = []
+        for k, output in enumerate(outputs):
+            if isinstance(output, Tensor) and output.array.dtype.kind == "f" and not _among(output, constant):
+                mine = record(PICK, (node,), (), output._shape, k) if several else node
+                if _among(output, dirty):
+                    check_writable(output)
+                    bump(output, cls.__name__)
+                    rebase(output, mine)
+                else:
+                    output = wrap(output.array) if _among(output, args) else output
+                    output.node = mine
+            made.append(output)
+        return tuple(made)
+
+
+def _among(tensor, tensors):
+    return any(tensor is other for other in tensors)
+
+
+def Variable(data, requires_grad=False, volatile=None):
+    """Variable(data, requires_grad=False) -> Tensor: the tensor itself; kept for old programs. (torch.autograd.Variable)"""
+    return data.requires_grad_() if requires_grad else data

