@@ -138,9 +138,14 @@ def positional(function):
     return names[:split], names[split:], given
 
 
+RESERVED = {"n", "out", "owner", "v", "x", "y", "z"}  # locals of the generated functions
+
+
 def _read_signature(cls, function):
     cls.inputs, cls.attrs, cls.attr_defaults = positional(function)
-    cls.takes_inputs = len(cls.inputs)
+    taken = RESERVED & {*cls.inputs, *cls.attrs, *cls.aux}
+    if taken:
+        raise TypeError(f"op {cls.name}: {sorted(taken)} cannot be names of inputs, outputs or attributes; rename them")
 
 
 def _read_rules(cls, body):

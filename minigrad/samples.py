@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Sample", "S", "binary", "of", "unary"]
+import numpy as np
+
+__all__ = ["Constant", "S", "Sample", "binary", "constant", "of", "tensors", "unary"]
 
 
 class Sample(NamedTuple):
@@ -23,6 +25,15 @@ class Sample(NamedTuple):
 def S(*args, **kwargs):
     """A `Sample`, written as the call is."""
     return Sample(args, kwargs)
+
+
+class Constant(np.ndarray):
+    """An array of a sample that is not to require grad, though it holds floats."""
+
+
+def constant(values):
+    """Floats that the op takes as constants, e.g. the weights of classes."""
+    return np.asarray(values, dtype=float).view(Constant)
 
 
 def unary(low=-3.0, high=3.0, **kwargs):
@@ -38,8 +49,8 @@ def unary(low=-3.0, high=3.0, **kwargs):
     return samples
 
 
-def binary(low=-3.0, high=3.0, low2=None, high2=None):
-    """Two tensors that broadcast in several ways, and a number on the right."""
+def tensors(low=-3.0, high=3.0, low2=None, high2=None):
+    """Two tensors that broadcast in several ways."""
     low2, high2 = low if low2 is None else low2, high if high2 is None else high2
 
     def samples(make):
@@ -47,7 +58,18 @@ def binary(low=-3.0, high=3.0, low2=None, high2=None):
         yield S(make(3, 1, low=low, high=high), make(4, low=low2, high=high2))
         yield S(make(2, 3, low=low, high=high), make(low=low2, high=high2))
         yield S(make(low=low, high=high), make(low=low2, high=high2))
-        yield S(make(2, 3, low=low, high=high), (low2 + high2) / 2 + 0.5)
+
+    return samples
+
+
+def binary(low=-3.0, high=3.0, low2=None, high2=None):
+    """Two tensors that broadcast in several ways, and a number on the right."""
+    both = tensors(low, high, low2, high2)
+    number = ((low if low2 is None else low2) + (high if high2 is None else high2)) / 2 + 0.5
+
+    def samples(make):
+        yield from both(make)
+        yield S(make(2, 3, low=low, high=high), number)
 
     return samples
 

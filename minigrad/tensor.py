@@ -6,7 +6,7 @@ array; what can be *done* with it comes from the op blocks, whose functions are 
 
     array   the numbers                 node   how they were computed (None: no gradient wanted)
     _shape  array.shape, at hand        leaf   the node of a tensor the user made; owns `.grad`
-    vc      its version counter, lazy   view   how it is derived from the tensor whose memory it shares
+    vc      its version counter, lazy   _view  how it is derived from the tensor whose memory it shares
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Tensor:
     ``Tensor(2, 3)`` is an uninitialised float32 tensor of that shape, ``Tensor([1, 2])`` one of these values.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_shape", "array", "leaf", "node", "vc", "view")
+    __slots__ = ("__dict__", "__weakref__", "_shape", "_view", "array", "leaf", "node", "vc")
     __array_priority__ = 1000  # `ndarray * tensor` asks the tensor first
     is_cuda = is_sparse = is_quantized = is_meta = is_mps = is_xpu = is_nested = False
 
@@ -222,7 +222,7 @@ class Tensor:
 
     def detach_(self):
         """Forget how this tensor was computed: it becomes a leaf."""
-        if self.view is not None:
+        if self._view is not None:
             raise RuntimeError(
                 "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP), "
                 "make sure gradient_as_bucket_view is set to False."
@@ -279,10 +279,10 @@ class Tensor:
 
     @property
     def _base(self):
-        return None if self.view is None else self.view.base
+        return None if self._view is None else self._view.base
 
     def _is_view(self):
-        return self.view is not None
+        return self._view is not None
 
     # ---- out of the graph: Python and NumPy
 
@@ -387,7 +387,7 @@ class Tensor:
         return id(self)
 
     def __dir__(self):
-        return sorted({*object.__dir__(self)} - {"_shape", "node", "vc", "view", "leaf"})
+        return sorted({*object.__dir__(self)} - {"_shape", "_view", "leaf", "node", "vc"})
 
     def __deepcopy__(self, memo):
         if id(self) in memo:
@@ -437,7 +437,7 @@ def _dim(tensor, dim):
 
 def _fill(tensor, array):
     tensor.array, tensor._shape = array, array.shape
-    tensor.node = tensor.vc = tensor.view = tensor.leaf = None
+    tensor.node = tensor.vc = tensor._view = tensor.leaf = None
     return tensor
 
 
@@ -445,7 +445,7 @@ def wrap(array):
     """A tensor of this array's memory, without history."""
     out = new(Tensor)
     out.array, out._shape = array, array.shape
-    out.node = out.vc = out.view = out.leaf = None
+    out.node = out.vc = out._view = out.leaf = None
     return out
 
 

@@ -27,7 +27,7 @@ def share(cls, data):
         )
     self = object.__new__(cls)
     self.array, self._shape, self.vc = data.array, data._shape, data.vc or new_version(data)
-    self.node = self.view = self.leaf = None
+    self.node = self._view = self.leaf = None
     return self
 
 

@@ -22,7 +22,7 @@ import math
 import types
 import warnings
 
-from minigrad.optim.optimizer import Optimizer, number
+from minigrad.optim.optimizer import Optimizer
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -323,7 +323,8 @@ class LambdaLR(LRScheduler):
     def state_dict(self):
         """As in `LRScheduler`. Of the functions, only the attributes of callable objects are kept; functions and
         lambdas are None."""
-        kept = [None if isinstance(f, types.FunctionType) else dict(vars(f)) for f in self.lr_lambdas]
+        functions = types.FunctionType | types.BuiltinFunctionType
+        kept = [None if isinstance(f, functions) else dict(vars(f)) for f in self.lr_lambdas]
         return {**super().state_dict(), "lr_lambdas": kept}
 
     def load_state_dict(self, state_dict):
@@ -442,7 +443,7 @@ class ReduceLROnPlateau(LRScheduler):
                 )
             self.min_lrs = [self.default_min_lr] * len(groups)
         for group, lowest in zip(groups, self.min_lrs):
-            old = number(group["lr"])
+            old = float(group["lr"])
             new = max(old * self.factor, lowest)
             if old - new > self.eps:
                 _set_rate(group, new)
@@ -460,6 +461,6 @@ def _copied(rate):
 
 def _set_rate(group, value):
     if isinstance(group["lr"], Tensor):
-        group["lr"].fill_(number(value))
+        group["lr"].fill_(float(value))
     else:
         group["lr"] = value

@@ -130,11 +130,11 @@ class Optimizer:
             _check_options(group)
 
     def __repr__(self):
-        lines = [f"{type(self).__name__} ("]
+        text = f"{type(self).__name__} ("
         for i, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {i}")
-            lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
-        return "\n".join(lines) + "\n)"
+            options = [f"    {name}: {group[name]}\n" for name in sorted(group) if name != "params"]
+            text += f"\nParameter Group {i}\n{''.join(options)}"
+        return text + ")"
 
     # ---- groups
 
@@ -419,20 +419,14 @@ def _adopt(value, p, name=None):
     return copy.deepcopy(value)
 
 
-def number(value):
-    """An option as a Python float; learning rates may be tensors of one element."""
-    return float(value.item()) if isinstance(value, Tensor) else float(value)
-
-
-def check_common(lr, foreach, capturable, differentiable, fused):
-    """The errors about `lr` and the ways to run that PyTorch's optimizers share."""
-    if isinstance(lr, Tensor):
-        if foreach and not capturable:
-            raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
-        if lr.numel() != 1:
-            raise ValueError("Tensor lr must be 1-element")
-    if not 0.0 <= lr:
+def check_common(lr, weight_decay, foreach, fused, differentiable):
+    """The errors about options that PyTorch's optimizers share."""
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError("Tensor lr must be 1-element")
+    if not lr >= 0.0:
         raise ValueError(f"Invalid learning rate: {lr}")
+    if not weight_decay >= 0.0:
+        raise ValueError(f"Invalid weight_decay value: {weight_decay}")
     if fused and differentiable:
         raise RuntimeError("`fused` does not support `differentiable`")
     if fused and foreach:

@@ -11,6 +11,7 @@ import importlib.util
 import os
 
 import hypothesis
+import pytest
 
 BACKENDS = ("numpy", "numba", "auto")
 
@@ -50,3 +51,30 @@ def pytest_collection_modifyitems(config, items):
         left_out = [item for item in items if item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = kept
+
+
+@pytest.fixture(autouse=True)
+def as_found(request):
+    """Every test starts from one seed and the chosen backend, and has to leave the global switches as it found them."""
+    import minigrad
+    from minigrad.kernels.dispatch import get_backend, set_backend
+
+    chosen = request.config.getoption("--backend")
+    set_backend(chosen)
+    minigrad.manual_seed(0)
+    yield
+    left = {
+        "backend": get_backend(),
+        "grad enabled": minigrad.is_grad_enabled(),
+        "inference mode": minigrad.is_inference_mode_enabled(),
+        "default dtype": minigrad.get_default_dtype(),
+    }
+    set_backend(chosen)
+    minigrad.set_grad_enabled(True)
+    minigrad.set_default_dtype(minigrad.float32)
+    assert left == {
+        "backend": chosen,
+        "grad enabled": True,
+        "inference mode": False,
+        "default dtype": minigrad.float32,
+    }, "the test changed a global switch and did not restore it"

@@ -153,6 +153,18 @@ class TestForward:
 
         same_in_both(story)
 
+    def test_without_hooks_the_way_to_forward_is_direct_again(self, monkeypatch):
+        net = doubler(minigrad)
+        handles = [
+            net.register_forward_hook(lambda *_: None),
+            net.register_full_backward_hook(lambda *_: None),
+            EVERYWHERE[minigrad].register_module_forward_hook(lambda *_: None),
+        ]
+        for handle in (*handles, *handles):
+            handle.remove()
+        monkeypatch.setattr(nn.modules.module, "call_with_hooks", None)
+        assert net(minigrad.ones(1)).tolist() == [2.0]
+
     def test_hooks_survive_pickling(self):
         net = nn.Sequential(nn.ReLU())
         net.register_forward_hook(replace_by_zero)

@@ -405,7 +405,7 @@ VIEW = {"entry": "x", "dtype": "float32", "shape": [2], "strides": [4], "offset"
     [
         {"tensor": 5}, {"tensor": -9}, {"tensor": "x"}, {"eval": "1"}, {}, {"a": 1, "b": 2}, {"dict": 3},
         {"dict": [[{"dict": []}, 1]]}, {"scalar": ["object", 1]}, {"scalar": ["float32", "x"]}, {"dtype": "ndarray"},
-        {"device": "cuda"}, {"float": "x"}, {"defaultdict": ["eval", []]}, {"Size": ["x"]}, {"slice": [1]},
+        {"device": "cuda"}, {"float": "x"}, {"defaultdict": ["eval", []]}, {"Size": ["x"]}, {"slice": []},
         {"set": [{"tuple": [[]]}]}, {"Counter": [[1]]},
     ],
     ids=str,

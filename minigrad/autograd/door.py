@@ -105,7 +105,7 @@ def node_lines(op):
     """Look up the nodes of the differentiable inputs."""
     for i in op.rules:
         none = f"None if {i} is None else " if i in op.optional else ""
-        yield f"    n_{i} = {none}{i}.node if {i}.view is None else node_of({i})"
+        yield f"    n_{i} = {none}{i}.node if {i}._view is None else node_of({i})"
 
 
 def record_lines(op, meta):
@@ -169,7 +169,7 @@ def pointwise_source(op):
             "    else:",
             "        out._shape = y.shape; meta = (shape, other_shape)",
         ]
-    lines += ["    out.vc = out.view = out.leaf = None"]
+    lines += ["    out.vc = out._view = out.leaf = None"]
     lines += record_lines(op, "None" if len(op.inputs) == 1 else "meta")
     return "\n".join([*lines, "    return out"]) + "\n"
 
@@ -192,7 +192,7 @@ def forward_source(op):
         f"    {', '.join(['y', *op.aux])} = {call}",
         "    if y.__class__ is not ndarray:",
         "        y = asarray(y)",
-        "    out = new(Tensor); out.array = y; out._shape = y.shape; out.vc = out.view = out.leaf = None",
+        "    out = new(Tensor); out.array = y; out._shape = y.shape; out.vc = out._view = out.leaf = None",
     ]
     shapes = "".join(f"{i}._shape, " for i in op.inputs)
     lines += record_lines(op, f"({shapes})" if op.broadcasts else "None")
@@ -218,7 +218,7 @@ def joining_source(op):
         f"    listed, {attrs} = prepare({call})",
         f"    y = quiet.run(kernel, [t.array for t in listed], {attrs})",
         "    out = wrap(y)",
-        "    nodes = tuple([t.node if t.view is None else node_of(t) for t in listed])",
+        "    nodes = tuple([t.node if t._view is None else node_of(t) for t in listed])",
         "    if any_node(nodes) and is_grad_enabled():",
         f"        saved = ({''.join(saved[name] + ', ' for name in op.saved)})",
         f"        out.node = record(op, nodes, saved, out._shape, ({attrs}))",

@@ -30,7 +30,7 @@ def operations(function):
 
 def formulas():
     """The formulas that a compiled formula may call, by name."""
-    return {name: op.__dict__["scalar"] for name, op in OPS.items() if op.pointwise and op.jit_forward}
+    return {name: op.__dict__["scalar"] for name, op in OPS.items() if op.pointwise}
 
 
 def compiled_later(function, nin, dtype, ready, out=None):

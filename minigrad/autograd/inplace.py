@@ -27,7 +27,7 @@ LEAF_TEXT = "a leaf Variable that requires grad is being used in an in-place ope
 
 def check_writable(tensor):
     """PyTorch's check, in its order; called where some input requires grad and recording is on."""
-    view = tensor.view
+    view = tensor._view
     if view is None:
         if tensor.node is not None and tensor.node.op is LEAF:
             raise RuntimeError(LEAF_TEXT + " Write under no_grad(), or to a clone().")
@@ -95,12 +95,12 @@ def store(target, values):
 
 def rebase(tensor, node):
     """Make `node` the history of what was written: of the tensor, or of the base it is a view of."""
-    if tensor.view is None:
+    if tensor._view is None:
         _move_retain(tensor.node, node)
         tensor.node = node
         return
-    base = tensor.view.base
-    slices = record(COPY_SLICES, (base.node, *node.parents[1:]), (node,), base._shape, (tensor.view.chain,))
+    base = tensor._view.base
+    slices = record(COPY_SLICES, (base.node, *node.parents[1:]), (node,), base._shape, (tensor._view.chain,))
     _move_retain(base.node, slices)
     base.node = slices
 

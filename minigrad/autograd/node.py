@@ -183,7 +183,7 @@ def bump(tensor, writer):
 
 def node_of(tensor):
     """The tensor's node now. A view derives its history anew if its base was written to since (as PyTorch does)."""
-    view = tensor.view
+    view = tensor._view
     if view is None or tensor.vc.time <= view.time:
         return tensor.node
     base_node = view.base.node
@@ -215,9 +215,9 @@ def multi_view_text(view, what):
 def as_view(op, source, out, attrs, saved, mode=None):
     """Note that `out` shares the memory of `source`, and how to get from one to the other."""
     out.vc = source.vc or new_version(source)
-    view = out.view = View()
+    view = out._view = View()
     link = (op, attrs, saved, out._shape)
-    above = source.view
+    above = source._view
     if above is None:
         view.base, view.chain = source, (link,)
         inherited = None

@@ -90,7 +90,7 @@ def _unpack_lines(op, name, kind):
         if kind == "run":
             yield f"        {name} = {name}.array"
         else:
-            yield f"        if {name}.node is not p_{name} or {name}.view is not None: {name} = as_saved({name}, p_{name})"
+            yield f"        if {name}.node is not p_{name} or {name}._view is not None: {name} = as_saved({name}, p_{name})"
     elif name == "output":
         yield "    x = n.extra"
         yield "    if x is not None and x.vc is not None and x.vc.time > n.seq: stale(n, x.vc, 'output')"

@@ -237,7 +237,7 @@ def jit(function=None, *, fastmath=(), parallel=False, inline=False):
         function (Callable): what numba's nopython mode can compile.
         fastmath (Iterable[str] | bool): liberties LLVM may take, out of "contract", "nsz", "arcp" and "reassoc";
             True is all four. Never the ones that assume NaN or inf away.
-        parallel (bool): split `numba.prange` loops over `get_num_threads()` threads.
+        parallel (bool): split `prange` loops over `get_num_threads()` threads.
         inline (bool): make it part of the code that calls it, however large: a loop that calls is no vector code.
 
     Raises:
@@ -248,8 +248,17 @@ def jit(function=None, *, fastmath=(), parallel=False, inline=False):
     return Jit(function, fastmath, parallel, inline)
 
 
+def prange(*bounds):
+    """`range`, divided among threads in a `jit(parallel=True)` function: numba's `prange`, without importing it."""
+    return range(*bounds)
+
+
 def resolved(value):
     """What numba has to see in place of `value`: the dispatcher of a `Jit` or `Kernel`, anything else as it is."""
+    if value is prange:
+        import numba
+
+        return numba.prange
     if isinstance(value, Kernel):
         value = value.compiled
         if not isinstance(value, Jit):

@@ -1,1 +1,503 @@
-"""placeholder"""
+"""Batch and layer normalisation, and their derivatives.
+
+Both subtract a mean and divide by a standard deviation, then scale and shift:
+
+    y = (x - mean) * invstd * weight + bias        invstd = 1 / sqrt(var + eps)
+
+and differ in what is averaged over. With xhat = (x - mean) * invstd, h = g * weight and < > for that average:
+
+    dx = invstd * (h - <h> - xhat * <h * xhat>)        dweight = sum of g * xhat        dbias = sum of g
+
+Batch normalisation averages each channel of x (N, C, ...) over all the rest; in evaluation its mean and variance are
+given numbers, and dx = invstd * h. Layer normalisation averages each sample over its last axes.
+
+Sums are pairwise or in strips (see `reduce.py`), those of the channels' parts in float64; the variance takes a second
+look at the numbers, so a large mean costs no accuracy.
+
+Before this: `reduce.py`. After it: `ops/softmax.py`.
+"""
+
+import math
+
+import numpy as np
+
+from minigrad.kernels.dispatch import jit, kernel
+from minigrad.kernels.reduce import STRIP, add_pairwise, add_rows, add_squared_rows, square_pairwise
+
+LONG = 64  # from so many neighbouring numbers of one channel on, they are taken channel by channel
+BLOCK = 1024  # numbers added in lanes, as in reduce.py
+
+
+@jit(fastmath=("contract", "reassoc"))
+def product_lanes(g, x, mean):
+    """Sums of g and of g * (x - mean) over a short run of numbers."""
+    plain = product = x.dtype.type(0)
+    for i in range(x.size):
+        plain += g[i]
+        product += g[i] * (x[i] - mean)
+    return plain, product
+
+
+@jit(fastmath=("contract", "reassoc"))
+def weighted_product_lanes(g, weight, x, mean):
+    """Sums of g * weight and of g * weight * (x - mean) over a short run of numbers."""
+    plain = product = x.dtype.type(0)
+    for i in range(x.size):
+        h = g[i] * weight[i]
+        plain += h
+        product += h * (x[i] - mean)
+    return plain, product
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Channels. x is (N, C, L); where L is short, its rows of C*L numbers are taken as they are, and what there is per
+# channel is repeated L times to go with them.
+
+
+@jit
+def repeated(values, length):
+    """Each of `values` `length` times."""
+    out = np.empty(values.size * length, values.dtype)
+    for i in range(values.size):
+        out[i * length : (i + 1) * length] = values[i]
+    return out
+
+
+@jit
+def channel_moments(x, eps, mean, invstd):
+    """Mean and 1 / sqrt(variance + eps) of each channel of x (N, C, L)."""
+    images, channels, length = x.shape
+    count = images * length
+    sums = np.zeros(channels, np.float64)
+    if length >= LONG:
+        for c in range(channels):
+            for n in range(images):
+                sums[c] += add_pairwise(x[n, c])
+            mean[c] = sums[c] / count
+            sums[c] = 0
+            for n in range(images):
+                sums[c] += square_pairwise(x[n, c], mean[c])
+    else:
+        rows = x.reshape(images, channels * length)
+        parts = np.empty(channels * length, x.dtype)
+        add_rows(rows, parts)
+        for i in range(parts.size):
+            sums[i // length] += parts[i]
+        for c in range(channels):
+            mean[c] = sums[c] / count
+        add_squared_rows(rows, repeated(mean, length), parts)
+        sums[:] = 0
+        for i in range(parts.size):
+            sums[i // length] += parts[i]
+    for c in range(channels):
+        invstd[c] = 1 / math.sqrt(sums[c] / count + eps)
+
+
+@jit
+def channel_scale(x, mean, scale, shift, y):
+    """y = (x - mean) * scale + shift, each channel of x (N, C, L) with its own."""
+    images, channels, length = x.shape
+    if length >= LONG:
+        for n in range(images):
+            for c in range(channels):
+                row, out = x[n, c], y[n, c]
+                middle, factor, end = mean[c], scale[c], shift[c]
+                for j in range(length):
+                    out[j] = (row[j] - middle) * factor + end
+        return
+    means, scales, shifts = repeated(mean, length), repeated(scale, length), repeated(shift, length)
+    for n in range(images):
+        row, out = x[n].reshape(-1), y[n].reshape(-1)
+        for j in range(row.size):
+            out[j] = (row[j] - means[j]) * scales[j] + shifts[j]
+
+
+@jit
+def channel_products(g, x, mean, plain, products):
+    """Sums of g, and of g * (x - mean), of each channel, in float64."""
+    images, channels, length = x.shape
+    plain[:] = 0
+    products[:] = 0
+    if length >= LONG:
+        for n in range(images):
+            for c in range(channels):
+                along, row, middle = g[n, c], x[n, c], mean[c]
+                for left in range(0, length, BLOCK):
+                    a, b = product_lanes(along[left : left + BLOCK], row[left : left + BLOCK], middle)
+                    plain[c] += a
+                    products[c] += b
+        return
+    means = repeated(mean, length)
+    part, product = np.empty(means.size, x.dtype), np.empty(means.size, x.dtype)
+    for first in range(0, images, STRIP):
+        part[:] = 0
+        product[:] = 0
+        for n in range(first, min(first + STRIP, images)):
+            along, row = g[n].reshape(-1), x[n].reshape(-1)
+            for j in range(row.size):
+                part[j] += along[j]
+                product[j] += along[j] * (row[j] - means[j])
+        for j in range(means.size):
+            plain[j // length] += part[j]
+            products[j // length] += product[j]
+
+
+@jit
+def channel_gradient(g, x, mean, scale, offset, slope, dx):
+    """dx = (g - offset - (x - mean) * slope) * scale, each channel with its own."""
+    images, channels, length = x.shape
+    if length >= LONG:
+        for n in range(images):
+            for c in range(channels):
+                along, row, out = g[n, c], x[n, c], dx[n, c]
+                middle, factor, level, rise = mean[c], scale[c], offset[c], slope[c]
+                for j in range(length):
+                    out[j] = (along[j] - level - (row[j] - middle) * rise) * factor
+        return
+    means, scales = repeated(mean, length), repeated(scale, length)
+    offsets, slopes = repeated(offset, length), repeated(slope, length)
+    for n in range(images):
+        along, row, out = g[n].reshape(-1), x[n].reshape(-1), dx[n].reshape(-1)
+        for j in range(row.size):
+            out[j] = (along[j] - offsets[j] - (row[j] - means[j]) * slopes[j]) * scales[j]
+
+
+@jit
+def batch_norm_loop(x, weight, bias, eps, y, mean, invstd):
+    """`batch_norm_train` for x (N, C, L); an empty weight or bias is none."""
+    channel_moments(x, eps, mean, invstd)
+    scale = invstd * weight if weight.size else invstd
+    channel_scale(x, mean, scale, bias if bias.size else np.zeros_like(mean), y)
+
+
+@jit
+def batch_norm_backward_loop(g, x, weight, mean, invstd, fixed, dx, dweight, dbias):
+    """`batch_norm_backward`, or that of the evaluation if the statistics are `fixed`, for x (N, C, L)."""
+    images, channels, length = x.shape
+    plain, products = np.empty(channels, np.float64), np.empty(channels, np.float64)
+    channel_products(g, x, mean, plain, products)
+    scale = invstd * weight if weight.size else invstd
+    offset, slope = np.zeros_like(mean), np.zeros_like(mean)
+    for c in range(channels):
+        dbias[c] = plain[c]
+        dweight[c] = products[c] * invstd[c]
+        if not fixed:
+            offset[c] = plain[c] / (images * length)
+            slope[c] = products[c] * invstd[c] * invstd[c] / (images * length)
+    if fixed:
+        channel_scale(g, offset, scale, offset, dx)
+    else:
+        channel_gradient(g, x, mean, scale, offset, slope, dx)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Rows
+
+
+@jit
+def row_moments(row, eps):
+    """Mean and 1 / sqrt(variance + eps) of a row."""
+    mean = row.dtype.type(add_pairwise(row) / row.size)
+    return mean, row.dtype.type(1 / math.sqrt(square_pairwise(row, mean) / row.size + eps))
+
+
+@jit
+def layer_norm_rows(x, weight, bias, eps, y):
+    """`layer_norm` for x (M, D); an empty weight or bias is none."""
+    for i in range(x.shape[0]):
+        row, out = x[i], y[i]
+        mean, invstd = row_moments(row, eps)
+        if weight.size and bias.size:
+            for j in range(row.size):
+                out[j] = (row[j] - mean) * invstd * weight[j] + bias[j]
+        else:
+            for j in range(row.size):
+                out[j] = (row[j] - mean) * invstd
+            if weight.size:
+                for j in range(row.size):
+                    out[j] *= weight[j]
+            if bias.size:
+                for j in range(row.size):
+                    out[j] += bias[j]
+
+
+@jit
+def layer_norm_backward_rows(g, x, weight, eps, dx, dweight, dbias):
+    """`layer_norm_backward` for x (M, D)."""
+    rows, size = x.shape
+    part, total = np.empty(size, x.dtype), np.empty(size, x.dtype)
+    dweight[:] = 0
+    dbias[:] = 0
+    for first in range(0, rows, STRIP):
+        part[:] = 0
+        total[:] = 0
+        for i in range(first, min(first + STRIP, rows)):
+            along, row, out = g[i], x[i], dx[i]
+            mean, invstd = row_moments(row, eps)
+            plain = product = 0.0
+            for left in range(0, size, BLOCK):
+                right = min(left + BLOCK, size)
+                if weight.size:
+                    a, b = weighted_product_lanes(along[left:right], weight[left:right], row[left:right], mean)
+                else:
+                    a, b = product_lanes(along[left:right], row[left:right], mean)
+                plain += a
+                product += b
+            level = row.dtype.type(plain / size)
+            rise = row.dtype.type(product * invstd * invstd / size)
+            if weight.size:
+                for j in range(size):
+                    middle = row[j] - mean
+                    out[j] = (along[j] * weight[j] - level - middle * rise) * invstd
+                    part[j] += along[j] * (middle * invstd)
+                    total[j] += along[j]
+            else:
+                for j in range(size):
+                    middle = row[j] - mean
+                    out[j] = (along[j] - level - middle * rise) * invstd
+                    total[j] += along[j]
+        for j in range(size):
+            dweight[j] += part[j]
+            dbias[j] += total[j]
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Kernels
+
+
+def channels(x):
+    """x (N, C, ...) as contiguous (N, C, L)."""
+    return np.ascontiguousarray(x).reshape(x.shape[0], x.shape[1], math.prod(x.shape[2:]))
+
+
+def given(array, x):
+    """A weight or bias as the loops take it: contiguous and flat; none is empty."""
+    return np.empty(0, x.dtype) if array is None else np.ascontiguousarray(array).reshape(-1)
+
+
+def per_channel(array, x):
+    """A (C,) array so that it broadcasts against x (N, C, ...)."""
+    return array.reshape(-1, *(1,) * (x.ndim - 2))
+
+
+def samples(size):
+    """Rows of 64 numbers, `size` in all, weight and bias."""
+    x = np.sin(np.arange(max(2, size // 64) * 64, dtype=np.float32)).reshape(-1, 64)
+    return x, np.linspace(1, 2, 64, dtype=np.float32), np.zeros(64, np.float32)
+
+
+def batch_samples(size):
+    """The same as images of 4 channels, and eps."""
+    x = samples(size)[0].reshape(-1, 4, 4, 4)
+    return x, np.linspace(1, 2, 4, dtype=np.float32), np.zeros(4, np.float32), 1e-5
+
+
+def batch_backward_samples(size):
+    """A gradient, the images, weight and eps."""
+    x, weight, _, eps = batch_samples(size)
+    return x[::-1].copy(), x, weight, eps
+
+
+def eval_samples(size):
+    """The images, mean and variance of the channels, weight, bias and eps."""
+    x, weight, bias, eps = batch_samples(size)
+    return x, bias, weight, weight, bias, eps
+
+
+def eval_backward_samples(size):
+    """A gradient, the images, mean, variance, weight and eps."""
+    x, mean, var, weight, _, eps = eval_samples(size)
+    return x[::-1].copy(), x, mean, var, weight, eps
+
+
+def layer_samples(size):
+    """Rows, weight, bias, one axis and eps."""
+    return *samples(size), 1, 1e-5
+
+
+def layer_backward_samples(size):
+    """A gradient, rows, weight, one axis and eps."""
+    x, weight, _ = samples(size)
+    return x[::-1].copy(), x, weight, 1, 1e-5
+
+
+def numpy_moments(x, axes, eps):
+    """Mean and invstd over axes, which are kept; computed in float64."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = x.mean(axes, dtype=np.float64, keepdims=True)
+        var = np.square(x - mean).mean(axes, keepdims=True)
+        return mean.astype(x.dtype), (1 / np.sqrt(var + eps)).astype(x.dtype)
+
+
+@kernel(samples=batch_samples)
+def batch_norm_train(x, weight, bias, eps):
+    """Batch normalisation by the batch's own statistics.
+
+    Args:
+        x (ndarray): (N, C, ...), more than one number per channel.
+        weight, bias (ndarray | None): (C,), of x's dtype; None leaves them out.
+        eps (float): added to the variance.
+
+    Returns:
+        tuple[ndarray, ndarray, ndarray]: y of x's shape; mean and invstd of the channels (C,). The variance in invstd is
+        the biased one, sum((x - mean)**2) / count.
+    """
+    mean, invstd = numpy_moments(x, (0, *range(2, x.ndim)), eps)
+    y = (x - mean) * invstd
+    y = y if weight is None else y * per_channel(weight, x)
+    y = y if bias is None else y + per_channel(bias, x)
+    return y, mean.reshape(-1), invstd.reshape(-1)
+
+
+@batch_norm_train.numba(python=True)
+def batch_norm_train(x, weight, bias, eps):
+    y = np.empty(x.shape, x.dtype)
+    mean, invstd = np.empty(x.shape[1], x.dtype), np.empty(x.shape[1], x.dtype)
+    batch_norm_loop(channels(x), given(weight, x), given(bias, x), float(eps), channels(y), mean, invstd)
+    return y, mean, invstd
+
+
+@kernel(samples=batch_backward_samples)
+def batch_norm_backward(g, x, weight, eps, mean=None, invstd=None):
+    """Derivative of `batch_norm_train`'s y, applied to g.
+
+    Args:
+        g, x (ndarray): (N, C, ...).
+        weight (ndarray | None): (C,).
+        eps (float): added to the variance.
+        mean, invstd (ndarray | None): what the forward pass returned; None computes them again.
+
+    Returns:
+        tuple[ndarray, ndarray | None, ndarray]: dx; dweight, None if there is no weight; dbias.
+    """
+    axes = (0, *range(2, x.ndim))
+    if mean is None:
+        mean, invstd = numpy_moments(x, axes, eps)
+    else:
+        mean, invstd = per_channel(mean, x), per_channel(invstd, x)
+    xhat = (x - mean) * invstd
+    dbias, dweight = g.sum(axes), (g * xhat).sum(axes)
+    count = max(1, x.size // max(1, x.shape[1]))
+    scale = invstd if weight is None else invstd * per_channel(weight, x)
+    dx = (g - per_channel(dbias / count, x) - xhat * per_channel(dweight / count, x)) * scale
+    return dx.astype(x.dtype, copy=False), None if weight is None else dweight, dbias
+
+
+@batch_norm_backward.numba(python=True)
+def batch_norm_backward(g, x, weight, eps, mean=None, invstd=None):
+    x3 = channels(x)
+    if mean is None:
+        mean, invstd = np.empty(x.shape[1], x.dtype), np.empty(x.shape[1], x.dtype)
+        channel_moments(x3, float(eps), mean, invstd)
+    return batch_gradients(g, x3, weight, mean, invstd, False)
+
+
+def batch_gradients(g, x3, weight, mean, invstd, fixed):
+    """dx, dweight and dbias by the numba loop."""
+    dx, dweight, dbias = np.empty(g.shape, g.dtype), np.empty(mean.shape, g.dtype), np.empty(mean.shape, g.dtype)
+    batch_norm_backward_loop(
+        channels(g), x3, given(weight, g), given(mean, g), given(invstd, g), fixed, channels(dx), dweight, dbias
+    )
+    return dx, None if weight is None else dweight, dbias
+
+
+@kernel(samples=eval_samples)
+def batch_norm_eval(x, mean, var, weight, bias, eps):
+    """Batch normalisation by given statistics: (x - mean) / sqrt(var + eps) * weight + bias.
+
+    Args:
+        x (ndarray): (N, C, ...).
+        mean, var (ndarray): (C,).
+        weight, bias (ndarray | None): (C,).
+        eps (float): added to the variance.
+
+    Returns:
+        ndarray: of x's shape.
+    """
+    scale = 1 / np.sqrt(var + x.dtype.type(eps))
+    scale = scale if weight is None else scale * weight
+    y = (x - per_channel(mean, x)) * per_channel(scale, x)
+    return y if bias is None else y + per_channel(bias, x)
+
+
+@batch_norm_eval.numba(python=True)
+def batch_norm_eval(x, mean, var, weight, bias, eps):
+    scale = 1 / np.sqrt(var + x.dtype.type(eps))
+    scale = scale if weight is None else scale * weight
+    y = np.empty(x.shape, x.dtype)
+    bias = np.zeros_like(scale) if bias is None else given(bias, x)
+    channel_scale(channels(x), given(mean, x), scale, bias, channels(y))
+    return y
+
+
+@kernel(samples=eval_backward_samples)
+def batch_norm_eval_backward(g, x, mean, var, weight, eps):
+    """Derivative of `batch_norm_eval` by x, weight and bias, applied to g: dx, dweight (None without weight), dbias."""
+    axes = (0, *range(2, x.ndim))
+    invstd = 1 / np.sqrt(var + x.dtype.type(eps))
+    scale = invstd if weight is None else invstd * weight
+    dweight = None if weight is None else (g * (x - per_channel(mean, x))).sum(axes) * invstd
+    return g * per_channel(scale, x), dweight, g.sum(axes)
+
+
+@batch_norm_eval_backward.numba(python=True)
+def batch_norm_eval_backward(g, x, mean, var, weight, eps):
+    return batch_gradients(g, channels(x), weight, mean, 1 / np.sqrt(var + x.dtype.type(eps)), True)
+
+
+@kernel(samples=layer_samples)
+def layer_norm(x, weight, bias, dims, eps):
+    """Layer normalisation over the last `dims` axes.
+
+    Args:
+        x (ndarray): float32 or float64.
+        weight, bias (ndarray | None): of the shape of those axes.
+        dims (int): at least 1.
+        eps (float): added to the variance.
+
+    Returns:
+        ndarray: of x's shape.
+    """
+    mean, invstd = numpy_moments(x, tuple(range(x.ndim - dims, x.ndim)), eps)
+    y = (x - mean) * invstd
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias
+
+
+@layer_norm.numba(python=True)
+def layer_norm(x, weight, bias, dims, eps):
+    y = np.empty(x.shape, x.dtype)
+    shape = (math.prod(x.shape[:-dims]), math.prod(x.shape[-dims:]))
+    layer_norm_rows(
+        np.ascontiguousarray(x).reshape(shape), given(weight, x), given(bias, x), float(eps), y.reshape(shape)
+    )
+    return y
+
+
+@kernel(samples=layer_backward_samples)
+def layer_norm_backward(g, x, weight, dims, eps):
+    """Derivative of `layer_norm` by x, weight and bias, applied to g.
+
+    Returns:
+        tuple[ndarray, ndarray | None, ndarray]: dx; dweight, None if there is no weight; dbias, of the last axes' shape.
+    """
+    last, lead = tuple(range(x.ndim - dims, x.ndim)), tuple(range(x.ndim - dims))
+    mean, invstd = numpy_moments(x, last, eps)
+    xhat = (x - mean) * invstd
+    h = g if weight is None else g * weight
+    with np.errstate(invalid="ignore", divide="ignore"):
+        level, rise = (a.mean(last, keepdims=True) if a.size else 0 for a in (h, h * xhat))
+    dx = invstd * (h - level - xhat * rise)
+    return dx, None if weight is None else (g * xhat).sum(lead), g.sum(lead)
+
+
+@layer_norm_backward.numba(python=True)
+def layer_norm_backward(g, x, weight, dims, eps):
+    size = x.shape[-dims:]
+    shape = (math.prod(x.shape[:-dims]), math.prod(size))
+    dx, dweight, dbias = np.empty(x.shape, x.dtype), np.empty(size, x.dtype), np.empty(size, x.dtype)
+    g, x3 = np.ascontiguousarray(g).reshape(shape), np.ascontiguousarray(x).reshape(shape)
+    layer_norm_backward_rows(
+        g, x3, given(weight, x), float(eps), dx.reshape(shape), dweight.reshape(-1), dbias.reshape(-1)
+    )
+    return dx, None if weight is None else dweight, dbias

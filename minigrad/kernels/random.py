@@ -1,7 +1,7 @@
-"""Kernels of the random streams: Box-Muller in float32, and the shuffle.
+"""Kernels of the random streams: Box-Muller, the shuffle, and arithmetic that rounds as PyTorch's does.
 
-`minigrad/random.py` draws the raw numbers; these two turn many of them into values where NumPy alone is slow or not
-exact.  Both twins give the same bits on every machine.
+`minigrad/random.py` draws the raw numbers; what is here turns them into values where plain NumPy would be slow, or off
+in the last bit.  `box_muller` and `shuffle` have numba twins; both twins give the same bits, on every machine.
 
 PyTorch's float32 `randn` (16 elements or more, x86 with AVX2) does not call the C library: it evaluates the Cephes
 polynomials for log, sin and cos with fused multiply-adds.  The same steps are taken here in the same order, so that the
@@ -64,7 +64,7 @@ def _log(x):
 
 
 def _sin_cos(x):
-    octant = (x * FOUR_OVER_PI).astype(np.int32) + 1 & ~1  # rounded to even
+    octant = ((x * FOUR_OVER_PI).astype(np.int32) + 1) & ~1  # rounded to even
     y = octant.astype(_F)
     for part in (PI4_A, PI4_B, PI4_C):
         x = _fma(y, part, x)
@@ -73,9 +73,9 @@ def _sin_cos(x):
     c = _fma(c * z, z, z * -HALF) + ONE
     s = _fma(_fma(z, SIN_0, SIN_1), z, SIN_2)
     s = _fma(s * z, x, x)
-    swap = octant & 2 != 0
+    swap = (octant & 2) != 0
     sin, cos = np.where(swap, c, s), np.where(swap, s, c)
-    return np.where(octant & 4, -sin, sin), np.where(octant - 2 & 4, cos, -cos)
+    return np.where(octant & 4, -sin, sin), np.where((octant - 2) & 4, cos, -cos)
 
 
 def _uniforms(size):

@@ -363,6 +363,8 @@ def run(rows, columns, axis, *arrays, flags=()):
     Returns the new array.
     """
     x = arrays[0]
+    if not x.ndim:
+        return run(rows, columns, 0, *[a.reshape(1) for a in arrays], flags=flags).reshape(())
     y = np.empty(x.shape, x.dtype)
     if not x.size:
         return y

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from minigrad.registry import FUNCTION, METHOD, Op, Pointwise, on_every_path
-from minigrad.samples import S, binary, of, unary
+from minigrad.samples import S, binary, of, tensors, unary
 
 
 class Comparison(Pointwise):
@@ -155,7 +155,7 @@ class logical_and(Comparison):
     def scalar(input, other):
         return bool(input) and bool(other)
 
-    samples = binary()
+    samples = tensors()
 
 
 class logical_or(Comparison):
@@ -169,7 +169,7 @@ class logical_or(Comparison):
     def scalar(input, other):
         return bool(input) or bool(other)
 
-    samples = binary()
+    samples = tensors()
 
 
 class logical_xor(Comparison):
@@ -183,7 +183,7 @@ class logical_xor(Comparison):
     def scalar(input, other):
         return bool(input) != bool(other)
 
-    samples = binary()
+    samples = tensors()
 
 
 class logical_not(Comparison):

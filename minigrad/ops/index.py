@@ -65,6 +65,11 @@ def is_basic(key):
     return not any(isinstance(item, np.ndarray | bool) for item in key)
 
 
+def names_places(key):
+    """Whether a NumPy index has integer arrays, which may name a place more than once (masks cannot)."""
+    return any(isinstance(item, np.ndarray) and item.dtype.kind == "i" for item in key)
+
+
 def index_error(error):
     return IndexError(str(error).replace("axis", "dimension").replace("boolean index did not match indexed array along",
         "The shape of the mask does not match the shape of the indexed tensor along"))  # fmt: skip
@@ -113,7 +118,7 @@ class put_back(Op):
         elif len(index) == 2 and index[1] is Ellipsis and index[0].dtype.kind == "i":
             rows = index[0].reshape(-1)
             kernels.scatter_add_rows(out, rows, input.reshape(rows.size, *shape[1:]))
-        elif any(isinstance(item, np.ndarray) and item.dtype.kind == "i" for item in index):
+        elif names_places(index):
             np.add.at(out, index, input)
         else:  # masks name each place once
             out[index] = input

@@ -215,5 +215,5 @@ def meshgrid(*tensors, indexing="ij"):
     shape = tuple([input_size(t) for t in tensors])
     grids = [expand(grid, shape) for grid in grids]
     if exchange:
-        grids = [transpose(grid, 0, 1) for grid in (grids[1], grids[0], *grids[2:])]
+        grids = [grids[1], grids[0], *grids[2:]]
     return tuple(grids)

@@ -163,21 +163,21 @@ class einsum2(Op):
 
     public, fresh = (), True
 
-    def forward(input, other, /, first, second, out):
-        return np.einsum(f"{first},{second}->{out}", input, other, optimize=True)
+    def forward(input, other, /, first, second, left):
+        return np.einsum(f"{first},{second}->{left}", input, other, optimize=True)
 
-    def grad_input(g, other, input_shape, first, second, out):
-        return einsum_grad(g, other, input_shape, first, second, out)
+    def grad_input(g, other, input_shape, first, second, left):
+        return einsum_grad(g, other, input_shape, first, second, left)
 
-    def grad_other(g, input, other_shape, first, second, out):
-        return einsum_grad(g, input, other_shape, second, first, out)
+    def grad_other(g, input, other_shape, first, second, left):
+        return einsum_grad(g, input, other_shape, second, first, left)
 
 
 @helper
-def einsum_grad(g, other, shape, mine, others, out):
+def einsum_grad(g, other, shape, mine, others, left):
     """The gradient of one operand: sum over the letters it lacks; letters only it has are spread."""
-    known = "".join([c for c in mine if c in out or c in others])
-    partial = einsum2(g, other, out, others, known)
+    known = "".join([c for c in mine if c in left or c in others])
+    partial = einsum2(g, other, left, others, known)
     for position, letter in enumerate(mine):
         if letter not in known:
             partial = unsqueeze(partial, position)

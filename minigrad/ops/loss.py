@@ -13,7 +13,7 @@ import numpy as np
 from minigrad.errors import shape_text
 from minigrad.kernels import loss as kernels
 from minigrad.registry import FUNCTIONAL, Op, composite, helper, on_every_path
-from minigrad.samples import S, of
+from minigrad.samples import S, constant, of
 
 F = (FUNCTIONAL,)
 
@@ -121,8 +121,7 @@ class cross_entropy_of_classes(Op):
     constant, symbol, backward_name = ("target", "weight"), "cross_entropy", "NllLossBackward0"
 
     def forward(input, target, weight, /, ignore_index, reduction, label_smoothing):
-        losses, weights = kernels.cross_entropy_forward(input, target, weight, ignore_index, label_smoothing)
-        return reduce_rows(losses, weights, reduction)
+        return kernels.cross_entropy_forward(input, target, weight, ignore_index, label_smoothing, reduction)
 
     def vjp(g, input, target, weight, scale, ignore_index, label_smoothing):
         dim = 1 if input.ndim > 1 else 0
@@ -140,18 +139,8 @@ class cross_entropy_of_classes(Op):
         return (rows * ((1.0 - label_smoothing) * hard + (label_smoothing / classes) * smooth), None, None)
 
     def fused(g, input, target, weight, scale, ignore_index, label_smoothing):
-        rows = np.broadcast_to(g * scale, target.shape)
-        return (kernels.cross_entropy_backward(rows, input, target, weight, ignore_index, label_smoothing), None, None)
-
-
-@on_every_path("reduce_rows")
-def reduce_rows(losses, weights, reduction):
-    """(reduced loss, what each row's gradient is scaled by)."""
-    one = losses.dtype.type(1)
-    if reduction == "mean":
-        scale = one / weights.sum()
-        return np.asarray(losses.sum() * scale), np.asarray(scale)
-    return (np.asarray(losses.sum()) if reduction == "sum" else losses), np.asarray(one)
+        grad = kernels.cross_entropy_backward(g * scale, input, target, weight, ignore_index, label_smoothing)
+        return (grad, None, None)
 
 
 @helper
@@ -166,7 +155,7 @@ def cross_entropy_samples(make):
     yield S(make(5, 4), make(5, kind="i", low=0, high=4))
     yield S(make(4), np.array(2))
     yield S(make(2, 4, 3), make(2, 3, kind="i", low=0, high=4), reduction="none")
-    yield S(make(5, 4), np.array([0, 3, 1, 3, 2]), np.array([0.5, 1.0, 2.0, 1.5]), ignore_index=3)
+    yield S(make(5, 4), np.array([0, 3, 1, 3, 2]), constant([0.5, 1.0, 2.0, 1.5]), ignore_index=3)
     yield S(make(5, 4), make(5, kind="i", low=0, high=4), reduction="sum", label_smoothing=0.1)
     yield S(make(3, 4), np.array([[0.1, 0.2, 0.3, 0.4]] * 3))
 
@@ -239,8 +228,7 @@ class nll_of_classes(Op):
     constant, symbol, backward_name = ("target", "weight"), "nll_loss", "NllLossBackward0"
 
     def forward(input, target, weight, /, ignore_index, reduction):
-        losses, weights = kernels.nll_forward(input, target, weight, ignore_index)
-        return reduce_rows(losses, weights, reduction)
+        return kernels.nll_forward(input, target, weight, ignore_index, reduction)
 
     def vjp(g, input_shape, target, weight, scale, ignore_index):
         dim = 1 if len(input_shape) > 1 else 0
@@ -251,8 +239,7 @@ class nll_of_classes(Op):
         return (-chosen * unsqueeze(where(target != ignore_index, g * scale, 0.0), dim), None, None)
 
     def fused(g, input_shape, target, weight, scale, ignore_index):
-        rows = np.broadcast_to(g * scale, target.shape)
-        return (kernels.nll_backward(rows, target, weight, ignore_index, input_shape), None, None)
+        return (kernels.nll_backward(g * scale, target, weight, ignore_index, input_shape), None, None)
 
 
 @composite(
@@ -260,7 +247,7 @@ class nll_of_classes(Op):
     samples=of(
         lambda make: S(make(5, 4), make(5, kind="i", low=0, high=4)),
         lambda make: S(make(2, 4, 3), make(2, 3, kind="i", low=0, high=4), reduction="none"),
-        lambda make: S(make(3, 4), np.array([0, 3, 1]), np.array([0.5, 1.0, 2.0, 1.5]), ignore_index=3),
+        lambda make: S(make(3, 4), np.array([0, 3, 1]), constant([0.5, 1.0, 2.0, 1.5]), ignore_index=3),
     ),
 )
 def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
@@ -279,7 +266,7 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     samples=of(
         lambda make: S(make(3, 4, low=0.1, high=0.9), make(3, 4, low=0.1, high=0.9)),
         lambda make: S(make(5, low=0.1, high=0.9), make(5, low=0.1, high=0.9), reduction="sum"),
-        lambda make: S(make(5, low=0.1, high=0.9), make(5, low=0.1, high=0.9), np.array([1.0, 2, 3, 1, 0.5])),
+        lambda make: S(make(5, low=0.1, high=0.9), make(5, low=0.1, high=0.9), constant([1.0, 2, 3, 1, 0.5])),
     ),
 )
 def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
@@ -325,7 +312,7 @@ class bce(Op):
     public=F,
     samples=of(
         lambda make: S(make(3, 4), make(3, 4, low=0.1, high=0.9)),
-        lambda make: S(make(3, 4), make(3, 4, low=0.1, high=0.9), reduction="sum", pos_weight=np.array([1.0, 2.0, 0.5, 3.0])),
+        lambda make: S(make(3, 4), make(3, 4, low=0.1, high=0.9), reduction="sum", pos_weight=constant([1.0, 2.0, 0.5, 3.0])),
     ),
 )
 def binary_cross_entropy_with_logits(

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from minigrad.registry import FUNCTION, INPLACE, METHOD, Pointwise
-from minigrad.samples import binary, unary
+from minigrad.samples import binary, tensors, unary
 
 
 class add(Pointwise):
@@ -227,12 +227,10 @@ class sign(Pointwise):
     """
 
     def scalar(input):
-        return where(input > 0, 1, where(input < 0, -1, 0 * (input == input)))
+        return where(input > 0, 1, where(input < 0, -1, 0))
 
     def numpy(input):
         return np.where(input != input, input.dtype.type(0), np.sign(input)) if input.dtype.kind == "f" else np.sign(input)
-
-    jit_forward = False
 
     def grad_input(g):
         return 0.0 * g
@@ -548,7 +546,7 @@ class maximum(Pointwise):
         return where(input == other, 0.5 * g, where(input > other, 0.0, g))
 
     public = (FUNCTION, METHOD)
-    samples = binary()
+    samples = tensors()
 
 
 class minimum(Pointwise):
@@ -569,4 +567,4 @@ class minimum(Pointwise):
         return where(input == other, 0.5 * g, where(input < other, 0.0, g))
 
     public = (FUNCTION, METHOD)
-    samples = binary()
+    samples = tensors()

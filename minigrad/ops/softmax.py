@@ -10,7 +10,7 @@ from minigrad.errors import shape_text
 from minigrad.kernels import norm as norm_kernels
 from minigrad.kernels import softmax as kernels
 from minigrad.registry import FUNCTION, FUNCTIONAL, METHOD, Op, composite, helper, on_every_path
-from minigrad.samples import S, of
+from minigrad.samples import S, constant, of
 from minigrad.shapes import one_dim
 
 ALL = (FUNCTION, METHOD, FUNCTIONAL)
@@ -190,7 +190,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05):
     samples=of(
         lambda make: S(make(4, 3), None, None, make(3), make(3), training=True),
         lambda make: S(make(2, 3, 4), None, None, training=True),
-        lambda make: S(make(4, 3, 2, 2), np.zeros(3), np.ones(3), make(3), make(3)),
+        lambda make: S(make(4, 3, 2, 2), constant([0.1, 0, -1]), constant([1, 2, 0.5]), make(3), make(3)),
     ),
 )
 def batch_norm(

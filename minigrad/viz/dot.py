@@ -5,7 +5,7 @@ Box sizes are given, so that every Graphviz places the boxes the same way whatev
 
 from __future__ import annotations
 
-from minigrad.viz.model import CONSTANT, LEAF, OP
+from minigrad.viz.model import OP
 from minigrad.viz.style import EDGE, FAINT, RANK_GAP, TITLE, box_size, is_round, style_of
 
 __all__ = ["dot_source"]
@@ -44,9 +44,10 @@ def dot_source(graph) -> str:
             penwidth=f"{style.line:g}",
             **look,
         )
+    fed = {edge.head for edge in graph.edges}
     for i, edge in enumerate(graph.edges):
         look = {"color": FAINT, "style": "dashed"} if edge.faint else {}
-        if graph.boxes[edge.tail].kind not in (LEAF, CONSTANT):
+        if edge.tail in fed:
             look["weight"] = "3"  # the way through the operations is drawn straighter than what is fed in
         if edge.count > 1:
             look["label"] = f"×{edge.count:,}"

@@ -12,15 +12,31 @@ graph whose folded part holds an output) are drawn backwards.
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 
-from minigrad.viz.layout import Placement
 from minigrad.viz.style import ARROW
 
-__all__ = ["place_in_layers"]
+__all__ = ["Placement", "place_in_layers", "slots"]
 
 LAYER_GAP, SLOT_GAP, BEND = 34.0, 16.0, 6.0
 MOST_BENDS = 20_000
 SWEEPS = 6
+
+
+@dataclass(slots=True)
+class Placement:
+    """`centres` of the boxes by key, and for each edge its route: a start point, then three points for each Bézier
+    curve, then the tip of the arrow. Points are (x, y), y growing downwards."""
+
+    centres: dict[str, tuple[float, float]]
+    routes: list[list[tuple[float, float]]]
+
+
+def slots(graph) -> int:
+    """How many places a layered layout has to find: one for each box, and one for each layer that an edge passes."""
+    pairs = _forward(graph)
+    rank = _ranks(graph.boxes, pairs)
+    return len(rank) + sum(max(0, rank[last] - rank[first] - 1) for first, last in pairs)
 
 
 def place_in_layers(graph, sizes) -> Placement:
@@ -28,15 +44,14 @@ def place_in_layers(graph, sizes) -> Placement:
     turned = graph.direction == "TB"
     along = {key: size[turned] for key, size in sizes.items()}
     across = {key: size[not turned] for key, size in sizes.items()}
-    number = {key: i for i, key in enumerate(graph.boxes)}
-    pairs = [sorted((edge.tail, edge.head), key=number.__getitem__) for edge in graph.edges]
-    rank = _ranks(number, pairs)
+    pairs = _forward(graph)
+    rank = _ranks(graph.boxes, pairs)
     chains = _bends(pairs, rank, across)
     layers = _layers(rank)
     _order(layers, chains, rank)
     place = _places(layers, chains, across, rank)
     starts, ends = _bands(layers, along)
-    middle = {key: (starts[rank[key]] + ends[rank[key]]) / 2 for key in number}
+    middle = {key: (starts[rank[key]] + ends[rank[key]]) / 2 for key in graph.boxes}
     routes = []
     for edge, (first, last), chain in zip(graph.edges, pairs, chains, strict=True):
         route = [(middle[first] + along[first] / 2, place[first])]
@@ -44,22 +59,28 @@ def place_in_layers(graph, sizes) -> Placement:
             route += [(starts[rank[bend]], place[bend]), (ends[rank[bend]], place[bend])]
         route.append((middle[last] - along[last] / 2, place[last]))
         routes.append(_curve(route[::-1] if edge.tail != first else route))
-    centres = {key: (middle[key], place[key]) for key in number}
+    centres = {key: (middle[key], place[key]) for key in graph.boxes}
     if turned:
         centres = {key: (y, x) for key, (x, y) in centres.items()}
         routes = [[(y, x) for x, y in route] for route in routes]
     return Placement(centres, routes)
 
 
-def _ranks(number, pairs):
+def _forward(graph):
+    """The ends of each edge, the earlier box first."""
+    number = {key: i for i, key in enumerate(graph.boxes)}
+    return [sorted((edge.tail, edge.head), key=number.__getitem__) for edge in graph.edges]
+
+
+def _ranks(keys, pairs):
     givers, users = {}, {}
     for first, last in pairs:
         givers.setdefault(last, []).append(first)
         users.setdefault(first, []).append(last)
     rank = {}
-    for key in number:
+    for key in keys:
         rank[key] = 1 + max((rank[k] for k in givers.get(key, ()) if k != key), default=-1)
-    for key in number:
+    for key in keys:
         if key not in givers and key in users:
             rank[key] = max(0, min(rank[k] for k in users[key]) - 1)
     return rank

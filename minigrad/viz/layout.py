@@ -10,15 +10,15 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from dataclasses import dataclass
 
 import numpy as np
 
+from minigrad.viz.layered import Placement, place_in_layers, slots
 from minigrad.viz.style import ARROW
 
-__all__ = ["Placement", "place"]
+__all__ = ["place"]
 
-MOST_BOXES, MOST_EDGES = 1000, 2500  # beyond, Graphviz takes long or overflows its stack, and a simple layout will do
+MOST_SLOTS = 2000  # beyond, Graphviz takes long (a dense graph of 86 boxes: minutes) or overflows its stack (3000 deep)
 
 SMOOTHED = 400  # boxes at most; each edge looks at every one
 STEP = 100.0  # a longer edge may cross others, which Graphviz' own route avoids
@@ -29,26 +29,15 @@ _lock = threading.Lock()  # the WebAssembly instance is shared by all threads
 _overflowed = False
 
 
-@dataclass(slots=True)
-class Placement:
-    """`centres` of the boxes by key, and for each edge its route: a start point, then three points for each Bézier
-    curve, then the tip of the arrow. Points are (x, y), y growing downwards."""
-
-    centres: dict[str, tuple[float, float]]
-    routes: list[list[tuple[float, float]]]
-
-
 def place(graph, sizes, source) -> Placement:
     """Lay out a `Graph`: `sizes` are the boxes' (width, height) by key, `source` the DOT text."""
-    if len(graph.boxes) <= MOST_BOXES and len(graph.edges) <= MOST_EDGES:
+    if slots(graph) <= MOST_SLOTS:
         text = _system_dot(source) or _in_process(source)
         if text:
             placement = _parse(text, len(graph.edges))
             if len(graph.boxes) <= SMOOTHED:
                 _smooth(graph, sizes, placement)
             return placement
-    from minigrad.viz.layered import place_in_layers
-
     return place_in_layers(graph, sizes)
 
 

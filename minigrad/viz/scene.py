@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, field
 
 from minigrad.viz import style as s
-from minigrad.viz.layout import Placement
+from minigrad.viz.layered import Placement
 from minigrad.viz.model import FOLD, MORE, OP, Graph
 
 __all__ = ["Line", "Part", "Rect", "Scene", "Text", "make_scene"]

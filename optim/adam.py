@@ -1,0 +1,139 @@
+"""Adam and AdamW. (PyTorch: torch.optim.Adam, torch.optim.AdamW)"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minigrad.kernels.optimizer import adam_step
+from minigrad.optim.optimizer import Optimizer, check_common
+from minigrad.tensor import Tensor, wrap
+
+__all__ = ["Adam", "AdamW"]
+
+
+class Constants(NamedTuple):
+    """The options of a group as the kernel takes them, and the bias corrections of the steps met so far."""
+
+    lr: float
+    beta1: float
+    beta2: float
+    eps: float
+    penalty: float  # L2, added to the gradient
+    keep: float  # what decoupled weight decay leaves of a parameter
+    maximize: bool
+    amsgrad: bool
+    corrections: dict[float, tuple[float, float]]  # step -> (step size, square root of the second correction)
+
+
+class Adam(Optimizer):
+    """Adam: each weight moves by a running mean of its gradient over the root of a running mean of its square.
+
+        m = β₁ m + (1 - β₁) g                    v = β₂ v + (1 - β₂) g²
+        p = p - lr · (m / (1 - β₁ᵗ)) / (√(v / (1 - β₂ᵗ)) + eps)
+
+    (D. P. Kingma, J. Ba: Adam: A Method for Stochastic Optimization, 2015. PyTorch: torch.optim.Adam)
+
+    Args:
+        params (iterable): tensors, pairs of name and tensor, or dicts of groups; see `Optimizer`.
+        lr (float | Tensor): learning rate.
+        betas (tuple[float, float]): β₁ and β₂, how much of the running means stays.
+        eps (float): keeps the division from exploding.
+        weight_decay (float): λ; ``g + λ p`` is used for g.
+        amsgrad (bool): divide by the largest v so far (Reddi et al., On the Convergence of Adam and Beyond, 2018).
+        maximize (bool): go up instead of down.
+        decoupled_weight_decay (bool): shrink p by ``1 - lr λ`` instead, as `AdamW` does.
+        foreach, fused, capturable: accepted; every step is one fused kernel per parameter here.
+        differentiable (bool): not supported (NotImplementedError).
+
+    State of each parameter: ``step`` (float32, 0-dim), ``exp_avg`` m, ``exp_avg_sq`` v, with amsgrad
+    ``max_exp_avg_sq``.
+
+    Raises:
+        ValueError: an option is out of its range, or there are no parameters.
+    """
+
+    def __init__(
+        self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, amsgrad=False, *, foreach=None,
+        maximize=False, capturable=False, differentiable=False, fused=None, decoupled_weight_decay=False,
+    ):  # fmt: skip
+        check_common(lr, weight_decay, foreach, fused, differentiable)
+        if isinstance(lr, Tensor) and foreach and not capturable:
+            raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
+        if not eps >= 0.0:
+            raise ValueError(f"Invalid epsilon value: {eps}")
+        for i, beta in enumerate(betas):
+            if isinstance(beta, Tensor) and beta.numel() != 1:
+                raise ValueError(f"Tensor betas[{i}] must be 1-element")
+            if not 0.0 <= beta < 1.0:
+                raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
+        if not any(all(isinstance(beta, kind) for beta in betas) for kind in (float, Tensor)):
+            raise ValueError("betas must be either both floats or both Tensors")
+        defaults = {
+            "lr": lr,
+            "betas": tuple([float(beta) for beta in betas]),
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "amsgrad": amsgrad,
+            "maximize": maximize,
+            "foreach": foreach,
+            "capturable": capturable,
+            "differentiable": differentiable,
+            "fused": fused,
+            "decoupled_weight_decay": decoupled_weight_decay,
+        }
+        super().__init__(params, defaults)
+
+    def init_param(self, p, group):
+        """Running means of zero, and step 0."""
+        names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
+        state = {"step": wrap(np.zeros((), np.float32))}
+        return state | {name: wrap(np.zeros(p.shape, p.array.dtype)) for name in names}
+
+    def constants(self, group):
+        """The options as the kernel takes them."""
+        beta1, beta2 = map(float, group["betas"])
+        lr, decay = float(group["lr"]), float(group["weight_decay"])
+        penalty, keep = (0.0, 1.0 - lr * decay) if group["decoupled_weight_decay"] else (decay, 1.0)
+        flags = bool(group["maximize"]), bool(group["amsgrad"])
+        return Constants(lr, beta1, beta2, float(group["eps"]), penalty, keep, *flags, {})
+
+    def update(self, p, g, state, constants):
+        """One step of `p`, in place."""
+        lr, beta1, beta2, eps, penalty, keep, maximize, amsgrad, corrections = constants
+        step = state["step"].array
+        t = step.item() + 1.0
+        step[()] = t
+        correction = corrections.get(t)
+        if correction is None:
+            correction = corrections[t] = lr / (1.0 - beta1**t), (1.0 - beta2**t) ** 0.5
+        size, root = correction
+        m, v = state["exp_avg"].array, state["exp_avg_sq"].array
+        largest = state["max_exp_avg_sq"].array if amsgrad else v
+        if p.ndim != 1:
+            p, g, m, v, largest = p.ravel(), g.ravel(), m.ravel(), v.ravel(), largest.ravel()
+        adam_step(p, g, m, v, largest, beta1, beta2, size, root, eps, penalty, keep, maximize, amsgrad)
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay: each step also shrinks p by ``1 - lr · weight_decay``.
+
+    (I. Loshchilov, F. Hutter: Decoupled Weight Decay Regularization, 2019. PyTorch: torch.optim.AdamW)
+
+    Arguments, state and errors as in `Adam`; `weight_decay` is 0.01 unless given.
+    """
+
+    def __init__(
+        self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, amsgrad=False, *, maximize=False,
+        foreach=None, capturable=False, differentiable=False, fused=None,
+    ):  # fmt: skip
+        super().__init__(
+            params, lr, betas, eps, weight_decay, amsgrad, foreach=foreach, maximize=maximize, capturable=capturable,
+            differentiable=differentiable, fused=fused, decoupled_weight_decay=True,
+        )  # fmt: skip
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        for group in self.param_groups:  # also one that was saved by Adam, or before there was this option
+            group["decoupled_weight_decay"] = True

@@ -1,0 +1,588 @@
+"""dispatch and cache: who answers a kernel call, what numba is given, and when compiled code is taken from disk."""
+
+import contextlib
+import importlib
+import os
+import pickle
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from minigrad.kernels import cache, dispatch
+from minigrad.kernels.dispatch import (
+    KERNELS,
+    Kernel,
+    backend,
+    get_backend,
+    get_num_threads,
+    jit,
+    kernel,
+    on_change,
+    prange,
+    set_backend,
+    set_num_threads,
+)
+
+
+@pytest.fixture(autouse=True)
+def _restored():
+    """Backend, threads and registry as they were: the kernels declared by these tests are not the package's."""
+    known, watchers, former = dict(KERNELS), list(dispatch._watchers), get_backend()
+    dispatch._watchers.clear()
+    yield
+    KERNELS.clear()
+    KERNELS.update(known)
+    dispatch._watchers[:] = watchers
+    set_backend(former)
+    set_num_threads(1)
+
+
+def make(when=None, **options):
+    """A kernel whose twins can be told apart: the NumPy one gives x + 1, the numba one x + 2."""
+
+    @kernel
+    def shifted(x, by=1):
+        return x + by
+
+    @shifted.numba(when=when, **options)
+    def shifted(x, by=1):
+        return x + by + 1
+
+    return shifted
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Who answers
+
+
+def test_the_backend_decides_who_answers():
+    shifted = make()
+    assert isinstance(shifted, Kernel)
+    for name, expected in (("numpy", 11), ("numba", 12), ("auto", 12), ("numpy", 11), ("numba", 12)):
+        set_backend(name)
+        assert get_backend() == name
+        assert shifted(10) == shifted(10, 1) == shifted(10, by=1) == shifted(x=10) == expected
+
+
+def test_a_kernel_without_numba_twin_is_its_numpy_twin():
+    @kernel
+    def lonely(x):
+        return x * 3
+
+    for name in dispatch.BACKENDS:
+        with backend(name):
+            assert lonely(2) == 6
+    assert lonely.compiled is None
+
+
+def test_when_is_asked_in_auto_only():
+    asked = []
+
+    def when(x, by=1):
+        asked.append(x)
+        return x > 5
+
+    shifted = make(when)
+    with backend("numba"):
+        assert shifted(1) == 3
+    with backend("numpy"):
+        assert shifted(9) == 10
+    assert asked == []
+    with backend("auto"):
+        assert [shifted(9), shifted(1), shifted(9, by=2), shifted(x=1)] == [11, 2, 12, 2]
+    assert asked == [9, 1, 9, 1]
+
+
+def test_backend_is_restored_after_an_error_and_nests():
+    set_backend("numpy")
+    with contextlib.suppress(ZeroDivisionError), backend("numba"):
+        with backend("auto"):
+            assert get_backend() == "auto"
+        assert get_backend() == "numba"
+        1 / 0  # noqa: B018
+    assert get_backend() == "numpy"
+
+
+def test_backend_decorates_functions():
+    @backend("numba")
+    def inside():
+        return get_backend()
+
+    set_backend("numpy")
+    assert inside() == "numba"
+    assert get_backend() == "numpy"
+
+
+def test_unknown_backend():
+    with pytest.raises(ValueError, match="expected name to be one of 'numpy', 'numba', 'auto', but got 'cuda'"):
+        set_backend("cuda")
+    with pytest.raises(ValueError, match="cuda"), backend("cuda"):
+        pass
+
+
+def test_on_change_is_called_after_each_change():
+    seen = []
+
+    @on_change
+    def note():
+        seen.append(get_backend())
+
+    set_backend("numpy")
+    with backend("numba"):
+        pass
+    assert seen == ["numpy", "numba", "numpy"]
+
+
+def test_kernels_are_registered_with_their_samples():
+    def samples(size):
+        return (np.ones(size),)
+
+    @kernel(samples=samples)
+    def sampled(x):
+        """Sampled."""
+        return x.sum()
+
+    assert KERNELS["sampled"] is sampled
+    assert sampled.samples is samples
+    assert sampled.name == sampled.__name__ == "sampled"
+    assert sampled.__doc__ == "Sampled."
+    assert sampled.twin(np.ones(3)) == sampled(*sampled.samples(3)) == 3
+
+
+def test_two_kernels_of_one_name_in_different_places():
+    make()
+    with pytest.raises(ValueError, match=r"kernel 'shifted' of .* is already defined in"):
+
+        @kernel
+        def shifted(x):
+            return x
+
+
+def twin(x, y=2):
+    return x
+
+
+def named(function, name):
+    function.__name__ = name
+    return function
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        named(lambda x, y=2: x, "another"),
+        named(lambda x: x, "twin"),
+        named(lambda x, y: x, "twin"),
+        named(lambda x, y=3: x, "twin"),
+        named(lambda y, x=2: x, "twin"),
+        named(lambda x, *, y=2: x, "twin"),
+    ],
+    ids=["name", "fewer", "default missing", "another default", "other names", "other kind"],
+)
+def test_twins_must_have_the_same_name_and_signature(other):
+    with pytest.raises(TypeError, match=r"must be declared as twin\(x, y=2\), but got"):
+        kernel(twin).numba(other)
+
+
+def test_a_python_twin_calls_loops():
+    @jit
+    def fill(out, value):
+        for i in range(out.size):
+            out[i] = value
+
+    @kernel
+    def filled(size, value):
+        return np.full(size, value)
+
+    @filled.numba(python=True)
+    def filled(size, value):
+        out = np.empty(size)
+        fill(out, value)
+        return out
+
+    for name in dispatch.BACKENDS:
+        with backend(name):
+            np.testing.assert_array_equal(filled(3, 2.5), [2.5, 2.5, 2.5])
+    assert not hasattr(filled.compiled, "dispatcher")
+
+
+@kernel
+def global_kernel(x):
+    return x
+
+
+def test_kernels_and_helpers_pickle_as_globals():
+    assert pickle.loads(pickle.dumps(global_kernel)) is global_kernel
+    assert pickle.loads(pickle.dumps(later)) is later
+
+
+def test_changing_the_backend_while_others_call():
+    shifted = make()
+    shifted(1)
+    wrong, stop = [], threading.Event()
+
+    def work():
+        while not stop.is_set():
+            if shifted(10) not in (11, 12):
+                wrong.append(1)
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for turn in range(300):
+        set_backend(dispatch.BACKENDS[turn % 3])
+    set_backend("numpy")
+    assert shifted(10) == 11
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# What numba is given
+
+
+@jit
+def uses_later(x):
+    return later(x) + 1
+
+
+@jit
+def later(x):
+    return x * FACTOR
+
+
+FACTOR = 5
+
+
+def test_helpers_may_be_defined_later_and_are_compiled_lazily():
+    assert uses_later(2) == 11
+    assert uses_later(0.5) == 3.5
+
+
+def test_a_helper_may_call_itself():
+    assert factorial(5) == 120
+
+
+@jit
+def factorial(n):
+    return 1 if n < 2 else n * factorial(n - 1)
+
+
+@jit
+def even(n):
+    return n == 0 or odd(n - 1)
+
+
+@jit
+def odd(n):
+    return n != 0 and even(n - 1)
+
+
+def test_helpers_in_a_circle_are_refused_and_stay_so():
+    for _ in range(2):
+        with pytest.raises(TypeError, match="may not call one another in a circle"):
+            even(4)
+
+
+def test_closures_are_resolved():
+    def power(n):
+        @jit
+        def inner(x):
+            return later(x) ** n
+
+        return inner
+
+    assert power(2)(2) == 100
+    assert power(3)(2) == 1000
+
+
+def test_a_numba_twin_may_call_another_kernel():
+    shifted = make()
+
+    @kernel
+    def double_shift(x):
+        return shifted(x) * 2
+
+    @double_shift.numba
+    def double_shift(x):
+        return shifted(x) * 2
+
+    with backend("numba"):
+        assert double_shift(10) == 24
+
+
+def test_a_numba_twin_may_not_call_a_kernel_that_is_not_compiled():
+    @kernel
+    def plain(x):
+        return x
+
+    @jit
+    def caller(x):
+        return plain(x)
+
+    with pytest.raises(TypeError, match="only if that has a compiled numba twin"):
+        caller(1)
+
+
+def test_division_and_special_values_are_numpys():
+    @jit(fastmath=True)
+    def ratio(x, y):
+        return x / y
+
+    assert ratio(1.0, 0.0) == np.inf
+    assert np.isnan(ratio(0.0, 0.0))
+
+
+def test_flags_that_assume_nan_away_are_refused():
+    for flags in ("fast", ["nnan"], ["contract", "ninf"]):
+        with pytest.raises(ValueError, match="expected a subset of"):
+            jit(fastmath=flags)(lambda x: x)
+
+
+@jit(parallel=True)
+def parallel_sum(x):
+    total = 0.0
+    for i in prange(x.size):
+        total += x[i]
+    return total
+
+
+def test_threads():
+    assert get_num_threads() == 1
+    x = np.arange(1000.0)
+    assert parallel_sum(x) == x.sum()
+    assert not parallel_sum.dispatcher.targetoptions["parallel"]
+    set_num_threads(2)
+    assert get_num_threads() == 2
+    assert parallel_sum(x) == x.sum()
+    assert parallel_sum.threaded_dispatcher.targetoptions["parallel"]
+    for bad, error in ((0, ValueError), (1.5, TypeError), (True, TypeError)):
+        with pytest.raises(error, match="expected count to be"):
+            set_num_threads(bad)
+
+
+def run(code, folder, **environment):
+    """A fresh interpreter in `folder`; its standard output."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path]), **environment}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], env=environment, cwd=folder, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_numba_is_not_imported_before_it_is_needed(tmp_path):
+    code = """
+        import sys
+        from minigrad.kernels import dispatch, pointwise, vecmath
+        @dispatch.kernel
+        def one(x): return x
+        @one.numba
+        def one(x): return x
+        with dispatch.backend("numpy"):
+            one(1)
+        print("numba" in sys.modules)
+    """
+    assert run(code, tmp_path) == ["False"]
+
+
+def test_the_environment_sets_the_backend(tmp_path):
+    code = "from minigrad.kernels import dispatch; print(dispatch.get_backend())"
+    assert run(code, tmp_path, MINIGRAD_BACKEND="numpy") == ["numpy"]
+    with pytest.raises(AssertionError, match="MINIGRAD_BACKEND: expected 'numpy', 'numba' or 'auto', but got 'x'"):
+        run(code, tmp_path, MINIGRAD_BACKEND="x")
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The cache
+
+USER = """
+from minigrad.kernels.dispatch import jit
+from helper import shift, SCALE
+
+@jit
+def use(x):
+    return shift(x) * SCALE
+"""
+HELPER = """
+from minigrad.kernels.dispatch import jit
+SCALE = 10
+
+@jit
+def shift(x):
+    return x + 1
+"""
+
+
+class Program:
+    """Two modules on disk, `user` and `helper`, and a cache of their own."""
+
+    def __init__(self, folder):
+        self.folder, self.helper = folder, folder / "helper.py"
+        (folder / "user.py").write_text(USER)
+        self.helper.write_text(HELPER)
+
+    def load(self):
+        """The function `use` of modules read anew from disk, as a new process would."""
+        for name in ("user", "helper"):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        return importlib.import_module("user").use
+
+    def __call__(self, argument=3):
+        """The result of `use(argument)`, and how often its code was taken from disk."""
+        use = self.load()
+        return use(argument), sum(use.dispatcher.stats.cache_hits.values())
+
+    def entries(self):
+        return list((self.folder / "cache" / "minigrad").iterdir())
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "_folder", cache._folder.__wrapped__)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # a second version within the same second must be read
+    monkeypatch.syspath_prepend(tmp_path)
+    yield Program(tmp_path)
+    for name in ("user", "helper"):
+        sys.modules.pop(name, None)
+
+
+def test_code_is_taken_from_disk_until_anything_it_is_made_of_changes(program):
+    assert program() == (40, 0)
+    assert program() == (40, 1)
+    program.helper.write_text("# moved, and nothing else\n\n" + HELPER)
+    assert program() == (40, 1)
+    program.helper.write_text(HELPER.replace("x + 1", "x + 2"))  # another file than the kernel's
+    assert program() == (50, 0)
+    program.helper.write_text(HELPER.replace("= 10", "= 100"))  # a constant of another file
+    assert program() == (400, 0)
+    program.helper.write_text(HELPER)
+    assert program() == (40, 1)
+
+
+def test_damaged_entries_are_compiled_again(program):
+    program()
+    assert len(program.entries()) == 2  # the kernel and its helper
+    for entry in program.entries():
+        entry.write_bytes(entry.read_bytes()[:100])
+    assert program() == (40, 0)
+    assert program() == (40, 1)
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(program, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(cache.os, "replace", full)
+    assert program() == (40, 0)
+    assert program.entries() == []  # no half-written file stays
+
+
+def test_processes_that_write_at_once_do_not_mix_up_signatures(program):
+    code = "from user import use; print(float(use({})))"
+    arguments, results = [3, 3.5, 3], [None] * 3
+
+    def work(k):
+        results[k] = run(code.format(arguments[k]), program.folder)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [["40.0"], ["45.0"], ["40.0"]]
+    assert [program(argument) for argument in arguments] == [(40, 1), (45, 1), (40, 1)]
+    assert {entry.suffix for entry in program.entries()} == {".nbc"}
+
+
+class Codegen:
+    def __init__(self, processor):
+        self.processor = processor
+
+    def magic_tuple(self):
+        return (self.processor,)
+
+
+def test_an_entry_belongs_to_versions_options_signature_and_processor(monkeypatch):
+    def function(x):
+        return x
+
+    def path(options=(), signature="int64", processor="one"):
+        return cache.DiskCache(function, options).path(signature, Codegen(processor))
+
+    first = path()
+    assert path() == first
+    assert len({first, path(("contract",)), path(signature="float64"), path(processor="another")}) == 4
+    monkeypatch.setattr(cache, "_versions", lambda: "another numba")
+    assert path() != first
+
+
+def test_fingerprints():
+    table = np.arange(3.0)
+
+    def original(x):
+        return helper(x) + table[0] if x in {"a", "b"} else np.floor(x)  # noqa: F821
+
+    def bound(**names):
+        return type(original)(original.__code__, {**globals(), **names}, "original", None, original.__closure__)
+
+    first = cache.fingerprint(bound(helper=lambda x: x))
+    assert cache.fingerprint(bound(helper=lambda x: x)) == first
+    assert cache.fingerprint(bound(helper=lambda x: -x)) != first
+    table[0] = 9
+    assert cache.fingerprint(bound(helper=lambda x: x)) != first
+    assert cache.fingerprint(lambda x: x + 1) != cache.fingerprint(lambda x: x + 1.0)
+    assert cache.fingerprint(lambda x: x + 0.0) != cache.fingerprint(lambda x: x + -0.0)
+    assert cache.fingerprint(lambda x: np.sin(x)) != cache.fingerprint(lambda x: np.cos(x))
+
+
+def test_where_the_cache_is(monkeypatch, tmp_path):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba"))
+    assert cache.cache_root() == tmp_path / "numba" / "minigrad"
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache.cache_root() == tmp_path / "xdg" / "minigrad"
+    assert cache.cache_root().is_dir()
+
+
+def test_a_folder_that_cannot_be_made_is_replaced_by_a_temporary_one(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path / "tmp"))
+    assert cache.cache_root().parent == tmp_path / "tmp"
+
+
+def test_a_folder_of_another_user_is_not_read(monkeypatch, tmp_path):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "theirs"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "theirs too"))
+    monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path))
+    someone_else = os.getuid() + 1
+    monkeypatch.setattr(os, "getuid", lambda: someone_else)
+    root = cache.cache_root()
+    assert root.parent == tmp_path
+    assert root.name.startswith("minigrad-")
+    assert root.name != f"minigrad-{someone_else}"
+
+
+def test_entries_unused_for_a_month_are_removed(monkeypatch, tmp_path):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    folder = cache.cache_root()
+    old, recent, foreign = folder / "old.nbc", folder / "recent.nbc", folder / "other.txt"
+    for path in (old, recent, foreign):
+        path.write_text("")
+    long_ago = time.time() - 40 * 24 * 3600
+    os.utime(old, (long_ago, long_ago))
+    os.utime(foreign, (long_ago, long_ago))
+    assert cache._folder.__wrapped__() == folder
+    assert sorted(folder.iterdir()) == [foreign, recent]
