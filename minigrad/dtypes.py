@@ -30,6 +30,8 @@ class dtype:
     is_floating_point: builtins.bool
     is_signed: builtins.bool
     itemsize: int
+    _name: str
+    _global: str
 
     def __new__(cls, *args, **kwargs):
         raise TypeError("cannot create 'torch.dtype' instances: use minigrad.float32, minigrad.int64, ...")

@@ -28,7 +28,7 @@ class PrintOptions:
 
 
 _OPTIONS = PrintOptions()
-_PROFILES = {
+_PROFILES: dict[str, dict[str, float]] = {
     "default": {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80},
     "short": {"precision": 2, "threshold": 1000, "edgeitems": 2, "linewidth": 80},
     "full": {"precision": 4, "threshold": math.inf, "edgeitems": 3, "linewidth": 80},
@@ -178,10 +178,11 @@ def tensor_repr(array, *, prefix="tensor(", requires_grad=False, grad_fn=None, d
     kind = from_numpy_dtype(array.dtype)
     default = get_default_dtype() if default_dtype is None else default_dtype
     indent, suffixes = len(prefix), []
+    goes_without_saying = {default, int64, bool_} if array.size else {default}
     if array.size == 0:
-        text, known, sized = "[]", (default,), array.ndim != 1
+        text, sized = "[]", array.ndim != 1
     else:
-        sized, known = _OPTIONS.edgeitems == 0, (default, int64, bool_)
+        sized = _OPTIONS.edgeitems == 0
         if sized and array.ndim and array.size > _OPTIONS.threshold:
             text = "[...]"
         else:
@@ -189,7 +190,7 @@ def tensor_repr(array, *, prefix="tensor(", requires_grad=False, grad_fn=None, d
             text = _layout(shown.tolist(), cut, indent, _Style(shown))
     if sized:
         suffixes.append(f"size={tuple(array.shape)}")
-    if kind not in known:
+    if kind not in goes_without_saying:
         suffixes.append(f"dtype={kind}")
     if grad_fn is not None:
         suffixes.append(f"grad_fn={grad_fn}")

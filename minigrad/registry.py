@@ -58,7 +58,7 @@ class Op:
     dunder       the Python operators it serves, e.g. ("__add__", "__radd__")
     alias        further public names of the same op
     symbol       what a drawing shows, if not the name
-    backward_name  what PyTorch prints as grad_fn, if not <Name>Backward0
+    backward_name  what PyTorch prints as grad_fn, if not <Name>Backward0: a string, or a function of the node
     fresh        its gradients are arrays of its own, so the engine may keep them without a copy
     view         its output may share the memory of its first input
     nout, aux    names of the outputs after the first (not differentiable), and how many outputs are public
@@ -75,7 +75,7 @@ class Op:
     dunder: tuple = ()
     alias: tuple = ()
     symbol: str | None = None
-    backward_name: str | None = None
+    backward_name = None
     fresh = view = multi = broadcasts = pointwise = False
     aux: tuple = ()
     nout = 1

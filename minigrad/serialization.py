@@ -194,12 +194,15 @@ def _entries(data, name):
 
 
 def _tensors(entries, name):
+    return {key: _tensor(array, key, name) for key, array in entries.items()}
+
+
+def _tensor(array, key, name):
     try:
-        for key, array in entries.items():
-            dtypes.from_numpy_dtype(array.dtype)
+        dtypes.from_numpy_dtype(array.dtype)
     except TypeError as error:
         raise RuntimeError(f"load(): {name} holds {key!r}: {error}") from error
-    return {key: wrap(array) for key, array in entries.items()}
+    return wrap(array)
 
 
 def _is_pickle(data):

@@ -151,7 +151,8 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
         tensor.zero_()
         for group in range(groups):
             for channel in range(min(out // groups, inner)):
-                tensor[(group * (out // groups) + channel, channel, *centre)] = 1
+                place = (group * (out // groups) + channel, channel, *centre)
+                tensor[place] = 1
     return tensor
 
 

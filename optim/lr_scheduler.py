@@ -190,7 +190,7 @@ class ConstantLR(_ClosedForm):
 
     def __init__(self, optimizer, factor=1.0 / 3, total_iters=5, last_epoch=-1):
         if not 0 <= factor <= 1:
-            raise ValueError(f"Constant multiplicative factor expected to be between 0 and 1. Got factor={factor}")
+            raise ValueError(f"Constant multiplicative factor expected to be between 0 and 1. Got {factor}")
         self.factor = factor
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
@@ -205,16 +205,16 @@ class ConstantLR(_ClosedForm):
 
 
 class LinearLR(_ClosedForm):
-    """From `start_factor` times the learning rate to `end_factor` times it, in a straight line of `total_iters` epochs."""
+    """From `start_factor` times the learning rate to `end_factor` times it, in a straight line, by `total_iters`."""
 
     def __init__(self, optimizer, start_factor=1.0 / 3, end_factor=1.0, total_iters=5, last_epoch=-1):
         if not 0 < start_factor <= 1:
             raise ValueError(
                 "Starting multiplicative factor expected to be greater than 0 and less or equal to 1. "
-                f"Got start_factor={start_factor}"
+                f"Got {start_factor}"
             )
         if not 0 <= end_factor <= 1:
-            raise ValueError(f"Ending multiplicative factor expected to be between 0 and 1. Got end_factor={end_factor}")
+            raise ValueError(f"Ending multiplicative factor expected to be between 0 and 1. Got {end_factor}")
         self.start_factor = start_factor
         self.end_factor = end_factor
         self.total_iters = total_iters
@@ -437,8 +437,8 @@ class ReduceLROnPlateau(LRScheduler):
             if self.default_min_lr is None:
                 raise RuntimeError(
                     f"The number of param groups in the `optimizer` ({len(groups)}) differs from when "
-                    f"`ReduceLROnPlateau` was initialized ({len(self.min_lrs)}), usually due to a new param group being "
-                    "added to the optimizer. Please modify the `min_lrs` field to match the length of the `optimizer` "
+                    f"`ReduceLROnPlateau` was initialized ({len(self.min_lrs)}), as a group was added. "
+                    "Please modify the `min_lrs` field to match the length of the `optimizer` "
                     "param groups."
                 )
             self.min_lrs = [self.default_min_lr] * len(groups)

@@ -142,7 +142,7 @@ class Optimizer:
         """Optimize these parameters too, e.g. layers that were frozen so far.
 
         Args:
-            param_group (dict): ``"params"`` (a tensor or an iterable of them) and options that differ from the defaults.
+            param_group (dict): ``"params"`` (a tensor or an iterable of them), and options other than the defaults.
 
         Raises: as the class does.
         """
@@ -339,27 +339,24 @@ class Optimizer:
 
     def _check_state(self):
         """The kernels trust the shapes of the state, so what was loaded is held against what `init_param` makes."""
-        numbers = itertools.count()
-        for group in self.param_groups:
-            for p in group["params"]:
-                number, state = next(numbers), self.state.get(p)
-                if not state or type(self).init_param is Optimizer.init_param:
-                    continue
-                for name, fresh in self.init_param(p, group).items():
-                    if name not in state:
-                        raise ValueError(
-                            f"loaded state dict has no {name!r} for parameter {number}, only {sorted(state)}: it was "
-                            f"not saved by {type(self).__name__} with these options"
-                        )
-                    loaded = state[name]
-                    if isinstance(fresh, Tensor) != isinstance(loaded, Tensor) and fresh is not None:
-                        raise ValueError(f"loaded state dict: {name!r} of parameter {number} is {type(loaded).__name__}")
-                    shape = p.shape if fresh is None else fresh.shape
-                    if isinstance(loaded, Tensor) and loaded.shape != shape:
-                        raise ValueError(
-                            f"loaded state dict: {name!r} of parameter {number} has shape {list(loaded.shape)}, expected "
-                            f"{list(shape)}"
-                        )
+        if type(self).init_param is Optimizer.init_param:
+            return
+        everything = [(p, group) for group in self.param_groups for p in group["params"]]
+        for i, (p, group) in enumerate(everything):
+            state = self.state.get(p)
+            for name, fresh in (self.init_param(p, group) if state else {}).items():
+                if name not in state:
+                    raise ValueError(
+                        f"loaded state dict has no {name!r} for parameter {i}, only {sorted(state)}: it was not saved "
+                        f"by {type(self).__name__} with these options"
+                    )
+                loaded = state[name]
+                what = f"loaded state dict: {name!r} of parameter {i}"
+                if isinstance(fresh, Tensor) and not isinstance(loaded, Tensor):
+                    raise ValueError(f"{what} is {type(loaded).__name__}, expected a tensor")
+                shape = fresh.shape if isinstance(fresh, Tensor) else p.shape
+                if isinstance(loaded, Tensor) and loaded.shape != shape:
+                    raise ValueError(f"{what} has shape {list(loaded.shape)}, expected {list(shape)}")
 
     # ---- hooks
 

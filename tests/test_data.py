@@ -19,7 +19,6 @@ from minigrad.utils.data import (
     SequentialSampler,
     StackDataset,
     Subset,
-    SubsetRandomSampler,
     TensorDataset,
     WeightedRandomSampler,
     default_collate,
@@ -355,7 +354,10 @@ def test_collate_errors():
 
 @pytest.mark.parametrize(
     "value",
-    [1, 2.5, "a", b"a", None, np.float32(1), np.ones(2), [np.ones(2), "b"], (np.ones(1), 2), {"a": np.int8(3)}, Point(1, np.ones(1)), range(2)],
+    [
+        1, 2.5, "a", b"a", None, np.float32(1), np.ones(2), [np.ones(2), "b"], (np.ones(1), 2), {"a": np.int8(3)},
+        Point(1, np.ones(1)), range(2),
+    ],
 )  # fmt: skip
 def test_default_convert_is_pytorchs(torch, value):
     assert plain(default_convert(value)) == plain(torch.utils.data.default_convert(value))
@@ -496,7 +498,8 @@ def test_iterable_data_sets():
     assert [batch.tolist() for batch in DataLoader(Stream(5), 2, drop_last=True)] == [[0, 1], [2, 3]]
     assert list(DataLoader(Stream(3), None)) == [0, 1, 2]
     assert list(DataLoader(Stream(4), 2, collate_fn=sum)) == [1, 5]
-    assert [len(DataLoader(Stream(5, 5), **options)) for options in ({"batch_size": 2}, {"batch_size": 2, "drop_last": True}, {"batch_size": None})] == [3, 2, 5]  # fmt: skip
+    ways = ({"batch_size": 2}, {"batch_size": 2, "drop_last": True}, {"batch_size": None})
+    assert [len(DataLoader(Stream(5, 5), **options)) for options in ways] == [3, 2, 5]
     with pytest.raises(TypeError):
         len(DataLoader(Stream(5)))
 

@@ -63,7 +63,8 @@ def test_iris():
     assert (x.shape, x.dtype) == ((150, 4), minigrad.float32)
     assert (y.shape, y.dtype) == ((150,), minigrad.int64)
     assert np.bincount(y.array).tolist() == [50, 50, 50]
-    assert x.array[[0, 34, 37]].tolist() == np.float32([[5.1, 3.5, 1.4, 0.2], [4.9, 3.1, 1.5, 0.2], [4.9, 3.6, 1.4, 0.1]]).tolist()
+    chosen = np.float32([[5.1, 3.5, 1.4, 0.2], [4.9, 3.1, 1.5, 0.2], [4.9, 3.6, 1.4, 0.1]])
+    np.testing.assert_array_equal(x.array[[0, 34, 37]], chosen)
     assert iris.feature_names == ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"]
     assert iris.target_names == ["setosa", "versicolor", "virginica"]
     assert "Fisher" in iris.DESCR

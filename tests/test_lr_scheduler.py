@@ -36,8 +36,8 @@ SCHEDULES = {
     "ExponentialLR": [{"gamma": 0.9}],
     "PolynomialLR": [{}, {"total_iters": 12, "power": 2.5}],
     "CosineAnnealingLR": [{"T_max": 6}, {"T_max": 10, "eta_min": 0.01}],
-    "LambdaLR": [{"lr_lambda": lambda epoch: 1 / (1 + epoch)}, {"lr_lambda": [lambda epoch: 0.5, lambda epoch: 0.95**epoch]}],
-    "MultiplicativeLR": [{"lr_lambda": lambda epoch: 0.95}, {"lr_lambda": [lambda epoch: 1.1, lambda epoch: 1 / epoch]}],
+    "LambdaLR": [{"lr_lambda": lambda e: 1 / (1 + e)}, {"lr_lambda": [lambda e: 0.5, lambda e: 0.9**e]}],
+    "MultiplicativeLR": [{"lr_lambda": lambda e: 0.95}, {"lr_lambda": [lambda e: 2, lambda e: 1 / e]}],
 }
 CASES = [(name, options) for name, cases in SCHEDULES.items() for options in cases]
 
@@ -142,7 +142,7 @@ PLATEAUS = [
     {"patience": 1, "min_lr": [0.02, 0.001]},
     {"patience": 0, "factor": 0.9, "eps": 0.005, "min_lr": 0.0001},
 ]
-METRICS = [1.0, 0.9, 0.91, 0.92, 0.9, 0.5, 0.51, 0.49999, 0.5, 0.6, 0.7, 0.4, 0.8, 0.8, 0.8, 0.8, math.nan, 0.1, 0.1, 0.1]
+METRICS = [1, 0.9, 0.91, 0.92, 0.9, 0.5, 0.51, 0.49999, 0.5, 0.6, 0.7, 0.4, 0.8, 0.8, 0.8, 0.8, math.nan, 0.1, 0.1, 0.1]
 
 
 @pytest.mark.parametrize("options", PLATEAUS, ids=str)

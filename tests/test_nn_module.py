@@ -396,12 +396,22 @@ class TestConversion:
         weight = net.weight
         assert net.to("cpu") is net
         assert net.cpu() is net
-        assert net.cuda() is net
         assert net.share_memory() is net
         assert net.compile() is None
         assert net.weight is weight
         with pytest.raises(TypeError, match="unexpected keyword argument 'devise'"):
             net.to(devise="cpu")
+
+    def test_other_devices_are_errors(self):
+        for wrong in (
+            lambda: nn.ReLU().to("cuda"),
+            lambda: nn.ReLU().cuda(),
+            lambda: nn.Linear(1, 1, device="cuda"),
+            lambda: nn.BatchNorm1d(1, affine=False, device="mps"),
+        ):
+            with pytest.raises(RuntimeError, match="runs on the CPU only"):
+                wrong()
+        assert nn.Linear(1, 1, device="cpu").weight.device == minigrad.device("cpu")
 
 
 class TestRepr:

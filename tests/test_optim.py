@@ -95,7 +95,9 @@ RTOL = {"float32": 3e-6, "float64": 1e-13}
 
 
 def case_id(value):
-    return value if isinstance(value, str) else ",".join(f"{k}={'tensor' if callable(v) else v}" for k, v in value.items())
+    if isinstance(value, str):
+        return value
+    return ",".join(f"{name}={'tensor' if callable(option) else option}" for name, option in value.items())
 
 
 cases = pytest.mark.parametrize(("name", "options"), CASES, ids=case_id)

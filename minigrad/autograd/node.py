@@ -83,7 +83,8 @@ class Node:
 
     def name(self) -> str:
         """The name PyTorch programs see, e.g. ``'MulBackward0'``."""
-        return self.op.label_backward
+        label = self.op.label_backward
+        return label if isinstance(label, str) else label(self)
 
     @property
     def next_functions(self):
@@ -117,7 +118,7 @@ class SpecialOp:
 
 
 LEAF = SpecialOp("leaf", "AccumulateGrad", True)
-PICK = SpecialOp("pick", "PickBackward0", True)  # attrs = k: the k-th output of the one parent
+PICK = SpecialOp("pick", lambda node: node.parents[0].name(), True)  # attrs = k: the k-th output of the one parent
 COPY_SLICES = SpecialOp("copy_slices", "CopySlices", False)  # run and rule are set in inplace.py
 
 

@@ -52,6 +52,8 @@ class logsigmoid(Activation):
     ``log(sigmoid(input))``, computed as ``min(input, 0) - log1p(exp(-|input|))``. (PyTorch: F.logsigmoid)
     """
 
+    backward_name = "LogSigmoidBackward0"
+
     def scalar(input):
         return where(input < 0, input, 0) - log1p(exp(-abs(input)))
 
@@ -118,7 +120,7 @@ class selu(Activation):
     ``scale * elu(input, alpha)`` with alpha 1.6733 and scale 1.0507. (Klambauer et al. 2017; F.selu)
     """
 
-    inplace_keyword, public = True, EVERYWHERE
+    inplace_keyword, public, backward_name = True, EVERYWHERE, "EluBackward0"
 
     def scalar(input):
         return 1.0507009873554805 * where(input > 0, input, 1.6732632423543772 * expm1(input))
@@ -159,7 +161,7 @@ class gelu_tanh(Activation):
     approximate="tanh")``. (Hendrycks & Gimpel 2016)
     """
 
-    public, torch = (), "gelu"
+    public, backward_name = (), "GeluBackward0"
 
     def scalar(input):
         return 0.5 * input * (1 + tanh(0.7978845608028654 * (input + 0.044715 * input * input * input)))
@@ -319,7 +321,7 @@ class relu6(Activation):
     ``min(max(0, input), 6)``. (Krizhevsky 2010; F.relu6)
     """
 
-    inplace_keyword = True
+    inplace_keyword, backward_name = True, "HardtanhBackward0"
 
     def scalar(input):
         return where(input < 0, 0, where(input > 6, 6, input))

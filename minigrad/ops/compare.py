@@ -334,7 +334,7 @@ class clamp(Op):
     """
 
     fresh = True
-    alias = ("clip",)
+    alias, backward_name = ("clip",), "ClampBackward1"
     public = (FUNCTION, METHOD)
 
     def forward(input, /, min=None, max=None):

@@ -75,6 +75,15 @@ def index_error(error):
         "The shape of the mask does not match the shape of the indexed tensor along"))  # fmt: skip
 
 
+def index_name(key):
+    """What PyTorch's graph calls an index: by its last part."""
+    if not is_basic(key):
+        return "IndexBackward0"
+    parts = [item for item in key if item is not Ellipsis and item != slice(None)]
+    last = parts[-1] if parts else slice(None)
+    return "UnsqueezeBackward0" if last is None else "SliceBackward0" if isinstance(last, slice) else "SelectBackward0"
+
+
 class getitem(Op):
     """input[index] -> Tensor
 
@@ -83,6 +92,9 @@ class getitem(Op):
     """
 
     view, public, symbol = True, (), "[ ]"
+
+    def backward_name(node):
+        return index_name(node.attrs[0])
 
     def prepare(input, index):
         return input, index_key(index, input.ndim)

@@ -26,6 +26,10 @@ class matmul(Op):
 
     fresh, symbol, dunder = True, "@", ("__matmul__",)
 
+    def backward_name(node):
+        kinds = {(): "DotBackward0", (1,): "MvBackward0", (2,): "MmBackward0"}
+        return kinds.get((len(node.shape),) if node.shape else (), "UnsafeViewBackward0")
+
     def forward(input, other, /):
         if input.dtype is not other.dtype:
             same_dtype("matmul", input, other)
@@ -229,6 +233,11 @@ class linear(Op):
     """
 
     public, fresh, optional = (FUNCTIONAL,), True, ("bias",)
+
+    def backward_name(node):
+        if len(node.shape) == 2:
+            return "MmBackward0" if node.parents[2] is None else "AddmmBackward0"
+        return "ViewBackward0" if len(node.shape) == 1 or node.parents[2] is not None else "UnsafeViewBackward0"
 
     def prepare(input, weight, bias=None):
         return input, weight, bias

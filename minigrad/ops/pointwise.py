@@ -153,6 +153,10 @@ class pow(Pointwise):
     """
 
     symbol, dunder = "**", ("__pow__",)
+
+    def backward_name(node):
+        return f"PowBackward{0 if node.attrs else 1}"
+
     jit_forward = jit_rules = False
 
     def numpy(input, exponent):
@@ -261,7 +265,7 @@ class square(Pointwise):
     ``input * input``. (PyTorch: torch.square)
     """
 
-    numpy, symbol = np.square, "x²"
+    numpy, symbol, backward_name = np.square, "x²", "PowBackward0"
 
     def scalar(input):
         return input * input
@@ -397,7 +401,7 @@ class log1p(Pointwise):
     ``log(1 + input)``, accurate near 0. (PyTorch: torch.log1p)
     """
 
-    numpy, floats = np.log1p, True
+    numpy, floats, backward_name = np.log1p, True, "Log1PBackward0"
 
     def scalar(input):
         return math.log1p(input)

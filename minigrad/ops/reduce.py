@@ -16,6 +16,11 @@ from minigrad.samples import S, of
 from minigrad.shapes import count, dims_or_all, kept, one_dim, sum_shape
 
 
+def overload(name):
+    """PyTorch's name of a reduction in the graph: <Name>Backward0 over all dimensions, <Name>Backward1 over some."""
+    return lambda node: f"{name}Backward{int(len(node.attrs[0]) < len(node.parents[0].shape))}"
+
+
 def reductions(*extra):
     """Samples every reduction shares: all dimensions, one, a negative one kept, several."""
     return of(
@@ -63,7 +68,7 @@ class sum(Op):
     summed as int64 unless dtype says otherwise. (PyTorch: torch.sum)
     """
 
-    symbol = "Σ"
+    symbol, backward_name = "Σ", overload("Sum")
 
     def prepare(input, dim=None, keepdim=False, *, dtype=None):
         return cast_sum(input, dtype), dims_or_all(dim, input.ndim, "sum"), keepdim
@@ -105,6 +110,8 @@ class mean(Op):
     (PyTorch: torch.mean)
     """
 
+    backward_name = overload("Mean")
+
     def prepare(input, dim=None, keepdim=False, *, dtype=None):
         return cast_float(input, dtype, "mean"), dims_or_all(dim, input.ndim, "mean"), keepdim
 
@@ -124,7 +131,7 @@ class prod(Op):
     factors are zero. (PyTorch: torch.prod)
     """
 
-    symbol = "Π"
+    symbol, backward_name = "Π", overload("Prod")
 
     def prepare(input, dim=None, keepdim=False, *, dtype=None):
         return cast_sum(input, dtype), dims_or_all(dim, input.ndim, "prod"), keepdim
@@ -275,8 +282,7 @@ def share(g, input, output, input_shape, dim):
 class max_dim(Op):
     """max(input, dim, keepdim=False) -> (values, indices): the largest along one dimension, and where (the first)."""
 
-    public, nout, aux, result = (), 2, ("indices",), "max"
-    torch = "max"
+    public, nout, aux, result, backward_name = (), 2, ("indices",), "max", "MaxBackward0"
 
     def prepare(input, dim, keepdim=False):
         return input, one_dim(dim, input.ndim, "max"), keepdim
@@ -293,8 +299,7 @@ class max_dim(Op):
 class min_dim(Op):
     """min(input, dim, keepdim=False) -> (values, indices): the smallest along one dimension, and where (the first)."""
 
-    public, nout, aux, result = (), 2, ("indices",), "min"
-    torch = "min"
+    public, nout, aux, result, backward_name = (), 2, ("indices",), "min", "MinBackward0"
 
     def prepare(input, dim, keepdim=False):
         return input, one_dim(dim, input.ndim, "min"), keepdim
@@ -544,7 +549,7 @@ def norm(input, p=2, dim=None, keepdim=False):
 class norm2(Op):
     """The Euclidean norm over the dimensions `dim`; its gradient at zero is zero. Called by `norm`."""
 
-    public, fresh = (), True
+    public, fresh, backward_name = (), True, "LinalgVectorNormBackward0"
 
     def prepare(input, dim=None, keepdim=False):
         return cast_float(input, None, "norm"), dims_or_all(dim, input.ndim, "norm"), keepdim

@@ -24,7 +24,7 @@ class reshape(Op):
     (PyTorch: torch.reshape)
     """
 
-    view = True
+    view, backward_name = True, "ViewBackward0"
 
     def prepare(input, *shape):
         return input, infer_size(shape_args(shape, "reshape"), input_size(input), "reshape")
@@ -325,7 +325,7 @@ class clone(Op):
 class to_dtype(Op):
     """The input in another dtype, recorded; called by `to`, `float` and promotion."""
 
-    public = ()
+    public, backward_name = (), "ToCopyBackward0"
 
     def forward(input, /, dtype):
         return input.astype(dtype)
@@ -337,7 +337,7 @@ class to_dtype(Op):
 class copy(Op):
     """The other tensor's values in the input's shape and dtype: what `copy_` and assignment to a slice write."""
 
-    public, broadcasts = (), True
+    public, broadcasts, backward_name = (), True, "CopyBackwards"
 
     def forward(input, other, /):
         try:
@@ -361,7 +361,7 @@ class narrow(Op):
     A view of `length` elements of dimension `dim` from `start` on. (PyTorch: torch.narrow)
     """
 
-    view = True
+    view, backward_name = True, "SliceBackward0"
 
     def prepare(input, dim, start, length):
         dim, start = one_dim(dim, input.ndim, "narrow"), index_of(start, "narrow", "start")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import tempfile
 import webbrowser
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ __all__ = ["Drawing", "draw"]
 
 DIRECTIONS = ("LR", "TB")
 LEAST_NODES = 12
+NOTEBOOK_RESULT = re.compile(r"_+\d*")  # `_`, `__`, `_12`: IPython's names for what a cell gave
 
 
 def draw(
@@ -37,9 +39,9 @@ def draw(
     a graph freed by ``backward()`` is drawn too.
 
     x          a Tensor, or a list, tuple or dict (name to Tensor) of them, all drawn in one picture
-    params     names: a Module (its parameters and buffers), a dict (``locals()`` will do: what is no tensor in it is
-               passed over), or an iterable of (name, Tensor) pairs such as ``model.named_parameters()``.
-               Intermediate results and inputs may be named as well
+    params     names: a Module (its parameters and buffers), a dict of names to Tensors and Modules (``locals()`` will
+               do: other things in it are passed over), or an iterable of (name, Tensor) pairs such as
+               ``model.named_parameters()``. Intermediate results and inputs may be named as well
     values     write the numbers of tensors of at most 6 elements. Those of intermediate results are found in what
                operations saved, or computed again on the side if they are small; what can't be known is left out
     shapes     write shapes, and dtypes of leaves
@@ -87,15 +89,19 @@ def _named(params):
     """The (name, tensor) pairs in any of the forms that `draw` takes."""
     if params is None:
         return []
-    if hasattr(params, "named_parameters"):
-        buffers = params.named_buffers() if hasattr(params, "named_buffers") else ()
-        return [*params.named_parameters(), *buffers]
+    if _is_module(params):
+        return [*params.named_parameters(), *params.named_buffers()]
     if isinstance(params, Mapping):
-        pairs = [(name, t) for name, t in params.items() if isinstance(t, Tensor) and not str(name).startswith("_")]
+        pairs = []
+        for name, value in params.items():
+            if isinstance(value, Tensor) and not NOTEBOOK_RESULT.fullmatch(str(name)):
+                pairs.append((str(name), value))
+            elif _is_module(value):
+                pairs += [(f"{name}.{inner}", tensor) for inner, tensor in _named(value)]
         if params and not pairs:
             raise TypeError("draw(): argument 'params': the dict holds no Tensor; expected name to Tensor")
         return pairs
-    expected = "a Module, a dict of name to Tensor, or an iterable of (name, Tensor) pairs"
+    expected = "a Module, a dict of names to Tensors, or an iterable of (name, Tensor) pairs"
     if isinstance(params, str | Tensor) or not hasattr(params, "__iter__"):
         raise TypeError(f"draw(): argument 'params' must be {expected}, not {describe(params)}")
     pairs = list(params)
@@ -104,6 +110,10 @@ def _named(params):
             hint = "; pass model.named_parameters()" if isinstance(pair, Tensor) else ""
             raise TypeError(f"draw(): argument 'params' must be {expected}; it holds {describe(pair)}{hint}")
     return [(str(name), tensor) for name, tensor in pairs]
+
+
+def _is_module(value):
+    return hasattr(value, "named_parameters") and hasattr(value, "named_buffers") and not isinstance(value, type)
 
 
 class Drawing:

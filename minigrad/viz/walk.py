@@ -99,7 +99,8 @@ class _Builder:
             self.graph.connect(self.source(parent), box)
             self.sources[node] = box
             return
-        taken = [(operand, self.operand_box(operand)) for operand in reading.operands(node)]
+        missing = "freed by backward" if reading.freed(node) else "not kept"
+        taken = [(operand, self.operand_box(operand, missing)) for operand in reading.operands(node)]
         label = reading.label(node)
         inplace = reading.is_inplace(node)
         into = "into " if inplace else ""
@@ -149,8 +150,8 @@ class _Builder:
 
     # ---- what operations take
 
-    def operand_box(self, operand):
-        return self.constant(operand) if operand.node is None else self.source(operand.node)
+    def operand_box(self, operand, missing):
+        return self.constant(operand, missing) if operand.node is None else self.source(operand.node)
 
     def source(self, node):
         """The box an edge from this node starts at."""
@@ -172,7 +173,8 @@ class _Builder:
         self.sources[node] = box
         return box
 
-    def constant(self, operand):
+    def constant(self, operand, missing):
+        """The box of a constant operand; `missing` is what to say of one whose value is gone."""
         constant = operand.constant
         if constant.key in self.constants:
             return self.constants[constant.key]
@@ -182,7 +184,7 @@ class _Builder:
         else:
             name = constant.name or operand.slot or "constant"
             known = array is not None
-            rows = self.data_rows(array, None, None, True) if known else [("", "not kept")]
+            rows = self.data_rows(array, None, None, True) if known else [("", missing)]
             shape = f" {shape_text(array.shape)}" if known else ""
             box = self.graph.add(CONSTANT, name, rows, f"{name}{shape}, does not require grad")
         self.constants[constant.key] = box

@@ -231,7 +231,7 @@ class PReLU(Module):
     Args:
         num_parameters (int): 1, or C for a slope per channel.
         init (float): the initial slope.
-        device: ignored, there is one.
+        device: the CPU, if given.
         dtype (minigrad.dtype, optional): of the slope.
 
     Attributes:
@@ -244,7 +244,7 @@ class PReLU(Module):
         super().__init__()
         self.num_parameters = num_parameters
         self.init = init
-        self.weight = Parameter(minigrad.empty(num_parameters, dtype=dtype))
+        self.weight = Parameter(minigrad.empty(num_parameters, device=device, dtype=dtype))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -71,6 +71,10 @@ class Members(MutableMapping):
 class Attributes:
     """The attribute side of `Module`."""
 
+    _parameter_names: dict[str, bool]
+    _buffer_names: dict[str, bool]
+    _module_names: dict[str, bool]
+
     @property
     def _parameters(self):
         return Members(self, "_parameter_names")

@@ -36,12 +36,13 @@ class _BatchNorm(Module):
         self.momentum = momentum
         self.affine = affine
         self.track_running_stats = track_running_stats
+        factory = {"device": device, "dtype": dtype}
         for name, wanted in (("weight", affine), ("bias", affine and bias)):
-            self.register_parameter(name, Parameter(minigrad.empty(num_features, dtype=dtype)) if wanted else None)
+            self.register_parameter(name, Parameter(minigrad.empty(num_features, **factory)) if wanted else None)
         track = track_running_stats
-        self.register_buffer("running_mean", minigrad.zeros(num_features, dtype=dtype) if track else None)
-        self.register_buffer("running_var", minigrad.ones(num_features, dtype=dtype) if track else None)
-        self.register_buffer("num_batches_tracked", minigrad.tensor(0) if track else None)
+        self.register_buffer("running_mean", minigrad.zeros(num_features, **factory) if track else None)
+        self.register_buffer("running_var", minigrad.ones(num_features, **factory) if track else None)
+        self.register_buffer("num_batches_tracked", minigrad.tensor(0, device=device) if track else None)
         self.reset_parameters()
 
     def reset_running_stats(self) -> None:
@@ -110,7 +111,7 @@ class BatchNorm1d(_BatchNorm):
         momentum (float or None): weight of the new batch in the running averages; None averages all batches equally.
         affine (bool): whether there are a learned `weight` and `bias`.
         track_running_stats (bool): whether to keep running averages; without them the batch is always used.
-        device: ignored, there is one.
+        device: the CPU, if given.
         dtype (minigrad.dtype, optional): of parameters and buffers.
         bias (bool): whether there is a `bias` (if `affine`).
 

@@ -19,7 +19,18 @@ class _Convolution(Module):
     """What convolutions of any number of spatial dimensions share: settings, parameters, padding, printing."""
 
     def __init__(
-        self, dims, in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, dtype
+        self,
+        dims,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride,
+        padding,
+        dilation,
+        groups,
+        bias,
+        padding_mode,
+        factory,
     ):
         super().__init__()
         if groups <= 0:
@@ -45,8 +56,8 @@ class _Convolution(Module):
             if padding == "same" and self.stride != (1,) * dims:
                 raise ValueError("padding='same' is not supported for strided convolutions")
         shape = (out_channels, in_channels // groups, *self.kernel_size)
-        self.weight = Parameter(minigrad.empty(shape, dtype=dtype))
-        self.register_parameter("bias", Parameter(minigrad.empty(out_channels, dtype=dtype)) if bias else None)
+        self.weight = Parameter(minigrad.empty(shape, **factory))
+        self.register_parameter("bias", Parameter(minigrad.empty(out_channels, **factory)) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -97,7 +108,7 @@ class Conv2d(_Convolution):
         groups (int): split the channels into this many groups convolved apart.
         bias (bool): whether to add `b`.
         padding_mode (str): what is added: "zeros", "reflect", "replicate" or "circular".
-        device: ignored, there is one.
+        device: the CPU, if given.
         dtype (minigrad.dtype, optional): of the parameters.
 
     Attributes:
@@ -123,7 +134,17 @@ class Conv2d(_Convolution):
         dtype=None,
     ):
         super().__init__(
-            2, in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, dtype
+            2,
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias,
+            padding_mode,
+            {"device": device, "dtype": dtype},
         )
 
     def forward(self, input: Tensor) -> Tensor:

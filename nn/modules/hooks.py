@@ -19,6 +19,7 @@ from typing import NamedTuple
 import minigrad
 from minigrad.autograd import Function
 from minigrad.autograd.node import Handle
+from minigrad.nn.modules.attributes import Attributes
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -225,10 +226,10 @@ def checked(grads, count, who, what):
     return grads
 
 
-class Hookable:
+class Hookable(Attributes):
     """The hook side of `Module`. Every method returns a handle whose ``remove()`` takes the hook away."""
 
-    _hooks: dict[str, dict[int, Hook]]
+    _hooks: dict[str, dict]
 
     @property
     def _forward_hooks(self):

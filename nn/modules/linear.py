@@ -38,7 +38,7 @@ class Linear(Module):
         in_features (int): size of an input vector.
         out_features (int): size of an output vector.
         bias (bool): whether to add `b`.
-        device: ignored, there is one.
+        device: the CPU, if given.
         dtype (minigrad.dtype, optional): of the parameters.
 
     Attributes:
@@ -52,8 +52,9 @@ class Linear(Module):
         super().__init__()
         self.in_features = in_features
         self.out_features = out_features
-        self.weight = Parameter(minigrad.empty((out_features, in_features), dtype=dtype))
-        self.register_parameter("bias", Parameter(minigrad.empty(out_features, dtype=dtype)) if bias else None)
+        factory = {"device": device, "dtype": dtype}
+        self.weight = Parameter(minigrad.empty((out_features, in_features), **factory))
+        self.register_parameter("bias", Parameter(minigrad.empty(out_features, **factory)) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -80,7 +81,7 @@ class Maxout(Module):
         out_features (int): how many units.
         pieces (int): how many weighted sums each unit chooses from.
         bias (bool): whether the sums have a constant term.
-        device: ignored, there is one.
+        device: the CPU, if given.
         dtype (minigrad.dtype, optional): of the parameters.
 
     Attributes:
@@ -101,8 +102,9 @@ class Maxout(Module):
         self.out_features = out_features
         self.pieces = pieces
         rows = out_features * pieces
-        self.weight = Parameter(minigrad.empty((rows, in_features), dtype=dtype))
-        self.register_parameter("bias", Parameter(minigrad.empty(rows, dtype=dtype)) if bias else None)
+        factory = {"device": device, "dtype": dtype}
+        self.weight = Parameter(minigrad.empty((rows, in_features), **factory))
+        self.register_parameter("bias", Parameter(minigrad.empty(rows, **factory)) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

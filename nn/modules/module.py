@@ -1,7 +1,7 @@
 """`Module`, the base class of every layer and network.
 
-It is put together of four parts, in reading order: `attributes.py` (what is assigned is registered), `hooks.py`,
-`state.py` (`state_dict`), and this file: calling, walking the tree of modules, converting, printing.
+It is built in four steps, each a class on top of the one before: `attributes.py` (what is assigned is registered),
+`hooks.py`, `state.py` (`state_dict`), and this file: calling, walking the tree of modules, converting, printing.
 After it come the layers, `linear.py` first.
 """
 
@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator
 
 import minigrad
 from minigrad.autograd import no_grad
-from minigrad.nn.modules.attributes import Attributes
-from minigrad.nn.modules.hooks import EVERYWHERE, Hookable, call_with_hooks
+from minigrad.nn.modules.hooks import EVERYWHERE, call_with_hooks
 from minigrad.nn.modules.state import Stateful
 from minigrad.nn.parameter import Parameter
 from minigrad.tensor import Tensor
@@ -20,7 +19,7 @@ from minigrad.tensor import Tensor
 __all__ = ["Module"]
 
 
-class Module(Attributes, Hookable, Stateful):
+class Module(Stateful):
     """Base class of all layers and networks. Subclass it, create the parts in `__init__`, use them in `forward`.
 
     ::
@@ -234,9 +233,10 @@ class Module(Attributes, Hookable, Stateful):
             for name in self._parameter_names:
                 param = state[name]
                 if param is not None:
-                    grad = param.grad
-                    param.grad = None
-                    param.data = fn(param.data)
+                    data, grad = fn(param.data), param.grad
+                    if data.dtype != param.dtype:
+                        param.grad = None  # until it has the new dtype too
+                    param.data = data
                     param.grad = grad if grad is None else fn(grad)
             for name in self._buffer_names:
                 if state[name] is not None:
@@ -246,30 +246,22 @@ class Module(Attributes, Hookable, Stateful):
     def to(self, *args, **kwargs):
         """Convert floating-point parameters and buffers to a dtype, in place. Returns self.
 
-        ``to(dtype)``, ``to(device, dtype)``, ``to(tensor)`` (its dtype). There is one device, the CPU: a device and
-        `non_blocking` change nothing.
+        ``to(dtype)``, ``to(device, dtype)``, ``to(tensor)`` (its dtype). There is one device, the CPU: naming it changes
+        nothing, another one is an error.
 
         Raises:
             TypeError: if the dtype is not a floating one.
 
         PyTorch: torch.nn.Module.to
         """
-        dtype = kwargs.get("dtype")
-        for value in (*args, kwargs.get("tensor")):
-            if isinstance(value, minigrad.dtype):
-                dtype = value
-            elif isinstance(value, Tensor):
-                dtype = value.dtype
-        unknown = set(kwargs) - {"device", "dtype", "non_blocking", "memory_format", "tensor"}
-        if unknown:
-            raise TypeError(f"to() got an unexpected keyword argument '{unknown.pop()}'")
-        if dtype is None:
-            return self
-        if not dtype.is_floating_point:
+        wanted = (
+            minigrad.empty(0).to(*args, **kwargs).dtype
+        )  # the arguments are checked even if there are no parameters
+        if not wanted.is_floating_point:
             raise TypeError(
-                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
+                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={wanted}"
             )
-        return self._apply(lambda t: t.to(dtype) if t.is_floating_point() else t)
+        return self._apply(lambda t: t.to(*args, **kwargs) if t.is_floating_point() else t)
 
     def type(self, dst_type):
         """Convert all parameters and buffers, integer ones too, to a dtype. Returns self."""
@@ -292,7 +284,8 @@ class Module(Attributes, Hookable, Stateful):
         return self
 
     def cuda(self, device=None):
-        """Itself: there is one device, the CPU."""
+        """Raises RuntimeError: there is no GPU here; guard the call with ``cuda.is_available()``."""
+        minigrad.empty(0).cuda(device)  # raises
         return self
 
     def share_memory(self):

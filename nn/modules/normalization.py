@@ -23,7 +23,7 @@ class LayerNorm(Module):
         eps (float): added to the variance.
         elementwise_affine (bool): whether there are a learned `weight` and `bias`.
         bias (bool): whether there is a `bias` (if `elementwise_affine`).
-        device: ignored, there is one.
+        device: the CPU, if given.
         dtype (minigrad.dtype, optional): of the parameters.
 
     Attributes:
@@ -45,9 +45,10 @@ class LayerNorm(Module):
         self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
+        factory = {"device": device, "dtype": dtype}
         for name, wanted in (("weight", elementwise_affine), ("bias", elementwise_affine and bias)):
-            shape = self.normalized_shape
-            self.register_parameter(name, Parameter(minigrad.empty(shape, dtype=dtype)) if wanted else None)
+            values = minigrad.empty(self.normalized_shape, **factory)
+            self.register_parameter(name, Parameter(values) if wanted else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

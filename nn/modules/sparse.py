@@ -26,7 +26,7 @@ class Embedding(Module):
         norm_type (float): the p of the norm that `max_norm` bounds.
         scale_grad_by_freq (bool): divide a row's gradient by how often it was looked up in the batch.
         sparse (bool): accepted; gradients are dense.
-        device: ignored, there is one.
+        device: the CPU, if given.
         dtype (minigrad.dtype, optional): of the table.
 
     Attributes:
@@ -65,7 +65,7 @@ class Embedding(Module):
         self.scale_grad_by_freq = scale_grad_by_freq
         self.sparse = sparse
         if _weight is None:
-            table = minigrad.empty((num_embeddings, embedding_dim), dtype=dtype)
+            table = minigrad.empty((num_embeddings, embedding_dim), device=device, dtype=dtype)
             self.weight = Parameter(table, requires_grad=not _freeze)
             self.reset_parameters()
         else:

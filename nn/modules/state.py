@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from minigrad.autograd import no_grad
+from minigrad.nn.modules.hooks import Hookable
 from minigrad.nn.parameter import Parameter
 from minigrad.tensor import Tensor
 
@@ -31,10 +32,11 @@ class IncompatibleKeys(NamedTuple):
             return "<All keys matched successfully>"
         return f"_IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
-    __str__ = __repr__
+    def __str__(self):
+        return repr(self)
 
 
-class Stateful:
+class Stateful(Hookable):
     """The state side of `Module`."""
 
     _version: int = 1
@@ -67,7 +69,7 @@ class Stateful:
         """
         if destination is None:
             destination = OrderedDict()
-            destination._metadata = OrderedDict()
+            destination._metadata = OrderedDict()  # type: ignore[attr-defined]
         local_metadata = {"version": self._version}
         if hasattr(destination, "_metadata"):
             destination._metadata[prefix[:-1]] = local_metadata
@@ -117,7 +119,7 @@ class Stateful:
         metadata = getattr(state_dict, "_metadata", None)
         state_dict = OrderedDict(state_dict)  # modules may change it while loading
         if metadata is not None:
-            state_dict._metadata = metadata
+            state_dict._metadata = metadata  # type: ignore[attr-defined]
         problems = Problems([], [], [])
         load(self, state_dict, "", metadata or {}, assign, problems)
         texts = problems.texts

@@ -35,12 +35,12 @@ def get_total_norm(
 
     PyTorch: torch.nn.utils.get_total_norm
     """
-    tensors = listed(tensors)
+    arrays = [tensor.array for tensor in listed(tensors)]
     norm_type = float(norm_type)
-    if not tensors:
+    if not arrays:
         return minigrad.tensor(0.0)
-    norms = np.stack([np.linalg.norm(t.array.ravel(), norm_type) for t in tensors])
-    total = wrap(np.asarray(np.linalg.norm(norms, norm_type), tensors[0].array.dtype))
+    norms = np.stack([np.linalg.norm(array.ravel(), norm_type) for array in arrays])
+    total = wrap(np.asarray(np.linalg.norm(norms, norm_type), arrays[0].dtype))
     if error_if_nonfinite and not np.isfinite(total.array):
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be "

@@ -101,7 +101,8 @@ class StackDataset(Dataset):
         for column in columns:
             if len(column) != len(indices):
                 raise ValueError(
-                    f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(column)} from __getitems__"
+                    f"Nested dataset's output size mismatch: __getitems__ was asked for {len(indices)} examples and "
+                    f"gave {len(column)}"
                 )
         return [self._named(parts) for parts in zip(*columns)]
 
