@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from minigrad.kernels.optimizer import adam_step
@@ -11,20 +9,6 @@ from minigrad.optim.optimizer import Optimizer, check_common
 from minigrad.tensor import Tensor, wrap
 
 __all__ = ["Adam", "AdamW"]
-
-
-class Constants(NamedTuple):
-    """The options of a group as the kernel takes them, and the bias corrections of the steps met so far."""
-
-    lr: float
-    beta1: float
-    beta2: float
-    eps: float
-    penalty: float  # L2, added to the gradient
-    keep: float  # what decoupled weight decay leaves of a parameter
-    maximize: bool
-    amsgrad: bool
-    corrections: dict[float, tuple[float, float]]  # step -> (step size, square root of the second correction)
 
 
 class Adam(Optimizer):
@@ -94,26 +78,20 @@ class Adam(Optimizer):
     def constants(self, group):
         """The options as the kernel takes them."""
         beta1, beta2 = map(float, group["betas"])
-        lr, decay = float(group["lr"]), float(group["weight_decay"])
-        penalty, keep = (0.0, 1.0 - lr * decay) if group["decoupled_weight_decay"] else (decay, 1.0)
-        flags = bool(group["maximize"]), bool(group["amsgrad"])
-        return Constants(lr, beta1, beta2, float(group["eps"]), penalty, keep, *flags, {})
+        flags = bool(group["decoupled_weight_decay"]), bool(group["maximize"])
+        return group["amsgrad"], float(group["lr"]), beta1, beta2, float(group["eps"]), float(group["weight_decay"]), *flags
 
     def update(self, p, g, state, constants):
         """One step of `p`, in place."""
-        lr, beta1, beta2, eps, penalty, keep, maximize, amsgrad, corrections = constants
+        amsgrad, *options = constants
         step = state["step"].array
-        t = step.item() + 1.0
-        step[()] = t
-        correction = corrections.get(t)
-        if correction is None:
-            correction = corrections[t] = lr / (1.0 - beta1**t), (1.0 - beta2**t) ** 0.5
-        size, root = correction
+        step[()] = t = step.item() + 1.0
         m, v = state["exp_avg"].array, state["exp_avg_sq"].array
-        largest = state["max_exp_avg_sq"].array if amsgrad else v
-        if p.ndim != 1:
-            p, g, m, v, largest = p.ravel(), g.ravel(), m.ravel(), v.ravel(), largest.ravel()
-        adam_step(p, g, m, v, largest, beta1, beta2, size, root, eps, penalty, keep, maximize, amsgrad)
+        largest = state["max_exp_avg_sq"].array if amsgrad else None
+        if p.ndim != 1:  # in one dimension the kernel need not be compiled for every number of them
+            p, g, m, v = p.ravel(), g.ravel(), m.ravel(), v.ravel()
+            largest = largest.ravel() if amsgrad else None
+        adam_step(p, g, m, v, largest, *options, t)
 
 
 class AdamW(Adam):

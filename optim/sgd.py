@@ -71,14 +71,14 @@ class SGD(Optimizer):
 
     def update(self, p, g, state, constants):
         """One step of `p`, in place."""
-        buffer = p
-        is_first = False
+        buffer, is_first = None, False
         if constants[1]:
-            buffer = state.get("momentum_buffer")
-            is_first = buffer is None
-            if is_first:
-                buffer = state["momentum_buffer"] = wrap(np.empty_like(p))
-            buffer = buffer.array
-        if p.ndim != 1:
-            p, g, buffer = p.ravel(), g.ravel(), buffer.ravel()
+            kept = state.get("momentum_buffer")
+            if kept is None:
+                is_first = True
+                kept = state["momentum_buffer"] = wrap(np.empty_like(p))
+            buffer = kept.array
+        if p.ndim != 1:  # in one dimension the kernel need not be compiled for every number of them
+            p, g = p.ravel(), g.ravel()
+            buffer = None if buffer is None else buffer.ravel()
         sgd_step(p, g, buffer, *constants, is_first)

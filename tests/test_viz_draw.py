@@ -166,6 +166,23 @@ def test_attributes_that_say_something():
     assert ("", "[0, :, 1:3]") in box(drawing, "[ ]").rows
 
 
+def test_attributes_at_their_defaults_are_left_out():
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 2))
+    drawing = viz.draw(nn.functional.cross_entropy(net(minigrad.rand(5, 1, 6, 6)), minigrad.zeros(5).long()), net)
+    shapes = {"conv2d": "[5, 2, 4, 4]", "linear": "[5, 2]", "batch_norm": "[5, 2, 4, 4]"}
+    assert {title: box(drawing, title).rows for title in shapes} == {t: [("", s)] for t, s in shapes.items()}
+    assert box(drawing, "cross_entropy").rows == []
+    assert ("", "window=2") in box(drawing, "max_pool2d").rows
+
+
+def test_a_constant_that_backward_freed_is_said():
+    x, c = minigrad.ones(8, requires_grad=True), minigrad.ones(8)
+    loss = (x * c).sum()
+    assert box(viz.draw(loss), "other", CONSTANT).rows == [("", "float32 [8]")]
+    loss.backward()
+    assert box(viz.draw(loss), "other", CONSTANT).rows == [("", "freed by backward")]
+
+
 def test_several_outputs_are_boxes_of_their_own():
     x = minigrad.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
     first, second = x.split(1)

@@ -1,1 +1,214 @@
-"""placeholder"""
+"""Reading and adding at places that an array of indices names.
+
+NumPy reads such places well, but adding to them (`np.add.at`, for an index may come twice) takes it tens of times longer
+than a loop. These are the derivatives of indexing and of embedding tables, and PyTorch's gather, scatter_add, index_add.
+
+An axis of an array is seen as the middle one of (outer, count, inner). Negative indices count from the end, as in NumPy.
+
+Before this: `dispatch.py`. After it: `ops/index.py`.
+"""
+
+import math
+
+import numpy as np
+
+from minigrad.kernels.dispatch import jit, kernel
+
+
+@jit
+def add_slices(out, index, source):
+    """out[:, index[k]] += source[:, k] for arrays (outer, count, inner). Returns the first k out of bounds, or -1."""
+    count, inner = out.shape[1:]
+    for k in range(index.size):
+        if index[k] < -count or index[k] >= count:
+            return k
+    for o in range(out.shape[0]):
+        for k in range(index.size):
+            i = index[k]
+            i += count if i < 0 else 0
+            if inner == 1:
+                out[o, i, 0] += source[o, k, 0]
+            else:
+                target, row = out[o, i], source[o, k]
+                for j in range(inner):
+                    target[j] += row[j]
+    return -1
+
+
+@jit
+def take_places(x, index, out):
+    """out[o, k, j] = x[o, index[o, k, j], j]. Returns the flat place of the first index out of bounds, or -1."""
+    count = x.shape[1]
+    outer, places, inner = index.shape
+    for o in range(outer):
+        for k in range(places):
+            for j in range(inner):
+                i = index[o, k, j]
+                if i < -count or i >= count:
+                    return (o * places + k) * inner + j
+                out[o, k, j] = x[o, i + count if i < 0 else i, j]
+    return -1
+
+
+@jit
+def add_places(out, index, source):
+    """out[o, index[o, k, j], j] += source[o, k, j]. Returns as `take_places`; nothing is added then."""
+    count = out.shape[1]
+    outer, places, inner = index.shape
+    flat = index.reshape(-1)
+    for at in range(flat.size):
+        if flat[at] < -count or flat[at] >= count:
+            return at
+    for o in range(outer):
+        for k in range(places):
+            for j in range(inner):
+                i = index[o, k, j]
+                out[o, i + count if i < 0 else i, j] += source[o, k, j]
+    return -1
+
+
+def layers(x, dim):
+    """x as contiguous (outer, count, inner) around its axis `dim`; the same memory if x is contiguous."""
+    return np.ascontiguousarray(x).reshape(math.prod(x.shape[:dim]), x.shape[dim], math.prod(x.shape[dim + 1 :]))
+
+
+def check(bad, index, dim, size):
+    """Raise NumPy's error if a loop found index number `bad` to be out of bounds."""
+    if bad >= 0:
+        raise IndexError(f"index {index.flat[bad]} is out of bounds for dimension {dim} with size {size}")
+
+
+def integers(index):
+    """An array of indices as the loops read it."""
+    return np.ascontiguousarray(index, np.int64)
+
+
+def add_in_place(loop, out, index, source, dim):
+    """Call `loop` on contiguous memory for `out`: its own, or a copy that is written back. `index` is contiguous."""
+    memory = layers(out, dim)
+    check(loop(memory, index, source), index, dim, out.shape[dim])
+    if not out.flags.c_contiguous:
+        out[...] = memory.reshape(out.shape)
+
+
+def row_samples(size):
+    """A table of 64 rows, indices and as many rows, of `size` numbers in all."""
+    width = 16 if size >= 64 else 1
+    rows = max(1, size // width)
+    source = np.ones((rows, width), np.float32)
+    return np.zeros((64, width), np.float32), np.arange(rows) * 7 % 64, source
+
+
+def slice_samples(size):
+    """The same, and the axis."""
+    return *row_samples(size), 0
+
+
+def gather_samples(size):
+    """A matrix, one index per row, the axis of the columns."""
+    rows = max(1, size // 8)
+    return np.ones((rows, 8), np.float32), np.arange(rows).reshape(-1, 1) % 8, 1
+
+
+def scatter_samples(size):
+    """A matrix, one index and one number per row, the axis of the columns."""
+    x, index, dim = gather_samples(size)
+    return x, index, x[:, :1].copy(), dim
+
+
+@kernel(samples=row_samples)
+def scatter_add_rows(out, index, source):
+    """out[index[k]] += source[k], in place: the derivative of reading rows, as an embedding does.
+
+    Args:
+        out (ndarray): (R, ...), any numbers.
+        index (ndarray): integers (K,), from -R to R - 1; one may come several times.
+        source (ndarray): (K, ...), of out's dtype.
+
+    Raises:
+        IndexError: an index is out of bounds; nothing has been added then.
+    """
+    np.add.at(out, index, source)
+
+
+@scatter_add_rows.numba(python=True, when=lambda out, index, source: out.dtype.char in "fdlq")
+def scatter_add_rows(out, index, source):
+    add_in_place(add_slices, out, integers(index), layers(source, 0), 0)
+
+
+@kernel(samples=slice_samples)
+def index_add(out, index, source, dim):
+    """`scatter_add_rows` along axis `dim`: out[:, index[k]] += source[:, k] for dim = 1.
+
+    Args:
+        out (ndarray): any numbers; changed in place.
+        index (ndarray): integers (K,).
+        source (ndarray): of out's shape, but K along `dim`.
+        dim (int): not negative.
+
+    Raises:
+        IndexError: an index is out of bounds; nothing has been added then.
+    """
+    np.add.at(np.moveaxis(out, dim, 0), index, np.moveaxis(source, dim, 0))
+
+
+@index_add.numba(python=True, when=lambda out, index, source, dim: out.dtype.char in "fdlq")
+def index_add(out, index, source, dim):
+    add_in_place(add_slices, out, integers(index), layers(source, dim), dim)
+
+
+@kernel(samples=gather_samples)
+def gather(x, index, dim):
+    """out[i][j][k] = x[i][index[i][j][k]][k] for dim = 1.
+
+    Args:
+        x (ndarray): any numbers.
+        index (ndarray): integers, of x's shape but for axis `dim`.
+        dim (int): not negative.
+
+    Returns:
+        ndarray: of index's shape and x's dtype.
+
+    Raises:
+        IndexError: an index is out of bounds.
+    """
+    if not x.ndim:
+        return x.reshape(1)[index]
+    return np.take_along_axis(x, index, dim)
+
+
+@gather.numba(python=True, when=lambda x, index, dim: x.ndim and x.flags.c_contiguous and x.dtype.char in "fdlq")
+def gather(x, index, dim):
+    if not x.ndim:
+        return gather.twin(x, index, dim)
+    out = np.empty(index.shape, x.dtype)
+    places = layers(integers(index), dim)
+    check(take_places(layers(x, dim), places, layers(out, dim)), places, dim, x.shape[dim])
+    return out
+
+
+@kernel(samples=scatter_samples)
+def scatter_add(out, index, source, dim):
+    """out[i][index[i][j][k]][k] += source[i][j][k] for dim = 1, in place: the derivative of `gather`.
+
+    Args:
+        out (ndarray): any numbers.
+        index (ndarray): integers, of out's shape but for axis `dim`; one may come several times.
+        source (ndarray): of index's shape.
+        dim (int): not negative.
+
+    Raises:
+        IndexError: an index is out of bounds; nothing has been added then.
+    """
+    if not out.ndim:
+        out, index, source, dim = out.reshape(1), index.reshape(-1), source.reshape(-1), 0
+    places = np.ix_(*(range(n) for n in index.shape))
+    np.add.at(out, tuple(index if d == dim else places[d] for d in range(out.ndim)), source)
+
+
+@scatter_add.numba(python=True, when=lambda out, index, source, dim: out.ndim and out.dtype.char in "fdlq")
+def scatter_add(out, index, source, dim):
+    if not out.ndim:
+        scatter_add.twin(out, index, source, dim)
+        return
+    add_in_place(add_places, out, layers(integers(index), dim), layers(source, dim), dim)

@@ -25,7 +25,11 @@ __all__ = ["FEW", "Constant", "Operand", "Reading"]
 FEW = 6  # values of at most this many elements are shown as numbers
 REPLAY_ELEMENTS = 4096  # operands of at most this many elements are computed with again
 REPEATABLE = tuple(f"minigrad.ops.{family}" for family in ("index", "join", "linalg", "loss", "reduce", "shape"))
-USUAL = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "keepdim": False}  # not worth a line
+USUAL = {
+    "ceil_mode": False, "correction": 1, "count_include_pad": True, "descending": False, "dilation": 1,
+    "divisor_override": None, "eps": 1e-5, "groups": 1, "ignore_index": -100, "keepdim": False, "label_smoothing": 0.0,
+    "largest": True, "padding": 0, "padding_idx": None, "reduction": "mean", "stride": 1,
+}  # attributes at PyTorch's defaults, not worth a line  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -118,7 +122,8 @@ class Reading:
 
     def full_name(self, node) -> str:
         """The name of the operation in words."""
-        return self.label(node) if node.op is COPY_SLICES else node.op.name
+        label = self.label(node)
+        return label if (label.isascii() and label.isidentifier()) or node.op is COPY_SLICES else node.op.name
 
     def name(self, node) -> str:
         """The name the user gave, or nothing."""

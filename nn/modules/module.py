@@ -246,8 +246,8 @@ class Module(Stateful):
     def to(self, *args, **kwargs):
         """Convert floating-point parameters and buffers to a dtype, in place. Returns self.
 
-        ``to(dtype)``, ``to(device, dtype)``, ``to(tensor)`` (its dtype). There is one device, the CPU: naming it changes
-        nothing, another one is an error.
+        ``to(dtype)``, ``to(device, dtype)``, ``to(tensor)`` (its dtype). There is one device, the CPU: naming it
+        changes nothing, another one is an error.
 
         Raises:
             TypeError: if the dtype is not a floating one.
