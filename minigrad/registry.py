@@ -108,6 +108,7 @@ class Pointwise(Op):
 
     floats       integer inputs are computed in the default float type (exp, div), not in their own
     boolean      the result is a bool (comparisons)
+    array        the formula on arrays, where that is not `scalar` itself (NumPy has no erf)
     keywords     a function of the op language called instead when a keyword-only argument is not at its default,
                  e.g. ``add(input, other, *, alpha=1)``; its signature is then the public one
     jit_forward  False: `scalar` is never compiled (NumPy's function is used on every backend)
@@ -118,7 +119,7 @@ class Pointwise(Op):
     fresh = pointwise = broadcasts = True
     floats = boolean = False
     jit_forward = jit_rules = True
-    keywords = None
+    keywords = array = None
 
 
 class Activation(Pointwise):
@@ -250,7 +251,7 @@ def array_program(op):
     """The op on arrays, by its public signature: what its name means inside a rule that runs on arrays."""
     body = op.__dict__
     if op.pointwise:
-        return op.numpy or arrays(body["scalar"])
+        return op.numpy or op.array or arrays(body["scalar"])
     forward = arrays(body["forward"])
     if "prepare" not in body:
         return forward if op.nout == 1 else lambda *a, **k: forward(*a, **k)[: op.nout]
@@ -258,6 +259,9 @@ def array_program(op):
     if op.nout == 1:
         return lambda *args, **kwargs: forward(*prepare(*args, **kwargs))
     return lambda *args, **kwargs: forward(*prepare(*args, **kwargs))[: op.nout]
+
+
+NUMBERS["where"] = lambda condition, input, other: input if condition else other
 
 
 def link_arrays():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad.kernels.optimizer import adam_step
-from minigrad.optim.optimizer import Optimizer, check_common
+from minigrad.optim.optimizer import Optimizer, check_common, misfit
 from minigrad.tensor import Tensor, wrap
 
 __all__ = ["Adam", "AdamW"]
@@ -88,6 +88,8 @@ class Adam(Optimizer):
         step[()] = t = step.item() + 1.0
         m, v = state["exp_avg"].array, state["exp_avg_sq"].array
         largest = state["max_exp_avg_sq"].array if amsgrad else None
+        if not p.size == m.size == v.size or (amsgrad and largest.size != p.size):
+            raise misfit("its running mean", m, p)
         if p.ndim != 1:  # in one dimension the kernel need not be compiled for every number of them
             p, g, m, v = p.ravel(), g.ravel(), m.ravel(), v.ravel()
             largest = largest.ravel() if amsgrad else None

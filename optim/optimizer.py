@@ -215,8 +215,8 @@ class Optimizer:
         """One step of one parameter, in place.
 
         Args:
-            p, g (ndarray): its values and its gradient, of one shape and dtype, both in C order.
-            state (dict): what `init_param` made; its tensors are in C order too.
+            p, g (ndarray): its values and its gradient, of one shape and dtype (float32 or float64), in C order.
+            state (dict): what `init_param` made; its tensors are of that kind, too.
             constants: what `constants` returned for its group.
         """
         raise NotImplementedError(f"{type(self).__name__} must define update(p, g, state, constants), or step()")
@@ -234,27 +234,49 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        update, states, writer = self.update, self.state, f"{type(self).__name__}.step"
-        for group in self.param_groups:
-            constants = self.constants(group)
-            for p in group["params"]:
-                grad = p.grad
-                if grad is None:
-                    continue
-                state = states.get(p)
-                if not state:
-                    state = self.init_param(p, group)
-                    if state:
-                        states[p] = state
-                array, g = p.array, grad.array
-                if array.flags.c_contiguous and g.flags.c_contiguous:
-                    update(array, g, state, constants)
-                else:
-                    values = array.copy()
-                    update(values, g.copy(), state, constants)
-                    array[...] = values
-                bump(p, writer)
+        with np.errstate(all="ignore"):  # what overflows is inf, silently, as in PyTorch
+            for group in self.param_groups:
+                self._step_group(group)
         return loss
+
+    def _step_group(self, group):
+        update, states, writer = self.update, self.state, f"{type(self).__name__}.step"
+        constants = self.constants(group)
+        for p in group["params"]:
+            grad = p.grad
+            if grad is None:
+                continue
+            state = states.get(p)
+            if not state:
+                state = self.init_param(p, group)
+                if state:
+                    states[p] = state
+            array, g = p.array, grad.array
+            if p._shape != grad._shape:
+                raise misfit("its gradient", g, array)
+            if array.flags.c_contiguous and g.flags.c_contiguous and array.itemsize > 2:
+                update(array, g, state, constants)
+            else:
+                self._update_aside(array, g, state, constants)
+            bump(p, writer)
+
+    def _update_aside(self, array, g, state, constants):
+        """`update` by way of copies, for what kernels do not take: arrays that are not in C order, and float16, which
+        is computed in float32 and rounded once."""
+        half = array.dtype == np.float16
+
+        def widened(a):
+            return a.astype(np.float32 if half and a.dtype == np.float16 else a.dtype, order="C")
+
+        values = widened(array)
+        wide = {name: wrap(widened(part.array)) if isinstance(part, Tensor) else part for name, part in state.items()}
+        self.update(values, widened(g), wide, constants)
+        array[...] = values
+        for name, part in wide.items():
+            if isinstance(state.get(name), Tensor):
+                state[name].array[...] = part.array
+            else:  # a number, or a tensor that this step has made
+                state[name] = wrap(part.array.astype(array.dtype)) if isinstance(part, Tensor) else part
 
     step = _with_hooks(step)
 
@@ -414,6 +436,14 @@ def _adopt(value, p, name=None):
         array = value.array if isinstance(value, Tensor) else np.asarray(value)
         return wrap(np.array(array, array.dtype if name == "step" else p.array.dtype, order="C"))
     return copy.deepcopy(value)
+
+
+def misfit(what, array, p):
+    """The error for an array that has not the shape of the parameter any more. Kernels do not look."""
+    return RuntimeError(
+        f"step(): a parameter has shape {list(p.shape)}, but {what} has shape {list(array.shape)}: if its data were "
+        "replaced by others of another shape, make a new optimizer"
+    )
 
 
 def check_common(lr, weight_decay, foreach, fused, differentiable):

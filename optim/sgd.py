@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad.kernels.optimizer import sgd_step
-from minigrad.optim.optimizer import Optimizer, check_common
+from minigrad.optim.optimizer import Optimizer, check_common, misfit
 from minigrad.tensor import wrap
 
 __all__ = ["SGD"]
@@ -78,6 +78,8 @@ class SGD(Optimizer):
                 is_first = True
                 kept = state["momentum_buffer"] = wrap(np.empty_like(p))
             buffer = kept.array
+            if buffer.size != p.size:
+                raise misfit("its momentum_buffer", buffer, p)
         if p.ndim != 1:  # in one dimension the kernel need not be compiled for every number of them
             p, g = p.ravel(), g.ravel()
             buffer = None if buffer is None else buffer.ravel()

@@ -31,7 +31,7 @@ LARGEST_ERROR = {  # relative; the table in vecmath.py says the same
     "tanh": (1.7e-7, 8e-16),
     "log": (0.9e-7, 2e-16),
     "log1p": (0.9e-7, 2e-16),
-    "erf": (3e-7, 4e-16),
+    "erf": (2.5e-7, 5e-16),
 }
 RANGE = {"erf": (-7, 7), "tanh": (-25, 25), "log": (1e-30, 50), "log1p": (-1 + 1e-7, 50)}
 NUMBERS = [NAN, INF, -INF, 0.0, -0.0, 1.0, -1.0]
@@ -136,9 +136,10 @@ def test_numbers_below_the_normal_range_go_through(name, dtype):
 def test_exp_gives_numbers_below_the_normal_range_and_then_zero(dtype):
     low, end = (-87.3, -103.9) if dtype == F32 else (-708.3, -745.1)
     x = np.linspace(end, low, 10001).astype(dtype)
-    step = np.finfo(dtype).smallest_subnormal
-    error = np.abs(apply("exp", x) - reference("exp", x))
-    assert error.max() <= step  # at most one step of that range
+    exact = reference("exp", x)
+    step = np.finfo(dtype).smallest_subnormal  # of which rounding may cost a half
+    error = np.abs(apply("exp", x) - exact) - LARGEST_ERROR["exp"][dtype == F64] * exact
+    assert error.max() <= 0.501 * step.astype(exact.dtype)
     assert (apply("exp", x) > 0).all()
     assert apply("exp", np.array([end - 1], dtype))[0] == 0
     assert (apply("sigmoid", x) > 0).all()

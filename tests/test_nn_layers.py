@@ -148,8 +148,6 @@ LAYERS = [
     case("Embedding", 10, 4, inputs=tokens(3, 5, high=10), differentiable=0),
     case("Embedding", 10, 4, padding_idx=2, inputs=tokens(20, high=10), differentiable=0),
     case("Embedding", 10, 4, padding_idx=-1, inputs=tokens(20, high=10), differentiable=0),
-    case("Embedding", 30, 4, max_norm=1.0, inputs=tokens(7, high=10), differentiable=0),
-    case("Embedding", 5, 4, scale_grad_by_freq=True, inputs=tokens(9, high=5), differentiable=0),
 ]
 
 LOSSES = [
@@ -359,6 +357,14 @@ def test_embedding_from_pretrained():
     assert nn.Embedding.from_pretrained(table, freeze=False).weight.requires_grad
     with pytest.raises(AssertionError, match="2-dimensional"):
         nn.Embedding.from_pretrained(minigrad.zeros(2))
+
+
+def test_embedding_says_what_it_does_not_support():
+    for layer in (nn.Embedding(3, 2, max_norm=1.0), nn.Embedding(3, 2, scale_grad_by_freq=True)):
+        with pytest.raises(NotImplementedError, match="max_norm and scale_grad_by_freq are not supported"):
+            layer(minigrad.tensor([0]))
+    settings = {"max_norm": 1.0, "norm_type": 1.0, "scale_grad_by_freq": True, "sparse": True}
+    assert repr(nn.Embedding(3, 2, **settings)) == repr(torch.nn.Embedding(3, 2, **settings))
 
 
 def test_old_losses_arguments():

@@ -224,14 +224,33 @@ def test_a_rate_tensor_is_read_anew_each_step():
     assert p.item() == -0.75
 
 
-def test_half_precision_learns():
-    p = minigrad.tensor([1.0, -1.0], dtype=minigrad.float16).requires_grad_()
-    for optimizer in (SGD([p], 0.125, 0.5), Adam([p], 0.125)):
-        p.grad = p.detach().clone()
-        before = p.detach().abs().sum().item()
+HALVES = [("SGD", {"lr": 0.1, "momentum": 0.9}), ("SGD", {"lr": 0.1}), ("Adam", {"lr": 0.1, "eps": 1e-3})]
+
+
+@pytest.mark.parametrize(("name", "options"), HALVES, ids=case_id)
+def test_half_precision_is_computed_in_single_and_rounded(name, options):
+    half, single = (Run(minigrad, name, options, dtype).steps(1) for dtype in ("float16", "float32"))
+    for a, b in zip(half.seen[0], single.seen[0], strict=True):
+        assert a.dtype == np.float16
+        np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-3)
+    half.steps(5)
+    assert all(np.isfinite(p.detach().numpy()).all() for p in half.params)
+    for state in half.optimizer.state.values():
+        assert {part.dtype for key, part in state.items() if key != "step"} == {minigrad.float16}
+        assert "step" not in state or state["step"].dtype == minigrad.float32
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW"])
+def test_what_overflows_is_silent(torch, name):
+    def run(lib):
+        p = lib.ones(3, requires_grad=True)
+        p.grad = lib.tensor([float("inf"), float("nan"), 1e30])
+        optimizer = getattr(lib.optim, name)([p], lr=1e30)
         optimizer.step()
-        assert p.detach().abs().sum().item() < before
-        assert p.dtype == minigrad.float16
+        optimizer.step()
+        return p.detach().numpy()
+
+    np.testing.assert_array_equal(run(minigrad), run(torch))
 
 
 # ---- memory, versions, graph
@@ -270,6 +289,20 @@ def test_parameters_and_gradients_that_are_not_contiguous(make):
         return p.tolist()
 
     assert run(True) == run(False)
+
+
+@pytest.mark.parametrize("make", [lambda p: SGD(p, 0.1, momentum=0.9), lambda p: Adam(p, 0.1, amsgrad=True)])
+def test_replaced_parameters_of_another_shape(make):
+    p = minigrad.ones(2, 3, requires_grad=True)
+    p.grad = minigrad.ones(2, 3)
+    optimizer = make([p])
+    optimizer.step()
+    p.data = minigrad.ones(200, 3)
+    with pytest.raises(RuntimeError, match=r"shape \[200, 3\], but its gradient has shape \[2, 3\]"):
+        optimizer.step()
+    p.grad = minigrad.ones(200, 3)
+    with pytest.raises(RuntimeError, match=r"shape \[200, 3\], but its .* has shape \[2, 3\].*new optimizer"):
+        optimizer.step()
 
 
 def test_gradients_are_not_touched():

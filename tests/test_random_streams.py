@@ -98,10 +98,14 @@ def same_position(torch, generator):
     np.testing.assert_array_equal(generator.get_state(), torch.get_rng_state().numpy())
 
 
+def narrow(x):
+    return 1 + 4 * {2: 2**-10, 4: 2**-23, 8: 2**-52}[x.itemsize]  # much of [1, this) rounds up to the upper bound
+
+
 CONTINUOUS = {
     "rand": (lambda x: x.uniform_(), lambda g, n, d: g.uniform(n, dtype=d)),
     "uniform": (lambda x: x.uniform_(-0.37, 0.91), lambda g, n, d: g.uniform(n, -0.37, 0.91, d)),
-    "uniform, narrow": (lambda x: x.uniform_(1, 1.0000005), lambda g, n, d: g.uniform(n, 1, 1.0000005, d)),
+    "uniform, narrow": (lambda x: x.uniform_(1, narrow(x)), lambda g, n, d: g.uniform(n, 1, narrow(d), d)),
     "randn": (lambda x: x.normal_(), lambda g, n, d: g.normal(n, dtype=d)),
     "normal": (lambda x: x.normal_(0.3, 1.7), lambda g, n, d: g.normal(n, 0.3, 1.7, d)),
     "exponential": (lambda x: x.exponential_(1.7), lambda g, n, d: g.exponential(n, 1.7, d)),
@@ -188,8 +192,10 @@ def test_geometric(torch, dtype):
         same(torch, theirs, g.geometric(p, 1001, np.dtype(dtype)))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("replacement", [False, True])
+# Without replacement float16 has ties, whose order PyTorch leaves open.
+@pytest.mark.parametrize(
+    ("dtype", "replacement"), [(d, r) for d in FLOATS for r in (False, True) if r or d != "float16"]
+)
 def test_multinomial(torch, dtype, replacement):
     g = seeded(torch, 24)
     for shape, samples in [((1,), 1), ((5,), 1), ((5,), 5), ((27,), 13), ((4, 65), 1), ((3, 1000), 40), ((0, 3), 2)]:
@@ -200,12 +206,6 @@ def test_multinomial(torch, dtype, replacement):
     p = np.array([0, 1, 0, 2, 0], dtype)
     same(torch, torch.multinomial(torch.from_numpy(p), 2, replacement), g.multinomial(p, 2, replacement))
     same_position(torch, g)
-
-
-def test_multinomial_float16_with_replacement(torch):
-    g = seeded(torch, 25)
-    p = np.random.default_rng(1).random((3, 20)).astype(np.float16)
-    same(torch, torch.multinomial(torch.from_numpy(p), 50, True), g.multinomial(p, 50, True))
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -319,9 +319,7 @@ def test_seeds(torch, seed):
 
 def test_seed_from_the_system_differs():
     g = Generator()
-    first, second = g.seed(), g.seed()
-    assert first != second
-    assert g.initial_seed() == second < 2**53
+    assert g.seed() != g.seed() < 2**53
     with random.fork_rng():
         assert random.seed() == random.initial_seed() != random.seed()
 

@@ -19,15 +19,15 @@ main { max-width: 68rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
 h1 { margin: 0; font-size: 1.9rem; letter-spacing: -.01em; }
 h2 { margin: 0 0 .8rem; font-size: 1.05rem; }
 .lead { margin: .3rem 0 2rem; color: var(--soft); }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(21rem, 1fr)); gap: 1.1rem; }
-section { background: var(--card); border: 1px solid var(--line); border-radius: .7rem; padding: 1.2rem 1.3rem;
-          min-width: 0; }
-.wide { grid-column: 1 / -1; }
+.cards { display: flex; flex-wrap: wrap; gap: 1.1rem; }
+section { flex: 1 1 20rem; min-width: 0; padding: 1.2rem 1.3rem; background: var(--card);
+          border: 1px solid var(--line); border-radius: .7rem; }
+.wide { flex-basis: 100%; }
 .big { font-size: 3.2rem; font-weight: 650; line-height: 1.1; color: var(--accent); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; margin: 0; }
 dt { color: var(--soft); } dd { margin: 0; }
 img { display: block; max-width: 100%; height: auto; background: #fff; border-radius: .4rem; }
-.scroll { overflow: auto; max-height: 40rem; border-radius: .4rem; } .scroll img { max-width: none; }
+.scroll { overflow: auto; max-height: 30rem; border-radius: .4rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 500; }
@@ -46,7 +46,7 @@ def render(task: Task, history: list[dict], pictures, wrong, facts) -> str:
         card("Test accuracy", f'<div class="big">{final:.1%}</div><p>{right} of {len(task.test_y)} {task.subject} it '
              "had never seen</p>"),
         card("What was done", definitions(facts)),
-        *(card(capital(caption), picture(file), wide=file == "graph.svg") for file, caption in pictures),
+        *(card(capital(caption), picture(file), wide=file == "loss.svg") for file, caption in pictures),
         card("What it got wrong", mistakes(task, wrong), wide=True),
         card("Epoch by epoch", table(history), wide=True),
         card("The network", f"<pre>{escape(repr(task.model))}</pre>", wide=True),

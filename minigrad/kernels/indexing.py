@@ -1,92 +1,121 @@
 """Reading and adding at places that an array of indices names.
 
-NumPy reads such places well, but adding to them (`np.add.at`, for an index may come twice) takes it tens of times longer
-than a loop. These are the derivatives of indexing and of embedding tables, and PyTorch's gather, scatter_add, index_add.
+NumPy reads such places well, but adding to them (`np.add.at`, for an index may come twice) takes it tens of times
+longer than a loop. These are the derivatives of indexing and of embedding tables, and PyTorch's gather, scatter_add
+and index_add.
 
-An axis of an array is seen as the middle one of (outer, count, inner). Negative indices count from the end, as in NumPy.
+An axis of an array is seen as the middle one of (outer, count, inner). Negative indices count from the end, as in
+NumPy.
 
 Before this: `dispatch.py`. After it: `ops/index.py`.
 """
 
+import functools
 import math
 
 import numpy as np
 
 from minigrad.kernels.dispatch import jit, kernel
 
+NUMBERS = "fdlq"  # the dtypes the loops are for: float32, float64 and int64 under its two names
+FEW = 128  # fewer numbers than this are added by NumPy before a loop has begun
+
+
+@jit
+def within(index, count):
+    """Whether all indices are from -count to count - 1."""
+    lowest = highest = np.int64(0)
+    for i in index:
+        lowest = i if i < lowest else lowest
+        highest = i if i > highest else highest
+    return lowest >= -count and highest < count
+
 
 @jit
 def add_slices(out, index, source):
-    """out[:, index[k]] += source[:, k] for arrays (outer, count, inner). Returns the first k out of bounds, or -1."""
+    """out[:, index[k]] += source[:, k] for arrays (outer, count, inner), or False if an index is out of bounds."""
     count, inner = out.shape[1:]
-    for k in range(index.size):
-        if index[k] < -count or index[k] >= count:
-            return k
+    if not within(index, count):
+        return False
     for o in range(out.shape[0]):
-        for k in range(index.size):
-            i = index[k]
-            i += count if i < 0 else 0
-            if inner == 1:
-                out[o, i, 0] += source[o, k, 0]
-            else:
-                target, row = out[o, i], source[o, k]
+        if inner == 1:
+            target, row = out[o].reshape(-1), source[o].reshape(-1)
+            for k in range(index.size):
+                i = index[k]
+                target[i + count if i < 0 else i] += row[k]
+        else:
+            for k in range(index.size):
+                i = index[k]
+                target, row = out[o, i + count if i < 0 else i], source[o, k]
                 for j in range(inner):
                     target[j] += row[j]
-    return -1
+    return True
 
 
 @jit
 def take_places(x, index, out):
-    """out[o, k, j] = x[o, index[o, k, j], j]. Returns the flat place of the first index out of bounds, or -1."""
+    """out[o, k, j] = x[o, index[o, k, j], j], or False if an index is out of bounds."""
     count = x.shape[1]
     outer, places, inner = index.shape
+    if not within(index.reshape(-1), count):
+        return False
+    flat, names, target = x.reshape(-1), index.reshape(-1), out.reshape(-1)
     for o in range(outer):
-        for k in range(places):
-            for j in range(inner):
-                i = index[o, k, j]
-                if i < -count or i >= count:
-                    return (o * places + k) * inner + j
-                out[o, k, j] = x[o, i + count if i < 0 else i, j]
-    return -1
+        if inner == 1:
+            for at in range(o * places, (o + 1) * places):
+                i = names[at]
+                target[at] = flat[o * count + (i + count if i < 0 else i)]
+        else:
+            for k in range(places):
+                for j in range(inner):
+                    i = index[o, k, j]
+                    out[o, k, j] = x[o, i + count if i < 0 else i, j]
+    return True
 
 
 @jit
 def add_places(out, index, source):
-    """out[o, index[o, k, j], j] += source[o, k, j]. Returns as `take_places`; nothing is added then."""
+    """out[o, index[o, k, j], j] += source[o, k, j], or False if an index is out of bounds."""
     count = out.shape[1]
     outer, places, inner = index.shape
-    flat = index.reshape(-1)
-    for at in range(flat.size):
-        if flat[at] < -count or flat[at] >= count:
-            return at
+    if not within(index.reshape(-1), count):
+        return False
+    target, names, flat = out.reshape(-1), index.reshape(-1), source.reshape(-1)
     for o in range(outer):
-        for k in range(places):
-            for j in range(inner):
-                i = index[o, k, j]
-                out[o, i + count if i < 0 else i, j] += source[o, k, j]
-    return -1
+        if inner == 1:
+            for at in range(o * places, (o + 1) * places):
+                i = names[at]
+                target[o * count + (i + count if i < 0 else i)] += flat[at]
+        else:
+            for k in range(places):
+                for j in range(inner):
+                    i = index[o, k, j]
+                    out[o, i + count if i < 0 else i, j] += source[o, k, j]
+    return True
+
+
+@functools.lru_cache(maxsize=4096)
+def layered(shape, dim):
+    """`shape` as (outer, count, inner) around axis `dim`."""
+    return math.prod(shape[:dim]), shape[dim], math.prod(shape[dim + 1 :])
 
 
 def layers(x, dim):
     """x as contiguous (outer, count, inner) around its axis `dim`; the same memory if x is contiguous."""
-    return np.ascontiguousarray(x).reshape(math.prod(x.shape[:dim]), x.shape[dim], math.prod(x.shape[dim + 1 :]))
+    return np.ascontiguousarray(x).reshape(layered(x.shape, dim))
 
 
-def check(bad, index, dim, size):
-    """Raise NumPy's error if a loop found index number `bad` to be out of bounds."""
-    if bad >= 0:
-        raise IndexError(f"index {index.flat[bad]} is out of bounds for dimension {dim} with size {size}")
-
-
-def integers(index):
-    """An array of indices as the loops read it."""
-    return np.ascontiguousarray(index, np.int64)
+def out_of_bounds(index, dim, size):
+    """NumPy's error for the first index that is out of bounds."""
+    wrong = index[(index < -size) | (index >= size)]
+    return IndexError(f"index {wrong[0]} is out of bounds for dimension {dim} with size {size}")
 
 
 def add_in_place(loop, out, index, source, dim):
-    """Call `loop` on contiguous memory for `out`: its own, or a copy that is written back. `index` is contiguous."""
+    """Call `loop` on contiguous memory for `out`: its own, or a copy that is written back."""
     memory = layers(out, dim)
-    check(loop(memory, index, source), index, dim, out.shape[dim])
+    if not loop(memory, index, layers(source, dim)):
+        raise out_of_bounds(index, dim, out.shape[dim])
     if not out.flags.c_contiguous:
         out[...] = memory.reshape(out.shape)
 
@@ -131,9 +160,11 @@ def scatter_add_rows(out, index, source):
     np.add.at(out, index, source)
 
 
-@scatter_add_rows.numba(python=True, when=lambda out, index, source: out.dtype.char in "fdlq")
+@scatter_add_rows.numba(python=True)
 def scatter_add_rows(out, index, source):
-    add_in_place(add_slices, out, integers(index), layers(source, 0), 0)
+    if source.size < FEW or out.dtype.char not in NUMBERS:
+        return scatter_add_rows.twin(out, index, source)
+    return add_in_place(add_slices, out, np.ascontiguousarray(index, np.int64), source, 0)
 
 
 @kernel(samples=slice_samples)
@@ -152,9 +183,11 @@ def index_add(out, index, source, dim):
     np.add.at(np.moveaxis(out, dim, 0), index, np.moveaxis(source, dim, 0))
 
 
-@index_add.numba(python=True, when=lambda out, index, source, dim: out.dtype.char in "fdlq")
+@index_add.numba(python=True)
 def index_add(out, index, source, dim):
-    add_in_place(add_slices, out, integers(index), layers(source, dim), dim)
+    if out.dtype.char not in NUMBERS:
+        return index_add.twin(out, index, source, dim)
+    return add_in_place(add_slices, out, np.ascontiguousarray(index, np.int64), source, dim)
 
 
 @kernel(samples=gather_samples)
@@ -177,13 +210,14 @@ def gather(x, index, dim):
     return np.take_along_axis(x, index, dim)
 
 
-@gather.numba(python=True, when=lambda x, index, dim: x.ndim and x.flags.c_contiguous and x.dtype.char in "fdlq")
+@gather.numba(python=True)
 def gather(x, index, dim):
-    if not x.ndim:
+    if not (x.ndim and x.flags.c_contiguous) or x.dtype.char not in NUMBERS:
         return gather.twin(x, index, dim)
     out = np.empty(index.shape, x.dtype)
-    places = layers(integers(index), dim)
-    check(take_places(layers(x, dim), places, layers(out, dim)), places, dim, x.shape[dim])
+    index = np.ascontiguousarray(index, np.int64).reshape(layered(index.shape, dim))
+    if not take_places(x.reshape(layered(x.shape, dim)), index, out.reshape(index.shape)):
+        raise out_of_bounds(index, dim, x.shape[dim])
     return out
 
 
@@ -206,9 +240,8 @@ def scatter_add(out, index, source, dim):
     np.add.at(out, tuple(index if d == dim else places[d] for d in range(out.ndim)), source)
 
 
-@scatter_add.numba(python=True, when=lambda out, index, source, dim: out.ndim and out.dtype.char in "fdlq")
+@scatter_add.numba(python=True)
 def scatter_add(out, index, source, dim):
-    if not out.ndim:
-        scatter_add.twin(out, index, source, dim)
-        return
-    add_in_place(add_places, out, layers(integers(index), dim), layers(source, dim), dim)
+    if not out.ndim or out.dtype.char not in NUMBERS:
+        return scatter_add.twin(out, index, source, dim)
+    return add_in_place(add_places, out, layers(index, dim).astype(np.int64, copy=False), source, dim)

@@ -280,45 +280,16 @@ def per_channel(array, x):
     return array.reshape(-1, *(1,) * (x.ndim - 2))
 
 
-def samples(size):
-    """Rows of 64 numbers, `size` in all, weight and bias."""
+def rows(size):
+    """Samples: a gradient and rows of 64 numbers, `size` in all, and a weight."""
     x = np.sin(np.arange(max(2, size // 64) * 64, dtype=np.float32)).reshape(-1, 64)
-    return x, np.linspace(1, 2, 64, dtype=np.float32), np.zeros(64, np.float32)
+    return x[::-1].copy(), x, np.linspace(1, 2, 64, dtype=np.float32)
 
 
-def batch_samples(size):
-    """The same as images of 4 channels, and eps."""
-    x = samples(size)[0].reshape(-1, 4, 4, 4)
-    return x, np.linspace(1, 2, 4, dtype=np.float32), np.zeros(4, np.float32), 1e-5
-
-
-def batch_backward_samples(size):
-    """A gradient, the images, weight and eps."""
-    x, weight, _, eps = batch_samples(size)
-    return x[::-1].copy(), x, weight, eps
-
-
-def eval_samples(size):
-    """The images, mean and variance of the channels, weight, bias and eps."""
-    x, weight, bias, eps = batch_samples(size)
-    return x, bias, weight, weight, bias, eps
-
-
-def eval_backward_samples(size):
-    """A gradient, the images, mean, variance, weight and eps."""
-    x, mean, var, weight, _, eps = eval_samples(size)
-    return x[::-1].copy(), x, mean, var, weight, eps
-
-
-def layer_samples(size):
-    """Rows, weight, bias, one axis and eps."""
-    return *samples(size), 1, 1e-5
-
-
-def layer_backward_samples(size):
-    """A gradient, rows, weight, one axis and eps."""
-    x, weight, _ = samples(size)
-    return x[::-1].copy(), x, weight, 1, 1e-5
+def images(size):
+    """The same as images of 4 channels."""
+    g, x, weight = rows(size)
+    return g.reshape(-1, 4, 4, 4), x.reshape(-1, 4, 4, 4), weight[::16].copy()
 
 
 def numpy_moments(x, axes, eps):
@@ -329,7 +300,7 @@ def numpy_moments(x, axes, eps):
         return mean.astype(x.dtype), (1 / np.sqrt(var + eps)).astype(x.dtype)
 
 
-@kernel(samples=batch_samples)
+@kernel(samples=lambda size: (*images(size)[1:], None, 1e-5))
 def batch_norm_train(x, weight, bias, eps):
     """Batch normalisation by the batch's own statistics.
 
@@ -339,8 +310,8 @@ def batch_norm_train(x, weight, bias, eps):
         eps (float): added to the variance.
 
     Returns:
-        tuple[ndarray, ndarray, ndarray]: y of x's shape; mean and invstd of the channels (C,). The variance in invstd is
-        the biased one, sum((x - mean)**2) / count.
+        tuple[ndarray, ndarray, ndarray]: y of x's shape; mean and invstd of the channels (C,). The variance in invstd
+        is the biased one, sum((x - mean)**2) / count.
     """
     mean, invstd = numpy_moments(x, (0, *range(2, x.ndim)), eps)
     y = (x - mean) * invstd
@@ -357,7 +328,7 @@ def batch_norm_train(x, weight, bias, eps):
     return y, mean, invstd
 
 
-@kernel(samples=batch_backward_samples)
+@kernel(samples=lambda size: (*images(size), 1e-5))
 def batch_norm_backward(g, x, weight, eps, mean=None, invstd=None):
     """Derivative of `batch_norm_train`'s y, applied to g.
 
@@ -401,7 +372,7 @@ def batch_gradients(g, x3, weight, mean, invstd, fixed):
     return dx, None if weight is None else dweight, dbias
 
 
-@kernel(samples=eval_samples)
+@kernel(samples=lambda size: (*images(size)[1:], np.ones(4, np.float32), None, None, 1e-5))
 def batch_norm_eval(x, mean, var, weight, bias, eps):
     """Batch normalisation by given statistics: (x - mean) / sqrt(var + eps) * weight + bias.
 
@@ -430,7 +401,7 @@ def batch_norm_eval(x, mean, var, weight, bias, eps):
     return y
 
 
-@kernel(samples=eval_backward_samples)
+@kernel(samples=lambda size: (*images(size), np.ones(4, np.float32), None, 1e-5))
 def batch_norm_eval_backward(g, x, mean, var, weight, eps):
     """Derivative of `batch_norm_eval` by x, weight and bias, applied to g: dx, dweight (None without weight), dbias."""
     axes = (0, *range(2, x.ndim))
@@ -445,7 +416,7 @@ def batch_norm_eval_backward(g, x, mean, var, weight, eps):
     return batch_gradients(g, channels(x), weight, mean, 1 / np.sqrt(var + x.dtype.type(eps)), True)
 
 
-@kernel(samples=layer_samples)
+@kernel(samples=lambda size: (*rows(size)[1:], None, 1, 1e-5))
 def layer_norm(x, weight, bias, dims, eps):
     """Layer normalisation over the last `dims` axes.
 
@@ -474,12 +445,13 @@ def layer_norm(x, weight, bias, dims, eps):
     return y
 
 
-@kernel(samples=layer_backward_samples)
+@kernel(samples=lambda size: (*rows(size), 1, 1e-5))
 def layer_norm_backward(g, x, weight, dims, eps):
     """Derivative of `layer_norm` by x, weight and bias, applied to g.
 
     Returns:
-        tuple[ndarray, ndarray | None, ndarray]: dx; dweight, None if there is no weight; dbias, of the last axes' shape.
+        tuple[ndarray, ndarray | None, ndarray]: dx; dweight, None if there is no weight; dbias, of the shape of the
+        last axes.
     """
     last, lead = tuple(range(x.ndim - dims, x.ndim)), tuple(range(x.ndim - dims))
     mean, invstd = numpy_moments(x, last, eps)

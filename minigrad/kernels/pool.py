@@ -38,7 +38,7 @@ def pooled_size(size, window, stride, padding, dilation, ceil_mode):
 
 @functools.lru_cache(maxsize=512)
 def spans(size, window, stride, padding, dilation, ceil_mode):
-    """(count, 3) int64: start and stop of each window inside the image, and its size with the padding counted in."""
+    """(count, 3) int64: start and stop of each window in the image, and its size with the padding counted in."""
     rows = []
     for i in range(pooled_size(size, window, stride, padding, dilation, ceil_mode)):
         start = i * stride - padding
@@ -62,77 +62,49 @@ def planes(x):
     return np.ascontiguousarray(x).reshape(math.prod(x.shape[:-2]), *x.shape[-2:])
 
 
-def pool_samples(size):
-    """Four or more images of about `size` numbers in all, and a 2x2 pooling."""
+def images(size):
+    """Samples: four or more images (N, 1, H, W) of about `size` numbers in all."""
     side = max(4, int((size / 4) ** 0.5) if size < 4096 else 32)
-    x = np.sin(np.arange(max(4, size // side**2) * side**2, dtype=np.float32)).reshape(-1, 1, side, side)
-    return x, (2, 2), (2, 2), (0, 0), (1, 1), False
+    return np.sin(np.arange(max(4, size // side**2) * side**2, dtype=np.float32)).reshape(-1, 1, side, side)
 
 
-def average_samples(size):
-    """The same images and an average over 2x2 windows."""
-    x, window, stride, padding, _, ceil_mode = pool_samples(size)
-    return x, window, stride, padding, ceil_mode, True, None
+def pool_samples(size):
+    """Those images and a 2x2 pooling."""
+    return images(size), (2, 2), (2, 2), (0, 0), (1, 1), False
 
 
 def average_backward_samples(size):
-    """Gradients for that average."""
-    x, *settings = average_samples(size)
-    return x[:, :, ::2, ::2].copy(), x.shape, *settings
+    """Gradients for an average over 2x2 windows."""
+    x = images(size)
+    return x[:, :, ::2, ::2].copy(), x.shape, (2, 2), (2, 2), (0, 0), True, True, None
 
 
-def adaptive_samples(size):
-    """The same images, to be pooled to 3x3."""
-    return pool_samples(size)[0], (3, 3)
-
-
-def adaptive_backward_samples(size):
-    """Gradients for that pooling."""
-    x = pool_samples(size)[0]
-    return x[:, :, :3, :3].copy(), x.shape
-
-
-def place_samples(size):
-    """Gradients of the 2x2 maxima, their places, the images' shape."""
-    x = pool_samples(size)[0]
-    y, indices = max_pool2d.twin(*pool_samples(size))
-    return y, indices, x.shape
-
-
-def gather_samples(size):
-    """The images and the places of their 2x2 maxima."""
-    return pool_samples(size)[0], place_samples(size)[1]
-
-
-# --------------------------------------------------------------------------------------------------------------------
-# Maxima
+@jit
+def greater(v, n, top, held):
+    """The greater of v, from place n, and top, from an earlier place `held`; and its place. NaN is greatest."""
+    taken = (v > top) | (v != v)
+    return v if taken else top, n if taken else held
 
 
 @jit
 def max_row(source, best, place, first):
-    """best[c] = the greater of it and source[c], place[c] = first + c where that is source[c]. NaN is greatest."""
+    """best[c] = the greater of it and source[c], from place first + c."""
     for c in range(source.size):
-        v, top = source[c], best[c]
-        taken = (v > top) | (v != v)
-        best[c] = v if taken else top
-        place[c] = np.int32(first + np.int32(c)) if taken else place[c]
+        best[c], place[c] = greater(source[c], np.int32(first + np.int32(c)), best[c], place[c])
 
 
 @jit
-def is_greater(v, n, top, held):
-    """Whether v, from place n, is rather the maximum than top, from `held`."""
-    return (v > top) | ((v == top) & (n < held)) | ((v != v) & ((top == top) | (n > held)))
+def greatest(v, n, top, held):
+    """The same if n may come before `held`: among equals the first place counts, among NaNs the last."""
+    taken = (v > top) | ((v == top) & (n < held)) | ((v != v) & ((top == top) | (n > held)))
+    return v if taken else top, n if taken else held
 
 
 @jit
 def max_entry(values, places, step, best, place):
-    """best[j] = the greater of it and values[j*step]; among equals the first place counts, among NaNs the last."""
+    """best[j] = the greater of it and values[j * step], from place places[j * step]."""
     for j in range(best.size):
-        v, top = values[j * step], best[j]
-        n, held = places[j * step], place[j]
-        taken = is_greater(v, n, top, held)
-        best[j] = v if taken else top
-        place[j] = n if taken else held
+        best[j], place[j] = greatest(values[j * step], places[j * step], best[j], place[j])
 
 
 @jit
@@ -173,12 +145,13 @@ def max_windows(x, spans, window, stride, padding, down, right, y, indices):
             for j in range(wide):
                 place[j] = places[j * stride]
             for k in range(1, window):
-                if stride == 1:
-                    max_entry(values[k * right :], places[k * right :], 1, best, place)
+                entries, their_places = values[k * right :], places[k * right :]
+                if stride == 1:  # constants make vector code
+                    max_entry(entries, their_places, 1, best, place)
                 elif stride == 2:
-                    max_entry(values[k * right :], places[k * right :], 2, best, place)
+                    max_entry(entries, their_places, 2, best, place)
                 else:
-                    max_entry(values[k * right :], places[k * right :], stride, best, place)
+                    max_entry(entries, their_places, stride, best, place)
             n = wide if to + wide <= out.size else count
             target, target_places = out[to : to + n], out_places[to : to + n]
             for j in range(n):
@@ -203,16 +176,9 @@ def max_pairs(x, y, indices):
             upper, lower = numbers[at : at + 2 * n], numbers[at + width : at + width + 2 * n]
             target, target_places = out[to : to + n], places[to : to + n]
             for j in range(n):
-                best, place = upper[2 * j], 0
-                v = upper[2 * j + 1]
-                taken = (v > best) | (v != v)
-                best, place = v if taken else best, 1 if taken else place
-                v = lower[2 * j]
-                taken = (v > best) | (v != v)
-                best, place = v if taken else best, width if taken else place
-                v = lower[2 * j + 1]
-                taken = (v > best) | (v != v)
-                best, place = v if taken else best, width + 1 if taken else place
+                best, place = greater(upper[2 * j + 1], 1, upper[2 * j], 0)
+                best, place = greater(lower[2 * j], width, best, place)
+                best, place = greater(lower[2 * j + 1], width + 1, best, place)
                 target[j] = best
                 target_places[j] = first + 2 * j + place
             to += count
@@ -226,16 +192,14 @@ def max_areas(x, rows, columns, y, indices):
     for p in range(x.shape[0]):
         for i in range(rows.shape[0]):
             best[:] = -np.inf
-            for c in range(width):
-                place[c] = rows[i, 0] * width + c
+            place[:] = np.arange(rows[i, 0] * width, (rows[i, 0] + 1) * width)
             for r in range(rows[i, 0], rows[i, 1]):
                 max_row(x[p, r], best, place, np.int32(r * width))
             for j in range(columns.shape[0]):
                 left, right = columns[j, 0], columns[j, 1]
                 top, held = best[left], place[left]
                 for c in range(left + 1, right):
-                    if is_greater(best[c], place[c], top, held):
-                        top, held = best[c], place[c]
+                    top, held = greatest(best[c], place[c], top, held)
                 y[p, i, j], indices[p, i, j] = top, held
 
 
@@ -293,13 +257,7 @@ def max_pool2d(x, window, stride, padding, dilation, ceil_mode):
     return y.reshape(shape), indices.reshape(shape)
 
 
-def min_pool2d(x, window, stride, padding, dilation, ceil_mode):
-    """Minima over windows, and where they are: `max_pool2d` of -x."""
-    y, indices = max_pool2d(-x, window, stride, padding, dilation, ceil_mode)
-    return np.negative(y, out=y), indices
-
-
-@kernel(samples=adaptive_samples)
+@kernel(samples=lambda size: (images(size), (3, 3)))
 def adaptive_max_pool2d(x, size):
     """Maxima over OH x OW windows that cover the image, and where they are.
 
@@ -333,28 +291,23 @@ def adaptive_max_pool2d(x, size):
 
 @jit
 def scatter_planes(g, indices, out):
-    """out[p, indices[p, q]] += g[p, q]."""
+    """Add the numbers of each plane of g to those of out that its indices name."""
     for p in range(g.shape[0]):
-        plane = out[p]
-        for q in range(g.shape[1]):
-            plane[indices[p, q]] += g[p, q]
+        source, names, target = g[p].reshape(-1), indices[p].reshape(-1), out[p].reshape(-1)
+        for q in range(names.size):
+            target[names[q]] += source[q]
 
 
 @jit
 def gather_planes(x, indices, out):
-    """out[p, q] = x[p, indices[p, q]]."""
+    """Read the numbers of each plane of x that its indices name."""
     for p in range(out.shape[0]):
-        plane = x[p]
-        for q in range(out.shape[1]):
-            out[p, q] = plane[indices[p, q]]
+        source, names, target = x[p].reshape(-1), indices[p].reshape(-1), out[p].reshape(-1)
+        for q in range(names.size):
+            target[q] = source[names[q]]
 
 
-def flat_planes(x):
-    """x (..., H, W) as contiguous (P, H*W)."""
-    return np.ascontiguousarray(x).reshape(math.prod(x.shape[:-2]), x.shape[-2] * x.shape[-1])
-
-
-@kernel(samples=place_samples)
+@kernel(samples=lambda size: (*max_pool2d.twin(*pool_samples(size)), images(size).shape))
 def max_pool2d_backward(g, indices, input_shape):
     """Derivative of a maximum (or minimum) pooling: each gradient goes to where its number came from.
 
@@ -366,19 +319,20 @@ def max_pool2d_backward(g, indices, input_shape):
     Returns:
         ndarray: of `input_shape`.
     """
-    g, indices, dx = flat_planes(g), flat_planes(indices), np.zeros(input_shape, g.dtype)
-    np.add.at(dx.reshape(len(g), -1), (np.arange(len(g))[:, None], indices), g)
+    g, indices, dx = planes(g), planes(indices), np.zeros(input_shape, g.dtype)
+    flat = dx.reshape(len(g), input_shape[-2] * input_shape[-1])
+    np.add.at(flat, (np.arange(len(g))[:, None, None], indices), g)
     return dx
 
 
 @max_pool2d_backward.numba(python=True)
 def max_pool2d_backward(g, indices, input_shape):
     dx = np.zeros(input_shape, g.dtype)
-    scatter_planes(flat_planes(g), flat_planes(indices), flat_planes(dx))
+    scatter_planes(planes(g), planes(indices), planes(dx))
     return dx
 
 
-@kernel(samples=gather_samples)
+@kernel(samples=lambda size: (images(size), max_pool2d.twin(*pool_samples(size))[1]))
 def gather_pool(x, indices):
     """The numbers of x at a pooling's indices: the derivative of `max_pool2d_backward` with respect to g.
 
@@ -389,18 +343,16 @@ def gather_pool(x, indices):
     Returns:
         ndarray: of indices' shape.
     """
-    return np.take_along_axis(flat_planes(x), flat_planes(indices), 1).reshape(indices.shape)
+    flat = x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])
+    places = indices.reshape(*flat.shape[:-1], indices.shape[-2] * indices.shape[-1])
+    return np.take_along_axis(flat, places, -1).reshape(indices.shape)
 
 
 @gather_pool.numba(python=True)
 def gather_pool(x, indices):
     out = np.empty(indices.shape, x.dtype)
-    gather_planes(flat_planes(x), flat_planes(indices), flat_planes(out))
+    gather_planes(planes(x), planes(indices), planes(out))
     return out
-
-
-# --------------------------------------------------------------------------------------------------------------------
-# Averages
 
 
 @jit
@@ -446,8 +398,7 @@ def numpy_sum_areas(x, rows, columns, divisors):
         lines[..., i, :] = x[..., top:bottom, :].sum(-2)
     for j, (left, right, _) in enumerate(columns):
         y[..., j] = lines[..., left:right].sum(-1)
-    y /= divisors
-    return y
+    return np.divide(y, divisors, out=y)
 
 
 def numpy_spread_areas(g, rows, columns, divisors, input_shape):
@@ -482,7 +433,7 @@ def adaptive_areas(input_shape, size, dtype):
     return rows, columns, np.multiply.outer(rows[:, 2], columns[:, 2]).astype(dtype)
 
 
-@kernel(samples=average_samples)
+@kernel(samples=lambda size: (images(size), (2, 2), (2, 2), (0, 0), False, True, None))
 def avg_pool2d(x, window, stride, padding, ceil_mode, count_include_pad, divisor_override):
     """Averages over windows.
 
@@ -496,9 +447,8 @@ def avg_pool2d(x, window, stride, padding, ceil_mode, count_include_pad, divisor
     Returns:
         ndarray: (..., OH, OW).
     """
-    return numpy_sum_areas(
-        x, *average_areas(x.shape, window, stride, padding, ceil_mode, count_include_pad, divisor_override, x.dtype)
-    )
+    areas = average_areas(x.shape, window, stride, padding, ceil_mode, count_include_pad, divisor_override, x.dtype)
+    return numpy_sum_areas(x, *areas)
 
 
 @avg_pool2d.numba(python=True)
@@ -524,7 +474,7 @@ def avg_pool2d_backward(g, input_shape, window, stride, padding, ceil_mode, coun
     return dx
 
 
-@kernel(samples=adaptive_samples)
+@kernel(samples=lambda size: (images(size), (3, 3)))
 def adaptive_avg_pool2d(x, size):
     """Averages over OH x OW windows that cover the image; `size` (OH, OW). x (..., H, W) gives (..., OH, OW)."""
     return numpy_sum_areas(x, *adaptive_areas(x.shape, size, x.dtype))
@@ -537,7 +487,7 @@ def adaptive_avg_pool2d(x, size):
     return y
 
 
-@kernel(samples=adaptive_backward_samples)
+@kernel(samples=lambda size: (images(size)[:, :, :3, :3].copy(), images(size).shape))
 def adaptive_avg_pool2d_backward(g, input_shape):
     """Derivative of `adaptive_avg_pool2d` applied to g (..., OH, OW): an ndarray of `input_shape`."""
     return numpy_spread_areas(g, *adaptive_areas(input_shape, g.shape[-2:], g.dtype), input_shape)

@@ -191,7 +191,6 @@ def look_up(weights, units):
     """For each uniform number the first category whose cumulative probability reaches it."""
     cumulative = np.cumsum(weights, dtype=np.result_type(weights, np.float32))
     cumulative /= cumulative[-1]
-    cumulative[-1] = 1
     return np.searchsorted(cumulative.astype(np.float64), units)
 
 

@@ -235,6 +235,8 @@ def sum(x, axes, keepdims):
     if x.size < (SMALL_TOTAL if axes is None else SMALL) or x.dtype.char not in "fd" or not x.flags.c_contiguous:
         return sum.twin(x, axes, keepdims)
     runs, _, shape = layout(x.shape, axes, keepdims)
+    if not runs:
+        return x.copy()
     for run in runs[:-1]:
         out = np.empty(run[0] * run[2], x.dtype)
         sum_runs(x, out, *run)

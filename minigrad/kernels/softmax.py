@@ -392,12 +392,6 @@ def samples(size):
     return np.sin(np.arange(max(1, size // columns) * columns, dtype=np.float32)).reshape(-1, columns), 1
 
 
-def backward_samples(size):
-    """A gradient, a softmax of about `size` numbers, and its last axis."""
-    x, axis = samples(size)
-    return x[::-1].copy(), np.exp(x) / np.exp(x).sum(1, keepdims=True), axis
-
-
 @kernel(samples=samples)
 def softmax(x, axis):
     """e^x along an axis, divided by its sum.
@@ -422,7 +416,7 @@ def softmax(x, axis):
     return run(softmax_rows[kind], softmax_columns[kind], axis, x, flags=(False,))
 
 
-@kernel(samples=backward_samples)
+@kernel(samples=lambda size: (samples(size)[0][::-1].copy(), *samples(size)))
 def softmax_backward(g, y, axis):
     """Derivative of `softmax` applied to g: (g - sum(g * y)) * y, with y = softmax(x)."""
     with np.errstate(invalid="ignore", over="ignore", under="ignore"):
@@ -457,7 +451,7 @@ def log_softmax(x, axis):
     return run(log_softmax_rows[kind], softmax_columns[kind], axis, x, flags=(True,))
 
 
-@kernel(samples=backward_samples)
+@kernel(samples=lambda size: (samples(size)[0][::-1].copy(), *samples(size)))
 def log_softmax_backward(g, y, axis):
     """Derivative of `log_softmax` applied to g: g - e^y * sum(g), with y = log_softmax(x)."""
     with np.errstate(invalid="ignore", over="ignore", under="ignore"):

@@ -9,13 +9,12 @@ numbers below the normal range) are either a matter of course or a selection at 
 numba kernels call them by these names. Largest relative errors, kept by `tests/test_kernels_vecmath.py`:
 
                exp     expm1   sigmoid tanh    log     log1p   erf
-    float32    0.9e-7  1.3e-7  1.8e-7  1.7e-7  0.9e-7  0.9e-7  3e-7
-    float64    4e-16   7e-16   5e-16   8e-16   2e-16   2e-16   4e-16
+    float32    0.9e-7  1.3e-7  1.8e-7  1.7e-7  0.9e-7  0.9e-7  2.5e-7
+    float64    4e-16   7e-16   5e-16   8e-16   2e-16   2e-16   5e-16
 
-The polynomials and rational functions are minimax fits made for this file (Remez exchange in 50 digits) to the
-functions their comments name. Reductions are the classical ones: exp(x) = 2^n e^r with r = x - n ln 2,
-log(2^e m) = e ln 2 + log m, tanh(x) = (e^2x - 1) / (e^2x + 1), erf(x) = 1 - e^(-x^2) erfcx(x).
-See Muller, *Elementary Functions*, 3rd ed., chapters 3 and 11.
+The polynomials are minimax fits made for this file (Remez exchange in 50 digits) to the functions their comments name.
+Reductions are the classical ones (Muller, *Elementary Functions*, 3rd ed., chapters 3 and 11): exp(x) = 2^n e^r with
+r = x - n ln 2, log(2^e m) = e ln 2 + log m, tanh(x) = (e^2x - 1) / (e^2x + 1).
 
 Before this: `dispatch.py`. After it: `pointwise.py`, and the fused kernels (softmax, losses, optimizers).
 """
@@ -332,22 +331,23 @@ def _log_scaled_double(x, e, c):
     return n * 0.6931471803691238 + (f - (0.5 * f * f - (_log_fit_double(f) + (n * 1.9082149292705877e-10 + c))))
 
 
-@_define("log", np.float32)
-def _log_single(x):
-    tiny = x < 1.1754943508222875e-38
-    y = _log_scaled_single(x * 8388608 if tiny else x, -23 if tiny else 0, 0)
+def _log_ends(x, y):
+    """`y`, the logarithm of x, where x is a positive number; else what the logarithm is there."""
     y = y if x < math.inf else x  # inf and NaN give themselves
     y = -math.inf if x == 0 else y
     return math.nan if x < 0 else y
 
 
+@_define("log", np.float32)
+def _log_single(x):
+    tiny = x < 1.1754943508222875e-38
+    return _log_ends(x, _log_scaled_single(x * 8388608 if tiny else x, -23 if tiny else 0, 0))
+
+
 @_define("log", np.float64)
 def _log_double(x):
     tiny = x < 2.2250738585072014e-308
-    y = _log_scaled_double(x * 4503599627370496 if tiny else x, -52 if tiny else 0, 0)
-    y = y if x < math.inf else x
-    y = -math.inf if x == 0 else y
-    return math.nan if x < 0 else y
+    return _log_ends(x, _log_scaled_double(x * 4503599627370496 if tiny else x, -52 if tiny else 0, 0))
 
 
 def _lost(x):
@@ -356,73 +356,80 @@ def _lost(x):
     return x - (u - 1) if x < 1 else 1 - (u - x)
 
 
-def _log1p_ends(x, y):
-    """`y`, the logarithm of 1 + x, where it is one: x in (-1, inf) without the zeros, whose sign stays."""
-    y = y if x < math.inf else x
-    y = -math.inf if x == -1 else y
-    y = x if x == 0 else y
-    return math.nan if x < -1 else y
-
-
 @_define("log1p", np.float32)
 def _log1p_single(x):
-    return _log1p_ends(x, _log_scaled_single(1 + x, 0, _lost(x) / (1 + x)))
+    y = _log_ends(1 + x, _log_scaled_single(1 + x, 0, _lost(x) / (1 + x)))
+    return x if x == 0 else y  # zero keeps its sign
 
 
 @_define("log1p", np.float64)
 def _log1p_double(x):
-    return _log1p_ends(x, _log_scaled_double(1 + x, 0, _lost(x) / (1 + x)))
+    y = _log_ends(1 + x, _log_scaled_double(1 + x, 0, _lost(x) / (1 + x)))
+    return x if x == 0 else y
 
 
 # --------------------------------------------------------------------------------------------------------------------
-# erf. The three fits are plain arithmetic, so the NumPy twin below uses the same lines.
+# erf. Powers of polynomials: erfc falls like e^(-x^2), which a polynomial follows badly, but a root of it well enough.
+# The fits are plain arithmetic, so the NumPy twin below uses the same lines.
 
 
-def _erf_fit_single(x):
-    """erf(x) for |x| <= 3.93, as x P(x^2) / Q(x^2)."""
+def _erf_near_single(x):
+    """erf(x) for |x| <= 0.9, as x P(x^2)."""
     z = x * x
-    p = 0.0037796110399615345 + z * (0.0002848087244479923 + z * 2.0419715308538757e-06)
-    p = 1.1283791453523053 + z * (0.190783862165096 + z * (0.05279029144000066 + z * p))
-    q = 0.014997440767456618 + z * (0.0011652133156303233 + z * 3.800408917231197e-05)
-    return x * p / (1 + z * (0.5024105150985246 + z * (0.11425753652024653 + z * q)))
+    p = -0.026778915696614107 + z * (0.00501196648500208 - z * 0.0006090356101317414)
+    p = 1.1283791538142707 + z * (-0.37612523338560633 + z * (0.11282141176441154 + z * p))
+    return x * p
 
 
-def _erf_fit_double(x):
+def _erf_far_single(x):
+    """erf(x) for 0.9 <= x <= 3.93, as 1 - P(x - 2.4)^4."""
+    t = x - 2.4
+    p = -0.00021453393690120672 + t * (2.1325645603346326e-05 + t * 1.1550838957894471e-05)
+    p = -0.007794935022356388 + t * (0.002613248237003338 + t * (0.00012057652244781215 + t * p))
+    p = -0.20913405866473733 + t * (0.09691420441025254 + t * (-0.009401602992210906 + t * p))
+    p = 0.16198625905948244 + t * p
+    p = p * p
+    return 1 - p * p
+
+
+def _erf_near_double(x):
     """erf(x) for |x| <= 1, as x P(x^2)."""
     z = x * x
-    p = 1.6447132699786621e-06 + z * (
-        -1.6206318752969208e-07 + z * (1.3710988704190523e-08 - z * 7.779462971761597e-10)
-    )
-    p = -0.0008548325929766244 + z * (0.0001205529358693695 + z * (-1.4924712439534814e-05 + z * p))
-    p = 0.112837916709442 + z * (-0.026866170643113415 + z * (0.005223977606130842 + z * p))
-    return x * (1.1283791670955126 + z * (-0.3761263890318352 + z * p))
+    p = -1.6206318752969208e-07 + z * (1.3710988704190523e-08 - z * 7.779462971761597e-10)
+    p = 0.0001205529358693695 + z * (-1.4924712439534814e-05 + z * (1.6447132699786621e-06 + z * p))
+    p = -0.026866170643113415 + z * (0.005223977606130842 + z * (-0.0008548325929766244 + z * p))
+    p = 1.1283791670955126 + z * (-0.3761263890318352 + z * (0.112837916709442 + z * p))
+    return x * p
 
 
-def _erfcx_fit_double(x):
-    """e^(x^2) (1 - erf(x)) for 1 <= x <= 6, as a polynomial in (x - 3) / (x + 3)."""
-    t = (x - 3) / (x + 3)
-    q = 7.173896861614114e-05 + t * (-6.359511880301923e-06 - t * 6.554090145414054e-06)
-    q = 0.0007083215902747239 + t * (-0.0005949522303425902 + t * (5.031182087174816e-05 + t * q))
-    q = 0.07166583747027117 + t * (-0.024392489507531163 + t * (0.004269236212742994 + t * q))
-    q = 0.2456038017076444 + t * (-0.15011593654596853 + t * q)
-    return 0.17900115118138996 + t * (-0.3262335600431703 + t * q)
+def _erf_far_double(x):
+    """erf(x) for 1 <= x <= 5.95, as 1 - P(x - 3.5)^8."""
+    t = x - 3.5
+    p = 8.90025317976297e-12 + t * (1.266372391863263e-12 + t * 8.211142694282039e-14)
+    p = -3.102579051949578e-11 + t * (2.955110130561237e-11 + t * (3.3998766448893287e-11 + t * p))
+    p = -7.71080425867716e-08 + t * (-3.528577801304566e-09 + t * (1.6500973076013298e-09 + t * p))
+    p = -2.1361233736698898e-05 + t * (1.712129436734461e-06 + t * (4.0842146097918433e-07 + t * p))
+    p = -0.0023106674444762017 + t * (0.0005140360039835336 + t * (2.2694668466246915e-05 + t * p))
+    p = -0.15562958082507866 + t * (0.04996976838170158 + t * (-0.0027025332276830434 + t * p))
+    p = 0.17134869010167283 + t * p
+    p = p * p
+    p = p * p
+    return 1 - p * p
 
 
 @_define("erf", np.float32)
 def _erf_single(x):
-    a = 3.93 if x > 3.93 else x
-    y = _erf_fit_single(-3.93 if a < -3.93 else a)
-    y = 1 if y > 1 else y
-    return -1 if y < -1 else y
+    a = math.fabs(x)
+    # Both are computed before one is chosen: a branch would end the vector code. From 3.93 on float32 erf is 1.
+    near, far = _erf_near_single(x), _erf_far_single(3.93 if a > 3.93 else a)
+    return near if a < 0.9 else math.copysign(far, x)
 
 
 @_define("erf", np.float64)
 def _erf_double(x):
     a = math.fabs(x)
-    a = 6 if a > 6 else a  # float64 erf has become 1
-    # Both are computed before one is chosen: a branch would end the vector code.
-    near, far = _erf_fit_double(x), math.copysign(1 - math.exp(-a * a) * _erfcx_fit_double(a), x)
-    return near if a < 1 else far
+    near, far = _erf_near_double(x), _erf_far_double(5.95 if a > 5.95 else a)
+    return near if a < 1 else math.copysign(far, x)
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -464,12 +471,13 @@ def array_erf(x):
         ndarray: of x's shape; relative error at most 1e-7 (float32) or 5e-16 (float64).
     """
     x = np.asarray(x, dtype=np.result_type(x, np.float32))
-    if x.dtype == np.float32:
-        y = _erf_fit_single(np.clip(x, -3.93, 3.93, dtype=np.float64))
-        return np.clip(y, -1, 1).astype(np.float32)
-    a = np.minimum(np.abs(x), 6)
-    far = np.copysign(1 - np.exp(-a * a) * _erfcx_fit_double(a), x)
-    return np.where(a < 1, _erf_fit_double(np.clip(x, -1, 1)), far)
+    if x.dtype == np.float32:  # in float64, or rounding would cost more than the fit
+        near, far, middle, end = _erf_near_single, _erf_far_single, 0.9, 3.93
+    else:
+        near, far, middle, end = _erf_near_double, _erf_far_double, 1, 5.95
+    y = np.clip(x, -end, end, dtype=np.float64)
+    a = np.abs(y)
+    return np.where(a < middle, near(y), np.copysign(far(a), x)).astype(x.dtype)
 
 
 def array_sigmoid(x):

@@ -6,6 +6,7 @@ Formulas are those of PyTorch's pages of the same names; the papers are named wh
 # The names in scalar and grad_* are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
 
+from minigrad.kernels.vecmath import ARRAY_FUNCTIONS
 from minigrad.registry import FUNCTION, FUNCTIONAL, INPLACE, METHOD, Activation, composite
 from minigrad.samples import S, of, unary
 
@@ -35,7 +36,7 @@ class sigmoid(Activation):
     ``1 / (1 + exp(-input))``. (PyTorch: torch.sigmoid)
     """
 
-    public, symbol = EVERYWHERE, "σ"
+    public, symbol, array = EVERYWHERE, "σ", ARRAY_FUNCTIONS["sigmoid"]
 
     def scalar(input):
         return 1 / (1 + exp(-input))

@@ -250,7 +250,7 @@ class scatter_add(Op):
 
     samples = of(
         lambda make: S(make(3, 4), 1, make(3, 2, kind="i", low=0, high=4), make(3, 2)),
-        lambda make: S(make(3, 4), 0, make(2, 3, kind="i", low=0, high=3), make(3, 4)),
+        lambda make: S(make(3, 4), 0, make(2, 3, kind="i", low=0, high=3), make(2, 3)),
     )
 
 
@@ -395,7 +395,7 @@ class embedding(Op):
 
     samples = of(
         lambda make: S(make(2, 3, kind="i", low=0, high=5), make(5, 4)),
-        lambda make: S(make(4, kind="i", low=0, high=5), make(5, 4), 1),
+        lambda make: S(np.array([4, 0, 0, 2]), make(5, 4), 1),
     )
 
 

@@ -12,6 +12,7 @@ import math
 
 import numpy as np
 
+from minigrad.kernels.vecmath import ARRAY_FUNCTIONS
 from minigrad.registry import FUNCTION, INPLACE, METHOD, Pointwise
 from minigrad.samples import binary, tensors, unary
 
@@ -487,7 +488,7 @@ class erf(Pointwise):
     The error function, ``2/√π ∫₀ˣ exp(-t²) dt``. (PyTorch: torch.erf)
     """
 
-    floats = True
+    floats, array = True, ARRAY_FUNCTIONS["erf"]
 
     def scalar(input):
         return math.erf(input)

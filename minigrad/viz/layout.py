@@ -43,20 +43,20 @@ def place(graph, sizes, source) -> Placement:
 
 def _smooth(graph, sizes, placement):
     """Draw a short edge as one S-shaped curve where no box is in its way: Graphviz' own curves waver around ports."""
-    centres = np.array([placement.centres[key] for key in graph.boxes])
-    reach = np.array([sizes[key] for key in graph.boxes]) / 2
+    centre_x, centre_y = np.array([placement.centres[key] for key in graph.boxes]).T
+    reach_x, reach_y = np.array([sizes[key] for key in graph.boxes]).T / 2
     turned = graph.direction == "TB"
     for i, route in enumerate(placement.routes):
-        if not route:
+        (x0, y0), (x1, y1) = (route[0], route[-1]) if route else ((0, 0), (0, 0))
+        if not 0 < (y1 - y0 if turned else x1 - x0) < STEP:
             continue
-        (x0, y0), (x1, y1) = route[0], route[-1]
         base = (x1, y1 - ARROW) if turned else (x1 - ARROW, y1)
         half_x, half_y = (x0 + base[0]) / 2, (y0 + base[1]) / 2
         bends = [(x0, half_y), (x1, half_y)] if turned else [(half_x, y0), (half_x, y1)]
         curve = [(x0, y0), *bends, base]
-        on_curve = ALONG @ np.array(curve)
-        inside = np.all(np.abs(on_curve[:, None] - centres) < reach, axis=2)
-        if 0 < (y1 - y0 if turned else x1 - x0) < STEP and not inside.any():
+        x, y = (ALONG @ np.array(curve)).T
+        inside = (np.abs(x[:, None] - centre_x) < reach_x) & (np.abs(y[:, None] - centre_y) < reach_y)
+        if not inside.any():
             placement.routes[i] = [*curve, (x1, y1)]
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minigrad.autograd.general import quiet
-from minigrad.autograd.node import COPY_SLICES, LEAF, PICK, Leaf, Node, node_of
+from minigrad.autograd.node import COPY_SLICES, LEAF, PICK, Node, node_of
 from minigrad.registry import OPS, arrays
 from minigrad.tensor import Tensor
 
@@ -67,7 +67,7 @@ class Reading:
         self.order = _collect(self.roots)
         self._names, self._constant_names = {}, {}
         self._known = {}  # node -> (its value, the version counter of the memory it lies in)
-        self._constants: dict[tuple[Node, int], np.ndarray] = {}
+        self._constants = {}  # (node, position of the operand) -> array
         present = set(self.order)
         for name, tensor in names:
             node = node_of(tensor)
@@ -189,7 +189,7 @@ class Reading:
 
     def gradient(self, node) -> np.ndarray | None:
         """`.grad` of a leaf, or of an intermediate result that `retain_grad()` was called on."""
-        grad = node.grad if isinstance(node, Leaf) else node.extra and node.extra.grad
+        grad = node.grad if node.op is LEAF else node.extra and node.extra.grad
         return None if grad is None else grad.array
 
     def saved(self, node) -> list[tuple[str, np.ndarray]]:

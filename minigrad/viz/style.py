@@ -80,8 +80,8 @@ def style_of(box) -> Style:
 
 def readable_direction(graph) -> str:
     """``"LR"``, or ``"TB"`` if the longest way from left to right is wider than a page can show."""
-    reach = {}
-    arriving = {}
+    reach: dict[str, float] = {}
+    arriving: dict[str, list[str]] = {}
     for edge in graph.edges:
         arriving.setdefault(edge.head, []).append(edge.tail)
     for key, box in graph.boxes.items():

@@ -46,10 +46,9 @@ def lines_of(array) -> list[str]:
         return [number(array[()])]
     if array.ndim == 1:
         return ["[" + ", ".join(number(v) for v in array) + "]"]
-    rows = [line for part in array for line in [" ".join(lines_of(part))]]
-    return [
-        ("[" if i == 0 else " ") + row + ("]" if i == len(rows) - 1 else ",") for i, row in enumerate(rows)
-    ] or ["[]"]
+    rows = [" ".join(lines_of(part)) for part in array] or [""]
+    last = len(rows) - 1
+    return [("[" if i == 0 else " ") + row + ("]" if i == last else ",") for i, row in enumerate(rows)]
 
 
 def compact(value) -> str:

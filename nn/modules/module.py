@@ -11,12 +11,25 @@ from collections.abc import Callable, Iterator
 
 import minigrad
 from minigrad.autograd import no_grad
-from minigrad.nn.modules.hooks import EVERYWHERE, call_with_hooks
+from minigrad.nn.modules.hooks import (
+    EVERYWHERE,
+    call_with_hooks,
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+    register_module_full_backward_hook,
+    register_module_full_backward_pre_hook,
+)
 from minigrad.nn.modules.state import Stateful
 from minigrad.nn.parameter import Parameter
 from minigrad.tensor import Tensor
 
-__all__ = ["Module"]
+__all__ = [
+    "Module",
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
+]
 
 
 class Module(Stateful):

@@ -12,27 +12,13 @@ __all__ = ["AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "AvgPool2d", "MaxPool2d", "
 class _ExtremePool(Module):
     """Settings and printing of max and min pooling."""
 
-    def __init__(
-        self, kernel_size, stride=None, padding=0, dilation=1, return_indices: bool = False, ceil_mode: bool = False
-    ):
+    def __init__(self, kernel_size, stride, padding, dilation, ceil_mode):
         super().__init__()
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
         self.padding = padding
         self.dilation = dilation
-        self.return_indices = return_indices
         self.ceil_mode = ceil_mode
-
-    def _pool(self, pool, input):
-        return pool(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            ceil_mode=self.ceil_mode,
-            return_indices=self.return_indices,
-        )
 
     def extra_repr(self) -> str:
         return (
@@ -58,18 +44,37 @@ class MaxPool2d(_ExtremePool):
     PyTorch: torch.nn.MaxPool2d
     """
 
+    def __init__(
+        self, kernel_size, stride=None, padding=0, dilation=1, return_indices: bool = False, ceil_mode: bool = False
+    ):
+        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        self.return_indices = return_indices
+
     def forward(self, input: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        return self._pool(F.max_pool2d, input)
+        return F.max_pool2d(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            ceil_mode=self.ceil_mode,
+            return_indices=self.return_indices,
+        )
 
 
 class MinPool2d(_ExtremePool):
     """The smallest element of each window: ``min_pool(x) = -max_pool(-x)``.
 
-    Not in PyTorch. Shapes and arguments are those of `MaxPool2d`; the padding is +∞.
+    Not in PyTorch. Shapes and arguments are those of `MaxPool2d`, without the indices; the padding is +∞.
     """
 
-    def forward(self, input: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        return self._pool(F.min_pool2d, input)
+    def __init__(self, kernel_size, stride=None, padding=0, dilation=1, ceil_mode: bool = False):
+        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.min_pool2d(
+            input, self.kernel_size, self.stride, self.padding, self.dilation, ceil_mode=self.ceil_mode
+        )
 
 
 class AvgPool2d(Module):

@@ -22,9 +22,9 @@ class Embedding(Module):
         num_embeddings (int): how many vectors.
         embedding_dim (int): their size.
         padding_idx (int, optional): this row starts as zeros and gets no gradient.
-        max_norm (float, optional): rows longer than this are shortened, in place, when they are looked up.
-        norm_type (float): the p of the norm that `max_norm` bounds.
-        scale_grad_by_freq (bool): divide a row's gradient by how often it was looked up in the batch.
+        max_norm (float, optional), norm_type (float): not supported: with a `max_norm`, `forward` raises
+            NotImplementedError. Shorten the rows yourself, under `no_grad`, after each step of the optimizer.
+        scale_grad_by_freq (bool): not supported: with True, `forward` raises NotImplementedError.
         sparse (bool): accepted; gradients are dense.
         device: the CPU, if given.
         dtype (minigrad.dtype, optional): of the table.
