@@ -13,6 +13,10 @@ MINIGRAD, NUMPY, TORCH = "minigrad", "numpy", "torch"
 TWIN_BOUND = 1.05  # no kernel slower than its NumPy twin, beyond noise
 
 
+class NoTwinError(LookupError):
+    """Raised by a `setup` whose library has nothing of the kind (torch has no min_pool2d): that side is left out."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One line of the table.

@@ -6,12 +6,12 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.row import MINIGRAD, NUMPY, TORCH, TWIN_BOUND, Row
+from bench.row import MINIGRAD, NUMPY, TORCH, TWIN_BOUND, NoTwinError, Row
 from bench.timing import Samples, Side, Spread, measure
 
 STEADY = 0.02  # of a ratio: the standard error of its median that is good enough
@@ -91,12 +91,13 @@ def disagreement(ours, theirs, tolerance=2e-3) -> str | None:
 
 
 def set_up(row: Row, contestants: dict[str, Side]):
-    """(work, scope) of minigrad and of the rivals that this row knows."""
+    """(work, scope) of minigrad and of the rivals that this row knows and that have a twin of it."""
     works = {}
     for name, side in contestants.items():
-        if name == MINIGRAD or name in row.rivals:
-            with side.scope():
-                works[name] = (row.work(side.lib), side.scope)
+        if name != MINIGRAD and name not in row.rivals:
+            continue
+        with side.scope(), nullcontext() if name == MINIGRAD else suppress(NoTwinError):
+            works[name] = (row.work(side.lib), side.scope)
     return works
 
 

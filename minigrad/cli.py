@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> Parser:
     top = Parser(prog="minigrad", description="A deep learning library to read, to watch and to use.")
     top.add_argument("--version", action="version", version=f"minigrad {__version__}")
-    top.set_defaults(run=lambda options: top.print_help() or 0)
+    top.set_defaults(run=lambda options: run_help(top))
     commands = top.add_subparsers(title="commands", metavar="")
 
     demo = commands.add_parser("demo", help="train a small network on real data, in under a minute")
@@ -71,6 +71,11 @@ def whole_number(least: int):
         return number
 
     return convert
+
+
+def run_help(top: Parser) -> int:
+    top.print_help()
+    return 0
 
 
 def run_demo(options) -> int:

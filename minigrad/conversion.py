@@ -187,8 +187,10 @@ def setitem(self, index, value):
             inplace.write(OPS["index_put"], self, (value,), (key,))
         return
     if not self.array.flags.writeable:
-        inplace.store(self.array, self.array)
+        raise inplace.not_writable()
     array = value.array if isinstance(value, Tensor) else value
+    if isinstance(value, Tensor) and value.vc is not None and value.vc is self.vc and TENSORS["is_basic"](key):
+        inplace.check_overlap(self.array[key], array, "__setitem__")
     try:
         with np.errstate(all="ignore"):
             self.array[key] = array

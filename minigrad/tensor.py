@@ -128,7 +128,10 @@ class Tensor:
     @property
     def requires_grad(self):
         """Whether gradients are wanted for this tensor. May be set on leaves."""
-        return node_of(self) is not None
+        view = self._view
+        if view is not None and self.vc.time > view.time:  # its base was written to since: the base decides
+            return view.base.node is not None
+        return self.node is not None
 
     @requires_grad.setter
     def requires_grad(self, value):

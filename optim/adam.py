@@ -78,8 +78,9 @@ class Adam(Optimizer):
     def constants(self, group):
         """The options as the kernel takes them."""
         beta1, beta2 = map(float, group["betas"])
-        flags = bool(group["decoupled_weight_decay"]), bool(group["maximize"])
-        return group["amsgrad"], float(group["lr"]), beta1, beta2, float(group["eps"]), float(group["weight_decay"]), *flags
+        lr, eps, weight_decay = (float(group[name]) for name in ("lr", "eps", "weight_decay"))
+        decoupled, maximize = bool(group["decoupled_weight_decay"]), bool(group["maximize"])
+        return group["amsgrad"], lr, beta1, beta2, eps, weight_decay, decoupled, maximize
 
     def update(self, p, g, state, constants):
         """One step of `p`, in place."""

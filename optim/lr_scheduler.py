@@ -67,7 +67,7 @@ class LRScheduler:
                 )
         self.base_lrs = [_copied(group["initial_lr"]) for group in optimizer.param_groups]
         self.last_epoch = last_epoch
-        if not getattr(optimizer, "_has_scheduler", False):
+        if not optimizer._has_scheduler:  # steps count from the first scheduler on
             optimizer._has_scheduler, optimizer._opt_called = True, False
         self._step_count = 0
         self._is_initial = True
@@ -144,6 +144,9 @@ class LRScheduler:
                 "skipping the first value of the learning rate schedule.",
                 stacklevel=3,
             )
+
+
+_LRScheduler = LRScheduler  # its former name, which many programs subclass
 
 
 class _ClosedForm(LRScheduler):

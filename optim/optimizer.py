@@ -110,8 +110,8 @@ class Optimizer:
             self.add_param_group(group)
 
     def _start(self):
-        """What is not part of a copy or of a pickle: hooks, and where in a step we are."""
-        self._in_step = False
+        """What is not part of a copy or of a pickle: hooks, where in a step we are, what a scheduler wants to know."""
+        self._in_step = self._opt_called = self._has_scheduler = False
         self._step_pre_hooks, self._step_post_hooks = {}, {}
         self._save_pre_hooks, self._save_post_hooks = {}, {}
         self._load_pre_hooks, self._load_post_hooks = {}, {}

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import math
 import os
 import pickle
 import subprocess
@@ -13,6 +14,7 @@ import time
 import numpy as np
 import pytest
 
+import minigrad.kernels
 from minigrad.kernels import cache, dispatch
 from minigrad.kernels.dispatch import (
     KERNELS,
@@ -27,6 +29,7 @@ from minigrad.kernels.dispatch import (
     set_backend,
     set_num_threads,
 )
+from minigrad.kernels.vecmath import typed
 
 
 @pytest.fixture(autouse=True)
@@ -543,6 +546,31 @@ def test_fingerprints():
     assert cache.fingerprint(lambda x: x + 1) != cache.fingerprint(lambda x: x + 1.0)
     assert cache.fingerprint(lambda x: x + 0.0) != cache.fingerprint(lambda x: x + -0.0)
     assert cache.fingerprint(lambda x: np.sin(x)) != cache.fingerprint(lambda x: np.cos(x))
+
+
+def test_fingerprints_follow_modules_imported_inside(tmp_path, monkeypatch):
+    def function(x):
+        from minigrad.kernels import emitted
+
+        return emitted.code(x)
+
+    module = tmp_path / "emitted.py"
+    monkeypatch.setattr(minigrad.kernels, "__path__", [*minigrad.kernels.__path__, str(tmp_path)])
+    prints = []
+    for text in ("a = 1", "a = 2", "a = 1"):
+        module.write_text(text)
+        cache._source_digest.cache_clear()
+        prints.append(cache.fingerprint(function))
+    assert prints[0] == prints[2] != prints[1]
+
+
+def test_values_made_on_the_way_do_not_confuse_fingerprints():
+    """The constants of a formula's `math` are made at each look; a freed one must not lend its place to the next."""
+    first = typed(lambda x: math.pi * x + math.e * x + math.tau * x, np.float32)
+    again = typed(lambda x: math.pi * x + math.e * x + math.tau * x, np.float32)
+    other = typed(lambda x: math.pi * x + math.e * x + math.inf * x, np.float32)
+    prints = [cache.fingerprint(formula.dispatcher.py_func) for formula in (first, again, other)]
+    assert prints[0] == prints[1] != prints[2]
 
 
 def test_where_the_cache_is(monkeypatch, tmp_path):

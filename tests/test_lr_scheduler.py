@@ -339,8 +339,14 @@ def test_only_optimizers_have_schedules():
 def test_a_scheduler_does_not_stop_copying():
     optimizer = optimizer_of(minigrad)
     scheduler = lr_scheduler.StepLR(optimizer, 2)
-    twin = copy.deepcopy(scheduler)
+    twin, other = copy.deepcopy(scheduler), copy.deepcopy(scheduler)
     assert twin.optimizer is not optimizer
     twin.optimizer.step()
     twin.step()
     assert (scheduler.last_epoch, twin.last_epoch) == (0, 1)
+    with pytest.warns(UserWarning, match="before `optimizer.step"):
+        other.step()
+
+
+def test_the_former_name_of_the_base_class():
+    assert lr_scheduler._LRScheduler is lr_scheduler.LRScheduler

@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from bench.row import TORCH, Row
+from bench.row import TORCH, NoTwinError, Row
 from bench.rows.make import both_ways
 from bench.timing import Work
 
@@ -45,7 +45,7 @@ def public(lib, block, name):
             found = getattr(found, part, None)
         if found is not None:
             return found
-    raise AttributeError(f"bench: {lib.__name__} has no {name}, which op {name!r} says is one of its {block.public}")
+    raise NoTwinError(f"{lib.__name__} has no {name}, which its block says is one of {block.public}")
 
 
 def first_sample(block, wider):

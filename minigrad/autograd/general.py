@@ -23,7 +23,7 @@ from minigrad.tensor import Tensor, wrap
 F32, F64, I64, BOOL = (np.dtype(t) for t in ("f4", "f8", "i8", "?"))
 _RANK = {"b": 0, "u": 1, "i": 1, "f": 2}
 NUMBER = (bool, int, float, np.generic)
-OPERAND = (Tensor, *NUMBER)
+OPERAND = (Tensor, *NUMBER, np.ndarray)
 
 
 class _Quiet(threading.local):
@@ -60,6 +60,8 @@ def promote(args) -> np.dtype:
                 with_dims = promote_two(with_dims, arg.array.dtype)
             else:
                 zero_dim = promote_two(zero_dim, arg.array.dtype)
+        elif isinstance(arg, np.ndarray):
+            with_dims = promote_two(with_dims, from_numpy_dtype(arg.dtype).numpy)
         elif isinstance(arg, bool | np.bool_):
             number = promote_two(number, BOOL)
         elif isinstance(arg, int | np.integer):
@@ -95,6 +97,8 @@ def as_tensor(arg, dtype, op, argument):
         return arg if arg.array.dtype == dtype else TENSORS["to_dtype"](arg, dtype)
     if isinstance(arg, NUMBER):
         return constant(arg, dtype)
+    if isinstance(arg, np.ndarray):
+        return wrap(arg.astype(dtype, copy=False))
     raise not_a_tensor(op, argument, arg)
 
 

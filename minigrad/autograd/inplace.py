@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad.autograd.engine import fit
-from minigrad.autograd.general import as_tensor, operands, quiet, run_kernel
+from minigrad.autograd.general import as_tensor, numbers_given, operands, quiet, run_kernel
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import (
     COPY_SLICES, FREED, LEAF, bump, extra_of, multi_view_text, node_of, record,
@@ -46,6 +46,27 @@ def check_writable(tensor):
         raise RuntimeError("a view of " + LEAF_TEXT + " Write under no_grad(), or to a view of a clone().")
 
 
+def check_overlap(target, values, op):
+    """Refuse, as PyTorch does, to write to memory that partly overlaps what is being read. (Strided parts that are not
+    dense are not looked into, by PyTorch's rule.)"""
+    a, b = target.__array_interface__, values.__array_interface__
+    if not (_is_dense(target) and _is_dense(values)):
+        return
+    start_a, start_b = a["data"][0], b["data"][0]
+    if start_a == start_b and target.strides == values.strides and target.shape == values.shape:
+        return
+    if start_a < start_b + values.nbytes and start_b < start_a + target.nbytes:
+        raise RuntimeError(
+            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+            f"location. Please clone() the tensor before performing the operation ({op})."
+        )
+
+
+def _is_dense(array):
+    reach = sum((n - 1) * abs(s) for n, s in zip(array.shape, array.strides))
+    return array.size > 0 and reach + array.itemsize == array.nbytes
+
+
 def write(op, tensor, args=(), attrs=()):
     """tensor = op(tensor, *args), in the tensor's own memory and with its history. Returns the tensor."""
     if op.pointwise:
@@ -58,6 +79,9 @@ def write(op, tensor, args=(), attrs=()):
             f"{op.name}_: result type {TENSORS['type_name'](dtype)} can't be cast to the desired output type "
             f"{TENSORS['type_name'](tensor.array.dtype)}"
         )
+    for other in inputs[1:]:
+        if other.vc is not None and other.vc is tensor.vc and other is not tensor:
+            check_overlap(tensor.array, other.array, op.name + "_")
     nodes = tuple([node_of(t) for t in inputs])
     recording = bool(op.rules) and is_grad_enabled() and any([n is not None for n in nodes])
     if recording:
@@ -77,19 +101,24 @@ def write(op, tensor, args=(), attrs=()):
     version = bump(tensor, op.name + "_")
     if recording:
         shapes = tuple([t._shape for t in inputs])
-        node = record(op, nodes, op.keep(nodes, inputs, tensor.array), tensor._shape, attrs or None, shapes)
+        given = attrs or numbers_given((tensor, *args))
+        node = record(op, nodes, op.keep(nodes, inputs, tensor.array), tensor._shape, given, shapes)
         if op.saves_output:
             extra_of(node).vc = version
         rebase(tensor, node)
     return tensor
 
 
+def not_writable():
+    return RuntimeError(
+        "unsupported operation: the tensor's memory is read-only or shared by several elements (an expanded view). Please "
+        "clone() the tensor before writing to it."
+    )
+
+
 def store(target, values):
     if not target.flags.writeable:
-        raise RuntimeError(
-            "unsupported operation: the tensor's memory is read-only or shared by several elements (an expanded view); "
-            "clone() the tensor before writing to it"
-        )
+        raise not_writable()
     quiet.run(np.copyto, target, values, "unsafe")
 
 

@@ -41,9 +41,9 @@ a { color: var(--accent); }
 def render(task: Task, history: list[dict], pictures, wrong, facts) -> str:
     """The whole page. `pictures` [(file, caption)], `wrong` [(values, is, taken for)], `facts` [(name, text)]."""
     final = history[-1]["test_accuracy"]
-    right = round(final * len(task.test_y))
+    right = round(final * len(task.test))
     sections = [
-        card("Test accuracy", f'<div class="big">{final:.1%}</div><p>{right} of {len(task.test_y)} {task.subject} it '
+        card("Test accuracy", f'<div class="big">{final:.1%}</div><p>{right} of {len(task.test)} {task.subject} it '
              "had never seen</p>"),
         card("What was done", definitions(facts)),
         *(card(capital(caption), picture(file), wide=file == "loss.svg") for file, caption in pictures),

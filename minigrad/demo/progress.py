@@ -13,7 +13,6 @@ class Clock:
     """Time left, judged by the steps taken so far without the first, which may have compiled kernels."""
 
     def __init__(self):
-        self.started = time.perf_counter()
         self.steps, self.after_first = 0, 0.0
 
     def tick(self) -> None:
@@ -27,16 +26,13 @@ class Clock:
         seconds = (time.perf_counter() - self.after_first) / (self.steps - 1) * steps_left
         return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
-    def spent(self) -> float:
-        return time.perf_counter() - self.started
-
 
 def figures(training: Training) -> str:
     """Loss and accuracies as they stand: of the epoch under way, or of the last one where none is."""
-    last = training.history[-1] if training.history else None
+    last = training.history[-1] if training.history else {}
     now = {"loss": training.loss, "accuracy": training.accuracy} if training.seen else last
-    text = f"loss {now['loss']:.4f} train {now['accuracy']:6.1%} test "
-    return text + (f"{last['test_accuracy']:6.1%}" if last else "     -")
+    test = f"{last['test_accuracy']:6.1%}" if last else "     -"
+    return f"loss {now['loss']:.4f} train {now['accuracy']:6.1%} test {test}"
 
 
 class PlainLines:
@@ -77,17 +73,19 @@ class Bar:
             TextColumn("{task.percentage:3.0f}% {task.fields[figures]} time left {task.fields[left]}"),
             console=console,
         )
-        self.row = self.progress.add_task(
-            "", total=training.total_steps, completed=training.steps, figures="preparing kernels", **self.where()
-        )
+        self.row = self.progress.add_task("", total=training.total_steps)
+        self.show("preparing kernels")
 
-    def where(self) -> dict[str, str]:
+    def show(self, text: str) -> None:
         training = self.training
         epoch = min(training.epoch + 1, training.epochs)
-        return {
-            "epoch": f"{epoch}/{training.epochs}",
-            "left": self.clock.left(training.total_steps - training.steps),
-        }
+        self.progress.update(
+            self.row,
+            completed=training.steps,
+            figures=text,
+            epoch=f"{epoch}/{training.epochs}",
+            left=self.clock.left(training.total_steps - training.steps),
+        )
 
     def __enter__(self):
         self.progress.start()
@@ -98,7 +96,7 @@ class Bar:
 
     def step(self) -> None:
         self.clock.tick()
-        self.progress.update(self.row, completed=self.training.steps, figures=figures(self.training), **self.where())
+        self.show(figures(self.training))
 
 
 def progress(training: Training, is_terminal: bool) -> Bar | PlainLines:

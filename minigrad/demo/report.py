@@ -23,7 +23,7 @@ WRONG_SHOWN = 24
 def write(training: Training, folder: Path, seconds: float, pictures: bool) -> list[tuple[str, str]]:
     """Write all that `folder` does not have yet; [(file, what it is)]."""
     predicted = predict(training.task).argmax(dim=1).numpy()
-    expected = training.task.test_y.numpy()
+    expected = training.task.test.tensors[1].numpy()
     drawn = draw(training, confusion_counts(expected, predicted, len(training.task.labels)), folder) if pictures else []
     text = page.render(
         training.task,
@@ -73,7 +73,7 @@ def confusion_counts(expected: np.ndarray, predicted: np.ndarray, classes: int) 
 
 def mistakes(training: Training, expected: np.ndarray, predicted: np.ndarray) -> list[tuple[np.ndarray, str, str]]:
     """The first test examples it got wrong: (values, what it is, what it was taken for)."""
-    labels, values = training.task.labels, training.task.test_x.numpy()
+    labels, values = training.task.labels, training.task.test.tensors[0].numpy()
     wrong = np.flatnonzero(expected != predicted)[:WRONG_SHOWN]
     return [(values[i], labels[expected[i]], labels[predicted[i]]) for i in wrong]
 
@@ -81,7 +81,7 @@ def mistakes(training: Training, expected: np.ndarray, predicted: np.ndarray) ->
 def facts(training: Training, seconds: float) -> list[tuple[str, str]]:
     task, parameters = training.task, sum(p.numel() for p in training.task.model.parameters())
     return [
-        ("data", f"{len(task.train):,} {task.subject} to learn from, {len(task.test_y):,} others to test on"),
+        ("data", f"{len(task.train):,} {task.subject} to learn from, {len(task.test):,} others to test on"),
         ("source", task.source),
         ("network", f"{task.architecture} of {parameters:,} parameters"),
         ("training", f"{training.epochs} epochs of {len(training.loader)} batches of {task.batch_size}, AdamW"),

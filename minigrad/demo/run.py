@@ -104,7 +104,7 @@ def opening(training: Training, folder: Path, resume: Path | None) -> str:
 
 
 def closing(training: Training, seconds: float) -> str:
-    accuracy, tests = training.history[-1]["test_accuracy"], len(training.task.test_y)
+    accuracy, tests = training.history[-1]["test_accuracy"], len(training.task.test)
     return (
         f"test accuracy {accuracy:.1%}: {round(accuracy * tests)} of {tests} {training.task.subject} "
         f"it had never seen ({seconds:.1f} s of training)"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from minigrad import Generator, Tensor, manual_seed, nn, stack
+from minigrad import Generator, Tensor, manual_seed, nn
 from minigrad.datasets import load_digits, load_iris
-from minigrad.utils.data import Dataset, TensorDataset, random_split
+from minigrad.utils.data import TensorDataset, random_split
 
 
 @dataclass
@@ -15,9 +15,8 @@ class Task:
     subject: str  # what one example is, in the plural
     source: str
     labels: list[str]
-    train: Dataset
-    test_x: Tensor
-    test_y: Tensor
+    train: TensorDataset
+    test: TensorDataset
     model: nn.Module
     architecture: str
     epochs: int
@@ -29,7 +28,7 @@ class Task:
 def digits(seed: int) -> Task:
     """1,797 real scans of handwritten digits, 8×8, and a CNN of two convolutions."""
     data = load_digits()
-    train, test_x, test_y = split(data.data.unsqueeze(1) / 16, data.target, tests=360, seed=seed)
+    train, test = split(data.data.unsqueeze(1) / 16, data.target, tests=360, seed=seed)
     manual_seed(seed)
     model = nn.Sequential(
         nn.Conv2d(1, 16, kernel_size=3, padding=1),
@@ -50,8 +49,7 @@ def digits(seed: int) -> Task:
         source="UCI, Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, 1998), CC BY 4.0",
         labels=data.target_names,
         train=train,
-        test_x=test_x,
-        test_y=test_y,
+        test=test,
         model=model,
         architecture="a small CNN",
         epochs=15,
@@ -64,10 +62,8 @@ def digits(seed: int) -> Task:
 def iris(seed: int) -> Task:
     """150 flowers, four measures each, three species, and two linear layers."""
     data = load_iris()
-    train, test_x, test_y = split(*data, tests=30, seed=seed)
-    known = stack([row for row, _ in train])
+    (known, species), (unseen, unseen_species) = (part.tensors for part in split(*data, tests=30, seed=seed))
     mean, std = known.mean(dim=0), known.std(dim=0)  # of the training rows only: the test set stays unseen
-    train = [((row - mean) / std, species) for row, species in train]
     manual_seed(seed)
     model = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 3))
     return Task(
@@ -75,9 +71,8 @@ def iris(seed: int) -> Task:
         subject="iris flowers",
         source="UCI, Iris (Fisher, 1936), CC BY 4.0",
         labels=data.target_names,
-        train=train,
-        test_x=(test_x - mean) / std,
-        test_y=test_y,
+        train=TensorDataset((known - mean) / std, species),
+        test=TensorDataset((unseen - mean) / std, unseen_species),
         model=model,
         architecture="a small MLP",
         epochs=60,
@@ -90,8 +85,9 @@ def iris(seed: int) -> Task:
 TASKS = {"digits": digits, "iris": iris}
 
 
-def split(x: Tensor, y: Tensor, tests: int, seed: int) -> tuple[Dataset, Tensor, Tensor]:
-    """(training set, test inputs, test targets), drawn by `seed` alone."""
+def split(x: Tensor, y: Tensor, tests: int, seed: int) -> tuple[TensorDataset, TensorDataset]:
+    """A training set and a test set of `tests` examples, drawn by `seed` alone."""
     generator = Generator().manual_seed(seed)
-    train, test = random_split(TensorDataset(x, y), [len(y) - tests, tests], generator=generator)
-    return train, x[test.indices], y[test.indices]
+    parts = random_split(TensorDataset(x, y), [len(y) - tests, tests], generator=generator)
+    train, test = (TensorDataset(x[part.indices], y[part.indices]) for part in parts)
+    return train, test

@@ -92,12 +92,12 @@ def count_right(logits: Tensor, y: Tensor) -> int:
 @no_grad()
 def measure(task: Task) -> tuple[float, float]:
     """(mean loss, accuracy) on the test set."""
-    logits = predict(task)
-    return cross_entropy(logits, task.test_y).item(), count_right(logits, task.test_y) / len(task.test_y)
+    logits, y = predict(task), task.test.tensors[1]
+    return cross_entropy(logits, y).item(), count_right(logits, y) / len(y)
 
 
 @no_grad()
 def predict(task: Task) -> Tensor:
     """The network's scores for the test set, shape (examples, classes)."""
     task.model.eval()
-    return task.model(task.test_x)
+    return task.model(task.test.tensors[0])

@@ -18,6 +18,7 @@ import contextlib
 import dis
 import functools
 import hashlib
+import importlib.util
 import os
 import pickle
 import sys
@@ -110,9 +111,9 @@ def _describe(value, write, seen):
         write(f"{type(value).__name__} {value!r}")
         return
     if id(value) in seen:  # recursion, or a helper used twice
-        write(f"again {seen[id(value)]}")
+        write(f"again {seen[id(value)][0]}")
         return
-    seen[id(value)] = len(seen)
+    seen[id(value)] = len(seen), value  # the value too, or its id could be given to another
     function = getattr(value, "py_func", None) or getattr(value, "_defn", None)  # a numba dispatcher, an intrinsic
     if function is not None:
         options = getattr(value, "targetoptions", {})
@@ -166,22 +167,24 @@ def _describe_attributes(module, code, write, seen):
 def _describe_code(code, write, seen):
     write(f"code {code.co_name} {code.co_argcount} {code.co_flags} {code.co_code.hex()}")
     write(f"names {code.co_names} {code.co_varnames} {code.co_freevars} {code.co_cellvars}")
+    for name in code.co_names:
+        if name.startswith("minigrad."):  # a module of ours imported inside the function: it, or a name in it
+            for module in (name, *(f"{name}.{other}" for other in code.co_names)):
+                _describe_source(module, write)
     for constant in code.co_consts:
         _describe(constant, write, seen)
 
 
-def _describe_source(module_name, write):
+def _describe_source(module, write):
     """Where meaning cannot be read off a value, the whole source file of its module stands for it."""
-    if module_name.partition(".")[0] not in _FOREIGN:
-        path = getattr(sys.modules.get(module_name), "__file__", None)
-        if path and path.endswith(".py"):
-            write(f"source {module_name} {_file_digest(path)}")
+    if module.partition(".")[0] not in _FOREIGN:
+        write(f"source {module} {_source_digest(module)}")
 
 
 @functools.cache
-def _file_digest(path):
-    with contextlib.suppress(OSError):
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+def _source_digest(module):
+    with contextlib.suppress(ImportError, ValueError, AttributeError, OSError):  # no such module, or one without a file
+        return hashlib.sha256(Path(importlib.util.find_spec(module).origin).read_bytes()).hexdigest()
     return ""
 
 

@@ -329,22 +329,24 @@ class Kernel:
     def _first_call(self, *args, **kwargs):
         with _lock:
             if get_backend() == "auto" and self.when is not None:
-                self.__call__ = self._faster
+                self.__call__ = _chooser(self.when, self.compiled, self.twin)
             elif get_backend() != "numpy":  # another thread may have changed it since the call began
                 direct = isinstance(self.compiled, Jit) and not self.compiled.parallel
                 self.__call__ = self.compiled.dispatcher if direct else self.compiled
         return self(*args, **kwargs)
-
-    def _faster(self, *args, **kwargs):
-        if self.when(*args, **kwargs):
-            return self.compiled(*args, **kwargs)
-        return self.twin(*args, **kwargs)
 
     def __reduce__(self):
         return self.__qualname__  # pickled as the global it is
 
     def __repr__(self):
         return f"<kernel {self.__module__}.{self.__qualname__}>"
+
+
+def _chooser(when, compiled, twin):
+    def choose(*args, **kwargs):
+        return (compiled if when(*args, **kwargs) else twin)(*args, **kwargs)
+
+    return choose
 
 
 def kernel(twin=None, *, samples=None):

@@ -15,6 +15,7 @@ import math
 import numpy as np
 
 from minigrad.kernels.dispatch import jit, kernel
+from minigrad.kernels.reduce import add_pairwise
 from minigrad.kernels.softmax import (
     BLOCK,
     FEW,
@@ -56,7 +57,7 @@ def cross_entropy_rows(x, target, weight, ignore_index, smoothing, reduction, lo
     row_sums(x, tops, rests)
     sure, rate = x.dtype.type(1 - smoothing), x.dtype.type(smoothing / max(1, count))
     one, none = x.dtype.type(1), x.dtype.type(0)
-    whole = weight.sum() if weight.size else x.dtype.type(count)
+    whole = add_pairwise(weight) if weight.size else x.dtype.type(count)
     total = divisor = 0.0
     for i in range(rows):
         t, w, loss = target[i], none, none
@@ -84,7 +85,7 @@ def cross_entropy_rows_backward(g, x, target, weight, ignore_index, smoothing, d
     rows, count = x.shape
     sure, rate = x.dtype.type(1 - smoothing), x.dtype.type(smoothing / max(1, count))
     one, none = x.dtype.type(1), x.dtype.type(0)
-    whole = weight.sum() if weight.size else x.dtype.type(count)
+    whole = add_pairwise(weight) if weight.size else x.dtype.type(count)
     step = 0 if g.size == 1 else 1
     # As in `softmax_rows`, the exponentials of several short rows are taken at once.
     group = BLOCK // count if count < SHORT else 1
@@ -125,7 +126,7 @@ def cross_entropy_places(x, target, weight, ignore_index, smoothing, reduction, 
     count, places = x.shape[1:]
     sure, rate = x.dtype.type(1 - smoothing), x.dtype.type(smoothing / count)
     one, none = x.dtype.type(1), x.dtype.type(0)
-    whole = weight.sum() if weight.size else x.dtype.type(count)
+    whole = add_pairwise(weight) if weight.size else x.dtype.type(count)
     work = np.empty((3, min(TILE, places)), x.dtype)
     total = divisor = 0.0
     for n in range(x.shape[0]):
@@ -163,7 +164,7 @@ def cross_entropy_places_backward(g, x, target, weight, ignore_index, smoothing,
     count, places = x.shape[1:]
     sure, rate = x.dtype.type(1 - smoothing), x.dtype.type(smoothing / count)
     one, none = x.dtype.type(1), x.dtype.type(0)
-    whole = weight.sum() if weight.size else x.dtype.type(count)
+    whole = add_pairwise(weight) if weight.size else x.dtype.type(count)
     step = 0 if g.size == 1 else 1
     work = np.empty((3, min(TILE, places)), x.dtype)
     for n in range(x.shape[0]):

@@ -113,33 +113,37 @@ def channel_scale(x, mean, scale, shift, y):
 
 
 @jit
-def channel_products(g, x, mean, plain, products):
-    """Sums of g, and of g * (x - mean), of each channel, in float64."""
+def channel_products(g, x, mean, invstd, plain, product, offset, slope):
+    """Sums of g, and of g * (x - mean) * invstd, of each channel; both averaged, the latter times invstd, to `offset`
+    and `slope`."""
     images, channels, length = x.shape
-    plain[:] = 0
-    products[:] = 0
+    sums = np.zeros((2, channels), np.float64)
     if length >= LONG:
         for n in range(images):
             for c in range(channels):
                 along, row, middle = g[n, c], x[n, c], mean[c]
                 for left in range(0, length, BLOCK):
                     a, b = product_lanes(along[left : left + BLOCK], row[left : left + BLOCK], middle)
-                    plain[c] += a
-                    products[c] += b
-        return
-    means = repeated(mean, length)
-    part, product = np.empty(means.size, x.dtype), np.empty(means.size, x.dtype)
-    for first in range(0, images, STRIP):
-        part[:] = 0
-        product[:] = 0
-        for n in range(first, min(first + STRIP, images)):
-            along, row = g[n].reshape(-1), x[n].reshape(-1)
-            for j in range(row.size):
-                part[j] += along[j]
-                product[j] += along[j] * (row[j] - means[j])
-        for j in range(means.size):
-            plain[j // length] += part[j]
-            products[j // length] += product[j]
+                    sums[0, c] += a
+                    sums[1, c] += b
+    else:
+        means = repeated(mean, length)
+        part = np.empty((2, means.size), x.dtype)
+        for first in range(0, images, STRIP):
+            part[:] = 0
+            for n in range(first, min(first + STRIP, images)):
+                along, row = g[n].reshape(-1), x[n].reshape(-1)
+                for j in range(row.size):
+                    part[0, j] += along[j]
+                    part[1, j] += along[j] * (row[j] - means[j])
+            for j in range(means.size):
+                sums[0, j // length] += part[0, j]
+                sums[1, j // length] += part[1, j]
+    for c in range(channels):
+        plain[c] = sums[0, c]
+        product[c] = sums[1, c] * invstd[c]
+        offset[c] = sums[0, c] / (images * length)
+        slope[c] = sums[1, c] * invstd[c] * invstd[c] / (images * length)
 
 
 @jit
@@ -160,34 +164,6 @@ def channel_gradient(g, x, mean, scale, offset, slope, dx):
         along, row, out = g[n].reshape(-1), x[n].reshape(-1), dx[n].reshape(-1)
         for j in range(row.size):
             out[j] = (along[j] - offsets[j] - (row[j] - means[j]) * slopes[j]) * scales[j]
-
-
-@jit
-def batch_norm_loop(x, weight, bias, eps, y, mean, invstd):
-    """`batch_norm_train` for x (N, C, L); an empty weight or bias is none."""
-    channel_moments(x, eps, mean, invstd)
-    scale = invstd * weight if weight.size else invstd
-    channel_scale(x, mean, scale, bias if bias.size else np.zeros_like(mean), y)
-
-
-@jit
-def batch_norm_backward_loop(g, x, weight, mean, invstd, fixed, dx, dweight, dbias):
-    """`batch_norm_backward`, or that of the evaluation if the statistics are `fixed`, for x (N, C, L)."""
-    images, channels, length = x.shape
-    plain, products = np.empty(channels, np.float64), np.empty(channels, np.float64)
-    channel_products(g, x, mean, plain, products)
-    scale = invstd * weight if weight.size else invstd
-    offset, slope = np.zeros_like(mean), np.zeros_like(mean)
-    for c in range(channels):
-        dbias[c] = plain[c]
-        dweight[c] = products[c] * invstd[c]
-        if not fixed:
-            offset[c] = plain[c] / (images * length)
-            slope[c] = products[c] * invstd[c] * invstd[c] / (images * length)
-    if fixed:
-        channel_scale(g, offset, scale, offset, dx)
-    else:
-        channel_gradient(g, x, mean, scale, offset, slope, dx)
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -324,7 +300,11 @@ def batch_norm_train(x, weight, bias, eps):
 def batch_norm_train(x, weight, bias, eps):
     y = np.empty(x.shape, x.dtype)
     mean, invstd = np.empty(x.shape[1], x.dtype), np.empty(x.shape[1], x.dtype)
-    batch_norm_loop(channels(x), given(weight, x), given(bias, x), float(eps), channels(y), mean, invstd)
+    x3 = channels(x)
+    channel_moments(x3, float(eps), mean, invstd)
+    scale = invstd if weight is None else invstd * weight
+    shift = np.zeros(scale.shape, x.dtype) if bias is None else given(bias, x)
+    channel_scale(x3, mean, scale, shift, channels(y))
     return y, mean, invstd
 
 
@@ -364,11 +344,17 @@ def batch_norm_backward(g, x, weight, eps, mean=None, invstd=None):
 
 
 def batch_gradients(g, x3, weight, mean, invstd, fixed):
-    """dx, dweight and dbias by the numba loop."""
+    """dx, dweight and dbias by the numba loops; `fixed` statistics do not depend on x."""
     dx, dweight, dbias = np.empty(g.shape, g.dtype), np.empty(mean.shape, g.dtype), np.empty(mean.shape, g.dtype)
-    batch_norm_backward_loop(
-        channels(g), x3, given(weight, g), given(mean, g), given(invstd, g), fixed, channels(dx), dweight, dbias
-    )
+    offset, slope = np.empty((2, *mean.shape), g.dtype)
+    g, mean = channels(g), given(mean, g)
+    channel_products(g, x3, mean, invstd, dbias, dweight, offset, slope)
+    scale = invstd if weight is None else invstd * weight
+    if fixed:
+        offset.fill(0)
+        channel_scale(g, offset, scale, offset, channels(dx))
+    else:
+        channel_gradient(g, x3, mean, scale, offset, slope, channels(dx))
     return dx, None if weight is None else dweight, dbias
 
 
@@ -396,8 +382,8 @@ def batch_norm_eval(x, mean, var, weight, bias, eps):
     scale = 1 / np.sqrt(var + x.dtype.type(eps))
     scale = scale if weight is None else scale * weight
     y = np.empty(x.shape, x.dtype)
-    bias = np.zeros_like(scale) if bias is None else given(bias, x)
-    channel_scale(channels(x), given(mean, x), scale, bias, channels(y))
+    shift = np.zeros(scale.shape, x.dtype) if bias is None else given(bias, x)
+    channel_scale(channels(x), given(mean, x), scale, shift, channels(y))
     return y
 
 

@@ -192,7 +192,8 @@ def max_areas(x, rows, columns, y, indices):
     for p in range(x.shape[0]):
         for i in range(rows.shape[0]):
             best[:] = -np.inf
-            place[:] = np.arange(rows[i, 0] * width, (rows[i, 0] + 1) * width)
+            for c in range(width):
+                place[c] = rows[i, 0] * width + c
             for r in range(rows[i, 0], rows[i, 1]):
                 max_row(x[p, r], best, place, np.int32(r * width))
             for j in range(columns.shape[0]):

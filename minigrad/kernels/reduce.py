@@ -158,42 +158,34 @@ def sums(x, out):
 
 
 @jit
-def moments(x, divisor, mean, var):
-    """mean[o, j] of x[o, :, j], and its sum of squared distances from there, divided by `divisor`."""
-    outer, count, inner = x.shape
-    size = x.dtype.type(count)
-    divisor = x.dtype.type(divisor)
-    sums(x, mean)
+def sum_runs(x, out, outer, count, inner):
+    """`sums` for arrays of other shapes: the numbers of x are (outer, count, inner), those of out (outer, inner)."""
+    sums(x.reshape(outer, count, inner), out.reshape(outer, inner))
+
+
+@jit
+def divide(out, divisor):
+    """out /= divisor."""
+    flat, divisor = out.reshape(-1), out.dtype.type(divisor)
+    for i in range(flat.size):
+        flat[i] /= divisor
+
+
+@jit
+def square_runs(x, mean, divisor, var, outer, count, inner):
+    """var = sums of (x - mean)**2, divided; shapes as in `sum_runs`."""
+    x, mean, var = x.reshape(outer, count, inner), mean.reshape(outer, inner), var.reshape(outer, inner)
     for o in range(outer):
-        for j in range(inner):
-            mean[o, j] /= size
         if inner == 1:
             var[o, 0] = square_pairwise(x[o].reshape(-1), mean[o, 0])
         else:
             add_squared_rows(x[o], mean[o], var[o])
-        for j in range(inner):
-            var[o, j] /= divisor
+    divide(var, divisor)
 
 
-@jit
-def sum_runs(x, out, outer, count, inner):
-    """`sums` for arrays of any shape: the numbers of x are (outer, count, inner), those of out (outer, inner)."""
-    sums(x.reshape(outer, count, inner), out.reshape(outer, inner))
-
-
-@jit
-def mean_runs(x, out, outer, count, inner):
-    """The same, divided by `count`."""
-    flat, size = out.reshape(-1), x.dtype.type(count)
-    sums(x.reshape(outer, count, inner), out.reshape(outer, inner))
-    for j in range(flat.size):
-        flat[j] /= size
-
-
-@jit
-def moment_runs(x, divisor, mean, var, outer, count, inner):
-    """`moments` for arrays of any shape."""
-    moments(x.reshape(outer, count, inner), divisor, mean.reshape(outer, inner), var.reshape(outer, inner))
+def matrix(x):
+    """x as a matrix or less, whichever: the loops are compiled for those, and know the shape that is meant."""
+    return x if x.ndim < 3 else x.reshape(x.shape[0], -1)
 
 
 def reduce_samples(size):
@@ -239,10 +231,10 @@ def sum(x, axes, keepdims):
         return x.copy()
     for run in runs[:-1]:
         out = np.empty(run[0] * run[2], x.dtype)
-        sum_runs(x, out, *run)
+        sum_runs(matrix(x), out, *run)
         x = out
     out = np.empty(shape, x.dtype)
-    sum_runs(x, out, *runs[-1])
+    sum_runs(matrix(x), matrix(out), *runs[-1])
     return out
 
 
@@ -266,13 +258,14 @@ def mean(x, axes, keepdims):
 @mean.numba(python=True)
 def mean(x, axes, keepdims):
     runs, count, shape = layout(x.shape, axes, keepdims)
-    if len(runs) == 1 and x.flags.c_contiguous and x.dtype.char in "fd":
-        out = np.empty(shape, x.dtype)
-        mean_runs(x, out, *runs[0])
-        return out
-    total = sum(x, axes, keepdims)
-    total /= x.dtype.type(count)
-    return total
+    if len(runs) != 1 or not x.flags.c_contiguous or x.dtype.char not in "fd":
+        total = sum(x, axes, keepdims)
+        total /= x.dtype.type(count)
+        return total
+    out = np.empty(shape, x.dtype)
+    sum_runs(matrix(x), matrix(out), *runs[0])
+    divide(matrix(out), count)
+    return out
 
 
 @kernel(samples=var_samples)
@@ -303,8 +296,9 @@ def var_mean(x, axes, correction, keepdims):
     runs, count, shape = layout(x.shape, axes, keepdims)
     if x.dtype.char not in "fd" or not x.flags.c_contiguous or len(runs) != 1:
         return var_mean.twin(x, axes, correction, keepdims)
-    var, middle = np.empty(shape, x.dtype), np.empty(shape, x.dtype)
-    moment_runs(x, float(max(0, count - correction)), middle, var, *runs[0])
+    var, middle = np.empty(shape, x.dtype), mean(x, axes, keepdims)
+    divisor = float(max(0, count - correction))
+    square_runs(matrix(x), matrix(middle), divisor, matrix(var), *runs[0])
     return var, middle
 
 

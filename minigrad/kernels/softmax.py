@@ -235,8 +235,9 @@ def log_softmax_backward_rows(g, y, dx):
     """dx = g - exp(y) * sum(g), row by row."""
     rows, count = y.shape
     if count < SHORT:
-        dx[:] = y
-        exp_all(dx.reshape(-1))
+        powers, flat = dx.reshape(-1), y.reshape(-1)
+        for i in range(flat.size):
+            powers[i] = exp(flat[i])
         for i in range(rows):
             total = y.dtype.type(0)
             for j in range(count):
@@ -259,9 +260,9 @@ def log_softmax_backward_rows(g, y, dx):
 def column_sums(x, left, tops, totals, part):
     """For some columns of x (count, inner), from `left` on: the maximum, and the sum of exp(x - maximum)."""
     right = left + tops.size
-    tops[:] = x[0, left:right]
+    tops[:] = -np.inf
     totals[:] = 0
-    for i in range(1, x.shape[0]):
+    for i in range(x.shape[0]):
         row = x[i, left:right]
         for j in range(row.size):
             tops[j] = row[j] if row[j] > tops[j] else tops[j]

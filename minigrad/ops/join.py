@@ -113,6 +113,8 @@ class split(Op):
     multi = view = True
 
     def prepare(input, split_size_or_sections, dim=0):
+        if not input.ndim:
+            raise RuntimeError("split expects at least a 1-dimensional tensor")
         dim = one_dim(dim, input.ndim, "split")
         return input, sections(input.shape[dim], split_size_or_sections), dim
 

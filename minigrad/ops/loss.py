@@ -128,7 +128,7 @@ class cross_entropy_of_classes(Op):
         classes = input.shape[dim]
         p = softmax(input, dim)
         kept = target != ignore_index
-        chosen = class_mask(target, classes, dim)
+        chosen = class_mask(target, classes, dim, np_dtype(g))
         rows = unsqueeze(where(kept, g * scale, 0.0), dim)
         if weight is None:
             return (rows * (p - ((1.0 - label_smoothing) * chosen + label_smoothing / classes)), None, None)
@@ -144,10 +144,10 @@ class cross_entropy_of_classes(Op):
 
 
 @helper
-def class_mask(target, classes, dim):
-    """1.0 at each target's class along a new dimension `dim`, 0.0 elsewhere (nothing for targets out of range)."""
+def class_mask(target, classes, dim, dtype):
+    """1 at each target's class along a new dimension `dim`, 0 elsewhere (nothing for targets out of range)."""
     shape = tuple([classes if d == dim else 1 for d in range(target.ndim + 1)])
-    return where(unsqueeze(target, dim) == class_numbers(shape), 1.0, 0.0)
+    return to_dtype(unsqueeze(target, dim) == class_numbers(shape), dtype)
 
 
 def cross_entropy_samples(make):
@@ -232,7 +232,7 @@ class nll_of_classes(Op):
 
     def vjp(g, input_shape, target, weight, scale, ignore_index):
         dim = 1 if len(input_shape) > 1 else 0
-        chosen = class_mask(target, input_shape[dim], dim)
+        chosen = class_mask(target, input_shape[dim], dim, np_dtype(g))
         if weight is not None:
             shape = tuple([n if d == dim else 1 for d, n in enumerate(input_shape)])
             chosen = chosen * reshape(weight, shape)

@@ -174,7 +174,7 @@ def t(input):
     """
     if input.ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
-    return transpose(input, 0, 1) if input.ndim == 2 else input
+    return permute(input, tuple(range(input.ndim))[::-1])
 
 
 @composite(samples=of(lambda make: S(make(2, 3, 4), 0, 2), lambda make: S(make(2, 3, 4), (0, 1), (1, 2))))

@@ -72,9 +72,7 @@ class MinPool2d(_ExtremePool):
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.min_pool2d(
-            input, self.kernel_size, self.stride, self.padding, self.dilation, ceil_mode=self.ceil_mode
-        )
+        return F.min_pool2d(input, self.kernel_size, self.stride, self.padding, self.dilation, ceil_mode=self.ceil_mode)
 
 
 class AvgPool2d(Module):
