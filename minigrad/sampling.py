@@ -82,9 +82,8 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=N
     """
     source = _source(generator)
     if isinstance(mean, Tensor) or isinstance(std, Tensor):
-        arrays = [np.asarray(x.array if isinstance(x, Tensor) else x) for x in (mean, std)]
-        kind = next(x.array.dtype for x in (mean, std) if isinstance(x, Tensor))
-        return made(source.normal_tensors(*[a.astype(kind, copy=False) for a in arrays]), requires_grad, device)
+        drawn = source.normal_tensors(*[x.array if isinstance(x, Tensor) else x for x in (mean, std)])
+        return made(drawn, requires_grad, device)
     if size is None:
         raise TypeError("normal(): numbers as mean and std need a size: normal(mean, std, size)")
     shape = _size_of((size,), None, "normal")
@@ -115,7 +114,10 @@ def _filler(name, draw, doc):
         if is_grad_enabled() and node_of(self) is not None:
             check_writable(self)
             raise RuntimeError(f"{name}() on a tensor with history would cut the graph: use detach() or no_grad()")
-        store(self.array, draw(self, _source(generator), *args, **kwargs).reshape(self._shape))
+        array = self.array  # PyTorch fills in the order of memory, whatever the order of the dimensions
+        axes = sorted(range(array.ndim), key=lambda d: -array.strides[d])
+        target = array.transpose(axes)
+        store(target, draw(target, _source(generator), *args, **kwargs))
         bump(self, name)
         return self
 
@@ -124,38 +126,39 @@ def _filler(name, draw, doc):
     setattr(Tensor, name, method)
 
 
-def _float_of(self, op):
-    if self.array.dtype.kind != "f":
-        raise NotImplementedError(message(op, "self", describe(self), "a floating-point tensor"))
-    return self.array.dtype
+def _float_of(target, op):
+    if target.dtype.kind != "f":
+        raise NotImplementedError(message(op, "self", describe(target), "a floating-point tensor"))
+    return target.dtype
 
 
-def _draw_uniform(self, source, to_low=0.0, to=1.0, **kw):
-    return source.uniform(self._shape, kw.pop("from", to_low), to, _float_of(self, "uniform_"))
+def _draw_uniform(target, source, low=0.0, to=1.0, **named):
+    return source.uniform(target.shape, named.pop("from", low), to, _float_of(target, "uniform_"), **named)
 
 
-def _draw_bernoulli(self, source, p=0.5):
-    return source.bernoulli(p.array if isinstance(p, Tensor) else p, self._shape, self.array.dtype)
+def _draw_normal(target, source, mean=0.0, std=1.0):
+    kind = _float_of(target, "normal_")
+    return source.normal(target.shape, mean, std, kind, serial=not target.flags.c_contiguous)
 
 
-def _draw_random(self, source, *bounds):
+def _draw_bernoulli(target, source, p=0.5):
+    return source.bernoulli(p.array if isinstance(p, Tensor) else p, target.shape, target.dtype)
+
+
+def _draw_random(target, source, *bounds):
     if not bounds:
-        return source.random(self._shape, self.array.dtype)
+        return source.random(target.shape, target.dtype)
     low, high = (0, *bounds) if len(bounds) == 1 else bounds
-    return source.randint(low, high, self._shape, self.array.dtype)
+    return source.randint(low, high, target.shape, target.dtype)
 
 
 _filler("uniform_", _draw_uniform, "uniform_(from=0, to=1): uniform numbers in [from, to), in place. (Tensor.uniform_)")
-_filler(
-    "normal_",
-    lambda self, source, mean=0.0, std=1.0: source.normal(self._shape, mean, std, _float_of(self, "normal_")),
-    "normal_(mean=0, std=1): normal numbers, in place. (PyTorch: Tensor.normal_)",
-)
+_filler("normal_", _draw_normal, "normal_(mean=0, std=1): normal numbers, in place. (PyTorch: Tensor.normal_)")
 _filler("bernoulli_", _draw_bernoulli, "bernoulli_(p=0.5): 1 with probability p, else 0, in place. (Tensor.bernoulli_)")
 _filler("random_", _draw_random, "random_(low=0, high): integers in [low, high), in place. (PyTorch: Tensor.random_)")
 _filler(
     "exponential_",
-    lambda self, source, lambd=1.0: source.exponential(self._shape, lambd, _float_of(self, "exponential_")),
+    lambda target, source, lambd=1.0: source.exponential(target.shape, lambd, _float_of(target, "exponential_")),
     "exponential_(lambd=1): exponential numbers of that rate, in place. (PyTorch: Tensor.exponential_)",
 )
 

@@ -80,11 +80,11 @@ class Adam(Optimizer):
         beta1, beta2 = map(float, group["betas"])
         lr, eps, weight_decay = (float(group[name]) for name in ("lr", "eps", "weight_decay"))
         decoupled, maximize = bool(group["decoupled_weight_decay"]), bool(group["maximize"])
-        return group["amsgrad"], lr, beta1, beta2, eps, weight_decay, decoupled, maximize
+        return group["amsgrad"], (lr, beta1, beta2, eps, weight_decay, decoupled, maximize)
 
     def update(self, p, g, state, constants):
         """One step of `p`, in place."""
-        amsgrad, *options = constants
+        amsgrad, options = constants
         step = state["step"].array
         step[()] = t = step.item() + 1.0
         m, v = state["exp_avg"].array, state["exp_avg_sq"].array

@@ -127,6 +127,8 @@ class Program:
 
     def do_write(self):
         t, other = self.pick_made(), self.pick()
+        if other is t:
+            other = other.detach().clone()  # PyTorch refuses the gradient of x.mul_(x); here the old x is kept for it
         getattr(t, self.draw.choice(["add_", "mul_", "copy_", "sub_"]))(other)
 
     def do_write_unary(self):
@@ -190,6 +192,7 @@ class Program:
                 self.log.append(("second", [None if g is None else np.array(g.numpy()) for g in second]))
         except RuntimeError as error:
             self.log.append(("backward", "inplace" if "inplace" in str(error) else "other"))
+            self.hooks.clear()  # how far it came is not promised
 
 
 def agree(ours, theirs, where=""):

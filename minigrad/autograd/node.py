@@ -188,13 +188,13 @@ def node_of(tensor):
     if view is None or tensor.vc.time <= view.time:
         return tensor.node
     base_node = view.base.node
+    if view.mode == "multi" and base_node is not None:
+        raise RuntimeError(multi_view_text(view, "its base or another view of its base has been modified inplace"))
     if base_node is view.seen:  # written to without history (no_grad): nothing to derive
         view.time = tick()
         return tensor.node
     node = base_node
     if node is not None:
-        if view.mode == "multi":
-            raise RuntimeError(multi_view_text(view, "its base or another view of its base has been modified inplace"))
         shape = view.base._shape
         for op, attrs, saved, shape in view.chain:
             node = record(op, (node,), saved, shape, attrs)

@@ -154,6 +154,7 @@ def pieces(images, rows, row_bytes, minimum):
 
     Several whole images a piece, at least `minimum`; or, if one image is too much, some rows of it.
     """
+    row_bytes = max(row_bytes, 1)  # an image may have no channels
     together = max(CACHE_BYTES // (rows * row_bytes), minimum)
     if together >= 1:
         for first in range(0, images, together):
@@ -330,7 +331,8 @@ def conv2d_input(g, w, input_shape, stride, padding, dilation, groups):
         part = g[first : first + images, :, :, start * plan.columns : stop * plan.columns]
         if narrow:
             part = part.transpose(1, 2, 0, 3).reshape(1, groups, outputs // groups, -1)
-        columns = np.matmul(matrix, part).reshape(-1)
+        # With one output channel a group the product has nothing to add up, which matmul is slow at.
+        columns = (matrix * part if outputs == groups else np.matmul(matrix, part)).reshape(-1)
         fold(columns, plan.taps, staged, images, channels, size, start, stop, plan.columns, plan.pitch, narrow)
         if stop == plan.rows:
             unstage(staged, dx, first, images, plan.phases, plan.plane, plan.pitch, *stride)

@@ -272,7 +272,7 @@ class tanhshrink(Activation):
 class softshrink(Activation):
     """softshrink(input, lambd=0.5) -> Tensor
 
-    ``input - lambd`` above lambd, ``input + lambd`` below -lambd, 0 between. (PyTorch: F.softshrink)
+    ``input - lambd`` above lambd, ``input + lambd`` below -lambd, 0 between (lambd >= 0). (PyTorch: F.softshrink)
     """
 
     def scalar(input, /, lambd=0.5):

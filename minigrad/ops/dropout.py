@@ -31,7 +31,7 @@ def dropout(input, p=0.5, training=True, inplace=False):
 def dropout2d(input, p=0.5, training=True, inplace=False):
     """dropout2d(input, p=0.5, training=True, inplace=False) -> Tensor
 
-    Dropout of whole channels: of (N, C, H, W), each of the N*C planes is kept or zeroed. (Tompson et al. 2015;
+    Dropout of whole channels: of (N, C, ...), each of the N*C planes is kept or zeroed. (Tompson et al. 2015;
     F.dropout2d)
     """
     if not 0 <= p <= 1:
@@ -39,9 +39,8 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
     if not training or p == 0:
         return input
     if input.ndim < 3:
-        raise RuntimeError(f"dropout2d(): expected (N, C, H, W) or (C, H, W), but got {input.ndim}-D")
-    batched = input.ndim != 3
-    planes = (*input.shape[:2], 1, 1) if batched else (input.shape[0], 1, 1)
+        raise RuntimeError(f"dropout2d(): expected (N, C, H, W) or (N, C, L), but got {input.ndim}-D: use dropout")
+    planes = (*input.shape[:2], *[1] * (input.ndim - 2))
     if p == 1:
         mask = zeros_of(planes, np_dtype(input))
     else:
