@@ -174,7 +174,9 @@ def setitem(self, index, value):
         else:
             raise TypeError(f"can't assign a {type(value).__name__} to a {type_(self)}: make a tensor of it first")
     key = TENSORS["index_key"](index, self.ndim)
-    recording = is_grad_enabled() and (node_of(self) is not None or (isinstance(value, Tensor) and node_of(value) is not None))
+    recording = is_grad_enabled() and (
+        node_of(self) is not None or (isinstance(value, Tensor) and node_of(value) is not None)
+    )
     if recording:
         if not isinstance(value, Tensor):
             value = constant(value, self.array.dtype)

@@ -38,9 +38,7 @@ def array_from(data, dtype=None, op="tensor"):
         array = np.asarray(data)
     else:
         array = _from_python(data, op)
-        if dtype is None and array.dtype.kind == "f" and not _has_typed(data):
-            dtype = dtypes.get_default_dtype().numpy
-        elif dtype is None and not array.size:
+        if (dtype is None and array.dtype.kind == "f" and not _has_typed(data)) or (dtype is None and not array.size):
             dtype = dtypes.get_default_dtype().numpy
     if dtype is None:
         dtype = dtypes.from_numpy_dtype(array.dtype).numpy
@@ -60,7 +58,9 @@ def _from_python(data, op):
         try:
             data = list(data)
         except TypeError:
-            raise TypeError(message(op, "data", describe(data), "numbers, nested sequences of them, an array or a tensor")) from None
+            raise TypeError(
+                message(op, "data", describe(data), "numbers, nested sequences of them, an array or a tensor")
+            ) from None
     try:
         array = np.array(_plain(data))
     except ValueError:
@@ -142,7 +142,9 @@ def _size_of(args, size, op):
 
 def zeros(*size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, **named):
     """zeros(*size, dtype=None, requires_grad=False) -> Tensor: all zeros. (PyTorch: torch.zeros)"""
-    return made(np.zeros(_size_of(size, named.pop("size", None), "zeros"), dtypes.as_numpy(dtype)), requires_grad, device)
+    return made(
+        np.zeros(_size_of(size, named.pop("size", None), "zeros"), dtypes.as_numpy(dtype)), requires_grad, device
+    )
 
 
 def ones(*size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, **named):
@@ -152,7 +154,9 @@ def ones(*size, dtype=None, device=None, requires_grad=False, layout=None, pin_m
 
 def empty(*size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, **named):
     """empty(*size, dtype=None, requires_grad=False) -> Tensor: whatever the memory held. (PyTorch: torch.empty)"""
-    return made(np.empty(_size_of(size, named.pop("size", None), "empty"), dtypes.as_numpy(dtype)), requires_grad, device)
+    return made(
+        np.empty(_size_of(size, named.pop("size", None), "empty"), dtypes.as_numpy(dtype)), requires_grad, device
+    )
 
 
 def full(size, fill_value, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False):
@@ -230,7 +234,9 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
         return made(np.full(1, start, numpy_dtype), requires_grad, device)
     step = (real(end) - real(start)) / real(max(steps - 1, 1))
     k = np.arange(steps)
-    values = np.where(k < steps // 2, real(start) + step * k.astype(real), real(end) - step * (steps - 1 - k).astype(real))
+    values = np.where(
+        k < steps // 2, real(start) + step * k.astype(real), real(end) - step * (steps - 1 - k).astype(real)
+    )
     return made(values.astype(numpy_dtype), requires_grad, device)
 
 
@@ -261,7 +267,17 @@ TENSORS["eye_mask"] = lambda n: wrap(np.eye(n, dtype=bool))
 @on_every_path("type_name")
 def type_name(dtype):
     """PyTorch's name of a dtype in its error messages, e.g. "Float"."""
-    names = {"f4": "Float", "f8": "Double", "f2": "Half", "i8": "Long", "i4": "Int", "i2": "Short", "i1": "Char", "u1": "Byte", "b1": "Bool"}
+    names = {
+        "f4": "Float",
+        "f8": "Double",
+        "f2": "Half",
+        "i8": "Long",
+        "i4": "Int",
+        "i2": "Short",
+        "i1": "Char",
+        "u1": "Byte",
+        "b1": "Bool",
+    }
     return names.get(dtype.str[1:], str(dtype))
 
 
@@ -289,5 +305,3 @@ def new_methods():
 
 
 new_methods()
-
-

@@ -49,7 +49,11 @@ def randint(low, high=None, size=None, *, generator=None, dtype=None, device=Non
     if size is None:
         raise TypeError("randint() missing required argument: 'size'")
     numpy_dtype = np.dtype(np.int64) if dtype is None else dtypes.as_numpy(dtype)
-    return made(_source(generator).randint(int(low), int(high), _size_of((size,), None, "randint"), numpy_dtype), requires_grad, device)
+    return made(
+        _source(generator).randint(int(low), int(high), _size_of((size,), None, "randint"), numpy_dtype),
+        requires_grad,
+        device,
+    )
 
 
 def randperm(n, *, generator=None, dtype=None, device=None, requires_grad=False, pin_memory=False):
@@ -117,7 +121,7 @@ def _filler(name, draw, doc):
         array = self.array  # PyTorch fills in the order of memory, whatever the order of the dimensions
         axes = sorted(range(array.ndim), key=lambda d: -array.strides[d])
         target = array.transpose(axes)
-        store(target, draw(target, _source(generator), *args, **kwargs))
+        store(target, draw(array, target.shape, _source(generator), *args, **kwargs))
         bump(self, name)
         return self
 
@@ -126,30 +130,29 @@ def _filler(name, draw, doc):
     setattr(Tensor, name, method)
 
 
-def _float_of(target, op):
-    if target.dtype.kind != "f":
-        raise NotImplementedError(message(op, "self", describe(target), "a floating-point tensor"))
-    return target.dtype
+def _float_of(array, op):
+    if array.dtype.kind != "f":
+        raise NotImplementedError(message(op, "self", describe(array), "a floating-point tensor"))
+    return array.dtype
 
 
-def _draw_uniform(target, source, low=0.0, to=1.0, **named):
-    return source.uniform(target.shape, named.pop("from", low), to, _float_of(target, "uniform_"), **named)
+def _draw_uniform(array, shape, source, low=0.0, to=1.0, **named):
+    return source.uniform(shape, named.pop("from", low), to, _float_of(array, "uniform_"), **named)
 
 
-def _draw_normal(target, source, mean=0.0, std=1.0):
-    kind = _float_of(target, "normal_")
-    return source.normal(target.shape, mean, std, kind, serial=not target.flags.c_contiguous)
+def _draw_normal(array, shape, source, mean=0.0, std=1.0):
+    return source.normal(shape, mean, std, _float_of(array, "normal_"), serial=not array.flags.c_contiguous)
 
 
-def _draw_bernoulli(target, source, p=0.5):
-    return source.bernoulli(p.array if isinstance(p, Tensor) else p, target.shape, target.dtype)
+def _draw_bernoulli(array, shape, source, p=0.5):
+    return source.bernoulli(p.array if isinstance(p, Tensor) else p, shape, array.dtype)
 
 
-def _draw_random(target, source, *bounds):
+def _draw_random(array, shape, source, *bounds):
     if not bounds:
-        return source.random(target.shape, target.dtype)
+        return source.random(shape, array.dtype)
     low, high = (0, *bounds) if len(bounds) == 1 else bounds
-    return source.randint(low, high, target.shape, target.dtype)
+    return source.randint(low, high, shape, array.dtype)
 
 
 _filler("uniform_", _draw_uniform, "uniform_(from=0, to=1): uniform numbers in [from, to), in place. (Tensor.uniform_)")
@@ -158,11 +161,13 @@ _filler("bernoulli_", _draw_bernoulli, "bernoulli_(p=0.5): 1 with probability p,
 _filler("random_", _draw_random, "random_(low=0, high): integers in [low, high), in place. (PyTorch: Tensor.random_)")
 _filler(
     "exponential_",
-    lambda target, source, lambd=1.0: source.exponential(target.shape, lambd, _float_of(target, "exponential_")),
+    lambda array, shape, source, lambd=1.0: source.exponential(shape, lambd, _float_of(array, "exponential_")),
     "exponential_(lambd=1): exponential numbers of that rate, in place. (PyTorch: Tensor.exponential_)",
 )
 
 for _method in (bernoulli, multinomial):
     setattr(Tensor, _method.__name__, _method)
 
-TENSORS["bernoulli_mask"] = lambda shape, keep, dtype: wrap(random.default_generator.bernoulli(keep, tuple(shape), dtype))
+TENSORS["bernoulli_mask"] = lambda shape, keep, dtype: wrap(
+    random.default_generator.bernoulli(keep, tuple(shape), dtype)
+)

@@ -8,7 +8,18 @@ from __future__ import annotations
 import math
 import operator
 
-__all__ = ["count", "dims_of", "dims_or_all", "index_of", "infer_size", "kept", "one_dim", "pair", "shape_args", "sum_shape"]
+__all__ = [
+    "count",
+    "dims_of",
+    "dims_or_all",
+    "index_of",
+    "infer_size",
+    "kept",
+    "one_dim",
+    "pair",
+    "shape_args",
+    "sum_shape",
+]
 
 
 def index_of(value, op, argument):
@@ -59,9 +70,7 @@ def count(shape, dims):
 
 def shape_args(args, op="reshape"):
     """A shape given as ints or as one sequence: ``f(2, 3)`` or ``f((2, 3))``."""
-    if len(args) == 1 and not hasattr(args[0], "__index__"):
-        args = args[0]
-    elif len(args) == 1 and isinstance(args[0], tuple | list):
+    if (len(args) == 1 and not hasattr(args[0], "__index__")) or (len(args) == 1 and isinstance(args[0], tuple | list)):
         args = args[0]
     try:
         return tuple([operator.index(n) for n in args])
@@ -73,7 +82,9 @@ def infer_size(shape, numel, op="reshape"):
     """The shape with its one -1 filled in."""
     unknown = [d for d, n in enumerate(shape) if n == -1]
     if any(n < -1 for n in shape):
-        raise RuntimeError(f"invalid shape dimension {min(shape)} in {op} to {list(shape)}: use -1 for one to be inferred")
+        raise RuntimeError(
+            f"invalid shape dimension {min(shape)} in {op} to {list(shape)}: use -1 for one to be inferred"
+        )
     if len(unknown) > 1:
         raise RuntimeError("only one dimension can be inferred")
     known = math.prod([n for n in shape if n != -1])

@@ -16,7 +16,14 @@ from minigrad.autograd.link import FUNCTIONALS
 from minigrad.tensor import Tensor
 
 HEAD = '"""Derived from the op blocks by `python -m minigrad.stubs`; do not edit."""\n\n'
-RESULTS = {"Tensor": "Tensor", "BoolTensor": "Tensor", "LongTensor": "Tensor", "bool": "bool", "int": "int", "dtype": "dtype"}
+RESULTS = {
+    "Tensor": "Tensor",
+    "BoolTensor": "Tensor",
+    "LongTensor": "Tensor",
+    "bool": "bool",
+    "int": "int",
+    "dtype": "dtype",
+}
 BUILTIN = {"bool", "int", "float"}  # dtypes of minigrad bear these names: the stubs reach the types by `builtins`
 SLOTS = "    array: np.ndarray\n    _shape: tuple\n    node: Any\n    vc: Any\n    _view: Any\n    leaf: Any\n"
 PROPERTIES = {
@@ -60,7 +67,10 @@ def function_stub(name, function, indent="", method=False):
 
 
 def tensor_stub():
-    text = HEAD + "import builtins\nfrom typing import Any\n\nimport numpy as np\n\nfrom minigrad import dtypes\n\nclass Tensor:\n"
+    text = (
+        HEAD
+        + "import builtins\nfrom typing import Any\n\nimport numpy as np\n\nfrom minigrad import dtypes\n\nclass Tensor:\n"
+    )
     text += SLOTS + "    def __new__(cls, *args: Any, dtype: Any = ..., device: Any = ...) -> Tensor: ...\n"
     for name, member in sorted(vars(Tensor).items()):
         if isinstance(member, property):
@@ -68,7 +78,14 @@ def tensor_stub():
             text += f"    @property\n    def {name}(self) -> {kind}: ...\n"
             if name in SETTABLE:
                 text += f"    @{name}.setter\n    def {name}(self, value: Any) -> None: ...\n"
-        elif inspect.isfunction(member) and name not in ("__new__", "__eq__", "__ne__", "__dir__", "__format__", "__hash__"):
+        elif inspect.isfunction(member) and name not in (
+            "__new__",
+            "__eq__",
+            "__ne__",
+            "__dir__",
+            "__format__",
+            "__hash__",
+        ):
             text += function_stub(name, member, "    ", method=True)
     text += "    def __eq__(self, other: Any) -> Tensor: ...  # type: ignore[override]\n"
     text += "    def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]\n"

@@ -181,7 +181,9 @@ class Tensor:
     def grad(self, value):
         if value is not None:
             if not isinstance(value, Tensor):
-                raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+                raise TypeError(
+                    f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
+                )
             if value is self:
                 raise RuntimeError("can't assign Variable as its own grad")
             if value._shape != self._shape:
@@ -302,16 +304,16 @@ class Tensor:
     def numpy(self, *, force=False):
         """The array itself: memory is shared. Not for tensors that require grad (use detach(), or force=True)."""
         if node_of(self) is not None and not force:
-            raise RuntimeError(
-                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
-            )
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         return self.array
 
     def __array__(self, dtype=None, copy=None):
         array = self.numpy()
         if dtype is not None and array.dtype != dtype:
             if copy is False:
-                raise ValueError(f"a tensor of dtype {array.dtype} cannot become an array of dtype {dtype} without a copy")
+                raise ValueError(
+                    f"a tensor of dtype {array.dtype} cannot become an array of dtype {dtype} without a copy"
+                )
             return array.astype(dtype)
         return array.copy() if copy else array
 
@@ -366,9 +368,7 @@ class Tensor:
     def __contains__(self, element):
         if isinstance(element, Tensor | bool | int | float | np.generic):
             return bool((self.array == (element.array if isinstance(element, Tensor) else element)).any())
-        raise RuntimeError(
-            f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
-        )
+        raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
 
     def __getitem__(self, index):
         return TENSORS["getitem"](self, index)

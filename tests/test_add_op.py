@@ -8,14 +8,14 @@ import textwrap
 
 ROOT = pathlib.Path(__file__).parent.parent
 
-HEAD = '''
+HEAD = """
 import minigrad
 from minigrad.registry import Activation
 from minigrad.samples import unary
 
-'''
+"""
 
-CHECK = '''
+CHECK = """
 import inspect, sys
 import numpy as np
 import minigrad
@@ -56,16 +56,22 @@ sys.path.insert(0, "tests")
 import op_cases
 assert ("squareplus", 3) in op_cases.CASES                             # the generated tests have it, sample by sample
 print("all derived")
-'''
+"""
 
 
 def test_one_block_makes_everything(tmp_path):
     text = (ROOT / "CONTRIBUTING.md").read_text()
     (block,) = re.findall(r"```python\n(class squareplus.*?)```", text, re.S)
     (tmp_path / "squareplus_block.py").write_text(HEAD + block)
-    (tmp_path / "check.py").write_text(f"import sys\nsys.path[:0] = [{str(tmp_path)!r}, '.']\n" + textwrap.dedent(CHECK))
+    (tmp_path / "check.py").write_text(
+        f"import sys\nsys.path[:0] = [{str(tmp_path)!r}, '.']\n" + textwrap.dedent(CHECK)
+    )
     run = subprocess.run(
-        [sys.executable, "-W", "error", str(tmp_path / "check.py")], cwd=ROOT, capture_output=True, text=True, timeout=120
+        [sys.executable, "-W", "error", str(tmp_path / "check.py")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip().endswith("all derived")

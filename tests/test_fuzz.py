@@ -65,7 +65,9 @@ class Program:
     # ---- steps
 
     def do_unary(self):
-        return getattr(self.pick(), self.draw.choice(["exp", "tanh", "sigmoid", "relu", "neg", "abs", "square", "clone"]))()
+        return getattr(
+            self.pick(), self.draw.choice(["exp", "tanh", "sigmoid", "relu", "neg", "abs", "square", "clone"])
+        )()
 
     def do_binary(self):
         a, b = self.pick(), self.pick()

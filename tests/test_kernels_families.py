@@ -75,7 +75,7 @@ def test_twins_agree_on_the_samples(name, size):
         for a, b in zip(flat, also, strict=True):
             if isinstance(a, np.ndarray):
                 assert a.dtype == b.dtype
-                np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5 * max(1.0, np.abs(a).max(initial=0)))
+                np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10 * max(1.0, np.abs(a).max(initial=0)))
             else:
                 assert a == b
 

@@ -6,7 +6,15 @@ import math
 import numpy as np
 import pytest
 from op_cases import (
-    BLOCKS, CASES, case_id, function_of, inputs_of, is_differentiable, minigrad_tensor, outputs_of, samples,
+    BLOCKS,
+    CASES,
+    case_id,
+    function_of,
+    inputs_of,
+    is_differentiable,
+    minigrad_tensor,
+    outputs_of,
+    samples,
 )  # fmt: skip
 
 import minigrad
@@ -41,7 +49,9 @@ def checkable(case):
             sample, lambda array, wanted: queue.pop(0) if wanted else minigrad.tensor(array), grad=True, dtypes=minigrad
         )
         result = outputs_of(function_of(name)(*args, **kwargs))
-        return tuple(o for o in result if o.requires_grad or not made) or tuple(o for o in result if o.is_floating_point())
+        return tuple(o for o in result if o.requires_grad or not made) or tuple(
+            o for o in result if o.is_floating_point()
+        )
 
     return run, made
 
@@ -84,7 +94,9 @@ def test_strided_inputs_give_the_same(case):
 
     args, kwargs, _ = inputs_of(sample, minigrad_tensor, dtypes=minigrad)
     spread, spread_kwargs, _ = inputs_of(sample, strided, dtypes=minigrad)
-    for a, b in zip(outputs_of(function_of(name)(*args, **kwargs)), outputs_of(function_of(name)(*spread, **spread_kwargs))):
+    for a, b in zip(
+        outputs_of(function_of(name)(*args, **kwargs)), outputs_of(function_of(name)(*spread, **spread_kwargs))
+    ):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12)
 
 
@@ -138,7 +150,8 @@ def test_compiled_formula_equals_its_numpy_twin(name, dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
-    ("name", "of"), [(n, i) for n in POINTWISE for i, rule in OPS[n].rules.items() if OPS[n].jit_rules and operations(rule) > 1]
+    ("name", "of"),
+    [(n, i) for n in POINTWISE for i, rule in OPS[n].rules.items() if OPS[n].jit_rules and operations(rule) > 1],
 )
 def test_compiled_rule_equals_the_rule_on_arrays(name, of, dtype):
     op = OPS[name]
@@ -150,7 +163,9 @@ def test_compiled_rule_equals_the_rule_on_arrays(name, of, dtype):
     g = rng.normal(size=999).astype(dtype)
     stub = compiled_later(rule, rule.__code__.co_argcount, np.dtype(dtype), lambda ufunc: None)
     tolerance = 3e-6 if dtype == "float32" else 1e-13
-    np.testing.assert_allclose(stub(g, *values, *attrs), arrays(rule)(g, *values, *attrs), rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(
+        stub(g, *values, *attrs), arrays(rule)(g, *values, *attrs), rtol=tolerance, atol=tolerance
+    )
 
 
 @pytest.mark.parametrize("name", [n for n in POINTWISE if OPS[n].public])
@@ -163,7 +178,9 @@ def test_the_formula_on_one_number_equals_the_op(name):
         values = [float(a.ravel()[0]) if isinstance(a, np.ndarray) else a for a in sample.args]
     values = values[: len(op.inputs)]
     attrs = [op.attr_defaults.get(a, 0.75) for a in op.attrs]
-    expected = op.function(*[minigrad.tensor([v], dtype=minigrad.float64 if isinstance(v, float) else None) for v in values], *attrs)
+    expected = op.function(
+        *[minigrad.tensor([v], dtype=minigrad.float64 if isinstance(v, float) else None) for v in values], *attrs
+    )
     assert math.isclose(NUMBERS[name](*values, *attrs), expected.item(), rel_tol=1e-12, abs_tol=1e-12)
 
 

@@ -42,7 +42,15 @@ def test_value_and_gradient_equal_pytorch(case, dtype):
     assert len(ours) == len(theirs)
     for a, b in zip(ours, theirs):
         assert a.requires_grad == (b.requires_grad and type(b.grad_fn).__name__ != "NotImplemented")
-        same(a, b, dtype if "dtype" not in kwargs else repr(a.dtype).removeprefix("torch.") if a.is_floating_point() else dtype)
+        same(
+            a,
+            b,
+            dtype
+            if "dtype" not in kwargs
+            else repr(a.dtype).removeprefix("torch.")
+            if a.is_floating_point()
+            else dtype,
+        )
     ours, theirs = [o for o in ours if o.requires_grad], [o for o in theirs if o.requires_grad]
     if not ours:
         return

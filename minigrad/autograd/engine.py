@@ -91,7 +91,7 @@ def _walk_arrays(order, pending, retain, wanted, accumulate):
         if node.meta is not None:
             grads = fit(grads, node, "run")
         fresh = op.fresh
-        for parent, new in zip(node.parents, grads):  # noqa: B905  (strict= costs a tenth of the walk)
+        for parent, new in zip(node.parents, grads):
             if parent is not None and new is not None:
                 old = get(parent)
                 if old is None:
@@ -151,8 +151,6 @@ def _materialized(node, grads, zeros):
     given = next(g for g in grads if g is not None)
     dtype = given.array.dtype if isinstance(given, Tensor) else given.dtype
     return [zeros(shape, dtype) if g is None else g for g, shape in zip(grads, node.shape, strict=True)]
-
-
 
 
 def _same(x):

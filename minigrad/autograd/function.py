@@ -46,7 +46,9 @@ class FunctionCtx:
         """Keep tensors (or None) for backward, where they are `ctx.saved_tensors`."""
         for tensor in tensors:
             if not (tensor is None or isinstance(tensor, Tensor)):
-                raise TypeError(f"save_for_backward can only save variables, but argument is of type {type(tensor).__name__}")
+                raise TypeError(
+                    f"save_for_backward can only save variables, but argument is of type {type(tensor).__name__}"
+                )
         self._tensors = tensors
 
     def mark_dirty(self, *tensors):

@@ -167,5 +167,3 @@ def general(op, args, attrs=()):
 def numbers_given(args):
     """{position: number} of the operands that were numbers, for the drawing; None if there were none."""
     return {i: arg for i, arg in enumerate(args) if not isinstance(arg, Tensor)} or None
-
-

@@ -120,7 +120,9 @@ def gradgradcheck(func, inputs, grad_outputs=None, *, eps=1e-6, atol=1e-5, rtol=
     def first(*everything):
         args, seeds = everything[: len(inputs)], everything[len(inputs) :]
         with enable_grad():
-            args = tuple([x.detach().requires_grad_() if k in wanted and not x.requires_grad else x for k, x in enumerate(args)])
+            args = tuple(
+                [x.detach().requires_grad_() if k in wanted and not x.requires_grad else x for k, x in enumerate(args)]
+            )
             results = [(o, s) for o, s in zip(_float_outputs(func, args), seeds, strict=True) if o.requires_grad]
             grads = grad(
                 [o for o, _ in results], [args[k] for k in wanted], [s for _, s in results], create_graph=True,

@@ -14,7 +14,14 @@ from minigrad.autograd.engine import fit
 from minigrad.autograd.general import as_tensor, numbers_given, operands, quiet, run_kernel
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import (
-    COPY_SLICES, FREED, LEAF, bump, extra_of, multi_view_text, node_of, record,
+    COPY_SLICES,
+    FREED,
+    LEAF,
+    bump,
+    extra_of,
+    multi_view_text,
+    node_of,
+    record,
 )  # fmt: skip
 from minigrad.errors import shape_text
 from minigrad.registry import OPS, TENSORS

@@ -9,7 +9,17 @@ from __future__ import annotations
 from minigrad.autograd import door, fuse, inplace, rules
 from minigrad.kernels.dispatch import on_change
 from minigrad.registry import (
-    COMPOSITES, FUNCTION, FUNCTIONAL, HELPERS, INPLACE, METHOD, OPS, TENSORS, arrays, link_arrays, tensors,
+    COMPOSITES,
+    FUNCTION,
+    FUNCTIONAL,
+    HELPERS,
+    INPLACE,
+    METHOD,
+    OPS,
+    TENSORS,
+    arrays,
+    link_arrays,
+    tensors,
 )  # fmt: skip
 from minigrad.tensor import Tensor, named_tuple
 

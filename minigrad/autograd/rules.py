@@ -20,6 +20,7 @@ from minigrad.autograd.node import FREED
 from minigrad.registry import arrays, tensors
 from minigrad.tensor import wrap
 
+
 def freed():
     return RuntimeError(FREED)
 

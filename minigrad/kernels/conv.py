@@ -266,11 +266,11 @@ def conv2d_forward(x, w, bias, stride, padding, dilation, groups):
         if bias is not None:
             y += bias[:, None]
     else:
-        add = None if bias is None else bias[:, None]
-        for first, images, start, stop, columns in walk(x, plan, groups * depth, stride, pixels < NARROW):
+        add, narrow = None if bias is None else bias[:, None], pixels < NARROW
+        for first, images, start, stop, columns in walk(x, plan, groups * depth, stride, narrow):
             part = y[first : first + images, :, start * plan.columns : stop * plan.columns]
-            columns = columns.reshape(-1, groups, depth, columns.shape[-1])
-            if pixels < NARROW:
+            columns = columns.reshape(1 if narrow else images, groups, depth, columns.shape[-1])
+            if narrow:
                 product = np.matmul(matrix, columns).reshape(outputs, images, -1).transpose(1, 0, 2)
                 np.copyto(part, product) if add is None else np.add(product, add, out=part)
             else:
@@ -377,6 +377,6 @@ def conv2d_weight(g, x, weight_shape, stride, padding, dilation, groups):
         part = g[first : first + images, :, :, start * plan.columns : stop * plan.columns]
         if narrow:
             part = part.transpose(1, 2, 0, 3).reshape(1, groups, outputs // groups, -1)
-        columns = columns.reshape(len(part), groups, depth, -1)
+        columns = columns.reshape(len(part), groups, depth, columns.shape[-1])
         total += np.matmul(columns, part.swapaxes(2, 3)).sum(0)
     return np.ascontiguousarray(total.swapaxes(1, 2)).reshape(weight_shape)

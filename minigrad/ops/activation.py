@@ -150,9 +150,7 @@ class gelu(Activation):
     def keywords(input, *, approximate="none"):
         return gelu_approximate(input, approximate)
 
-    samples = of(
-        lambda make: S(make(3, 4)), lambda make: S(make(2, 3), approximate="tanh"), lambda make: S(make())
-    )
+    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(2, 3), approximate="tanh"), lambda make: S(make()))
 
 
 class gelu_tanh(Activation):
@@ -169,9 +167,7 @@ class gelu_tanh(Activation):
 
     def grad_input(g, input):
         t = tanh(0.7978845608028654 * (input + 0.044715 * input * input * input))
-        return g * (
-            0.5 * (1 + t) + 0.5 * input * (1 - t * t) * (0.7978845608028654 * (1 + 0.134145 * input * input))
-        )
+        return g * (0.5 * (1 + t) + 0.5 * input * (1 - t * t) * (0.7978845608028654 * (1 + 0.134145 * input * input)))
 
     samples = unary()
 
@@ -384,7 +380,10 @@ class threshold(Activation):
     samples = of(lambda make: S(make(3, 4), 0.3, -7.0), lambda make: S(make(), -0.2, 1.5))
 
 
-@composite(public=(FUNCTION, FUNCTIONAL), samples=of(lambda make: S(make(3, 4), make(4)), lambda make: S(make(2, 3, 4), make(1))))
+@composite(
+    public=(FUNCTION, FUNCTIONAL),
+    samples=of(lambda make: S(make(3, 4), make(4)), lambda make: S(make(2, 3, 4), make(1))),
+)
 def prelu(input, weight):
     """prelu(input, weight) -> Tensor
 

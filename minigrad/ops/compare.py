@@ -278,7 +278,9 @@ class where(Op):
 
     def forward(condition, input, other, /):
         if condition.dtype.kind != "b":
-            raise RuntimeError(f"where(): expected condition to be a boolean tensor, but got a tensor of {condition.dtype}")
+            raise RuntimeError(
+                f"where(): expected condition to be a boolean tensor, but got a tensor of {condition.dtype}"
+            )
         return np.where(condition, input, other)
 
     def grad_input(g, condition):
@@ -311,7 +313,9 @@ class masked_fill(Op):
         if mask.dtype.kind != "b":
             raise RuntimeError(f"masked_fill(): mask is expected to be BoolTensor, but got a tensor of {mask.dtype}")
         if value.ndim:
-            raise RuntimeError(f"masked_fill(): value is expected to be a 0-dim tensor, but got {value.ndim} dimensions")
+            raise RuntimeError(
+                f"masked_fill(): value is expected to be a 0-dim tensor, but got {value.ndim} dimensions"
+            )
         return np.where(mask, value, input)
 
     def grad_input(g, mask):

@@ -1,6 +1,6 @@
 """Convolution of images.  The three kernels are one another's derivatives, so the family is closed under differentiation:
 
-    y = convolution(x, w)      dx = convolution_input(g, w)      dw = convolution_weight(g, x)
+y = convolution(x, w)      dx = convolution_input(g, w)      dw = convolution_weight(g, x)
 """
 
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
@@ -109,7 +109,9 @@ def check_conv(input, weight, bias, groups):
             f"Expected 3D (unbatched) or 4D (batched) input to conv2d, but got input of size: {shape_text(input.shape)}"
         )
     if weight.ndim != 4:
-        raise RuntimeError(f"conv2d(): expected a 4-dimensional weight (O, C/groups, KH, KW), but got {shape_text(weight.shape)}")
+        raise RuntimeError(
+            f"conv2d(): expected a 4-dimensional weight (O, C/groups, KH, KW), but got {shape_text(weight.shape)}"
+        )
     if input.dtype != weight.dtype:
         raise RuntimeError(f"Input type ({input.dtype}) and weight type ({weight.dtype}) should be the same")
     if groups < 1 or weight.shape[0] % groups:

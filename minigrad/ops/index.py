@@ -327,7 +327,9 @@ class index_select(Op):
         if index.ndim > 1:
             raise IndexError("index_select(): Index is supposed to be a vector")
         if index.size and (index.min() < 0 or index.max() >= input.shape[dim]):
-            raise IndexError(f"index out of range in self: index_select() on dimension {dim} of size {input.shape[dim]}")
+            raise IndexError(
+                f"index out of range in self: index_select() on dimension {dim} of size {input.shape[dim]}"
+            )
         return np.take(input, np.atleast_1d(index), dim)
 
     def grad_input(g, index, input_shape, dim):
@@ -373,7 +375,9 @@ class embedding(Op):
 
     def prepare(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False):
         if max_norm is not None or scale_grad_by_freq:
-            raise NotImplementedError("embedding(): max_norm and scale_grad_by_freq are not supported: renormalise weight yourself")
+            raise NotImplementedError(
+                "embedding(): max_norm and scale_grad_by_freq are not supported: renormalise weight yourself"
+            )
         if padding_idx is not None and padding_idx < 0:
             padding_idx += weight.shape[0]
         return input, weight, padding_idx
@@ -456,7 +460,11 @@ class one_hot(Op):
                 raise RuntimeError("Can not infer total number of classes from empty tensor.")
             num_classes = int(tensor.max()) + 1
         if tensor.size and tensor.max() >= num_classes:
-            raise RuntimeError(f"Class values must be smaller than num_classes: got {tensor.max()} for {num_classes} classes")
+            raise RuntimeError(
+                f"Class values must be smaller than num_classes: got {tensor.max()} for {num_classes} classes"
+            )
         return (tensor[..., None] == np.arange(num_classes)).astype(np.int64)
 
-    samples = of(lambda make: S(make(2, 3, kind="i", low=0, high=4)), lambda make: S(make(3, kind="i", low=0, high=4), 6))
+    samples = of(
+        lambda make: S(make(2, 3, kind="i", low=0, high=4)), lambda make: S(make(3, kind="i", low=0, high=4), 6)
+    )

@@ -53,7 +53,9 @@ def same_except(first, other, dim, position):
 def tensor_list(tensors, op):
     """The argument `tensors`, checked to be a sequence of at least one."""
     if hasattr(tensors, "ndim"):
-        raise TypeError(f"{op}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}")
+        raise TypeError(
+            f"{op}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
+        )
     listed = list(tensors)
     for position, t in enumerate(listed):
         if not hasattr(t, "ndim"):
@@ -196,7 +198,10 @@ def broadcast_tensors(*tensors):
     return tuple([expand(t, shape) for t in tensors])
 
 
-@composite(public=(FUNCTION,), samples=of(lambda make: S(make(3), make(4), indexing="ij"), lambda make: S(make(3), make(2), indexing="xy")))
+@composite(
+    public=(FUNCTION,),
+    samples=of(lambda make: S(make(3), make(4), indexing="ij"), lambda make: S(make(3), make(2), indexing="xy")),
+)
 def meshgrid(*tensors, indexing="ij"):
     """meshgrid(*tensors, indexing='ij') -> tuple of Tensors
 

@@ -6,7 +6,7 @@
 import numpy as np
 
 from minigrad.errors import shape_text
-from minigrad.registry import FUNCTION, FUNCTIONAL, METHOD, Op, composite, helper, on_every_path
+from minigrad.registry import FUNCTION, FUNCTIONAL, Op, composite, helper, on_every_path
 from minigrad.samples import S, of
 
 
@@ -37,8 +37,7 @@ class matmul(Op):
             return np.dot(input, other)  # 0.7 us less than matmul on small matrices
         if not input.ndim or not other.ndim:
             raise RuntimeError(
-                "both arguments to matmul need to be at least 1D, but they are "
-                f"{input.ndim}D and {other.ndim}D"
+                f"both arguments to matmul need to be at least 1D, but they are {input.ndim}D and {other.ndim}D"
             )
         try:
             return np.matmul(input, other)
@@ -104,7 +103,9 @@ def matmul_grad_other(g, input, other_shape):
 def mm(input, mat2):
     """mm(input, mat2) -> Tensor: the product of two matrices, (n, k) @ (k, m). (PyTorch: torch.mm)"""
     if input.ndim != 2 or mat2.ndim != 2:
-        raise RuntimeError(f"mm(): both arguments must be 2-D, but they are {input.ndim}-D and {mat2.ndim}-D; use matmul")
+        raise RuntimeError(
+            f"mm(): both arguments must be 2-D, but they are {input.ndim}-D and {mat2.ndim}-D; use matmul"
+        )
     return matmul(input, mat2)
 
 
@@ -140,7 +141,12 @@ def outer(input, vec2):
     return unsqueeze(input, 1) * vec2
 
 
-@composite(samples=of(lambda make: S(make(3, 2), make(3, 4), make(4, 2)), lambda make: S(make(2), make(3, 4), make(4, 2), beta=0.5, alpha=2.0)))
+@composite(
+    samples=of(
+        lambda make: S(make(3, 2), make(3, 4), make(4, 2)),
+        lambda make: S(make(2), make(3, 4), make(4, 2), beta=0.5, alpha=2.0),
+    )
+)
 def addmm(input, mat1, mat2, *, beta=1, alpha=1):
     """addmm(input, mat1, mat2, *, beta=1, alpha=1) -> Tensor: ``beta * input + alpha * (mat1 @ mat2)``.
     (PyTorch: torch.addmm)"""

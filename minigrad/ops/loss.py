@@ -202,7 +202,9 @@ def cross_entropy_of_probabilities(input, target, weight, reduction, label_smoot
 def check_classes(op, input, target, weight):
     """The shapes and dtypes of logits and class numbers."""
     if np.dtype(getattr(target, "array", target).dtype).kind not in "iu":
-        raise RuntimeError(f"expected scalar type Long but found {target.dtype} for target of {op}(): use target.long()")
+        raise RuntimeError(
+            f"expected scalar type Long but found {target.dtype} for target of {op}(): use target.long()"
+        )
     expected = () if input.ndim == 1 else (input.shape[0], *input.shape[2:])
     if not input.ndim:
         raise ValueError(f"{op}(): Expected more than 0 dimensions (got 0)")
@@ -289,7 +291,9 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
 def check_probabilities(input):
     array = getattr(input, "array", input)
     if array.size and not (array.min() >= 0 and array.max() <= 1):
-        raise RuntimeError("all elements of input should be between 0 and 1 in binary_cross_entropy(): apply sigmoid first")
+        raise RuntimeError(
+            "all elements of input should be between 0 and 1 in binary_cross_entropy(): apply sigmoid first"
+        )
 
 
 class bce(Op):
@@ -312,7 +316,9 @@ class bce(Op):
     public=F,
     samples=of(
         lambda make: S(make(3, 4), make(3, 4, low=0.1, high=0.9)),
-        lambda make: S(make(3, 4), make(3, 4, low=0.1, high=0.9), reduction="sum", pos_weight=constant([1.0, 2.0, 0.5, 3.0])),
+        lambda make: S(
+            make(3, 4), make(3, 4, low=0.1, high=0.9), reduction="sum", pos_weight=constant([1.0, 2.0, 0.5, 3.0])
+        ),
     ),
 )
 def binary_cross_entropy_with_logits(

@@ -1,8 +1,8 @@
-"""Arithmetic, comparison, exponentials and trigonometry: one block per op.
+"""Arithmetic, and the functions everything is made of: one block per op.
 
 The first file of the reading path: a block says what one number becomes (`scalar`) and what its gradient is
-(`grad_<input>`, given the gradient `g` of the output).  `registry.py` says what is made of it.  Activations stand in
-`activation.py`.  Formulas are the textbook ones; semantics at the edges (ties, NaN, zero) are PyTorch's.
+(`grad_<input>`, given the gradient `g` of the output).  `registry.py` says what is made of it.  The other
+elementary functions stand in `elementary.py`, activations in `activation.py`.  Formulas are the textbook ones; semantics at the edges (ties, NaN, zero) are PyTorch's.
 """
 
 # The names in scalar and grad_* are the op language: bound by registry.Binding, not by this module.
@@ -12,7 +12,6 @@ import math
 
 import numpy as np
 
-from minigrad.kernels.vecmath import ARRAY_FUNCTIONS
 from minigrad.registry import FUNCTION, INPLACE, METHOD, Pointwise
 from minigrad.samples import binary, tensors, unary
 
@@ -111,41 +110,6 @@ class div(Pointwise):
     samples = binary(0.5, 3.0)
 
 
-class floor_divide(Pointwise):
-    """floor_divide(input, other) -> Tensor
-
-    ``floor(input / other)``, elementwise with broadcasting; integers stay integers. Not differentiable (gradient zero
-    almost everywhere). (PyTorch: torch.floor_divide)
-    """
-
-    numpy, symbol, dunder = np.floor_divide, "//", ("__floordiv__",)
-
-    def scalar(input, other):
-        return input // other
-
-    samples = binary(0.5, 3.0)
-
-
-class remainder(Pointwise):
-    """remainder(input, other) -> Tensor
-
-    The remainder with the sign of the divisor, as Python's ``%``. (PyTorch: torch.remainder)
-    """
-
-    numpy, symbol, dunder = np.remainder, "%", ("__mod__",)
-
-    def scalar(input, other):
-        return input % other
-
-    def grad_input(g):
-        return g
-
-    def grad_other(g, input, other):
-        return -g * floor(input / other)
-
-    samples = binary(0.5, 3.0)
-
-
 class pow(Pointwise):
     """pow(input, exponent) -> Tensor
 
@@ -208,75 +172,6 @@ class neg(Pointwise):
     samples = unary()
 
 
-class abs(Pointwise):
-    """abs(input) -> Tensor
-
-    The absolute value; the gradient at 0 is 0. (PyTorch: torch.abs)
-    """
-
-    numpy, symbol, dunder, alias = np.abs, "|x|", ("__abs__",), ("absolute",)
-
-    def scalar(input):
-        return math.fabs(input)
-
-    def grad_input(g, input):
-        return g * sign(input)
-
-    samples = unary()
-
-
-class sign(Pointwise):
-    """sign(input) -> Tensor
-
-    -1, 0 or 1 by the sign of the input; NaN gives 0 as in PyTorch. The gradient is zero. (PyTorch: torch.sign)
-    """
-
-    def scalar(input):
-        return where(input > 0, 1, where(input < 0, -1, 0))
-
-    def numpy(input):
-        return np.where(input != input, input.dtype.type(0), np.sign(input)) if input.dtype.kind == "f" else np.sign(input)
-
-    def grad_input(g):
-        return 0.0 * g
-
-    samples = unary()
-
-
-class reciprocal(Pointwise):
-    """reciprocal(input) -> Tensor
-
-    ``1 / input``. (PyTorch: torch.reciprocal)
-    """
-
-    floats, symbol = True, "1/x"
-
-    def scalar(input):
-        return 1.0 / input
-
-    def grad_input(g, output):
-        return -g * (output * output)
-
-    samples = unary(0.5, 3.0)
-
-
-class square(Pointwise):
-    """square(input) -> Tensor
-
-    ``input * input``. (PyTorch: torch.square)
-    """
-
-    numpy, symbol, backward_name = np.square, "x²", "PowBackward0"
-
-    def scalar(input):
-        return input * input
-
-    def grad_input(g, input):
-        return g * (2.0 * input)
-
-    samples = unary()
-
-
 class sqrt(Pointwise):
     """sqrt(input) -> Tensor
 
@@ -290,23 +185,6 @@ class sqrt(Pointwise):
 
     def grad_input(g, output):
         return g / (2.0 * output)
-
-    samples = unary(0.3, 4.0)
-
-
-class rsqrt(Pointwise):
-    """rsqrt(input) -> Tensor
-
-    ``1 / sqrt(input)``. (PyTorch: torch.rsqrt)
-    """
-
-    floats, symbol = True, "1/√"
-
-    def scalar(input):
-        return 1.0 / sqrt(input)
-
-    def grad_input(g, output):
-        return -0.5 * g * (output * output * output)
 
     samples = unary(0.3, 4.0)
 
@@ -328,23 +206,6 @@ class exp(Pointwise):
     samples = unary()
 
 
-class expm1(Pointwise):
-    """expm1(input) -> Tensor
-
-    ``exp(input) - 1``, accurate near 0. (PyTorch: torch.expm1)
-    """
-
-    numpy, floats = np.expm1, True
-
-    def scalar(input):
-        return math.expm1(input)
-
-    def grad_input(g, output):
-        return g * (output + 1.0)
-
-    samples = unary()
-
-
 class log(Pointwise):
     """log(input) -> Tensor
 
@@ -360,108 +221,6 @@ class log(Pointwise):
         return g / input
 
     samples = unary(0.2, 5.0)
-
-
-class log2(Pointwise):
-    """log2(input) -> Tensor
-
-    The logarithm to base 2. (PyTorch: torch.log2)
-    """
-
-    numpy, floats = np.log2, True
-
-    def scalar(input):
-        return math.log2(input)
-
-    def grad_input(g, input):
-        return g / (input * 0.6931471805599453)
-
-    samples = unary(0.2, 5.0)
-
-
-class log10(Pointwise):
-    """log10(input) -> Tensor
-
-    The logarithm to base 10. (PyTorch: torch.log10)
-    """
-
-    numpy, floats = np.log10, True
-
-    def scalar(input):
-        return math.log10(input)
-
-    def grad_input(g, input):
-        return g / (input * 2.302585092994046)
-
-    samples = unary(0.2, 5.0)
-
-
-class log1p(Pointwise):
-    """log1p(input) -> Tensor
-
-    ``log(1 + input)``, accurate near 0. (PyTorch: torch.log1p)
-    """
-
-    numpy, floats, backward_name = np.log1p, True, "Log1PBackward0"
-
-    def scalar(input):
-        return math.log1p(input)
-
-    def grad_input(g, input):
-        return g / (input + 1.0)
-
-    samples = unary(-0.8, 4.0)
-
-
-class sin(Pointwise):
-    """sin(input) -> Tensor
-
-    The sine of an angle in radians. (PyTorch: torch.sin)
-    """
-
-    numpy, floats, jit_rules = np.sin, True, False
-
-    def scalar(input):
-        return math.sin(input)
-
-    def grad_input(g, input):
-        return g * cos(input)
-
-    samples = unary()
-
-
-class cos(Pointwise):
-    """cos(input) -> Tensor
-
-    The cosine of an angle in radians. (PyTorch: torch.cos)
-    """
-
-    numpy, floats, jit_rules = np.cos, True, False
-
-    def scalar(input):
-        return math.cos(input)
-
-    def grad_input(g, input):
-        return -g * sin(input)
-
-    samples = unary()
-
-
-class tan(Pointwise):
-    """tan(input) -> Tensor
-
-    The tangent of an angle in radians. (PyTorch: torch.tan)
-    """
-
-    numpy, floats = np.tan, True
-
-    def scalar(input):
-        return math.tan(input)
-
-    def grad_input(g, output):
-        return g * (1.0 + output * output)
-
-    samples = unary(-1.2, 1.2)
 
 
 class tanh(Pointwise):
@@ -482,57 +241,6 @@ class tanh(Pointwise):
     samples = unary()
 
 
-class erf(Pointwise):
-    """erf(input) -> Tensor
-
-    The error function, ``2/√π ∫₀ˣ exp(-t²) dt``. (PyTorch: torch.erf)
-    """
-
-    floats, array = True, ARRAY_FUNCTIONS["erf"]
-
-    def scalar(input):
-        return math.erf(input)
-
-    def grad_input(g, input):
-        return g * (1.1283791670955126 * exp(-input * input))
-
-    samples = unary()
-
-
-class floor(Pointwise):
-    """floor(input) -> Tensor
-
-    The largest integer not above the input; the gradient is zero. (PyTorch: torch.floor)
-    """
-
-    numpy, symbol = np.floor, "⌊x⌋"
-
-    def scalar(input):
-        return math.floor(input)
-
-    def grad_input(g):
-        return 0.0 * g
-
-    samples = unary()
-
-
-class ceil(Pointwise):
-    """ceil(input) -> Tensor
-
-    The smallest integer not below the input; the gradient is zero. (PyTorch: torch.ceil)
-    """
-
-    numpy, symbol = np.ceil, "⌈x⌉"
-
-    def scalar(input):
-        return math.ceil(input)
-
-    def grad_input(g):
-        return 0.0 * g
-
-    samples = unary()
-
-
 class maximum(Pointwise):
     """maximum(input, other) -> Tensor
 
@@ -549,27 +257,6 @@ class maximum(Pointwise):
 
     def grad_other(g, input, other):
         return where(input == other, 0.5 * g, where(input > other, 0.0, g))
-
-    public = (FUNCTION, METHOD)
-    samples = tensors()
-
-
-class minimum(Pointwise):
-    """minimum(input, other) -> Tensor
-
-    The smaller of each pair; NaN wins. Where they are equal each gets half the gradient. (PyTorch: torch.minimum)
-    """
-
-    numpy = np.minimum
-
-    def scalar(input, other):
-        return where((input < other) | (input != input), input, other)
-
-    def grad_input(g, input, other):
-        return where(input == other, 0.5 * g, where(input < other, g, 0.0))
-
-    def grad_other(g, input, other):
-        return where(input == other, 0.5 * g, where(input < other, 0.0, g))
 
     public = (FUNCTION, METHOD)
     samples = tensors()

@@ -5,7 +5,6 @@ other's, so the family is closed under differentiation.  MinPool is ours: PyTorc
 """
 
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
-# ruff: noqa: F821
 
 from minigrad.errors import shape_text
 from minigrad.kernels import pool as kernels

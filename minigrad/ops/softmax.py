@@ -193,9 +193,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05):
         lambda make: S(make(4, 3, 2, 2), constant([0.1, 0, -1]), constant([1, 2, 0.5]), make(3), make(3)),
     ),
 )
-def batch_norm(
-    input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-05
-):
+def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-05):
     """batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5)
 
     Each channel (dimension 1) made mean 0 and variance 1 over the batch, then scaled and shifted:
@@ -206,7 +204,12 @@ def batch_norm(
     if input.ndim < 2:
         raise ValueError(f"batch_norm(): expected at least 2 dimensions (N, C, ...), but got {shape_text(input.shape)}")
     channels = input.shape[1]
-    for name, given in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
+    for name, given in (
+        ("running_mean", running_mean),
+        ("running_var", running_var),
+        ("weight", weight),
+        ("bias", bias),
+    ):
         if given is not None and tuple(given.shape) != (channels,):
             raise RuntimeError(f"{name} should contain {channels} elements not {input_size(given)}")
     if not training:
@@ -236,9 +239,7 @@ def update_running(running_mean, running_var, mean, invstd, momentum, eps, count
         running_var.array[...] += momentum * (variance - running_var.array)
 
 
-@composite(
-    public=(FUNCTIONAL,), samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), p=1.0, dim=0))
-)
+@composite(public=(FUNCTIONAL,), samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), p=1.0, dim=0)))
 def normalize(input, p=2.0, dim=1, eps=1e-12):
     """normalize(input, p=2.0, dim=1, eps=1e-12) -> Tensor: ``input / max(‖input‖_p, eps)`` along `dim`.
     (PyTorch: F.normalize)"""

@@ -1,0 +1,254 @@
+"""Parts of a tensor: slices, single indices, triangles and diagonals; and copies turned, shifted and repeated."""
+
+# The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
+# ruff: noqa: F821
+
+import numpy as np
+
+from minigrad.registry import METHOD, Op, composite, helper, on_every_path
+from minigrad.samples import S, of
+from minigrad.shapes import dims_of, index_of, one_dim, shape_args
+
+
+class narrow(Op):
+    """narrow(input, dim, start, length) -> Tensor
+
+    A view of `length` elements of dimension `dim` from `start` on. (PyTorch: torch.narrow)
+    """
+
+    view, backward_name = True, "SliceBackward0"
+
+    def prepare(input, dim, start, length):
+        dim, start = one_dim(dim, input.ndim, "narrow"), index_of(start, "narrow", "start")
+        size = input.shape[dim]
+        if not -size <= start <= size:
+            raise IndexError(
+                f"start out of range (expected to be in range of [-{size}, {size}], but got {start}) in narrow()"
+            )
+        start = start + size if start < 0 else start
+        if length < 0 or start + length > size:
+            raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({size}).")
+        return input, dim, start, int(length)
+
+    def forward(input, /, dim, start, length):
+        return input[(*(slice(None),) * dim, slice(start, start + length))]
+
+    def grad_input(g, input_shape, dim, start):
+        return pad_zeros(g, input_shape, dim, start)
+
+    samples = of(lambda make: S(make(5, 4), 0, 1, 3), lambda make: S(make(3, 4), -1, -2, 2))
+
+
+class pad_zeros(Op):
+    """Zeros of a given shape with the input put in along one dimension: the gradient of `narrow`."""
+
+    public, fresh = (), True
+
+    def forward(input, /, shape, dim, start):
+        out = np.zeros(shape, input.dtype)
+        out[(*(slice(None),) * dim, slice(start, start + input.shape[dim]))] = input
+        return out
+
+    def grad_input(g, input_shape, dim, start):
+        return narrow(g, dim, start, input_shape[dim])
+
+
+class select(Op):
+    """select(input, dim, index) -> Tensor
+
+    A view of one index of a dimension, which goes away. (PyTorch: torch.select)
+    """
+
+    view = True
+
+    def prepare(input, dim, index):
+        dim, index = one_dim(dim, input.ndim, "select"), index_of(index, "select", "index")
+        if not input.ndim:
+            raise IndexError("select() cannot be applied to a 0-dim tensor.")
+        size = input.shape[dim]
+        if not -size <= index < size:
+            raise IndexError(
+                f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {dim}"
+            )
+        return input, dim, index % size
+
+    def forward(input, /, dim, index):
+        return input[(*(slice(None),) * dim, index, ...)]
+
+    def grad_input(g, input_shape, dim, index):
+        return pad_zeros(unsqueeze(g, dim), input_shape, dim, index)
+
+    samples = of(lambda make: S(make(5, 4), 0, 2), lambda make: S(make(3, 4), -1, -1))
+
+
+class flip(Op):
+    """flip(input, dims) -> Tensor
+
+    A copy with the order of the elements reversed along `dims`. (PyTorch: torch.flip)
+    """
+
+    def prepare(input, *dims):
+        return input, dims_of(shape_args(dims, "flip"), input.ndim, "flip")
+
+    def forward(input, /, dims):
+        return np.flip(input, dims).copy()
+
+    def grad_input(g, dims):
+        return flip(g, dims)
+
+    samples = of(lambda make: S(make(3, 4), (0, 1)), lambda make: S(make(3, 4), (-1,)))
+
+
+class roll(Op):
+    """roll(input, shifts, dims=None) -> Tensor
+
+    The elements shifted along `dims`, those pushed out coming in on the other side; without dims, of the flattened
+    tensor. (PyTorch: torch.roll)
+    """
+
+    def prepare(input, shifts, dims=None):
+        shifts = tuple(shifts) if isinstance(shifts, tuple | list) else (shifts,)
+        if dims is None:
+            if len(shifts) != 1:
+                raise RuntimeError(f"roll(): expected one shift where dims is not given, but got {len(shifts)}")
+            return input, shifts[0], None
+        dims = dims_of(dims, input.ndim, "roll")
+        if len(dims) != len(shifts):
+            raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
+        return input, shifts, dims
+
+    def forward(input, /, shifts, dims):
+        return np.roll(input, shifts, dims)
+
+    def grad_input(g, shifts, dims):
+        return roll(g, opposite(shifts), dims)
+
+    samples = of(lambda make: S(make(3, 4), 1), lambda make: S(make(3, 4), (1, -2), (0, 1)))
+
+
+@on_every_path("opposite")
+def opposite(shifts):
+    return tuple([-s for s in shifts]) if isinstance(shifts, tuple) else -shifts
+
+
+@composite(public=(METHOD,), samples=of(lambda make: S(make(3, 4), 2, 1, 3), lambda make: S(make(3), (2, 2))))
+def repeat(input, *repeats):
+    """repeat(*repeats) -> Tensor: the tensor tiled, so many times along each dimension. (PyTorch: torch.Tensor.repeat)"""
+    counts = shape_args(repeats, "repeat")
+    lead = len(counts) - input.ndim
+    if lead < 0:
+        raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
+    shape = (*[1] * lead, *input.shape)
+    doubled = tuple([n for pair in zip([1] * len(shape), shape, strict=True) for n in pair])
+    spread_shape = tuple([n for pair in zip(counts, shape, strict=True) for n in pair])
+    tiled = expand(reshape(input, doubled), spread_shape)
+    return reshape(tiled, tuple([c * n for c, n in zip(counts, shape, strict=True)]))
+
+
+@composite(samples=of(lambda make: S(make(3, 4), (2, 1)), lambda make: S(make(3, 4), (2,))))
+def tile(input, dims):
+    """tile(input, dims) -> Tensor: as `repeat`, with missing leading counts taken as 1. (PyTorch: torch.tile)"""
+    dims = tuple(dims)
+    return repeat(input, *[1] * (input.ndim - len(dims)), *dims)
+
+
+class tril(Op):
+    """tril(input, diagonal=0) -> Tensor
+
+    The lower triangle of (batches of) matrices, zeros above the given diagonal. (PyTorch: torch.tril)
+    """
+
+    fresh = True
+
+    def forward(input, /, diagonal=0):
+        return np.tril(input, diagonal)
+
+    def grad_input(g, diagonal):
+        return tril(g, diagonal)
+
+    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(2, 4, 4), -1))
+
+
+class triu(Op):
+    """triu(input, diagonal=0) -> Tensor
+
+    The upper triangle of (batches of) matrices, zeros below the given diagonal. (PyTorch: torch.triu)
+    """
+
+    fresh = True
+
+    def forward(input, /, diagonal=0):
+        return np.triu(input, diagonal)
+
+    def grad_input(g, diagonal):
+        return triu(g, diagonal)
+
+    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(2, 4, 4), 1))
+
+
+class diagonal(Op):
+    """diagonal(input, offset=0, dim1=0, dim2=1) -> Tensor
+
+    A view of the diagonal over two dimensions, which becomes the last dimension. (PyTorch: torch.diagonal)
+    """
+
+    view = True
+
+    def prepare(input, offset=0, dim1=0, dim2=1):
+        return input, offset, one_dim(dim1, input.ndim, "diagonal"), one_dim(dim2, input.ndim, "diagonal")
+
+    def forward(input, /, offset, dim1, dim2):
+        out = input.diagonal(offset, dim1, dim2)
+        out.flags.writeable = input.flags.writeable
+        return out
+
+    def grad_input(g, input_shape, offset, dim1, dim2):
+        return put_diagonal(g, input_shape, offset, dim1, dim2)
+
+    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(2, 3, 4), 1, 1, 2))
+
+
+class put_diagonal(Op):
+    """Zeros of a given shape with the input on a diagonal: the gradient of `diagonal`."""
+
+    public, fresh = (), True
+
+    def forward(input, /, shape, offset, dim1, dim2):
+        out = np.zeros(shape, input.dtype)
+        place = out.diagonal(offset, dim1, dim2)
+        place.flags.writeable = True
+        place[...] = input
+        return out
+
+    def grad_input(g, offset, dim1, dim2):
+        return diagonal(g, offset, dim1, dim2)
+
+
+@composite(samples=of(lambda make: S(make(3)), lambda make: S(make(3, 4), 1), lambda make: S(make(3), -1)))
+def diag(input, diagonal=0):
+    """diag(input, diagonal=0) -> Tensor
+
+    The diagonal of a matrix, or the matrix with the given vector on its diagonal. (PyTorch: torch.diag)
+    """
+    if input.ndim == 1:
+        n = input.shape[0] + builtin_abs(diagonal)
+        return put_diagonal(input, (n, n), diagonal, 0, 1)
+    if input.ndim != 2:
+        raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {input.ndim}D")
+    return clone(diagonal_of(input, diagonal))
+
+
+@helper
+def diagonal_of(input, offset):
+    return diagonal(input, offset, 0, 1)
+
+
+on_every_path("builtin_abs")(abs)
+
+
+@composite(samples=of(lambda make: S(make(3, 3))))
+def trace(input):
+    """trace(input) -> Tensor: the sum of a matrix's diagonal. (PyTorch: torch.trace)"""
+    if input.ndim != 2:
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
+    return sum(diagonal(input))
