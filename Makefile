@@ -10,7 +10,7 @@ ARGS :=
 WORKERS := auto
 STARTED = $$(date +%H:%M:%S)
 
-.PHONY: help demo test test-long bench lint typecheck clean
+.PHONY: help demo test test-long bench lint format typecheck clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,7 +18,7 @@ help:
 	@echo "make test       the tests, with the numba kernels and again with their NumPy twins"
 	@echo "make test-long  the same with the long tests, and with the automatic choice of kernels"
 	@echo "make bench      kernels against their NumPy twins, and against torch where it is installed"
-	@echo "make lint       ruff; and 'make typecheck' for mypy on the built wheel"
+	@echo "make lint       ruff; 'make format' lays files out, 'make typecheck' runs mypy on the built wheel"
 	@echo "make clean      remove .venv and what was built"
 
 demo: $(VENV)/.for-use
@@ -42,6 +42,10 @@ bench: $(VENV)/.for-use
 
 lint: $(VENV)/.for-development
 	@$(PYTHON) -m ruff check $(ARGS)
+	@$(PYTHON) -m ruff format --check --quiet || { echo "make format lays the files out"; exit 1; }
+
+format: $(VENV)/.for-development
+	@$(PYTHON) -m ruff format
 
 # Editors and mypy do not follow the mapped packages of an editable install, so the wheel is what is checked.
 typecheck: $(VENV)/.for-development

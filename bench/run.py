@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import time
 import traceback
 from collections.abc import Callable, Iterable
@@ -15,7 +16,8 @@ from bench.row import MINIGRAD, NUMPY, TORCH, TWIN_BOUND, NoTwinError, Row
 from bench.timing import Samples, Side, Spread, measure
 
 STEADY = 0.02  # of a ratio: the standard error of its median that is good enough
-EXTENSIONS = 3
+SETUPS, EXTENSIONS = 3, 6
+PATIENCE = 30  # seconds after which a row is not extended
 MET, UNCLEAR, MISSED = "met", "within noise", "not met"
 
 
@@ -90,14 +92,19 @@ def disagreement(ours, theirs, tolerance=2e-3) -> str | None:
     return None
 
 
-def set_up(row: Row, contestants: dict[str, Side]):
-    """(work, scope) of minigrad and of the rivals that this row knows and that have a twin of it."""
+def set_up(row: Row, contestants: dict[str, Side], luck: random.Random | None = None):
+    """(work, scope) of minigrad and of the rivals that this row knows and that have a twin of it.
+
+    With `luck`, the sides are set up in a drawn order, some bytes apart: see `time_row`.
+    """
     works = {}
-    for name, side in contestants.items():
-        if name != MINIGRAD and name not in row.rivals:
-            continue
+    names = [name for name in contestants if name == MINIGRAD or name in row.rivals]
+    for name in luck.sample(names, len(names)) if luck else names:
+        side = contestants[name]
         with side.scope(), nullcontext() if name == MINIGRAD else suppress(NoTwinError):
+            apart = bytearray(luck.randrange(1 << 16)) if luck else b""
             works[name] = (row.work(side.lib), side.scope)
+            del apart  # its place was taken while the arrays were made
     return works
 
 
@@ -119,23 +126,28 @@ def check(row: Row, contestants: dict[str, Side]) -> Outcome:
 
 
 def time_row(row: Row, contestants: dict[str, Side], rounds: int, clock: Callable[[], float]) -> Outcome:
-    """Time a row; while a ratio is unsteady or misses its bound, time it again, up to `EXTENSIONS` times.
+    """Time a row in `SETUPS` parts; while a ratio is unsteady or misses its bound, in up to `EXTENSIONS` more.
 
-    All samples are kept and pooled: a row gets more of them, never a second chance. One disturbed stretch on a busy
-    machine should not stand as a finding.
+    Each part sets everything up anew.  Where arrays happen to lie (on which pages, at which offsets) can make a large
+    sum 1.4 times as slow as its neighbour's, the same in every round: more rounds would only repeat the accident.
+
+    All samples are kept and pooled: a row gets more of them, never a second chance.
     """
-    outcome = Outcome(row)
+    outcome, luck, end = Outcome(row), random.Random(0), time.monotonic() + PATIENCE
     try:
-        works = set_up(row, contestants)
-        outcome.samples = measure(works, rounds, clock)
-        for _ in range(EXTENSIONS):
-            missed = any(outcome.verdict(against) in (UNCLEAR, MISSED) for against in outcome.bounds())
-            if not missed and all(outcome.ratio(rival).error() <= STEADY for rival in outcome.rivals):
+        for part in range(SETUPS + EXTENSIONS):
+            if part >= SETUPS and (settled(outcome) or time.monotonic() > end):
                 break
-            outcome.samples.extend(measure(works, rounds, clock))
+            outcome.samples.extend(measure(set_up(row, contestants, luck), -(-rounds // SETUPS), clock))
     except Exception:
         outcome.error = traceback.format_exc()
     return outcome
+
+
+def settled(outcome: Outcome) -> bool:
+    """Whether all ratios are known well enough, and none misses its bound."""
+    missed = any(outcome.verdict(against) in (UNCLEAR, MISSED) for against in outcome.bounds())
+    return not missed and all(outcome.ratio(rival).error() <= STEADY for rival in outcome.rivals)
 
 
 def clock_for(threads: int) -> tuple[str, Callable[[], float]]:

@@ -23,8 +23,8 @@ from itertools import repeat
 from typing import Any
 
 AT_LEAST = 300e-6  # seconds that one sample lasts
-BUDGET = 4.0  # seconds for all rounds of one row; slow rows get fewer rounds
-MIN_ROUNDS = 5
+BUDGET = 1.5  # seconds for the rounds of one `measure`; slow rows get fewer of them
+MIN_ROUNDS = 3
 MAX_LOOPS = 1 << 20
 
 

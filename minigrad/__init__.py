@@ -62,12 +62,12 @@ _FROM_SERIALIZATION = ("load", "save", "load_safetensors", "save_safetensors")
 
 __all__ = [
     "BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "Generator", "IntTensor", "LongTensor", "Size", "Tensor",
-    "autograd", "backend", "can_cast", "default_generator", "device", "dtype", "e", "enable_grad", "finfo", "get_backend",
-    "get_default_dtype", "get_num_threads", "get_rng_state", "iinfo", "inf", "inference_mode", "initial_seed",
-    "is_grad_enabled", "is_inference_mode_enabled", "is_tensor", "link", "manual_seed", "nan", "no_grad", "numel", "ops",
-    "pi", "promote_types", "result_type", "seed", "set_backend", "set_default_dtype", "set_grad_enabled",
-    "set_num_threads", "set_printoptions", "set_rng_state", *_creation, *_sampling, *dtypes.PUBLIC, *FUNCTIONS,
-    *_CONVERSIONS, *_LAZY, *_FROM_SERIALIZATION,
+    "autograd", "backend", "can_cast", "default_generator", "device", "dtype", "e", "enable_grad", "finfo",
+    "get_backend", "get_default_dtype", "get_num_threads", "get_rng_state", "iinfo", "inf", "inference_mode",
+    "initial_seed", "is_grad_enabled", "is_inference_mode_enabled", "is_tensor", "link", "manual_seed", "nan",
+    "no_grad", "numel", "ops", "pi", "promote_types", "result_type", "seed", "set_backend", "set_default_dtype",
+    "set_grad_enabled", "set_num_threads", "set_printoptions", "set_rng_state", *_creation, *_sampling,
+    *dtypes.PUBLIC, *FUNCTIONS, *_CONVERSIONS, *_LAZY, *_FROM_SERIALIZATION,
 ]  # fmt: skip
 
 

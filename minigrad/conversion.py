@@ -201,7 +201,8 @@ def setitem(self, index, value):
     except ValueError:
         shape = list(self.array[key].shape)
         raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(np.shape(array))} cannot be broadcast to indexing result of shape {shape}"
+            f"shape mismatch: value tensor of shape {list(np.shape(array))} cannot be broadcast to indexing result of "
+            f"shape {shape}"
         ) from None
     bump(self, "__setitem__")
 

@@ -248,12 +248,18 @@ def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_
 
 
 def tril_indices(row, col, offset=0):
-    """tril_indices(row, col, offset=0) -> LongTensor (2, n): where the lower triangle is. (PyTorch: torch.tril_indices)"""
+    """tril_indices(row, col, offset=0) -> LongTensor
+
+    Where the lower triangle of a (row, col) matrix is, as (2, n) indices. (PyTorch: torch.tril_indices)
+    """
     return wrap(np.array(np.tril_indices(row, offset, col), np.int64).reshape(2, -1))
 
 
 def triu_indices(row, col, offset=0):
-    """triu_indices(row, col, offset=0) -> LongTensor (2, n): where the upper triangle is. (PyTorch: torch.triu_indices)"""
+    """triu_indices(row, col, offset=0) -> LongTensor
+
+    Where the upper triangle of a (row, col) matrix is, as (2, n) indices. (PyTorch: torch.triu_indices)
+    """
     return wrap(np.array(np.triu_indices(row, offset, col), np.int64).reshape(2, -1))
 
 

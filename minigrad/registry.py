@@ -22,13 +22,14 @@ and each binding is a different program:
 So a pointwise op needs no hand-written backward kernel, and fused == rule holds by construction.
 
 The arguments of a rule say what is saved for it: an input, `output`, an auxiliary output, an attribute, or only
-`<input>_shape` / `<input>_dtype`.  Nothing else is kept alive.  Undoing broadcasting is the engine's work, not the rule's.
+`<input>_shape` / `<input>_dtype`.  Nothing else is kept alive.  Undoing broadcasting is the engine's work, not the
+rule's.
 
-Ops that are not pointwise give `forward(input, ..., /, attribute, ...)`: tensors before the slash, attributes after it;
-arrays in, arrays out.  `prepare` (optional) is the public signature where that is richer than `forward`'s: it checks and
-normalises, and returns forward's arguments.  Ops whose backward is best done in one piece give `vjp(g, ...)`, returning a
-gradient per tensor input, in the op language (the truth), and may add `fused(g, ...)`, the same on arrays in one kernel,
-used only when the backward is not itself being recorded.
+Ops that are not pointwise give `forward(input, ..., /, attribute, ...)`: tensors before the slash, attributes after
+it; arrays in, arrays out.  `prepare` (optional) is the public signature where that is richer than `forward`'s: it
+checks and normalises, and returns forward's arguments.  Ops whose backward is best done in one piece give
+`vjp(g, ...)`, returning a gradient per tensor input, in the op language (the truth), and may add `fused(g, ...)`, the
+same on arrays in one kernel, used only when the backward is not itself being recorded.
 """
 
 from __future__ import annotations
@@ -226,7 +227,9 @@ class Binding:
 
     def __call__(self, function):
         module = function.__globals__
-        return bind(function, self._globals.setdefault(id(module), dict(module)))
+        if id(module) not in self._globals:
+            self._globals[id(module)] = {**module, **self.names}
+        return bind(function, self._globals[id(module)])
 
     def refresh(self):
         """Let every function bound so far see the ops as they are now (blocks may name ops defined further down)."""

@@ -1,7 +1,7 @@
 """Random tensors, by PyTorch's streams (`random.py` has the streams; this file wraps them in tensors).
 
-The same seed gives the numbers PyTorch gives on a CPU. generator= takes a `Generator`; without it the default one, which
-`manual_seed` sets.
+The same seed gives the numbers PyTorch gives on a CPU. generator= takes a `Generator`; without it the default one,
+which `manual_seed` sets.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def randn_like(input, *, generator=None, dtype=None, device=None, requires_grad=
 
 
 def randint_like(input, low, high=None, *, generator=None, dtype=None, device=None, requires_grad=False):
-    """randint_like(input, low=0, high) -> Tensor: `randint` of the input's shape and dtype. (PyTorch: torch.randint_like)"""
+    """randint_like(input, low=0, high) -> Tensor: `randint` of the input's shape and dtype. (torch.randint_like)"""
     low, high = (0, low) if high is None else (low, high)
     return randint(low, high, input.shape, generator=generator, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
@@ -95,7 +95,7 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=N
 
 
 def bernoulli(input, p=None, *, generator=None):
-    """bernoulli(input) -> Tensor: 1 with the probability the input gives at each place, else 0. (PyTorch: torch.bernoulli)"""
+    """bernoulli(input) -> Tensor: 1 with the probability the input gives at each place, else 0. (torch.bernoulli)"""
     probability = input.array if p is None else p
     return wrap(_source(generator).bernoulli(probability, input._shape, input.array.dtype))
 

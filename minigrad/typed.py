@@ -1,7 +1,7 @@
 """`FloatTensor`, `LongTensor` and their kind: PyTorch's old constructors, one for each dtype.
 
-``FloatTensor(2, 3)`` is an uninitialised tensor of that shape, ``FloatTensor([1, 2])`` one of these values.  They are not
-types of tensors: ``isinstance(x, LongTensor)`` asks for the dtype, as in PyTorch.
+``FloatTensor(2, 3)`` is an uninitialised tensor of that shape, ``FloatTensor([1, 2])`` one of these values.  They are
+not types of tensors: ``isinstance(x, LongTensor)`` asks for the dtype, as in PyTorch.
 """
 
 from __future__ import annotations

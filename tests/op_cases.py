@@ -13,7 +13,7 @@ from minigrad.samples import Constant
 
 
 class Maker:
-    """Makes a sample's arrays; floats keep a distance from one another and from zero, so that no sample sits on a kink."""
+    """Makes a sample's arrays; floats keep a distance from one another and from zero, so that none sits on a kink."""
 
     def __init__(self, seed=0):
         self.draw = np.random.default_rng(seed)
@@ -63,7 +63,7 @@ def torch_function_of(torch, name):
 
 
 def convert(value, make, dtype, grad, made):
-    """A sample's value for one library. `make(array, grad)` makes a tensor; tensors that want gradients go to `made`."""
+    """A sample's value for one library. `make(array, grad)` makes a tensor; those that want gradients go to `made`."""
     if isinstance(value, np.ndarray):
         is_float = value.dtype.kind == "f"
         wanted = is_float and not isinstance(value, Constant)

@@ -210,11 +210,23 @@ def contestants(clock, **seconds):
 
 def test_a_row_that_misses_its_bound_is_timed_longer_and_keeps_all_samples(clock):
     row = Row("f/r", lambda lib: clock.work(lib.seconds))
-    missing = run.time_row(row, contestants(clock, minigrad=2e-4, numpy=1e-4), 5, clock)
-    fine = run.time_row(row, contestants(clock, minigrad=1e-4, numpy=1e-4), 5, clock)
-    assert len(missing.samples.seconds[MINIGRAD]) == 5 * (1 + run.EXTENSIONS)
-    assert len(fine.samples.seconds[MINIGRAD]) == 5
+    missing = run.time_row(row, contestants(clock, minigrad=2e-4, numpy=1e-4), 6, clock)
+    fine = run.time_row(row, contestants(clock, minigrad=1e-4, numpy=1e-4), 6, clock)
+    assert len(missing.samples.seconds[MINIGRAD]) == 2 * (run.SETUPS + run.EXTENSIONS)
+    assert len(fine.samples.seconds[MINIGRAD]) == 6
     assert missing.ratio(NUMPY).median == pytest.approx(2)
+
+
+def test_an_accident_of_the_set_up_is_drawn_anew(clock):
+    """One set-up in three is twice as slow, in all its rounds: the median must not be."""
+    paces = iter([1, 2, 1] * 9)
+
+    def setup(lib):
+        pace = next(paces) if lib.seconds == 1e-4 else 1
+        return clock.work(lib.seconds * pace)
+
+    timed = run.time_row(Row("f/r", setup, (TORCH,)), contestants(clock, minigrad=1e-4, torch=1.01e-4), 6, clock)
+    assert timed.ratio(TORCH).median == pytest.approx(1 / 1.01)
 
 
 def test_an_unsteady_row_is_timed_longer(clock):

@@ -10,11 +10,13 @@ import time
 import xml.etree.ElementTree as xml
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import minigrad
+from minigrad import warmup
 from minigrad.cli import main
 from minigrad.demo import checkpoint, page, progress, report
 from minigrad.demo.tasks import TASKS
@@ -367,6 +369,26 @@ def test_version_info_and_help(capsys):
         assert f"{name} " in said
     assert main([]) == 0
     assert "demo" in capsys.readouterr().out
+
+
+def test_warmup_runs_every_compiled_kernel_once(capsys, monkeypatch):
+    ran = []
+    kernel = SimpleNamespace(compiled=lambda *arguments: ran.append(arguments), samples=lambda size: (size, 2))
+    plain = SimpleNamespace(compiled=None, samples=None)
+    monkeypatch.setattr(warmup, "KERNELS", {"twice": kernel, "plain": plain})
+    monkeypatch.setattr(warmup, "TASKS", {"iris": TASKS["iris"]})
+    assert main(["warmup"]) == 0
+    assert ran == [(warmup.SIZE, 2)]
+    said = capsys.readouterr().out
+    assert "kernel twice" in said
+    assert "iris demo" in said
+    assert "plain" not in said
+
+
+@pytest.mark.long
+def test_warmup_compiles_all_there_is(capsys):
+    assert main(["warmup"]) == 0
+    assert capsys.readouterr().out.count("kernel ") > 20
 
 
 @pytest.mark.long

@@ -1,8 +1,8 @@
 """Random programs of ops, views, in-place writes and hooks, run here and in PyTorch: one and the same outcome.
 
-A program is a list of steps drawn from a seed.  Each library runs it on a pool of float64 tensors; the two must agree in
-every value, `requires_grad`, `_version`, shape, the kind of error of each failing step, all gradients, hooks' calls, and
-second gradients.  A program ends at the first step that fails.
+A program is a list of steps drawn from a seed.  Each library runs it on a pool of float64 tensors; the two must agree
+in every value, `requires_grad`, `_version`, shape, the kind of error of each failing step, all gradients, hooks' calls,
+and second gradients.  A program ends at the first step that fails.
 """
 
 import numpy as np

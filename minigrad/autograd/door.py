@@ -37,9 +37,10 @@ RECONSIDERED = (ValueError, ArithmeticError, RuntimeWarning)
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minigrad\.door$")
 
 NAMES = {
-    "__name__": "minigrad.door", "RECONSIDERED": RECONSIDERED, "record": record, "F32": F32, "F64": F64, "Node": Node, "Tensor": Tensor, "as_view": as_view, "asarray": np.asarray,
-    "general": general, "is_grad_enabled": is_grad_enabled, "ndarray": np.ndarray, "new": object.__new__,
-    "node_of": node_of, "not_a_tensor": not_a_tensor, "quiet": quiet, "tick": tick, "wrap": wrap,
+    "__name__": "minigrad.door", "F32": F32, "F64": F64, "Node": Node, "RECONSIDERED": RECONSIDERED, "Tensor": Tensor,
+    "as_view": as_view, "asarray": np.asarray, "general": general, "is_grad_enabled": is_grad_enabled,
+    "ndarray": np.ndarray, "new": object.__new__, "node_of": node_of, "not_a_tensor": not_a_tensor, "quiet": quiet,
+    "record": record, "tick": tick, "wrap": wrap,
 }  # fmt: skip
 
 

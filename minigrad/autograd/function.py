@@ -1,8 +1,8 @@
 """`Function`: an operation of the user's own, with its forward and its backward written by hand.
 
-It is recorded as any op is, by a node whose op is made from the class.  Forward runs without recording; backward runs on
-tensors, and is itself recorded when create_graph asks for it.  The node keeps the context, the context keeps what was
-saved, and neither keeps the outputs: a saved output is held by its array, so that no cycle arises.
+It is recorded as any op is, by a node whose op is made from the class.  Forward runs without recording; backward runs
+on tensors, and is itself recorded when create_graph asks for it.  The node keeps the context, the context keeps what
+was saved, and neither keeps the outputs: a saved output is held by its array, so that no cycle arises.
 """
 
 from __future__ import annotations
@@ -225,5 +225,8 @@ def _among(tensor, tensors):
 
 
 def Variable(data, requires_grad=False, volatile=None):
-    """Variable(data, requires_grad=False) -> Tensor: the tensor itself; kept for old programs. (torch.autograd.Variable)"""
+    """Variable(data, requires_grad=False) -> Tensor
+
+    The tensor itself; kept for old programs. (PyTorch: torch.autograd.Variable)
+    """
     return data.requires_grad_() if requires_grad else data

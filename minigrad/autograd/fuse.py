@@ -1,11 +1,12 @@
 """Choosing the kernels of pointwise ops: NumPy's function, the formula on arrays, or the formula as one compiled loop.
 
-The formula and the rules of a block are compiled at their first call, for the dtype of that call (`pointwise.py`), and
-then take the place of the stub that stood for them.  Which ops are compiled is the backend's choice:
+Every formula and every rule starts as a stub.  At its first call, when the dtype is known, the stub looks at the backend
+and at the code, puts the program it chose in its own place, and is not called again:
 
-    numpy   none: NumPy's function, or the formula on arrays
-    auto    formulas that NumPy has no function for, and rules of more than one operation (one alone gains nothing)
-    numba   every formula and rule that can be
+    numpy   NumPy's function, or the formula on arrays
+    auto    a compiled loop for formulas that NumPy has no function for, and for rules of more than one operation; not
+            where the loop would call a C function per number (sin, pow): there NumPy's vector code is faster
+    numba   a compiled loop wherever there can be one
 """
 
 from __future__ import annotations
@@ -14,18 +15,12 @@ import dis
 
 from minigrad.autograd.general import F32, F64
 from minigrad.kernels.dispatch import get_backend
-from minigrad.kernels.pointwise import compile_ufunc
+from minigrad.kernels.pointwise import compile_ufunc, scalar_calls
 from minigrad.registry import ARRAYS, OPS, arrays
 
-ARITHMETIC = ("BINARY_OP", "CALL", "CALL_FUNCTION", "UNARY_NEGATIVE", "UNARY_NOT", "COMPARE_OP")
-OLD_ARITHMETIC = ("BINARY_ADD", "BINARY_SUBTRACT", "BINARY_MULTIPLY", "BINARY_TRUE_DIVIDE", "BINARY_POWER", "BINARY_AND",
-                  "BINARY_OR")  # fmt: skip
-
-
-def operations(function):
-    """How many operations a formula performs."""
-    names = [instruction.opname for instruction in dis.get_instructions(function)]
-    return sum(name in ARITHMETIC or name in OLD_ARITHMETIC for name in names)
+# What counts as an operation in a rule's bytecode (3.11 on: BINARY_OP and CALL; before: a name for each).
+OPERATION = ("BINARY_", "CALL", "UNARY_", "COMPARE_OP")
+NO_OPERATION = ("BINARY_SUBSCR", "CALL_INTRINSIC")
 
 
 def formulas():
@@ -33,47 +28,65 @@ def formulas():
     return {name: op.__dict__["scalar"] for name, op in OPS.items() if op.pointwise}
 
 
-def compiled_later(function, nin, dtype, ready, out=None):
-    """A stub that compiles the formula when it is first called, and hands the ufunc to `ready`."""
+def operations(function):
+    """How many operations a formula performs."""
+    names = [instruction.opname for instruction in dis.get_instructions(function)]
+    return sum(name.startswith(OPERATION) and not name.startswith(NO_OPERATION) for name in names)
 
+
+def forward_is_compiled(op):
+    """Whether the backend in force compiles the op's formula."""
+    backend = get_backend()
+    if backend == "numpy" or not op.jit_forward:
+        return False
+    return backend == "numba" or (op.numpy is None and not scalar_calls(op.__dict__["scalar"], formulas()))
+
+
+def rule_is_compiled(op, rule):
+    """Whether the backend in force compiles a rule of the op. One operation alone gains nothing."""
+    backend = get_backend()
+    if backend == "numpy" or not op.jit_rules or operations(rule) < 2:
+        return False
+    return backend == "numba" or not scalar_calls(rule, formulas())
+
+
+def choose_forward(op):
+    """Set the op's kernels for the backend in force: per dtype, and `twin` for dtypes that are never compiled."""
+    op.twin, op.kernels = ARRAYS[op.name], {}
+    if get_backend() == "auto" and op.numpy is not None or not op.jit_forward:
+        op.namespace["kernel32"] = op.namespace["kernel64"] = op.twin
+        return
+    for dtype, name in ((F32, "kernel32"), (F64, "kernel64")):
+        op.kernels[dtype] = op.namespace[name] = _forward_stub(op, dtype, name)
+
+
+def _forward_stub(op, dtype, name):
     def stub(*args):
-        ufunc = compile_ufunc(function, nin, dtype, formulas(), out)
-        ready(ufunc)
-        return ufunc(*args)
+        kernel = op.twin
+        if forward_is_compiled(op):
+            nin = len(op.inputs) + len(op.attrs)
+            kernel = compile_ufunc(op.__dict__["scalar"], nin, dtype, formulas(), bool if op.boolean else None)
+        op.kernels[dtype] = op.namespace[name] = kernel
+        return kernel(*args)
 
     return stub
 
 
-def choose_forward(op):
-    """Set the op's kernels for the backend in force."""
-    names, backend = op.namespace, get_backend()
-    op.twin = ARRAYS[op.name]
-    op.kernels = {}
-    if op.jit_forward and (backend == "numba" or (backend == "auto" and op.numpy is None)):
-        for dtype, name in ((F32, "kernel32"), (F64, "kernel64")):
-            _forward_later(op, dtype, name)
-    else:
-        names["kernel32"] = names["kernel64"] = op.twin
-
-
-def _forward_later(op, dtype, name):
-    def ready(ufunc):
-        op.kernels[dtype] = op.namespace[name] = ufunc
-
-    nin = len(op.inputs) + len(op.attrs)
-    stub = compiled_later(op.__dict__["scalar"], nin, dtype, ready, bool if op.boolean else None)
-    op.kernels[dtype] = op.namespace[name] = stub
-
-
 def choose_rules(op):
-    """Bind the op's rules, for the plain backward, as the backend in force wants them: per dtype, and for the others."""
+    """Bind the op's rules for the plain backward: per dtype, and on arrays for dtypes that are never compiled."""
     for name, rule in op.rules.items():
         key, names = "grad_" + name, op.run_names
-        names[key] = names[key + "32"] = names[key + "64"] = arrays(rule)
-        if get_backend() != "numpy" and op.jit_rules and operations(rule) > 1:
-            for dtype, bits in ((F32, "32"), (F64, "64")):
-                names[key + bits] = compiled_later(rule, rule.__code__.co_argcount, dtype, _setter(names, key + bits))
+        names[key] = arrays(rule)
+        names[key + "32"] = _rule_stub(op, rule, F32, key + "32", names[key])
+        names[key + "64"] = _rule_stub(op, rule, F64, key + "64", names[key])
 
 
-def _setter(names, key):
-    return lambda ufunc: names.__setitem__(key, ufunc)
+def _rule_stub(op, rule, dtype, key, plain):
+    def stub(*args):
+        program = plain
+        if rule_is_compiled(op, rule):
+            program = compile_ufunc(rule, rule.__code__.co_argcount, dtype, formulas())
+        op.run_names[key] = program
+        return program(*args)
+
+    return stub

@@ -26,8 +26,7 @@ def _tuple(value):
 
 
 def _float_outputs(func, inputs):
-    outputs = [o for o in _tuple(func(*inputs)) if isinstance(o, Tensor) and o.is_floating_point()]
-    return outputs
+    return [o for o in _tuple(func(*inputs)) if isinstance(o, Tensor) and o.is_floating_point()]
 
 
 def _numerical(func, inputs, x, eps):
@@ -61,24 +60,27 @@ def _analytical(output, inputs, create=False):
     return columns
 
 
-def gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=True, nondet_tol=0.0, check_undefined_grad=True,
-              check_grad_dtypes=False, check_batched_grad=False, fast_mode=False, masked=None):  # fmt: skip
+def gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=True, nondet_tol=0.0,
+              check_undefined_grad=True, check_grad_dtypes=False, check_batched_grad=False, fast_mode=False,
+              masked=None):  # fmt: skip
     """gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=True) -> bool
 
-    Whether the gradients of ``func(*inputs)`` with respect to the inputs that require grad (float64 ones: float32 is too
-    coarse) are within ``atol + rtol * |numerical|`` of central differences. Raises GradcheckError (or returns False).
+    Whether the gradients of ``func(*inputs)`` with respect to the inputs that require grad (float64 ones: float32 is
+    too coarse) are within ``atol + rtol * |numerical|`` of central differences. Raises GradcheckError (or returns
+    False).
     Keywords after raise_exception are accepted as PyTorch has them and change nothing. (PyTorch: autograd.gradcheck)
     """
     inputs = _tuple(inputs)
     checked = [x for x in inputs if isinstance(x, Tensor) and x.requires_grad]
     if not checked:
         raise ValueError(
-            "gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True."
+            "gradcheck expects at least one input tensor to require gradient, "
+            "but none of the them have requires_grad=True."
         )
     if any(x.array.dtype != np.float64 for x in checked):
         warnings.warn(
-            "gradcheck: an input requires gradient and is not a double precision floating point. This check will likely "
-            "fail if all the inputs are not of double precision floating point.",
+            "gradcheck: an input requires gradient and is not a double precision floating point. This check will "
+            "likely fail if all the inputs are not of double precision floating point.",
             stacklevel=2,
         )
     try:

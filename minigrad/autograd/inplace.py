@@ -45,8 +45,8 @@ def check_writable(tensor):
         raise RuntimeError(
             "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this "
             "use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view "
-            "and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both "
-            "outside (if you want the inplace to be tracked)."
+            "and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or "
+            "both outside (if you want the inplace to be tracked)."
         )
     base = view.base.node
     if base is not None and base.op is LEAF:
@@ -64,8 +64,8 @@ def check_overlap(target, values, op):
         return
     if start_a < start_b + values.nbytes and start_b < start_a + target.nbytes:
         raise RuntimeError(
-            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
-            f"location. Please clone() the tensor before performing the operation ({op})."
+            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
+            f"memory location. Please clone() the tensor before performing the operation ({op})."
         )
 
 
@@ -118,8 +118,8 @@ def write(op, tensor, args=(), attrs=()):
 
 def not_writable():
     return RuntimeError(
-        "unsupported operation: the tensor's memory is read-only or shared by several elements (an expanded view). Please "
-        "clone() the tensor before writing to it."
+        "unsupported operation: the tensor's memory is read-only or shared by several elements (an expanded view). "
+        "Please clone() the tensor before writing to it."
     )
 
 

@@ -19,8 +19,9 @@ from minigrad.registry import (
     TENSORS,
     arrays,
     link_arrays,
+    numbers,
     tensors,
-)  # fmt: skip
+)
 from minigrad.tensor import Tensor, named_tuple
 
 FUNCTIONS: dict[str, object] = {}  # minigrad.X
@@ -47,7 +48,8 @@ def link():
             TENSORS[name] = tensors(function)
             if name in COMPOSITES:
                 publish(function, name, TENSORS[name])
-    tensors.refresh()
+    for binding in (tensors, arrays, numbers):
+        binding.refresh()
     for op in fresh:
         choose(op)
         _linked.add(op.name)

@@ -53,7 +53,8 @@ def output_of(node, array):
 
 
 NAMES = {
-    "F32": door.F32, "F64": door.F64, "as_saved": as_saved, "freed": freed, "ndarray": np.ndarray, "output_of": output_of, "stale": stale, "wrap": wrap,
+    "F32": door.F32, "F64": door.F64, "as_saved": as_saved, "freed": freed, "ndarray": np.ndarray,
+    "output_of": output_of, "stale": stale, "wrap": wrap,
 }  # fmt: skip
 
 
@@ -91,7 +92,8 @@ def _unpack_lines(op, name, kind):
         if kind == "run":
             yield f"        {name} = {name}.array"
         else:
-            yield f"        if {name}.node is not p_{name} or {name}._view is not None: {name} = as_saved({name}, p_{name})"
+            yield f"        if {name}.node is not p_{name} or {name}._view is not None:"
+            yield f"            {name} = as_saved({name}, p_{name})"
     elif name == "output":
         yield "    x = n.extra"
         yield "    if x is not None and x.vc is not None and x.vc.time > n.seq: stale(n, x.vc, 'output')"

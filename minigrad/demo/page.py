@@ -41,16 +41,15 @@ a { color: var(--accent); }
 def render(task: Task, history: list[dict], pictures, wrong, facts) -> str:
     """The whole page. `pictures` [(file, caption)], `wrong` [(values, is, taken for)], `facts` [(name, text)]."""
     final = history[-1]["test_accuracy"]
-    right = round(final * len(task.test))
+    seen_right = f"{round(final * len(task.test))} of {len(task.test)} {task.subject} it had never seen"
     sections = [
-        card("Test accuracy", f'<div class="big">{final:.1%}</div><p>{right} of {len(task.test)} {task.subject} it '
-             "had never seen</p>"),
+        card("Test accuracy", f'<div class="big">{final:.1%}</div><p>{seen_right}</p>'),
         card("What was done", definitions(facts)),
         *(card(capital(caption), picture(file), wide=file == "loss.svg") for file, caption in pictures),
         card("What it got wrong", mistakes(task, wrong), wide=True),
         card("Epoch by epoch", table(history), wide=True),
         card("The network", f"<pre>{escape(repr(task.model))}</pre>", wide=True),
-    ]  # fmt: skip
+    ]
     title = f"minigrad: {task.subject}"
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -67,7 +66,7 @@ def capital(text: str) -> str:
 
 
 def card(title: str, body: str, wide: bool = False) -> str:
-    return f'<section{" class=wide" if wide else ""}>\n<h2>{title}</h2>\n{body}\n</section>\n'
+    return f"<section{' class=wide' if wide else ''}>\n<h2>{title}</h2>\n{body}\n</section>\n"
 
 
 def definitions(facts) -> str:

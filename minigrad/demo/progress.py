@@ -7,18 +7,25 @@ import time
 from minigrad.demo.training import Training
 
 PLAIN_LINES = 15  # about how many, however many epochs
+LONG_WAIT = 3.0  # seconds; a first step that took longer was compiling
 
 
 class Clock:
     """Time left, judged by the steps taken so far without the first, which may have compiled kernels."""
 
     def __init__(self):
-        self.steps, self.after_first = 0, 0.0
+        self.started = self.after_first = time.perf_counter()
+        self.steps = 0
 
     def tick(self) -> None:
         self.steps += 1
         if self.steps == 1:
             self.after_first = time.perf_counter()
+
+    def compiling(self) -> str:
+        """What to say of a first step that took long."""
+        seconds = self.after_first - self.started
+        return f" (after {seconds:.0f} s of compiling kernels, kept for later runs)" if seconds > LONG_WAIT else ""
 
     def left(self, steps_left: int) -> str:
         if self.steps < 5:
@@ -52,7 +59,7 @@ class PlainLines:
         training, clock = self.training, self.clock
         clock.tick()
         if clock.steps == 1:
-            print(f"first training step done: {figures(training)}", flush=True)
+            print(f"first training step done: {figures(training)}{clock.compiling()}", flush=True)
         elif not training.batch and (training.epoch % self.every == 0 or training.epoch == training.epochs):
             left = clock.left(training.total_steps - training.steps)
             print(f"epoch {training.epoch:3d}/{training.epochs} {figures(training)} time left {left}", flush=True)
@@ -74,7 +81,7 @@ class Bar:
             console=console,
         )
         self.row = self.progress.add_task("", total=training.total_steps)
-        self.show("preparing kernels")
+        self.show("the first run compiles kernels")
 
     def show(self, text: str) -> None:
         training = self.training

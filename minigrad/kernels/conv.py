@@ -181,22 +181,26 @@ def walk(x, plan, depth, stride, together):
     size = len(plan.phases) * plan.plane
     staged = columns = None
     for first, images, start, stop in pieces(len(x), plan.rows, depth * plan.columns * x.itemsize, least_images(plan)):
+        pixels = (stop - start) * plan.columns
+        if is_pointwise(plan, x.shape) and not together:
+            part = x[first : first + images].reshape(images, depth, plan.rows * plan.columns)
+            yield first, images, start, stop, part[:, :, start * plan.columns : stop * plan.columns]
+            continue
         if staged is None:  # the first piece is the largest
             staged = np.zeros(images * x.shape[1] * size + LANES, x.dtype)
-            columns = np.empty(images * depth * (stop - start) * plan.columns + LANES, x.dtype)
+            columns = np.empty(images * depth * pixels + LANES, x.dtype)
         if start == 0:
             stage(x, first, images, staged, plan.phases, plan.plane, plan.pitch, *stride)
         unfold(
             staged, plan.taps, columns, images, x.shape[1], size, start, stop, plan.columns, plan.pitch, together
         )
-        pixels = (stop - start) * plan.columns
         shape = (depth, images * pixels) if together else (images, depth, pixels)
         yield first, images, start, stop, columns[: images * depth * pixels].reshape(shape)
 
 
-def is_pointwise(weight_shape, stride, padding):
-    """Whether the columns are x itself: a 1x1 kernel that misses no pixel."""
-    return weight_shape[2:] == (1, 1) and stride == (1, 1) and padding == (0, 0)
+def is_pointwise(plan, image_shape):
+    """Whether the columns are the image itself: a 1x1 kernel that takes every pixel once."""
+    return len(plan.taps) == 1 and (plan.rows, plan.columns) == image_shape[2:] and not plan.phases[0, :2].any()
 
 
 def numpy_columns(x, window, stride, padding, dilation, groups):
@@ -261,22 +265,17 @@ def conv2d_forward(x, w, bias, stride, padding, dilation, groups):
     pixels = plan.rows * plan.columns
     y = np.empty((len(x), outputs, pixels), x.dtype)
     matrix = w.reshape(groups, outputs // groups, depth)
-    if is_pointwise(w.shape, stride, padding):
-        np.matmul(matrix, x.reshape(len(x), groups, depth, pixels), out=y.reshape(len(x), *matrix.shape[:2], pixels))
-        if bias is not None:
-            y += bias[:, None]
-    else:
-        add, narrow = None if bias is None else bias[:, None], pixels < NARROW
-        for first, images, start, stop, columns in walk(x, plan, groups * depth, stride, narrow):
-            part = y[first : first + images, :, start * plan.columns : stop * plan.columns]
-            columns = columns.reshape(1 if narrow else images, groups, depth, columns.shape[-1])
-            if narrow:
-                product = np.matmul(matrix, columns).reshape(outputs, images, -1).transpose(1, 0, 2)
-                np.copyto(part, product) if add is None else np.add(product, add, out=part)
-            else:
-                np.matmul(matrix, columns, out=part.reshape(images, groups, -1, part.shape[-1]))
-                if add is not None:
-                    part += add
+    add, narrow = None if bias is None else bias[:, None], pixels < NARROW
+    for first, images, start, stop, columns in walk(x, plan, groups * depth, stride, narrow):
+        part = y[first : first + images, :, start * plan.columns : stop * plan.columns]
+        columns = columns.reshape(1 if narrow else images, groups, depth, columns.shape[-1])
+        if narrow:
+            product = np.matmul(matrix, columns).reshape(outputs, images, -1).transpose(1, 0, 2)
+            np.copyto(part, product) if add is None else np.add(product, add, out=part)
+        else:
+            np.matmul(matrix, columns, out=part.reshape(images, groups, -1, part.shape[-1]))
+            if add is not None:
+                part += add
     return y.reshape(len(x), outputs, plan.rows, plan.columns)
 
 
@@ -317,7 +316,7 @@ def conv2d_input(g, w, input_shape, stride, padding, dilation, groups):
     pixels = plan.rows * plan.columns
     matrix = w.reshape(groups, outputs // groups, depth).swapaxes(1, 2)
     g = g.reshape(len(g), groups, outputs // groups, pixels)
-    if is_pointwise(w.shape, stride, padding):
+    if is_pointwise(plan, input_shape):
         return np.matmul(matrix, g).reshape(input_shape)
     dx = np.zeros(input_shape, g.dtype)
     channels, size, narrow = input_shape[1], len(plan.phases) * plan.plane, pixels < NARROW
@@ -364,19 +363,15 @@ def conv2d_weight(g, x, weight_shape, stride, padding, dilation, groups):
     outputs, depth = weight_shape[0], weight_shape[1] * weight_shape[2] * weight_shape[3]
     plan = plan_for(x.shape[2:], weight_shape[2:], stride, padding, dilation)
     g = g.reshape(len(g), groups, outputs // groups, plan.rows * plan.columns)
-    # BLAS is faster with the long side of a product first, so dweight is mostly built transposed.
-    if is_pointwise(weight_shape, stride, padding):
-        x = x.reshape(len(x), groups, depth, -1)
-        if depth < outputs // groups:
-            return np.matmul(g, x.swapaxes(2, 3)).sum(0).reshape(weight_shape)
-        total = np.matmul(x, g.swapaxes(2, 3)).sum(0)
-        return np.ascontiguousarray(total.swapaxes(1, 2)).reshape(weight_shape)
-    total = np.zeros((groups, depth, outputs // groups), g.dtype)
     narrow = plan.rows * plan.columns < NARROW
+    # BLAS is faster with the long side of a product first.
+    tall = depth >= outputs // groups
+    total = np.zeros((groups, depth, outputs // groups) if tall else (groups, outputs // groups, depth), g.dtype)
     for first, images, start, stop, columns in walk(x, plan, groups * depth, stride, narrow):
         part = g[first : first + images, :, :, start * plan.columns : stop * plan.columns]
         if narrow:
             part = part.transpose(1, 2, 0, 3).reshape(1, groups, outputs // groups, -1)
         columns = columns.reshape(len(part), groups, depth, columns.shape[-1])
-        total += np.matmul(columns, part.swapaxes(2, 3)).sum(0)
-    return np.ascontiguousarray(total.swapaxes(1, 2)).reshape(weight_shape)
+        one, other = (columns, part) if tall else (part, columns)
+        total += np.matmul(one, other.swapaxes(2, 3)).sum(0)
+    return np.ascontiguousarray(total.swapaxes(1, 2) if tall else total).reshape(weight_shape)

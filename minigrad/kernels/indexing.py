@@ -24,7 +24,7 @@ FEW = 128  # fewer numbers than this are added by NumPy before a loop has begun
 @jit
 def within(index, count):
     """Whether all indices are from -count to count - 1."""
-    lowest = highest = np.int64(0)
+    lowest, highest = np.int64(0), np.int64(-1)
     for i in index:
         lowest = i if i < lowest else lowest
         highest = i if i > highest else highest

@@ -11,8 +11,8 @@ and differ in what is averaged over. With xhat = (x - mean) * invstd, h = g * we
 Batch normalisation averages each channel of x (N, C, ...) over all the rest; in evaluation its mean and variance are
 given numbers, and dx = invstd * h. Layer normalisation averages each sample over its last axes.
 
-Sums are pairwise or in strips (see `reduce.py`), those of the channels' parts in float64; the variance takes a second
-look at the numbers, so a large mean costs no accuracy.
+Numbers are added in blocks or strips, and those sums in float64. A mean is taken of the distances from the first number,
+and the variance takes a second look, so a large mean costs no accuracy.
 
 Before this: `reduce.py`. After it: `ops/softmax.py`.
 """
@@ -22,10 +22,28 @@ import math
 import numpy as np
 
 from minigrad.kernels.dispatch import jit, kernel
-from minigrad.kernels.reduce import STRIP, add_pairwise, add_rows, add_squared_rows, square_pairwise
+from minigrad.kernels.reduce import STRIP, add_squared_rows, square_pairwise
 
 LONG = 64  # from so many neighbouring numbers of one channel on, they are taken channel by channel
 BLOCK = 1024  # numbers added in lanes, as in reduce.py
+
+
+@jit(fastmath=("reassoc",))
+def shifted_lanes(x, origin):
+    """Sum of x - origin over a short run of numbers."""
+    total = x.dtype.type(0)
+    for i in range(x.size):
+        total += x[i] - origin
+    return total
+
+
+@jit
+def shifted_sum(x, origin):
+    """Sum of x - origin, as a float64."""
+    total = 0.0
+    for left in range(0, x.size, BLOCK):
+        total += shifted_lanes(x[left : left + BLOCK], origin)
+    return total
 
 
 @jit(fastmath=("contract", "reassoc"))
@@ -71,18 +89,26 @@ def channel_moments(x, eps, mean, invstd):
     sums = np.zeros(channels, np.float64)
     if length >= LONG:
         for c in range(channels):
+            origin = x[0, c, 0]
             for n in range(images):
-                sums[c] += add_pairwise(x[n, c])
-            mean[c] = sums[c] / count
+                sums[c] += shifted_sum(x[n, c], origin)
+            mean[c] = origin + sums[c] / count
             sums[c] = 0
             for n in range(images):
                 sums[c] += square_pairwise(x[n, c], mean[c])
-    else:
+    elif count > 0:
         rows = x.reshape(images, channels * length)
-        parts = np.empty(channels * length, x.dtype)
-        add_rows(rows, parts)
+        origins, parts = rows[0], np.empty(channels * length, x.dtype)
+        for first in range(0, images, STRIP):
+            parts[:] = 0
+            for n in range(first, min(first + STRIP, images)):
+                row = rows[n]
+                for i in range(row.size):
+                    parts[i] += row[i] - origins[i]
+            for i in range(parts.size):
+                sums[i // length] += parts[i]
         for i in range(parts.size):
-            sums[i // length] += parts[i]
+            sums[i // length] += np.float64(origins[i]) * images
         for c in range(channels):
             mean[c] = sums[c] / count
         add_squared_rows(rows, repeated(mean, length), parts)
@@ -173,7 +199,7 @@ def channel_gradient(g, x, mean, scale, offset, slope, dx):
 @jit
 def row_moments(row, eps):
     """Mean and 1 / sqrt(variance + eps) of a row."""
-    mean = row.dtype.type(add_pairwise(row) / row.size)
+    mean = row.dtype.type(row[0] + shifted_sum(row, row[0]) / row.size) if row.size else row.dtype.type(0)
     return mean, row.dtype.type(1 / math.sqrt(square_pairwise(row, mean) / row.size + eps))
 
 

@@ -1,4 +1,4 @@
-"""Convolution of images.  The three kernels are one another's derivatives, so the family is closed under differentiation:
+"""Convolution of images.  The three kernels are one another's derivatives: the family is closed under differentiation.
 
 y = convolution(x, w)      dx = convolution_input(g, w)      dw = convolution_weight(g, x)
 """
@@ -116,18 +116,19 @@ def check_conv(input, weight, bias, groups):
         raise RuntimeError(f"Input type ({input.dtype}) and weight type ({weight.dtype}) should be the same")
     if groups < 1 or weight.shape[0] % groups:
         raise RuntimeError(
-            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of size "
-            f"{shape_text(weight.shape)} instead"
+            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of "
+            f"size {shape_text(weight.shape)} instead"
         )
     if input.shape[1] != weight.shape[1] * groups:
         raise RuntimeError(
-            f"Given groups={groups}, weight of size {shape_text(weight.shape)}, expected input{shape_text(input.shape)} to "
-            f"have {weight.shape[1] * groups} channels, but got {input.shape[1]} channels instead"
+            f"Given groups={groups}, weight of size {shape_text(weight.shape)}, expected "
+            f"input{shape_text(input.shape)} to have {weight.shape[1] * groups} channels, but got {input.shape[1]} "
+            "channels instead"
         )
     if bias is not None and tuple(bias.shape) != (weight.shape[0],):
         raise RuntimeError(
-            f"Given weight of size {shape_text(weight.shape)}, expected bias to be 1-dimensional with {weight.shape[0]} "
-            f"elements, but got bias of size {shape_text(bias.shape)} instead"
+            f"Given weight of size {shape_text(weight.shape)}, expected bias to be 1-dimensional with "
+            f"{weight.shape[0]} elements, but got bias of size {shape_text(bias.shape)} instead"
         )
 
 

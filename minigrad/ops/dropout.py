@@ -126,8 +126,8 @@ def pad_by_index(input, pad, mode):
         if mode == "reflect":
             if before >= size or after >= size:
                 raise RuntimeError(
-                    f"Argument #4: Padding size should be less than the corresponding input dimension, but got: padding "
-                    f"({before}, {after}) at dimension {dim} of input {list(input.shape)}"
+                    f"Argument #4: Padding size should be less than the corresponding input dimension, but got: "
+                    f"padding ({before}, {after}) at dimension {dim} of input {list(input.shape)}"
                 )
             period = 2 * (size - 1) or 1
             places = np.abs((places + size - 1) % period - (size - 1)) if size > 1 else places * 0

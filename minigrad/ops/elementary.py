@@ -212,7 +212,7 @@ class sin(Pointwise):
     The sine of an angle in radians. (PyTorch: torch.sin)
     """
 
-    numpy, floats, jit_rules = np.sin, True, False
+    numpy, floats = np.sin, True
 
     def scalar(input):
         return math.sin(input)
@@ -229,7 +229,7 @@ class cos(Pointwise):
     The cosine of an angle in radians. (PyTorch: torch.cos)
     """
 
-    numpy, floats, jit_rules = np.cos, True, False
+    numpy, floats = np.cos, True
 
     def scalar(input):
         return math.cos(input)

@@ -153,8 +153,8 @@ class index_put(Op):
             raise index_error(error) from None
         except ValueError:
             raise RuntimeError(
-                f"shape mismatch: value tensor of shape {shape_text(other.shape)} cannot be broadcast to indexing result "
-                f"of shape {shape_text(input[index].shape)}"
+                f"shape mismatch: value tensor of shape {shape_text(other.shape)} cannot be broadcast to indexing "
+                f"result of shape {shape_text(input[index].shape)}"
             ) from None
         return out
 
@@ -215,8 +215,8 @@ def checked(input, index, dim, op):
         )
     if any(n > m for d, (n, m) in enumerate(zip(index.shape, input.shape, strict=False)) if d != dim):
         raise RuntimeError(
-            f"Size does not match at dimension {dim} expected index {shape_text(index.shape)} to be no larger than self "
-            f"{shape_text(input.shape)} apart from dimension {dim}"
+            f"Size does not match at dimension {dim} expected index {shape_text(index.shape)} to be no larger than "
+            f"self {shape_text(input.shape)} apart from dimension {dim}"
         )
     size = input.shape[dim] if input.ndim else 1
     if index.size and (index.min() < 0 or index.max() >= size):
@@ -385,12 +385,13 @@ class embedding(Op):
     def forward(input, weight, /, padding_idx):
         if input.dtype.kind not in "iu":
             raise RuntimeError(
-                f"embedding(): Expected tensor for argument #1 'indices' to have scalar type Long or Int; but got {input.dtype}"
+                "embedding(): Expected tensor for argument #1 'indices' to have scalar type Long or Int; but got "
+                f"{input.dtype}"
             )
         if input.size and (input.min() < 0 or input.max() >= weight.shape[0]):
             raise IndexError(
-                f"index out of range in self: embedding() got {input.max() if input.min() >= 0 else input.min()} for a table "
-                f"of {weight.shape[0]} rows"
+                f"index out of range in self: embedding() got {input.max() if input.min() >= 0 else input.min()} for a "
+                f"table of {weight.shape[0]} rows"
             )
         return weight[input]
 
@@ -445,7 +446,8 @@ def take_along_dim(input, indices, dim=None):
 class one_hot(Op):
     """one_hot(tensor, num_classes=-1) -> LongTensor
 
-    A 1 at each integer's place in a new last dimension of num_classes (-1: the largest integer + 1). (PyTorch: F.one_hot)
+    A 1 at each integer's place in a new last dimension of num_classes (-1: the largest integer + 1).
+    (PyTorch: F.one_hot)
     """
 
     public = (FUNCTIONAL,)

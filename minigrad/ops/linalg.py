@@ -13,7 +13,8 @@ from minigrad.samples import S, of
 def same_dtype(op, a, b):
     if a.dtype != b.dtype:
         raise RuntimeError(
-            f"expected m1 and m2 to have the same dtype, but got: {a.dtype} != {b.dtype} in {op}(): convert one with .to()"
+            f"expected m1 and m2 to have the same dtype, but got: {a.dtype} != {b.dtype} in {op}(): "
+            "convert one with .to()"
         )
 
 
@@ -69,8 +70,8 @@ def mismatch(op, a, b):
             f"{'x'.join(map(str, b.shape))}) in {op}()"
         )
     return RuntimeError(
-        f"{op}(): shapes {shape_text(a.shape)} and {shape_text(b.shape)} cannot be multiplied: the last dimension of the "
-        "first must equal the last but one of the second, and leading dimensions must broadcast"
+        f"{op}(): shapes {shape_text(a.shape)} and {shape_text(b.shape)} cannot be multiplied: the last dimension of "
+        "the first must equal the last but one of the second, and leading dimensions must broadcast"
     )
 
 
@@ -115,8 +116,10 @@ def bmm(input, mat2):
     if input.ndim != 3 or mat2.ndim != 3:
         raise RuntimeError("batch1 must be a 3D tensor: bmm() takes batches of matrices; use matmul for other shapes")
     if input.shape[0] != mat2.shape[0]:
-        raise RuntimeError(f"bmm(): Expected size for first two dimensions of batch2 tensor to be {input.shape[0]}, but got "
-                           f"{mat2.shape[0]}")  # fmt: skip
+        raise RuntimeError(
+            f"bmm(): Expected size for first two dimensions of batch2 tensor to be {input.shape[0]}, but got "
+            f"{mat2.shape[0]}"
+        )
     return matmul(input, mat2)
 
 
@@ -254,8 +257,8 @@ class linear(Op):
         if input.shape[-1:] != weight.shape[-1:]:
             raise RuntimeError(
                 "mat1 and mat2 shapes cannot be multiplied "
-                f"({'x'.join(map(str, input.shape))} and {'x'.join(map(str, weight.shape[::-1]))}) in linear(): the input "
-                f"has {input.shape[-1] if input.ndim else 'no'} features, the weight takes {weight.shape[-1]}"
+                f"({'x'.join(map(str, input.shape))} and {'x'.join(map(str, weight.shape[::-1]))}) in linear(): the "
+                f"input has {input.shape[-1] if input.ndim else 'no'} features, the weight takes {weight.shape[-1]}"
             )
         if input.ndim == 2:
             out = np.dot(input, weight.T)

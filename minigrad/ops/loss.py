@@ -35,8 +35,8 @@ def same_size(op, input, target):
     """PyTorch's warning where input and target would be broadcast, which is seldom meant."""
     if tuple(input.shape) != tuple(target.shape):
         warnings.warn(
-            f"Using a target size ({target.shape!r}) that is different to the input size ({input.shape!r}) in {op}. This "
-            "will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+            f"Using a target size ({target.shape!r}) that is different to the input size ({input.shape!r}) in {op}. "
+            "This will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
             stacklevel=4,
         )
 
@@ -92,7 +92,8 @@ def l1_loss(input, target, size_average=None, reduce=None, reduction="mean"):
 def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
     """smooth_l1_loss(input, target, reduction='mean', beta=1.0) -> Tensor
 
-    ``0.5 d² / beta`` where ``d = |input - target| < beta``, ``d - 0.5 beta`` elsewhere. (Girshick 2015; F.smooth_l1_loss)
+    ``0.5 d² / beta`` where ``d = |input - target| < beta``, ``d - 0.5 beta`` elsewhere.
+    (Girshick 2015; PyTorch: F.smooth_l1_loss)
     """
     same_size("smooth_l1_loss", input, target)
     if beta < 0:
@@ -214,13 +215,15 @@ def check_classes(op, input, target, weight):
                 f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({target.shape[0]})."
             )
         raise RuntimeError(
-            f"{op}(): for input of shape {shape_text(input.shape)} expected class numbers of shape {shape_text(expected)}, "
-            f"but got {shape_text(target.shape)}"
+            f"{op}(): for input of shape {shape_text(input.shape)} expected class numbers of shape "
+            f"{shape_text(expected)}, but got {shape_text(target.shape)}"
         )
     classes = input.shape[1 if input.ndim > 1 else 0]
     if weight is not None and tuple(weight.shape) != (classes,):
-        raise RuntimeError(f"weight tensor should be defined either for all {classes} classes or no classes but got weight "
-                           f"tensor of shape: {shape_text(weight.shape)}")  # fmt: skip
+        raise RuntimeError(
+            f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of "
+            f"shape: {shape_text(weight.shape)}"
+        )
 
 
 class nll_of_classes(Op):
@@ -279,8 +282,8 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     """
     if tuple(input.shape) != tuple(target.shape):
         raise ValueError(
-            f"Using a target size ({target.shape!r}) that is different to the input size ({input.shape!r}) is deprecated. "
-            "Please ensure they have the same size."
+            f"Using a target size ({target.shape!r}) that is different to the input size ({input.shape!r}) is "
+            "deprecated. Please ensure they have the same size."
         )
     check_probabilities(input)
     losses = bce(input, target)

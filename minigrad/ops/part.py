@@ -133,7 +133,10 @@ def opposite(shifts):
 
 @composite(public=(METHOD,), samples=of(lambda make: S(make(3, 4), 2, 1, 3), lambda make: S(make(3), (2, 2))))
 def repeat(input, *repeats):
-    """repeat(*repeats) -> Tensor: the tensor tiled, so many times along each dimension. (PyTorch: torch.Tensor.repeat)"""
+    """repeat(*repeats) -> Tensor
+
+    The tensor tiled, so many times along each dimension. (PyTorch: torch.Tensor.repeat)
+    """
     counts = shape_args(repeats, "repeat")
     lead = len(counts) - input.ndim
     if lead < 0:

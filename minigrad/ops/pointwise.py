@@ -2,7 +2,8 @@
 
 The first file of the reading path: a block says what one number becomes (`scalar`) and what its gradient is
 (`grad_<input>`, given the gradient `g` of the output).  `registry.py` says what is made of it.  The other
-elementary functions stand in `elementary.py`, activations in `activation.py`.  Formulas are the textbook ones; semantics at the edges (ties, NaN, zero) are PyTorch's.
+elementary functions stand in `elementary.py`, activations in `activation.py`.  Formulas are the textbook ones;
+semantics at the edges (ties, NaN, zero) are PyTorch's.
 """
 
 # The names in scalar and grad_* are the op language: bound by registry.Binding, not by this module.

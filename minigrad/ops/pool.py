@@ -26,8 +26,8 @@ def pool_window(op, input, kernel_size, stride, padding, dilation=1):
     padding, dilation = pair(padding, op, "padding"), pair(dilation, op, "dilation")
     if min(window) < 1 or min(stride) < 1 or min(dilation) < 1:
         raise RuntimeError(
-            f"{op}(): kernel size, stride and dilation should be greater than zero, but got kernel {list(window)}, stride "
-            f"{list(stride)}, dilation {list(dilation)}"
+            f"{op}(): kernel size, stride and dilation should be greater than zero, but got kernel {list(window)}, "
+            f"stride {list(stride)}, dilation {list(dilation)}"
         )
     if any(p < 0 or 2 * p > w for p, w in zip(padding, window, strict=True)):
         raise RuntimeError(
@@ -40,8 +40,8 @@ def pool_window(op, input, kernel_size, stride, padding, dilation=1):
     ]
     if min(sizes) < 1:
         raise RuntimeError(
-            f"Given input size: {shape_text(input.shape)}. Calculated output size: {shape_text(sizes)}. Output size is too "
-            f"small: {op}()'s window {list(window)} does not fit"
+            f"Given input size: {shape_text(input.shape)}. Calculated output size: {shape_text(sizes)}. Output size is "
+            f"too small: {op}()'s window {list(window)} does not fit"
         )
     return window, stride, padding, dilation
 
@@ -92,7 +92,8 @@ POOL_SAMPLES = of(
 
 @composite(public=(FUNCTIONAL,), samples=POOL_SAMPLES)
 def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
-    """max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False) -> Tensor
+    """max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False)
+    -> Tensor
 
     The largest of each window of (N, C, H, W) or (C, H, W); stride None is the window. The first of equal maxima gets
     the gradient. return_indices: also the flat places in each H*W plane. (PyTorch: F.max_pool2d)
@@ -106,7 +107,8 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
 def min_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
     """min_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False) -> Tensor
 
-    The smallest of each window: ``-max_pool2d(-input)``. Arguments as `max_pool2d`. (Ours; PyTorch has no such function.)
+    The smallest of each window: ``-max_pool2d(-input)``. Arguments as `max_pool2d`.
+    (Ours; PyTorch has no such function.)
     """
     return -max_pool2d(-input, kernel_size, stride, padding, dilation, ceil_mode)
 

@@ -1,7 +1,7 @@
 """Reductions: sum, mean, extremes, variance, logsumexp, norms, scans and the order of elements.
 
-`dim` may be an int, a sequence or None (all dimensions); `prepare` turns it into a tuple counted from the front, so that
-the rules see one form.  Sums of integers and bools are int64, as in PyTorch.
+`dim` may be an int, a sequence or None (all dimensions); `prepare` turns it into a tuple counted from the front, so
+that the rules see one form.  Sums of integers and bools are int64, as in PyTorch.
 """
 
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.

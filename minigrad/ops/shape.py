@@ -127,8 +127,9 @@ class permute(Op):
         given = shape_args(dims, "permute")
         if len(given) != input.ndim:
             raise RuntimeError(
-                "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
-                f"ordering of dimensions i.e. input.dim() = {input.ndim} is not equal to len(dims) = {len(given)}"
+                "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the "
+                f"desired ordering of dimensions i.e. input.dim() = {input.ndim} is not equal to len(dims) = "
+                f"{len(given)}"
             )
         return input, dims_of(given, input.ndim, "permute")
 
@@ -259,8 +260,8 @@ def expanded_shape(shape, size):
     lead = len(size) - len(shape)
     if lead < 0:
         raise RuntimeError(
-            f"expand: the number of sizes provided ({len(size)}) must be greater or equal to the number of dimensions in "
-            f"the tensor ({len(shape)})"
+            f"expand: the number of sizes provided ({len(size)}) must be greater or equal to the number of dimensions "
+            f"in the tensor ({len(shape)})"
         )
     result = []
     for d, n in enumerate(size):
@@ -271,8 +272,8 @@ def expanded_shape(shape, size):
             n = old
         elif old is not None and old != n and old != 1:
             raise RuntimeError(
-                f"The expanded size of the tensor ({n}) must match the existing size ({old}) at non-singleton dimension "
-                f"{d}.  Target sizes: {list(size)}.  Tensor sizes: {list(shape)}"
+                f"The expanded size of the tensor ({n}) must match the existing size ({old}) at non-singleton "
+                f"dimension {d}.  Target sizes: {list(size)}.  Tensor sizes: {list(shape)}"
             )
         result.append(n)
     return tuple(result)
@@ -344,8 +345,8 @@ class copy(Op):
             return np.broadcast_to(other, input.shape)
         except ValueError:
             raise RuntimeError(
-                f"The expanded size of the tensor {list(input.shape)} must match the existing size {list(other.shape)}: "
-                "the values do not broadcast to what they are written to"
+                f"The expanded size of the tensor {list(input.shape)} must match the existing size "
+                f"{list(other.shape)}: the values do not broadcast to what they are written to"
             ) from None
 
     def grad_input(g):
