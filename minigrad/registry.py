@@ -276,7 +276,6 @@ def link_arrays():
     for space, binding in ((ARRAYS, arrays), (NUMBERS, numbers)):
         for name, function in (*HELPERS.items(), *COMPOSITES.items()):
             space[name] = binding(function)
-        binding.refresh()
 
 
 @on_every_path("np_dtype")

@@ -70,7 +70,7 @@ def count(shape, dims):
 
 def shape_args(args, op="reshape"):
     """A shape given as ints or as one sequence: ``f(2, 3)`` or ``f((2, 3))``."""
-    if (len(args) == 1 and not hasattr(args[0], "__index__")) or (len(args) == 1 and isinstance(args[0], tuple | list)):
+    if len(args) == 1 and (isinstance(args[0], tuple | list) or not hasattr(args[0], "__index__")):
         args = args[0]
     try:
         return tuple([operator.index(n) for n in args])
@@ -80,15 +80,17 @@ def shape_args(args, op="reshape"):
 
 def infer_size(shape, numel, op="reshape"):
     """The shape with its one -1 filled in."""
-    unknown = [d for d, n in enumerate(shape) if n == -1]
+    known = math.prod(shape)
+    if known == numel and min(shape, default=0) >= 0:
+        return shape
     if any(n < -1 for n in shape):
         raise RuntimeError(
             f"invalid shape dimension {min(shape)} in {op} to {list(shape)}: use -1 for one to be inferred"
         )
-    if len(unknown) > 1:
+    if shape.count(-1) > 1:
         raise RuntimeError("only one dimension can be inferred")
-    known = math.prod([n for n in shape if n != -1])
-    if unknown:
+    if -1 in shape:
+        known = -known  # the product of the others
         if known == 0:
             raise RuntimeError(
                 f"cannot reshape tensor of {numel} elements into shape {list(shape)} because the unspecified dimension "
@@ -96,8 +98,6 @@ def infer_size(shape, numel, op="reshape"):
             )
         if numel % known == 0:
             return tuple([numel // known if n == -1 else n for n in shape])
-    elif known == numel:
-        return shape
     raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
 
 

@@ -1,8 +1,9 @@
 """Tensor: an array, and where it came from.
 
 Comes after `registry.py` in the reading path, before `autograd/engine.py`.  A tensor is a few slots around a NumPy
-array; what can be *done* with it comes from the op blocks, whose functions are attached as methods by
-`autograd/link.py`.  What stands here is what is no op: its parts, its place in the graph, and the Python protocol.
+array.  What stands here is its parts and its place in the graph.  What can be *done* with it comes from the op blocks,
+whose functions `autograd/link.py` attaches as methods; how it behaves as a Python object and towards NumPy (`item()`,
+`bool()`, `np.exp(t)`, copying) is in `protocol.py`, its base class.
 
     array   the numbers                 node   how they were computed (None: no gradient wanted)
     _shape  array.shape, at hand        leaf   the node of a tensor the user made; owns `.grad`
@@ -11,14 +12,9 @@ array; what can be *done* with it comes from the op blocks, whose functions are 
 
 from __future__ import annotations
 
-import collections
-import copy
-
-import numpy as np
-
 from minigrad import dtypes
 from minigrad.autograd.node import LEAF, Handle, bump, extra_of, make_leaf, new_version, node_of
-from minigrad.printing import format_scalar, tensor_repr
+from minigrad.protocol import PythonProtocol, legacy
 from minigrad.registry import TENSORS
 
 __all__ = ["Tensor", "wrap"]
@@ -27,7 +23,7 @@ new = object.__new__
 CPU = dtypes.CPU
 
 
-class Tensor:
+class Tensor(PythonProtocol):
     """An n-dimensional array that remembers how it was computed, under PyTorch's names (torch.Tensor).
 
     Make one with `minigrad.tensor(data)`, `zeros`, `randn`, ... As in PyTorch the class itself is the old constructor:
@@ -35,7 +31,6 @@ class Tensor:
     """
 
     __slots__ = ("__dict__", "__weakref__", "_shape", "_view", "array", "leaf", "node", "vc")
-    __array_priority__ = 1000  # `ndarray * tensor` asks the tensor first
     is_cuda = is_sparse = is_quantized = is_meta = is_mps = is_xpu = is_nested = False
 
     def __new__(cls, *args, dtype=None, device=None):
@@ -193,7 +188,8 @@ class Tensor:
                 )
             if value.array.dtype != self.array.dtype:
                 raise RuntimeError(
-                    f"assigned grad has data of a different type: the tensor is {self.dtype!r}, the grad {value.dtype!r}"
+                    f"assigned grad has data of a different type: the tensor is {self.dtype!r}, the grad "
+                    f"{value.dtype!r}"
                 )
         node = node_of(self)
         if node is not None and node.op is not LEAF:
@@ -280,155 +276,17 @@ class Tensor:
 
     @property
     def _version(self):
+        """How often this memory was written to in place."""
         return 0 if self.vc is None else self.vc.count
 
     @property
     def _base(self):
+        """The tensor of which this one is a view, or None."""
         return None if self._view is None else self._view.base
 
     def _is_view(self):
+        """Whether autograd knows this tensor as a view of another."""
         return self._view is not None
-
-    # ---- out of the graph: Python and NumPy
-
-    def item(self):
-        """The value of a one-element tensor as a Python number."""
-        if self.array.size != 1:
-            raise RuntimeError(f"a Tensor with {self.array.size} elements cannot be converted to Scalar")
-        return self.array.item()
-
-    def tolist(self):
-        """Nested lists of Python numbers (one number for a 0-dim tensor)."""
-        return self.array.tolist()
-
-    def numpy(self, *, force=False):
-        """The array itself: memory is shared. Not for tensors that require grad (use detach(), or force=True)."""
-        if node_of(self) is not None and not force:
-            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
-        return self.array
-
-    def __array__(self, dtype=None, copy=None):
-        array = self.numpy()
-        if dtype is not None and array.dtype != dtype:
-            if copy is False:
-                raise ValueError(
-                    f"a tensor of dtype {array.dtype} cannot become an array of dtype {dtype} without a copy"
-                )
-            return array.astype(dtype)
-        return array.copy() if copy else array
-
-    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
-        """`ndarray * tensor` is the tensor's `*`; NumPy functions called on tensors give arrays."""
-        if method == "__call__" and not kwargs and len(inputs) == 2 and not isinstance(inputs[0], Tensor):
-            name = _OPERATOR_OF_UFUNC.get(ufunc.__name__)
-            if name is not None:
-                left = inputs[0]
-                left = wrap(np.asarray(left)) if isinstance(left, np.ndarray) and left.ndim else left
-                return TENSORS[name](left.item() if isinstance(left, np.ndarray) else left, inputs[1])
-        arrays = [x.numpy() if isinstance(x, Tensor) else x for x in inputs]
-        outs = kwargs.get("out")
-        if outs is not None:
-            kwargs["out"] = tuple([x.numpy() if isinstance(x, Tensor) else x for x in outs])
-        result = getattr(ufunc, method)(*arrays, **kwargs)
-        if isinstance(result, np.ndarray | np.generic) and outs is None and _is_supported(result.dtype):
-            return wrap(np.asarray(result))
-        return result
-
-    def __bool__(self):
-        if self.array.size != 1:
-            if self.array.size == 0:
-                raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
-            raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
-        return bool(self.array.item())
-
-    def __float__(self):
-        return float(self.item())
-
-    def __int__(self):
-        return int(self.item())
-
-    def __complex__(self):
-        return complex(self.item())
-
-    def __index__(self):
-        if self.array.size != 1 or self.array.dtype.kind not in "iub":
-            raise TypeError("only integer tensors of a single element can be converted to an index")
-        return int(self.array.item())
-
-    def __len__(self):
-        if not self._shape:
-            raise TypeError("len() of a 0-d tensor")
-        return self._shape[0]
-
-    def __iter__(self):
-        if not self._shape:
-            raise TypeError("iteration over a 0-d tensor")
-        return iter(TENSORS["unbind"](self, 0))
-
-    def __contains__(self, element):
-        if isinstance(element, Tensor | bool | int | float | np.generic):
-            return bool((self.array == (element.array if isinstance(element, Tensor) else element)).any())
-        raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
-
-    def __getitem__(self, index):
-        return TENSORS["getitem"](self, index)
-
-    def __setitem__(self, index, value):
-        TENSORS["setitem"](self, index, value)
-
-    def __repr__(self):
-        node = node_of(self)
-        grad_fn = None if node is None or node.op is LEAF else f"<{node.name()}>"
-        return tensor_repr(self.array, requires_grad=node is not None and grad_fn is None, grad_fn=grad_fn)
-
-    def __format__(self, spec):
-        if not self._shape:
-            return format_scalar(self.array, spec)
-        return object.__format__(self, spec)
-
-    def __hash__(self):
-        return id(self)
-
-    def __dir__(self):
-        return sorted({*object.__dir__(self)} - {"_shape", "_view", "leaf", "node", "vc"})
-
-    def __deepcopy__(self, memo):
-        if id(self) in memo:
-            return memo[id(self)]
-        if not self.is_leaf:
-            raise RuntimeError(
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment. "
-                "Use .detach().clone() to copy values without history."
-            )
-        out = memo[id(self)] = new(type(self))
-        _fill(out, self.array.copy())
-        if self.node is not None:
-            out.requires_grad_()
-        if self.grad is not None:
-            out.grad = self.grad.__deepcopy__(memo)
-        for name, value in self.__dict__.items():
-            out.__dict__[name] = copy.deepcopy(value, memo)
-        return out
-
-    def __reduce_ex__(self, protocol):
-        if not self.is_leaf:
-            raise RuntimeError("only leaf tensors can be pickled: use .detach() to keep the values without history")
-        return _rebuild, (type(self), self.array, self.node is not None, dict(self.__dict__))
-
-
-_OPERATOR_OF_UFUNC = {
-    "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div", "power": "pow",
-    "matmul": "matmul", "remainder": "remainder", "floor_divide": "floor_divide", "greater": "gt", "less": "lt",
-    "greater_equal": "ge", "less_equal": "le", "equal": "eq", "not_equal": "ne", "maximum": "maximum",
-    "minimum": "minimum",
-}  # fmt: skip
-
-
-def _is_supported(dtype):
-    try:
-        return dtypes.from_numpy_dtype(dtype) is not None
-    except (TypeError, ValueError):
-        return False
 
 
 def _dim(tensor, dim):
@@ -436,12 +294,6 @@ def _dim(tensor, dim):
     if not -n <= dim < n:
         raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
     return dim
-
-
-def _fill(tensor, array):
-    tensor.array, tensor._shape = array, array.shape
-    tensor.node = tensor.vc = tensor._view = tensor.leaf = None
-    return tensor
 
 
 def wrap(array):
@@ -452,37 +304,4 @@ def wrap(array):
     return out
 
 
-def legacy(cls, args, dtype):
-    """``Tensor(2, 3)`` (a shape) against ``Tensor([2, 3])`` (values), and ``FloatTensor``, ``LongTensor`` likewise."""
-    if not args:
-        array = np.empty((0,), dtype)
-    elif len(args) == 1 and isinstance(args[0], Tensor):
-        array = args[0].array.astype(dtype, copy=False)
-    elif len(args) == 1 and not hasattr(args[0], "__index__") and not isinstance(args[0], dtypes.Size):
-        if isinstance(args[0], float | str | bytes):
-            raise TypeError(f"new(): data must be a sequence (got {type(args[0]).__name__})")
-        array = np.array(TENSORS["array_from"](args[0], dtype))
-    else:
-        shape = args[0] if isinstance(args[0], dtypes.Size) else args
-        array = np.zeros(tuple([int(n) for n in shape]), dtype)
-    return _fill(new(cls), array)
-
-
-def _rebuild(cls, array, requires_grad, attributes):
-    out = _fill(new(cls), array)
-    if requires_grad:
-        out.requires_grad_()
-    out.__dict__.update(attributes)
-    return out
-
-
-def named_tuple(name, fields):
-    """The type of an op's several outputs: a named tuple that prints as PyTorch's ``torch.return_types.max``."""
-    base = collections.namedtuple(name, fields)
-
-    def text(self):
-        inner = ",\n".join(f"{field}={value!r}" for field, value in zip(self._fields, self, strict=True))
-        return f"torch.return_types.{name}(\n{inner})"
-
-    made = type(name, (base,), {"__slots__": (), "__repr__": text, "__module__": "minigrad.return_types"})
-    return made
+TENSORS["wrap"] = wrap

@@ -7,7 +7,8 @@ not types of tensors: ``isinstance(x, LongTensor)`` asks for the dtype, as in Py
 from __future__ import annotations
 
 from minigrad import dtypes
-from minigrad.tensor import Tensor, legacy
+from minigrad.protocol import legacy
+from minigrad.tensor import Tensor
 
 __all__ = ["BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "IntTensor", "LongTensor"]
 

@@ -229,13 +229,6 @@ def test_an_accident_of_the_set_up_is_drawn_anew(clock):
     assert timed.ratio(TORCH).median == pytest.approx(1 / 1.01)
 
 
-def test_an_unsteady_row_is_timed_longer(clock):
-    rng = random.Random(0)
-    row = Row("f/r", lambda lib: clock.work(lambda: rng.uniform(0.2, 2) * lib.seconds), (TORCH,))
-    sides = contestants(clock, minigrad=1e-2, torch=1e-2)
-    assert len(run.time_row(row, sides, 6, clock).samples.seconds[MINIGRAD]) > 6
-
-
 def test_a_row_that_raises_is_reported_and_does_not_stop_the_run(clock):
     def setup(lib):
         raise RuntimeError("no such op")
@@ -311,11 +304,6 @@ def test_table_has_times_ratios_and_failures():
     assert "it broke" in printed(report.print_errors, [good, bad])
 
 
-def test_summary_counts_what_is_ahead():
-    rows = [outcome("f/a", minigrad=[1.0] * 3, torch=[2.0] * 3), outcome("f/b", minigrad=[2.0] * 3, torch=[1.0] * 3)]
-    assert "geometric mean 1.00 over 2 rows, faster in 1" in printed(report.print_summary, rows)
-
-
 def test_json_says_everything(tmp_path):
     rows = [
         outcome("f/a", {TORCH: 0.6}, minigrad=[1.0] * 5, numpy=[1.0] * 5, torch=[2.0] * 5),
@@ -325,7 +313,6 @@ def test_json_says_everything(tmp_path):
     report.write_json(str(path), report.as_json(rows, environment.describe(1, "cpu"), {"rounds": 5}))
     data = json.loads(path.read_text())
     assert set(data) == {"schema", "environment", "settings", "rows", "targets"}
-    assert data["schema"] == report.SCHEMA
     assert {"cpu", "cores", "python", "versions", "threads", "clock", "load_average"} <= set(data["environment"])
     assert data["rows"][0] == {
         "name": "f/a",

@@ -26,7 +26,7 @@ import warnings
 
 import numpy as np
 
-from minigrad.autograd.general import F32, F64, general, not_a_tensor, quiet
+from minigrad.autograd.general import F32, F64, general, not_a_tensor, quiet, with_number
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import PICK, Node, as_view, node_of, record, tick
 from minigrad.tensor import Tensor, wrap
@@ -40,7 +40,7 @@ NAMES = {
     "__name__": "minigrad.door", "F32": F32, "F64": F64, "Node": Node, "RECONSIDERED": RECONSIDERED, "Tensor": Tensor,
     "as_view": as_view, "asarray": np.asarray, "general": general, "is_grad_enabled": is_grad_enabled,
     "ndarray": np.ndarray, "new": object.__new__, "node_of": node_of, "not_a_tensor": not_a_tensor, "quiet": quiet,
-    "record": record, "tick": tick, "wrap": wrap,
+    "record": record, "tick": tick, "with_number": with_number, "wrap": wrap,
 }  # fmt: skip
 
 
@@ -143,17 +143,18 @@ def pointwise_source(op):
             f"    if not isinstance({a}, Tensor):",
             f"        {slow}",
             f"    x = {a}.array; dtype = x.dtype; shape = {a}._shape",
-            "    if not shape or (dtype is not F32 and dtype is not F64):",
+            "    if dtype is not F32 and dtype is not F64:",
             f"        {slow}",
         ]
     else:
         lines += [
             f"    if not (isinstance({a}, Tensor) and isinstance({b}, Tensor)):",
-            f"        {slow}",
+            f"        {slow.replace(f'general(op, ({tensors},)', f'with_number(op, {tensors}')}",
             f"    x = {a}.array; z = {b}.array; dtype = x.dtype; shape = {a}._shape; other_shape = {b}._shape",
-            "    if dtype is not z.dtype or not shape or not other_shape or (dtype is not F32 and dtype is not F64):",
+            "    if dtype is not z.dtype or (dtype is not F32 and dtype is not F64):",
             f"        {slow}",
         ]
+    scalar_to_array = ["    if not shape:", "        out.array = y = asarray(y)"]  # NumPy makes 0-dim results scalars
     lines += [
         "    out = new(Tensor)",
         "    try:",
@@ -162,11 +163,12 @@ def pointwise_source(op):
         f"        {slow}",
     ]
     if len(op.inputs) == 1:
-        lines.append("    out._shape = shape")
+        lines += ["    out._shape = shape", *scalar_to_array]
     else:
         lines += [
             "    if shape == other_shape:",
             "        out._shape = shape; meta = None",
+            *("    " + line for line in scalar_to_array),
             "    else:",
             "        out._shape = y.shape; meta = (shape, other_shape)",
         ]
@@ -186,7 +188,8 @@ def forward_source(op):
         none = f"{i} is not None and " if i in op.optional else ""
         lines += [f"    if {none}not isinstance({i}, Tensor):", f"        raise not_a_tensor(op, {i!r}, {i})"]
     arrays = [f"None if {i} is None else {i}.array" if i in op.optional else f"{i}.array" for i in op.inputs]
-    call = f"quiet.run(kernel, {', '.join([*arrays, *op.attrs])})"
+    arguments = ", ".join([*arrays, *op.attrs])
+    call = f"kernel({arguments})" if op.view else f"quiet.run(kernel, {arguments})"  # a view computes nothing
     if op.multi:
         return "\n".join([*lines, f"    return many(op, {op.inputs[0]}, {call}, ({', '.join(op.attrs)},))"]) + "\n"
     lines += [

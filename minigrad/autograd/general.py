@@ -82,12 +82,13 @@ _constants: dict = {}
 
 def constant(number, dtype):
     """A Python number as a read-only 0-dim tensor. Small ones are kept: making an array costs more than a lookup."""
-    key = (number, type(number), dtype)
+    key = (number, number.__class__, dtype)
     tensor = _constants.get(key)
-    if tensor is None or (number == 0 and math.copysign(1, number) < 0):  # -0.0 and 0.0 are one key
+    negative_zero = not number and math.copysign(1, number) < 0  # the same key as 0.0
+    if tensor is None or negative_zero:
         tensor = wrap(np.asarray(np.asarray(number).astype(dtype)))
         tensor.array.flags.writeable = False
-        if len(_constants) < 1000 and number != 0:
+        if len(_constants) < 1000 and number == number and not negative_zero:
             _constants[key] = tensor
     return tensor
 
@@ -148,6 +149,29 @@ def broadcast_error(op, shapes):
             )
             break
     return RuntimeError(text)
+
+
+def with_number(op, a, b, attrs=()):
+    """A binary op of a float tensor and a Python number, which takes the tensor's dtype: `x * 2`, `1 - x`."""
+    first = isinstance(a, Tensor)
+    tensor, number = (a, b) if first else (b, a)
+    if not isinstance(tensor, Tensor) or (number.__class__ is not float and number.__class__ is not int):
+        return general(op, (a, b), attrs)
+    x = tensor.array
+    dtype = x.dtype
+    if dtype is not F32 and dtype is not F64:
+        return general(op, (a, b), attrs)
+    constant_ = constant(number, dtype)
+    pair = (tensor, constant_) if first else (constant_, tensor)
+    y = quiet.run(op.kernels.get(dtype, op.twin), pair[0].array, pair[1].array, *attrs)
+    out = wrap(y if y.__class__ is np.ndarray else np.asarray(y))
+    if op.rules:
+        node = node_of(tensor)
+        if node is not None and is_grad_enabled():
+            nodes = (node, None) if first else (None, node)
+            given = attrs or {int(first): number}
+            out.node = record(op, nodes, op.keep(nodes, pair, out.array), out._shape, given)
+    return out
 
 
 def general(op, args, attrs=()):

@@ -164,6 +164,7 @@ def method(op):
     in_place.__name__ = in_place.__qualname__ = op.name + "_"
     in_place.__doc__ = f"In-place form of `{op.name}`: writes the result into this tensor's memory and returns it."
     in_place.__module__ = "minigrad"
+    in_place.__wrapped__ = op.function  # `help` and `inspect.signature` show its parameters
     return in_place
 
 

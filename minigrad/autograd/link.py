@@ -6,6 +6,8 @@ is imported, and again whenever a block is added (a user's own op, see CONTRIBUT
 
 from __future__ import annotations
 
+import collections
+
 from minigrad.autograd import door, fuse, inplace, rules
 from minigrad.kernels.dispatch import on_change
 from minigrad.registry import (
@@ -22,7 +24,7 @@ from minigrad.registry import (
     numbers,
     tensors,
 )
-from minigrad.tensor import Tensor, named_tuple
+from minigrad.tensor import Tensor
 
 FUNCTIONS: dict[str, object] = {}  # minigrad.X
 FUNCTIONALS: dict[str, object] = {}  # minigrad.nn.functional.X
@@ -89,6 +91,17 @@ def build(op):
     rules.build(op)
     TENSORS[op.name] = function
     publish(op, op.name, function)
+
+
+def named_tuple(name, fields):
+    """The type of an op's several outputs: a named tuple that prints as PyTorch's ``torch.return_types.max``."""
+    base = collections.namedtuple(name, fields)
+
+    def text(self):
+        inner = ",\n".join(f"{field}={value!r}" for field, value in zip(self._fields, self, strict=True))
+        return f"torch.return_types.{name}(\n{inner})"
+
+    return type(name, (base,), {"__slots__": (), "__repr__": text, "__module__": "minigrad.return_types"})
 
 
 def publish(block, name, function):

@@ -11,12 +11,13 @@ and differ in what is averaged over. With xhat = (x - mean) * invstd, h = g * we
 Batch normalisation averages each channel of x (N, C, ...) over all the rest; in evaluation its mean and variance are
 given numbers, and dx = invstd * h. Layer normalisation averages each sample over its last axes.
 
-Numbers are added in blocks or strips, and those sums in float64. A mean is taken of the distances from the first number,
-and the variance takes a second look, so a large mean costs no accuracy.
+Numbers are added in blocks or strips, and those sums in float64. A mean is taken of the distances from the first
+number, and the variance takes a second look, so a large mean costs no accuracy.
 
 Before this: `reduce.py`. After it: `ops/softmax.py`.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -267,9 +268,15 @@ def layer_norm_backward_rows(g, x, weight, eps, dx, dweight, dbias):
 # Kernels
 
 
+@functools.lru_cache(maxsize=1024)
+def channel_shape(shape):
+    """(N, C, L) for (N, C, ...)."""
+    return shape[0], shape[1], math.prod(shape[2:])
+
+
 def channels(x):
     """x (N, C, ...) as contiguous (N, C, L)."""
-    return np.ascontiguousarray(x).reshape(x.shape[0], x.shape[1], math.prod(x.shape[2:]))
+    return np.ascontiguousarray(x).reshape(channel_shape(x.shape))
 
 
 def given(array, x):
@@ -423,7 +430,7 @@ def batch_norm_eval_backward(g, x, mean, var, weight, eps):
     return g * per_channel(scale, x), dweight, g.sum(axes)
 
 
-@batch_norm_eval_backward.numba(python=True)
+@batch_norm_eval_backward.numba(python=True, when=lambda g, x, mean, var, weight, eps: x.size > 8000)
 def batch_norm_eval_backward(g, x, mean, var, weight, eps):
     return batch_gradients(g, channels(x), weight, mean, 1 / np.sqrt(var + x.dtype.type(eps)), True)
 

@@ -19,6 +19,8 @@ from minigrad.shapes import one_dim
 @on_every_path("index_key")
 def index_key(index, ndim):
     """PyTorch's index as NumPy's: a tuple with an Ellipsis, tensors as arrays, ranges as lists."""
+    if index.__class__ is int and ndim:  # the common case, x[i]
+        return index, Ellipsis
     items = index if isinstance(index, tuple) else (index,)
     key = tuple([_index_item(item) for item in items])
     taken = 0

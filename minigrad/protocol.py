@@ -1,0 +1,195 @@
+"""What Python and NumPy ask of a tensor: numbers, truth, length, iteration, text, ufuncs, copying, pickling.
+
+Base class of `tensor.Tensor`, which comes next and adds the data and its place in the graph; nothing here records
+anything.  Operators with a gradient (`+`, `@`, `==`) are not here: they come from the op blocks.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+
+from minigrad import dtypes
+from minigrad.autograd.node import LEAF, node_of
+from minigrad.printing import format_scalar, tensor_repr
+from minigrad.registry import TENSORS
+
+__all__ = ["PythonProtocol", "legacy"]
+
+
+class PythonProtocol:
+    """The special methods of `Tensor` that are no ops. Only `Tensor` derives from it."""
+
+    __slots__ = ()
+    __array_priority__ = 1000  # `ndarray * tensor` asks the tensor first
+
+    def item(self):
+        """The value of a one-element tensor as a Python number."""
+        if self.array.size != 1:
+            raise RuntimeError(f"a Tensor with {self.array.size} elements cannot be converted to Scalar")
+        return self.array.item()
+
+    def tolist(self):
+        """Nested lists of Python numbers (one number for a 0-dim tensor)."""
+        return self.array.tolist()
+
+    def numpy(self, *, force=False):
+        """The array itself: memory is shared. Not for tensors that require grad (use detach(), or force=True)."""
+        if node_of(self) is not None and not force:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        return self.array
+
+    def __array__(self, dtype=None, copy=None):
+        array = self.numpy()
+        if dtype is not None and array.dtype != dtype:
+            if copy is False:
+                raise ValueError(
+                    f"a tensor of dtype {array.dtype} cannot become an array of dtype {dtype} without a copy"
+                )
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        """`ndarray * tensor` is the tensor's `*`; what other NumPy functions return comes as tensors without history."""
+        if method == "__call__" and not kwargs and len(inputs) == 2 and not isinstance(inputs[0], PythonProtocol):
+            name = _OPERATOR_OF_UFUNC.get(ufunc.__name__)
+            if name is not None:
+                left = inputs[0]
+                left = TENSORS["wrap"](np.asarray(left)) if isinstance(left, np.ndarray) and left.ndim else left
+                return TENSORS[name](left.item() if isinstance(left, np.ndarray) else left, inputs[1])
+        arrays = [x.numpy() if isinstance(x, PythonProtocol) else x for x in inputs]
+        outs = kwargs.get("out")
+        if outs is not None:
+            kwargs["out"] = tuple([x.numpy() if isinstance(x, PythonProtocol) else x for x in outs])
+        result = getattr(ufunc, method)(*arrays, **kwargs)
+        if isinstance(result, np.ndarray | np.generic) and outs is None and _is_supported(result.dtype):
+            return TENSORS["wrap"](np.asarray(result))
+        return result
+
+    def __bool__(self):
+        if self.array.size != 1:
+            if self.array.size == 0:
+                raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
+            raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+        return bool(self.array.item())
+
+    def __float__(self):
+        return float(self.item())
+
+    def __int__(self):
+        return int(self.item())
+
+    def __complex__(self):
+        return complex(self.item())
+
+    def __index__(self):
+        if self.array.size != 1 or self.array.dtype.kind not in "iub":
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.array.item())
+
+    def __len__(self):
+        if not self._shape:
+            raise TypeError("len() of a 0-d tensor")
+        return self._shape[0]
+
+    def __iter__(self):
+        if not self._shape:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(TENSORS["unbind"](self, 0))
+
+    def __contains__(self, element):
+        if isinstance(element, PythonProtocol | bool | int | float | np.generic):
+            return bool((self.array == (element.array if isinstance(element, PythonProtocol) else element)).any())
+        raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
+
+    def __getitem__(self, index):
+        return TENSORS["getitem"](self, index)
+
+    def __setitem__(self, index, value):
+        TENSORS["setitem"](self, index, value)
+
+    def __repr__(self):
+        node = node_of(self)
+        grad_fn = None if node is None or node.op is LEAF else f"<{node.name()}>"
+        return tensor_repr(self.array, requires_grad=node is not None and grad_fn is None, grad_fn=grad_fn)
+
+    def __format__(self, spec):
+        if not self._shape:
+            return format_scalar(self.array, spec)
+        return object.__format__(self, spec)
+
+    def __hash__(self):
+        return id(self)
+
+    def __dir__(self):
+        return sorted({*object.__dir__(self)} - {"_shape", "_view", "leaf", "node", "vc"})
+
+    def __deepcopy__(self, memo):
+        if id(self) in memo:
+            return memo[id(self)]
+        if not self.is_leaf:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
+                "moment. Use .detach().clone() to copy values without history."
+            )
+        out = memo[id(self)] = _bare(type(self), self.array.copy())
+        if self.node is not None:
+            out.requires_grad_()
+        if self.grad is not None:
+            out.grad = self.grad.__deepcopy__(memo)
+        for name, value in self.__dict__.items():
+            out.__dict__[name] = copy.deepcopy(value, memo)
+        return out
+
+    def __reduce_ex__(self, protocol):
+        if not self.is_leaf:
+            raise RuntimeError("only leaf tensors can be pickled: use .detach() to keep the values without history")
+        return _unpickled, (type(self), self.array, self.node is not None, dict(self.__dict__))
+
+
+_OPERATOR_OF_UFUNC = {
+    "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div", "power": "pow",
+    "matmul": "matmul", "remainder": "remainder", "floor_divide": "floor_divide", "greater": "gt", "less": "lt",
+    "greater_equal": "ge", "less_equal": "le", "equal": "eq", "not_equal": "ne", "maximum": "maximum",
+    "minimum": "minimum",
+}  # fmt: skip
+
+
+def _is_supported(dtype):
+    try:
+        return dtypes.from_numpy_dtype(dtype) is not None
+    except (TypeError, ValueError):
+        return False
+
+
+def _bare(cls, array):
+    """A tensor of class `cls` on this array's memory, without history (`tensor.wrap` makes plain ones, faster)."""
+    out = object.__new__(cls)
+    out.array, out._shape = array, array.shape
+    out.node = out.vc = out._view = out.leaf = None
+    return out
+
+
+def legacy(cls, args, dtype):
+    """``Tensor(2, 3)`` (a shape) against ``Tensor([2, 3])`` (values), and ``FloatTensor``, ``LongTensor`` likewise."""
+    if not args:
+        array = np.empty((0,), dtype)
+    elif len(args) == 1 and isinstance(args[0], PythonProtocol):
+        array = args[0].array.astype(dtype, copy=False)
+    elif len(args) == 1 and not hasattr(args[0], "__index__") and not isinstance(args[0], dtypes.Size):
+        if isinstance(args[0], float | str | bytes):
+            raise TypeError(f"new(): data must be a sequence (got {type(args[0]).__name__})")
+        array = np.array(TENSORS["array_from"](args[0], dtype))
+    else:
+        shape = args[0] if isinstance(args[0], dtypes.Size) else args
+        array = np.zeros(tuple([int(n) for n in shape]), dtype)
+    return _bare(cls, array)
+
+
+def _unpickled(cls, array, requires_grad, attributes):
+    out = _bare(cls, array)
+    if requires_grad:
+        out.requires_grad_()
+    out.__dict__.update(attributes)
+    return out
