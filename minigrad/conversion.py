@@ -33,11 +33,11 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
     wanted = self.array.dtype if dtype is None else dtypes.as_numpy(dtype)
     if wanted == self.array.dtype:
         return TENSORS["clone"](self) if copy else self
-    return TENSORS["to_dtype"](self, wanted)
+    return TENSORS["to_dtype"](self if wanted.kind == "f" else self.detach(), wanted)  # integers have no gradient
 
 
 def type_(self, dtype=None):
-    """type(dtype) -> Tensor: as `to`; without an argument the type's name, e.g. 'torch.FloatTensor'."""
+    """type() -> str;  type(dtype) -> Tensor: the type's name, e.g. 'torch.FloatTensor'; with a dtype as `to`."""
     if dtype is None:
         return f"torch.{TENSORS['type_name'](self.array.dtype)}Tensor"
     if isinstance(dtype, str):
@@ -61,7 +61,6 @@ for _name in ("float", "double", "half", "long", "int", "short", "bool"):
     _converter(_name, dtypes.PUBLIC[_name])
 _converter("byte", dtypes.uint8)
 _converter("char", dtypes.int8)
-Tensor.to, Tensor.type = to, type_
 TENSORS["to"] = to
 
 
@@ -75,7 +74,7 @@ def cpu(self, memory_format=None):
     return self
 
 
-def cuda(self, *args, **kwargs):
+def cuda(self, *args, **kwargs) -> Tensor:
     """cuda() raises: there is no GPU here."""
     raise RuntimeError("cuda(): minigrad runs on the CPU only; guard the call with cuda.is_available(), which is False")
 
@@ -140,9 +139,10 @@ def addcdiv_(self, tensor1, tensor2, *, value=1):
     return self.add_(tensor1 / tensor2, alpha=value)
 
 
+type_.__name__ = type_.__qualname__ = "type"  # in this file that name is Python's
 for _method in (
-    type_as, cpu, cuda, pin_memory, share_memory_, copy_, fill_, zero_, masked_fill_, clamp_, scatter_, scatter_add_,
-    addcmul_, addcdiv_,
+    to, type_, type_as, cpu, cuda, pin_memory, share_memory_, copy_, fill_, zero_, masked_fill_, clamp_, scatter_,
+    scatter_add_, addcmul_, addcdiv_,
 ):  # fmt: skip
     setattr(Tensor, _method.__name__, _method)
 TENSORS["copy_"] = copy_
@@ -152,11 +152,11 @@ def _transposed(name, doc, swap):
     setattr(Tensor, name, property(swap, doc=doc))
 
 
-def _all_reversed(self):
+def _all_reversed(self) -> Tensor:
     return TENSORS["permute"](self, tuple(range(self.ndim))[::-1])
 
 
-def _matrix_transposed(self):
+def _matrix_transposed(self) -> Tensor:
     if self.ndim < 2:
         raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {self.ndim}-D tensor.")
     return TENSORS["transpose"](self, -1, -2)
@@ -250,7 +250,7 @@ def is_number(value):
     return isinstance(value, NUMBER)
 
 
-def _compare(name):
+def _compare(dunder, name):
     """== and != that answer False and True for what cannot be compared, as Python expects."""
 
     def operator(self, other):
@@ -258,11 +258,27 @@ def _compare(name):
             return NotImplemented
         return TENSORS[name](self, other)
 
-    return operator
+    setattr(Tensor, dunder, operator)
 
 
-Tensor.__eq__, Tensor.__ne__ = _compare("eq"), _compare("ne")
-Tensor.__pos__ = lambda self: self
+_compare("__eq__", "eq")
+_compare("__ne__", "ne")
+
+
+def where(self, condition, other):
+    """where(condition, other) -> Tensor: this tensor's elements where condition is true, other's elsewhere.
+    (PyTorch: Tensor.where)"""
+    return TENSORS["where"](condition, self, other)
+
+
+def contiguous(self, memory_format=None):
+    """contiguous() -> Tensor: itself if its elements lie in memory in order, else a copy that does.
+    (PyTorch: Tensor.contiguous)"""
+    return self if self.array.flags.c_contiguous else TENSORS["clone"](self)
+
+
+for _method in (where, contiguous):
+    setattr(Tensor, _method.__name__, _method)
 
 
 def nonzero(input, *, as_tuple=False):
@@ -290,9 +306,12 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
 def bincount(input, weights=None, minlength=0):
     """bincount(input, weights=None, minlength=0) -> Tensor: how often each integer from 0 up occurs.
     (PyTorch: torch.bincount)"""
+    if input.array.dtype.kind == "f":
+        raise NotImplementedError(f"bincount(): not implemented for {input.dtype!r}: expected integers")
     if input.array.dtype.kind not in "iu" or input.ndim != 1 or (input.array.size and input.array.min() < 0):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
-    return wrap(np.bincount(input.array, None if weights is None else weights.array, minlength))
+    counts = np.bincount(input.array, None if weights is None else weights.array, minlength)
+    return wrap(counts.astype(np.float32) if weights is not None and weights.array.dtype == np.float32 else counts)
 
 
 def equal(input, other):
@@ -312,6 +331,11 @@ def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     return bool(np.isclose(input.array, other.array, rtol, atol, equal_nan).all())
 
 
-FUNCTIONS = {f.__name__: f for f in (nonzero, unique, bincount, equal, isclose, allclose)}
+def is_floating_point(input):
+    """is_floating_point(input) -> bool: whether the dtype is a float. (PyTorch: torch.is_floating_point)"""
+    return input.array.dtype.kind == "f"
+
+
+FUNCTIONS = {f.__name__: f for f in (nonzero, unique, bincount, equal, isclose, allclose, is_floating_point)}
 for _name, _function in FUNCTIONS.items():
     setattr(Tensor, _name, _function)

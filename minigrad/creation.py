@@ -6,18 +6,20 @@ device=, layout= and pin_memory= are accepted as PyTorch has them and mean nothi
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
 
 from minigrad import dtypes
+from minigrad.autograd.general import promote_two
 from minigrad.errors import describe, message
 from minigrad.registry import TENSORS, on_every_path
 from minigrad.shapes import shape_args
 from minigrad.tensor import Tensor, wrap
 
 __all__ = [
-    "arange", "as_tensor", "empty", "empty_like", "eye", "from_numpy", "full", "full_like", "linspace", "logspace",
+    "arange", "as_tensor", "asarray", "empty", "empty_like", "eye", "from_numpy", "full", "full_like", "linspace", "logspace",
     "ones", "ones_like", "tensor", "tril_indices", "triu_indices", "zeros", "zeros_like",
 ]  # fmt: skip
 
@@ -37,55 +39,87 @@ def array_from(data, dtype=None, op="tensor"):
     elif isinstance(data, np.ndarray | np.generic):
         array = np.asarray(data)
     else:
-        array = _from_python(data, op)
-        if (dtype is None and array.dtype.kind == "f" and not _has_typed(data)) or (dtype is None and not array.size):
-            dtype = dtypes.get_default_dtype().numpy
+        kinds = set()
+        array = _from_python(data, kinds, op)
+        if dtype is None:
+            dtype = functools.reduce(promote_two, [_dtype_of_kind(kind) for kind in kinds], None)
+            dtype = dtype or dtypes.get_default_dtype().numpy  # there are no elements
+        _check_range(array, np.dtype(dtype), op)
     if dtype is None:
         dtype = dtypes.from_numpy_dtype(array.dtype).numpy
     with np.errstate(all="ignore"):
         return array.astype(dtype, copy=False)
 
 
-def _has_typed(data):
-    """Whether the first element is a tensor or a NumPy array or scalar, whose dtype then counts."""
-    while isinstance(data, list | tuple) and data:
-        data = data[0]
-    return isinstance(data, Tensor | np.ndarray) or (isinstance(data, np.generic) and not isinstance(data, float))
+def _dtype_of_kind(kind):
+    """What an element adds to the dtype: Python numbers by their type, arrays and tensors their own dtype."""
+    if isinstance(kind, np.dtype):
+        return kind
+    return np.dtype(kind) if kind is not float else dtypes.get_default_dtype().numpy
 
 
-def _from_python(data, op):
-    if not isinstance(data, bool | int | float | list | tuple):
-        try:
-            data = list(data)
-        except TypeError:
-            raise TypeError(
-                message(op, "data", describe(data), "numbers, nested sequences of them, an array or a tensor")
-            ) from None
+def _check_range(array, dtype, op):
+    """Python numbers must fit the integer dtype asked for; unsigned ones may be given as their negative, as in C."""
+    if dtype.kind not in "iu" or not array.size or array.dtype == dtype:
+        return
+    top = np.iinfo(dtype).max
+    low = -float(top) - (dtype.kind == "i")
+    if not (np.min(array) >= low and np.max(array) <= top):
+        name = dtypes.from_numpy_dtype(dtype)
+        raise RuntimeError(f"value cannot be converted to type {dtype} without overflow: {op}() was asked for {name}")
+
+
+def _from_python(data, kinds, op):
+    """The array of a number or of nested sequences; the types of the elements (or their dtypes) go to `kinds`."""
+    plain = _plain(data, kinds, op)
     try:
-        array = np.array(_plain(data))
-    except ValueError:
-        raise ValueError(_ragged(data)) from None
-    if array.dtype.kind not in "biuf":
-        raise TypeError(message(op, "data", f"elements that NumPy reads as {array.dtype}", "numbers or bools"))
+        array = np.array(plain)
+    except (ValueError, TypeError):
+        raise _ragged(plain, op) from None
+    if array.dtype.kind == "O":
+        raise ValueError(f"{op}(): Overflow when unpacking long long: an element does not fit into 64 bits")
     return array
 
 
-def _plain(data):
-    """The data with tensors as arrays."""
-    if isinstance(data, list | tuple):
-        return [_plain(item) for item in data]
-    return data.array if isinstance(data, Tensor) else data
+def _plain(data, kinds, op):
+    """The data as lists of numbers and arrays."""
+    kind = type(data)
+    if kind is float or kind is int or kind is bool:
+        kinds.add(kind)
+        return data
+    if isinstance(data, np.ndarray | np.generic):
+        kinds.add(dtypes.from_numpy_dtype(data.dtype).numpy)
+        return data
+    if isinstance(data, Tensor):
+        if data.array.size != 1:
+            raise ValueError(
+                f"only one element tensors can be converted to Python scalars: {op}() got one of shape "
+                f"{list(data._shape)} in a sequence; to join tensors use stack() or cat()"
+            )
+        kinds.add(data.array.dtype)
+        return data.array.item()
+    if isinstance(data, bool | int | float):
+        return _plain(data.__index__() if isinstance(data, int) else float(data), kinds, op)
+    if isinstance(data, str | bytes):
+        raise TypeError(message(op, "data", describe(data), "numbers, nested sequences of them, an array or a tensor"))
+    if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")) or isinstance(data, dict):
+        raise RuntimeError(
+            f"Could not infer dtype of {kind.__name__}: {op}() takes numbers, nested sequences of them, an array or a "
+            "tensor"
+        )
+    return [_plain(item, kinds, op) for item in data]
 
 
-def _ragged(data, depth=0):
-    """PyTorch's sentence about a sequence whose parts differ in length."""
-    expected = None
-    for item in data:
-        length = len(item) if hasattr(item, "__len__") else None
-        if expected is not None and length != expected:
-            return f"expected sequence of length {expected} at dim {depth + 1} (got {length})"
-        expected = length
-    return _ragged(data[0], depth + 1) if expected else "the data is not a rectangular sequence of numbers"
+def _ragged(data, op, depth=1):
+    """PyTorch's error about a sequence whose parts differ in length."""
+    lengths = [len(item) if isinstance(item, list) or np.ndim(item) else None for item in data]
+    if len({n is None for n in lengths}) == 2:
+        return TypeError(f"{op}(): not a sequence: at depth {depth} of the data stand both numbers and sequences")
+    for n in lengths:
+        if n != lengths[0]:
+            return ValueError(f"expected sequence of length {lengths[0]} at dim {depth} (got {n})")
+    below = [_ragged(item, op, depth + 1) for item in data] if data and lengths[0] else []
+    return next((error for error in below if error), None)
 
 
 TENSORS["array_from"] = array_from
@@ -123,6 +157,11 @@ def from_numpy(ndarray):
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
     dtypes.from_numpy_dtype(ndarray.dtype)
+    if any(stride < 0 for stride in ndarray.strides):
+        raise ValueError(
+            "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
+            "supported: from_numpy() shares memory, so copy the array first, with array.copy()"
+        )
     return wrap(ndarray)
 
 
@@ -137,6 +176,8 @@ def _size_of(args, size, op):
     """The shape from ``f(2, 3)``, ``f((2, 3))`` or ``f(size=(2, 3))``."""
     if size is not None:
         args = (size,)
+    elif not args:
+        raise TypeError(f"{op}() missing 1 required positional arguments: 'size': give ints, or () for a 0-dim tensor")
     return _shaped(args, op)
 
 
@@ -164,6 +205,10 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False, layo
 
     One value everywhere; the dtype is the value's (bool, int64 or the default float). (PyTorch: torch.full)
     """
+    if isinstance(fill_value, Tensor) and fill_value._shape:
+        raise TypeError(message("full", "fill_value", f"a tensor of shape {list(fill_value._shape)}", "a number"))
+    if hasattr(size, "__index__"):
+        raise TypeError(f"full(): argument 'size' must be a tuple of ints, not {type(size).__name__}")
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     if dtype is None:
         dtype = {bool: dtypes.bool_, int: dtypes.int64}.get(type(value), dtypes.get_default_dtype())
@@ -173,6 +218,8 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False, layo
 
 def _like(function, name):
     def like(input, *, dtype=None, device=None, requires_grad=False, layout=None, memory_format=None):
+        if not isinstance(input, Tensor):
+            raise TypeError(f"{name}_like(): argument 'input' must be Tensor, not {type(input).__name__}")
         return made(function(input._shape, dtypes.as_numpy(dtype or input.dtype)), requires_grad, device)
 
     like.__name__ = like.__qualname__ = name + "_like"
@@ -198,7 +245,7 @@ def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
     return made(np.eye(n, m, dtype=dtypes.as_numpy(dtype)), requires_grad, device)
 
 
-def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
+def arange(start=0, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
     """arange(start=0, end, step=1, *, dtype=None) -> Tensor
 
     ``start, start + step, ...`` up to but not including end: ``ceil((end - start) / step)`` values, int64 if all three
@@ -207,6 +254,9 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
     if end is None:
         start, end = 0, start
     start, end, step = (x.item() if isinstance(x, Tensor | np.generic) else x for x in (start, end, step))
+    for name, value in (("start", start), ("end", end), ("step", step)):
+        if not isinstance(value, int | float):
+            raise TypeError(f"arange(): argument '{name}' must be Number, not {type(value).__name__}")
     if step == 0:
         raise RuntimeError("step must be nonzero")
     if (end - start) * step < 0:
@@ -214,6 +264,12 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
     if dtype is None and any(isinstance(x, float) for x in (start, end, step)):
         dtype = dtypes.get_default_dtype()
     numpy_dtype = np.dtype(np.int64) if dtype is None else dtypes.as_numpy(dtype)
+    if not math.isfinite(end - start):
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
+    if numpy_dtype.kind in "iu":  # PyTorch truncates the three before it counts
+        start, end, step = int(start), int(end), int(step)
+        if not step:
+            raise RuntimeError(f"step must be nonzero: arange() of {dtype!r} truncates it to an int")
     count = math.ceil((end - start) / step)
     values = start + np.arange(count, dtype=np.float64 if numpy_dtype.kind == "f" else np.int64) * step
     return made(values.astype(numpy_dtype), requires_grad, device)
@@ -290,19 +346,19 @@ def type_name(dtype):
 def new_methods():
     """`Tensor.new_zeros` and its kind: of the tensor's dtype unless told otherwise."""
 
-    def new_zeros(self, *size, dtype=None, device=None, requires_grad=False, **named):
+    def new_zeros(self, *size, dtype=None, device=None, requires_grad=False, **named) -> Tensor:
         return zeros(*size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad, **named)
 
-    def new_ones(self, *size, dtype=None, device=None, requires_grad=False, **named):
+    def new_ones(self, *size, dtype=None, device=None, requires_grad=False, **named) -> Tensor:
         return ones(*size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad, **named)
 
-    def new_empty(self, *size, dtype=None, device=None, requires_grad=False, **named):
+    def new_empty(self, *size, dtype=None, device=None, requires_grad=False, **named) -> Tensor:
         return empty(*size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad, **named)
 
-    def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False):
+    def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False) -> Tensor:
         return full(size, fill_value, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
-    def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False):
+    def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False) -> Tensor:
         return tensor(data, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
     for method in (new_zeros, new_ones, new_empty, new_full, new_tensor):

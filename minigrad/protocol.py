@@ -7,6 +7,8 @@ anything.  Operators with a gradient (`+`, `@`, `==`) are not here: they come fr
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +17,9 @@ from minigrad.autograd.node import LEAF, node_of
 from minigrad.printing import format_scalar, tensor_repr
 from minigrad.registry import TENSORS
 
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
+
 __all__ = ["PythonProtocol", "legacy"]
 
 
@@ -22,25 +27,30 @@ class PythonProtocol:
     """The special methods of `Tensor` that are no ops. Only `Tensor` derives from it."""
 
     __slots__ = ()
+    array: np.ndarray  # these are Tensor's
+    _shape: tuple[int, ...]
+    node: Any
+    is_leaf: bool
+    grad: Any
     __array_priority__ = 1000  # `ndarray * tensor` asks the tensor first
 
-    def item(self):
+    def item(self) -> int | float:
         """The value of a one-element tensor as a Python number."""
         if self.array.size != 1:
             raise RuntimeError(f"a Tensor with {self.array.size} elements cannot be converted to Scalar")
         return self.array.item()
 
-    def tolist(self):
+    def tolist(self) -> Any:
         """Nested lists of Python numbers (one number for a 0-dim tensor)."""
         return self.array.tolist()
 
-    def numpy(self, *, force=False):
+    def numpy(self, *, force=False) -> np.ndarray:
         """The array itself: memory is shared. Not for tensors that require grad (use detach(), or force=True)."""
         if node_of(self) is not None and not force:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         return self.array
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
         array = self.numpy()
         if dtype is not None and array.dtype != dtype:
             if copy is False:
@@ -50,8 +60,8 @@ class PythonProtocol:
             return array.astype(dtype)
         return array.copy() if copy else array
 
-    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
-        """`ndarray * tensor` is the tensor's `*`; what other NumPy functions return comes as tensors without history."""
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs) -> Any:
+        """`ndarray * tensor` is the tensor's `*`; results of other NumPy functions come as tensors without history."""
         if method == "__call__" and not kwargs and len(inputs) == 2 and not isinstance(inputs[0], PythonProtocol):
             name = _OPERATOR_OF_UFUNC.get(ufunc.__name__)
             if name is not None:
@@ -67,65 +77,81 @@ class PythonProtocol:
             return TENSORS["wrap"](np.asarray(result))
         return result
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         if self.array.size != 1:
             if self.array.size == 0:
                 raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
             raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
         return bool(self.array.item())
 
-    def __float__(self):
-        return float(self.item())
+    def __float__(self) -> float:
+        return float(self._only("float"))
 
-    def __int__(self):
-        return int(self.item())
+    def __int__(self) -> int:
+        return int(self._only("int"))
 
-    def __complex__(self):
-        return complex(self.item())
+    def __complex__(self) -> complex:
+        return complex(self._only("complex"))
 
-    def __index__(self):
+    def _only(self, kind):
+        if self.array.size != 1:
+            raise ValueError(
+                f"only one element tensors can be converted to Python scalars: {kind}() of a tensor of shape "
+                f"{list(self._shape)}"
+            )
+        return self.array.item()
+
+    def __index__(self) -> int:
         if self.array.size != 1 or self.array.dtype.kind not in "iub":
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return int(self.array.item())
 
-    def __len__(self):
+    def __len__(self) -> int:
         if not self._shape:
             raise TypeError("len() of a 0-d tensor")
         return self._shape[0]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Tensor]:
         if not self._shape:
             raise TypeError("iteration over a 0-d tensor")
         return iter(TENSORS["unbind"](self, 0))
 
-    def __contains__(self, element):
+    def __contains__(self, element) -> bool:
         if isinstance(element, PythonProtocol | bool | int | float | np.generic):
             return bool((self.array == (element.array if isinstance(element, PythonProtocol) else element)).any())
         raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
 
-    def __getitem__(self, index):
+    def __getitem__(self, index) -> Tensor:
         return TENSORS["getitem"](self, index)
 
-    def __setitem__(self, index, value):
+    def __setitem__(self, index, value) -> None:
         TENSORS["setitem"](self, index, value)
 
-    def __repr__(self):
+    def __delitem__(self, index) -> None:
+        raise TypeError("Tensor does not support deleting items")
+
+    def __pos__(self):
+        if self.array.dtype.kind == "b":
+            raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+        return self
+
+    def __repr__(self) -> str:
         node = node_of(self)
         grad_fn = None if node is None or node.op is LEAF else f"<{node.name()}>"
         return tensor_repr(self.array, requires_grad=node is not None and grad_fn is None, grad_fn=grad_fn)
 
-    def __format__(self, spec):
+    def __format__(self, spec) -> str:
         if not self._shape:
             return format_scalar(self.array, spec)
         return object.__format__(self, spec)
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return id(self)
 
-    def __dir__(self):
+    def __dir__(self) -> list[str]:
         return sorted({*object.__dir__(self)} - {"_shape", "_view", "leaf", "node", "vc"})
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo) -> Tensor:
         if id(self) in memo:
             return memo[id(self)]
         if not self.is_leaf:
@@ -142,7 +168,7 @@ class PythonProtocol:
             out.__dict__[name] = copy.deepcopy(value, memo)
         return out
 
-    def __reduce_ex__(self, protocol):
+    def __reduce_ex__(self, protocol) -> tuple:
         if not self.is_leaf:
             raise RuntimeError("only leaf tensors can be pickled: use .detach() to keep the values without history")
         return _unpickled, (type(self), self.array, self.node is not None, dict(self.__dict__))
@@ -171,20 +197,34 @@ def _bare(cls, array):
     return out
 
 
-def legacy(cls, args, dtype):
-    """``Tensor(2, 3)`` (a shape) against ``Tensor([2, 3])`` (values), and ``FloatTensor``, ``LongTensor`` likewise."""
+def legacy(cls, args, dtype, of_dtype=True):
+    """``Tensor(2, 3)`` (a shape) against ``Tensor([2, 3])`` (values), and ``FloatTensor``, ``LongTensor`` likewise.
+
+    of_dtype: a tensor given must be of this dtype already, as `FloatTensor` and its kind ask.
+    """
     if not args:
         array = np.empty((0,), dtype)
     elif len(args) == 1 and isinstance(args[0], PythonProtocol):
-        array = args[0].array.astype(dtype, copy=False)
-    elif len(args) == 1 and not hasattr(args[0], "__index__") and not isinstance(args[0], dtypes.Size):
+        array = args[0].array
+        if of_dtype and array.dtype != dtype:
+            raise TypeError(
+                f"expected a tensor of {dtypes.from_numpy_dtype(dtype)!r} (got {args[0].dtype!r}): convert it with .to()"
+            )
+    elif len(args) == 1 and _is_data(args[0]):
         if isinstance(args[0], float | str | bytes):
             raise TypeError(f"new(): data must be a sequence (got {type(args[0]).__name__})")
         array = np.array(TENSORS["array_from"](args[0], dtype))
     else:
-        shape = args[0] if isinstance(args[0], dtypes.Size) else args
-        array = np.zeros(tuple([int(n) for n in shape]), dtype)
+        shape = tuple([int(n) for n in (args[0] if isinstance(args[0], dtypes.Size) else args)])
+        if min(shape, default=0) < 0:
+            raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
+        array = np.zeros(shape, dtype)
     return _bare(cls, array)
+
+
+def _is_data(value):
+    """Whether the only argument of an old constructor is the data (else it is a size). Arrays have `__index__` too."""
+    return isinstance(value, np.ndarray) or not (hasattr(value, "__index__") or isinstance(value, dtypes.Size))
 
 
 def _unpickled(cls, array, requires_grad, attributes):

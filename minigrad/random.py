@@ -454,7 +454,7 @@ default_generator = Generator()
 default_generator.seed()
 
 
-def manual_seed(seed):
+def manual_seed(seed) -> Generator:
     """Seeds the default generator, of which all random functions draw unless given another; returns it.
 
     `seed` is anything ``int()`` takes, of at most 64 bits.
@@ -462,22 +462,22 @@ def manual_seed(seed):
     return default_generator.manual_seed(int(seed))
 
 
-def seed():
+def seed() -> int:
     """Seeds the default generator from the operating system and returns the seed."""
     return default_generator.seed()
 
 
-def initial_seed():
+def initial_seed() -> int:
     """The seed of the default generator, as an int."""
     return default_generator.initial_seed()
 
 
-def get_rng_state():
+def get_rng_state() -> np.ndarray:
     """The state of the default generator: uint8 array of shape (5056,), as ``torch.get_rng_state()`` has it."""
     return default_generator.get_state()
 
 
-def set_rng_state(new_state):
+def set_rng_state(new_state) -> None:
     """Sets the state of the default generator; see `Generator.set_state`."""
     default_generator.set_state(new_state)
 

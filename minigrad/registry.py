@@ -35,6 +35,7 @@ same on arrays in one kernel, used only when the backward is not itself being re
 from __future__ import annotations
 
 import types
+from typing import Any
 
 import numpy as np
 
@@ -44,9 +45,9 @@ OPS: dict[str, type[Op]] = {}  # every block, by name
 COMPOSITES: dict[str, types.FunctionType] = {}  # public functions made of ops
 HELPERS: dict[str, types.FunctionType] = {}  # private functions of the op language, shared by rules
 
-TENSORS: dict[str, object] = {}  # filled by autograd/door.py, which knows Tensor
-ARRAYS: dict[str, object] = {}
-NUMBERS: dict[str, object] = {}
+TENSORS: dict[str, Any] = {}  # filled by autograd/door.py, which knows Tensor
+ARRAYS: dict[str, Any] = {}
+NUMBERS: dict[str, Any] = {}
 
 FUNCTION, METHOD, FUNCTIONAL, INPLACE = "function", "method", "functional", "inplace"
 
@@ -72,6 +73,7 @@ class Op:
     torch        name of PyTorch's function, where it is not the op's
     """
 
+    name: str  # the class's, without the `_` of a Python keyword
     public: tuple = (FUNCTION, METHOD)
     dunder: tuple = ()
     alias: tuple = ()
@@ -110,17 +112,18 @@ class Pointwise(Op):
     floats       integer inputs are computed in the default float type (exp, div), not in their own
     boolean      the result is a bool (comparisons)
     array        the formula on arrays, where that is not `scalar` itself (NumPy has no erf)
+    no_bools     a sentence: the op refuses bools, and this is what it says
     keywords     a function of the op language called instead when a keyword-only argument is not at its default,
                  e.g. ``add(input, other, *, alpha=1)``; its signature is then the public one
     jit_forward  False: `scalar` is never compiled (NumPy's function is used on every backend)
     jit_rules    False: the rules are run on arrays, not fused (they use what numba has no loop for)
     """
 
-    public = (FUNCTION, METHOD, INPLACE)
+    public: tuple = (FUNCTION, METHOD, INPLACE)
     fresh = pointwise = broadcasts = True
     floats = boolean = False
     jit_forward = jit_rules = True
-    keywords = array = None
+    keywords = array = no_bools = None
 
 
 class Activation(Pointwise):

@@ -16,6 +16,7 @@ import os
 import pickle
 import secrets
 import stat
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ KEY = "minigrad"  # where in the metadata the description stands
 LONGEST_HEADER = 100_000_000  # bytes; the safetensors library reads no longer one
 
 
-def save(obj, f, *, weights_only=True):
+def save(obj, f, *, weights_only=True) -> None:
     """Write `obj` to a file, which `load` reads. (PyTorch: torch.save)
 
     Args:
@@ -54,7 +55,7 @@ def save(obj, f, *, weights_only=True):
     _write(data, f)
 
 
-def load(f, map_location=None, *, weights_only=True, mmap=None):
+def load(f, map_location=None, *, weights_only=True, mmap=None) -> Any:
     """Read what `save` wrote, or any safetensors file (as a dict of tensors). (PyTorch: torch.load)
 
     Args:
@@ -87,7 +88,7 @@ def load(f, map_location=None, *, weights_only=True, mmap=None):
     raise RuntimeError(f"load(): {name} has structure version {version}; expected {VERSION}: it needs a newer minigrad")
 
 
-def save_safetensors(state_dict, f, metadata=None):
+def save_safetensors(state_dict, f, metadata=None) -> None:
     """Write a flat dict of tensors as a plain safetensors file, for any program.
 
     Args:
@@ -112,7 +113,7 @@ def save_safetensors(state_dict, f, metadata=None):
     _write(_serialized(entries, metadata), f)
 
 
-def load_safetensors(f):
+def load_safetensors(f) -> dict[str, Tensor]:
     """Read a safetensors file: a dict of tensors. bfloat16 becomes float32, exactly.
 
     Args:

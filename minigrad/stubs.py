@@ -1,7 +1,13 @@
 """Type stubs, derived from the op blocks: ``python -m minigrad.stubs`` writes the `.pyi` files beside the sources.
 
 Functions and methods that blocks make do not stand in any source file, so editors and type checkers read these stubs:
-`minigrad/__init__.pyi`, `minigrad/tensor.pyi`, `nn/functional.pyi`.  A test compares them with what this writes.
+`minigrad/__init__.pyi`, `minigrad/tensor.pyi`, `nn/functional.pyi`.  tests/test_stubs.py compares them with what this
+writes.  What a function returns is read off its annotation, else off the first paragraph of its docstring:
+
+    tanh(input) -> Tensor                                       one signature: the function's own
+    max(input) -> Tensor;  max(input, dim) -> (values, indices) several results: one overload each, as they stand here
+
+A name that ends in `_` writes into its tensor and returns it, as everywhere in PyTorch.
 """
 
 from __future__ import annotations
@@ -12,42 +18,65 @@ import re
 
 import minigrad
 from minigrad import dtypes
-from minigrad.autograd.link import FUNCTIONALS
-from minigrad.tensor import Tensor
+from minigrad.autograd.link import FUNCTIONALS, IN_PLACE_OPERATORS, REFLECTED
+from minigrad.registry import COMPOSITES, OPS
+from minigrad.tensor import Tensor, wrap
 
 HEAD = '"""Derived from the op blocks by `python -m minigrad.stubs`; do not edit."""\n\n'
 RESULTS = {
-    "Tensor": "Tensor",
-    "BoolTensor": "Tensor",
-    "LongTensor": "Tensor",
-    "bool": "bool",
-    "int": "int",
-    "dtype": "dtype",
-}
-BUILTIN = {"bool", "int", "float"}  # dtypes of minigrad bear these names: the stubs reach the types by `builtins`
-SLOTS = "    array: np.ndarray\n    _shape: tuple\n    node: Any\n    vc: Any\n    _view: Any\n    leaf: Any\n"
-PROPERTIES = {
-    "shape": "dtypes.Size", "dtype": "dtypes.dtype", "ndim": "builtins.int", "device": "dtypes.device",
-    "itemsize": "builtins.int", "nbytes": "builtins.int", "requires_grad": "builtins.bool", "is_leaf": "builtins.bool",
-    "grad": "Tensor | None", "data": "Tensor", "T": "Tensor", "mT": "Tensor", "retains_grad": "builtins.bool",
+    "Tensor": "Tensor", "BoolTensor": "Tensor", "LongTensor": "Tensor", "tuple of Tensors": "tuple[Tensor, ...]",
+    "(values, indices)": "ValuesAndIndices", "Tensor or tuple": "Any", "bool": "bool", "int": "int", "str": "str",
+    "tuple of ints": "tuple[int, ...]", "Size": "dtypes.Size", "dtype": "dtypes.dtype",
 }  # fmt: skip
-SETTABLE = {"requires_grad", "grad", "data"}
+ARROW = re.compile(r"(\w+)\(([^;]*?)\)\s*->\s*(" + "|".join(map(re.escape, sorted(RESULTS, key=len)[::-1])) + ")")
+IN_OVERLOADS = {"dim": "int", "other": "Tensor"}  # parameters that tell one overload from another
+# Where these stand alone they would be read as the dtype minigrad.bool, the method Tensor.int, ...
+BUILTIN = re.compile(r"(?<![\w.])(bool|complex|float|int|list|str|tuple)\b")
+OPERATORS = {*REFLECTED, *IN_PLACE_OPERATORS, "__eq__", "__ne__", "__pos__"}.union(
+    *(block.dunder for block in (*OPS.values(), *COMPOSITES.values()))
+)
+SLOTS = {"array": "np.ndarray", "_shape": "tuple[int, ...]"}
+OBJECTS = {  # public names that are neither functions nor classes, and where they are defined
+    "default_generator": "minigrad.random", "is_grad_enabled": "minigrad.autograd.modes",
+    "is_inference_mode_enabled": "minigrad.autograd.modes",
+}  # fmt: skip
 
 
-def result_of(function):
-    """The type of a function's result, read off the first lines of its docstring."""
-    found = re.search(r"->\s*(\w+|\()", inspect.getdoc(function) or "")
-    word = found.group(1) if found else ""
-    if word == "tuple":
-        return "tuple[Tensor, ...]"
-    if word == "(":
-        return "Any"
-    name = RESULTS.get(word, "Any")
-    return f"builtins.{name}" if name in BUILTIN else name
+def type_text(text):
+    """A type as it is written in a stub: builtins by their full name."""
+    return BUILTIN.sub(r"builtins.\1", text)
+
+
+def results_of(name, function):
+    """[(parameters or None, type)]: one pair, or one for each overload."""
+    annotation = function.__annotations__.get("return")
+    if annotation is not None:
+        return [(None, annotation if isinstance(annotation, str) else inspect.formatannotation(annotation))]
+    if name.endswith("_") and not name.endswith("__"):
+        return [(None, "Tensor")]
+    found = ARROW.findall((inspect.getdoc(function) or "").split("\n\n")[0])
+    if len({result for _, _, result in found}) > 1:
+        return [(given.split(", ") if given else [], RESULTS[result]) for _, given, result in found]
+    return [(None, RESULTS[found[0][2]] if found else "Any")]
+
+
+def kind_of(parameter):
+    """The type of a parameter as far as it shows: its annotation, or a default that is a bool or a str."""
+    if parameter.annotation is not parameter.empty:
+        kind = parameter.annotation
+        return type_text(kind if isinstance(kind, str) else inspect.formatannotation(kind))
+    return f"builtins.{type(parameter.default).__name__}" if isinstance(parameter.default, bool | str) else "Any"
+
+
+def default_of(parameter):
+    if parameter.default is parameter.empty:
+        return ""
+    plain = parameter.default is None or isinstance(parameter.default, bool | int | float | str)
+    return f" = {parameter.default!r}" if plain and repr(parameter.default) not in ("inf", "nan", "-inf") else " = ..."
 
 
 def parameters(function, method):
-    """The parameters as stub source: untyped ones are Any, defaults are `...`."""
+    """The parameters as stub source."""
     parts, star = [], False
     for k, p in enumerate(inspect.signature(function).parameters.values()):
         if method and k == 0:
@@ -55,47 +84,72 @@ def parameters(function, method):
             continue
         if p.kind is p.KEYWORD_ONLY and not star:
             parts.append("*")
-            star = True
+        star = star or p.kind in (p.VAR_POSITIONAL, p.KEYWORD_ONLY)
         prefix = {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "")
-        star = star or p.kind is p.VAR_POSITIONAL
-        parts.append(f"{prefix}{p.name}: Any" + ("" if p.default is p.empty else " = ..."))
+        parts.append(f"{prefix}{p.name}: {kind_of(p)}{default_of(p)}")
     return ", ".join(parts)
 
 
+def documented(given, method):
+    """The parameters of an overload, which stand in the docstring only."""
+    names = given[1:] if method and given[:1] == ["input"] else given
+    parts = []
+    for text in names:
+        name, _, default = text.partition("=")
+        kind = type_text(IN_OVERLOADS.get(name, "bool" if default in ("True", "False") else "Any"))
+        parts.append(f"{name}: {kind}" + (f" = {default}" if default else ""))
+    return ", ".join(["self", *parts] if method else parts)
+
+
 def function_stub(name, function, indent="", method=False):
-    return f"{indent}def {name}({parameters(function, method)}) -> {result_of(function)}: ...\n"
+    results = results_of(name, function)
+    if name in OPERATORS:
+        given = "self" if len(inspect.signature(function).parameters) == 1 else "self, other: Any"
+        note = "  # type: ignore[override]" if name in ("__eq__", "__ne__") else ""
+        return f"{indent}def {name}({given}) -> Tensor: ...{note}\n"
+    text = ""
+    for given, result in results:
+        head = f"{indent}@overload\n" if len(results) > 1 else ""
+        arguments = parameters(function, method) if given is None else documented(given, method)
+        text += f"{head}{indent}def {name}({arguments}) -> {type_text(result)}: ...\n"
+    return text
+
+
+def property_stub(name, member):
+    kind = type_text(member.fget.__annotations__["return"])
+    text = f"    @property\n    def {name}(self) -> {kind}: ...\n"
+    if member.fset is not None:
+        text += f"    @{name}.setter\n    def {name}(self, value: {kind}) -> None: ...\n"
+    if member.fdel is not None:
+        text += f"    @{name}.deleter\n    def {name}(self) -> None: ...\n"
+    return text
 
 
 def tensor_stub():
-    text = (
-        HEAD
-        + "import builtins\nfrom typing import Any\n\nimport numpy as np\n\nfrom minigrad import dtypes\n\nclass Tensor:\n"
-    )
-    text += SLOTS + "    def __new__(cls, *args: Any, dtype: Any = ..., device: Any = ...) -> Tensor: ...\n"
-    for name, member in sorted(vars(Tensor).items()):
+    lines = [
+        "import builtins", "from collections.abc import Callable, Iterator",
+        "from typing import Any, NamedTuple, overload", "", "import numpy as np", "", "from minigrad import dtypes",
+        "from minigrad.autograd.node import Handle, Node", "", "class ValuesAndIndices(NamedTuple):",
+        "    values: Tensor", "    indices: Tensor", "", "class Tensor:",
+    ]  # fmt: skip
+    text = HEAD + "\n".join(lines) + "\n"
+    for name in Tensor.__slots__:
+        if not name.startswith("__"):
+            text += f"    {name}: {type_text(SLOTS.get(name, 'Any'))}\n"
+    text += "    def __new__(cls, *args: Any, dtype: Any = None, device: Any = None) -> Tensor: ...\n"
+    members = {name: member for cls in reversed(Tensor.__mro__[:-1]) for name, member in vars(cls).items()}
+    for name, member in sorted(members.items()):
         if isinstance(member, property):
-            kind = PROPERTIES.get(name, "Any")
-            text += f"    @property\n    def {name}(self) -> {kind}: ...\n"
-            if name in SETTABLE:
-                text += f"    @{name}.setter\n    def {name}(self, value: Any) -> None: ...\n"
-        elif inspect.isfunction(member) and name not in (
-            "__new__",
-            "__eq__",
-            "__ne__",
-            "__dir__",
-            "__format__",
-            "__hash__",
-        ):
+            text += property_stub(name, member)
+        elif isinstance(member, bool):
+            text += f"    {name}: builtins.bool\n"
+        elif inspect.isfunction(member) and name != "__new__":
             text += function_stub(name, member, "    ", method=True)
-    text += "    def __eq__(self, other: Any) -> Tensor: ...  # type: ignore[override]\n"
-    text += "    def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]\n"
-    text += "    def __hash__(self) -> builtins.int: ...\n\n"
-    return text + "def wrap(array: Any) -> Tensor: ...\ndef legacy(cls: Any, args: Any, dtype: Any) -> Tensor: ...\n"
+    return text + "\n" + function_stub("wrap", wrap)
 
 
 def package_stub():
-    reexported = {"Tensor": "minigrad.tensor"}
-    text, bodies = "", ""
+    reexported, bodies = {"Tensor": "minigrad.tensor", "ValuesAndIndices": "minigrad.tensor"}, ""
     for name in sorted(set(minigrad.__all__)):
         value = getattr(minigrad, name)
         if name in dtypes.PUBLIC:
@@ -105,20 +159,21 @@ def package_stub():
         elif inspect.ismodule(value):
             reexported[name] = "minigrad"
         elif inspect.isclass(value):
-            home = value.__module__ if value.__module__ != "minigrad" else "minigrad.typed"
-            reexported[name] = home
-        elif inspect.isfunction(value):
-            bodies += function_stub(name, value)
+            reexported[name] = value.__module__ if value.__module__ != "minigrad" else "minigrad.typed"
+        elif name in OBJECTS:
+            reexported[name] = OBJECTS[name]
+        elif value.__module__ != "minigrad" and "return" in value.__annotations__:
+            reexported[name] = value.__module__  # it stands in a source file, with its types
         else:
-            bodies += f"{name}: Any\n"
-    text = HEAD + "import builtins\nfrom typing import Any\n\n"
+            bodies += function_stub(name, value)
+    text = HEAD + "import builtins\nfrom typing import Any, overload\n\nfrom minigrad import dtypes\n"
     for name, home in sorted(reexported.items(), key=lambda item: (item[1], item[0])):
         text += f"from {home} import {name} as {name}\n"
     return text + "\n__version__: str\n" + bodies
 
 
 def functional_stub():
-    text = HEAD + "from typing import Any\n\nfrom minigrad.tensor import Tensor\n\n"
+    text = HEAD + "import builtins\nfrom typing import Any\n\nfrom minigrad.tensor import Tensor\n\n"
     return text + "".join(function_stub(name, FUNCTIONALS[name]) for name in sorted(FUNCTIONALS))
 
 
@@ -135,5 +190,5 @@ def stubs():
 
 if __name__ == "__main__":
     for path, text in stubs().items():
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         print(f"wrote {path}")

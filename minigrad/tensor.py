@@ -13,7 +13,7 @@ whose functions `autograd/link.py` attaches as methods; how it behaves as a Pyth
 from __future__ import annotations
 
 from minigrad import dtypes
-from minigrad.autograd.node import LEAF, Handle, bump, extra_of, make_leaf, new_version, node_of
+from minigrad.autograd.node import LEAF, Handle, Node, bump, extra_of, make_leaf, new_version, node_of
 from minigrad.protocol import PythonProtocol, legacy
 from minigrad.registry import TENSORS
 
@@ -34,94 +34,95 @@ class Tensor(PythonProtocol):
     is_cuda = is_sparse = is_quantized = is_meta = is_mps = is_xpu = is_nested = False
 
     def __new__(cls, *args, dtype=None, device=None):
-        return legacy(cls, args, dtypes.as_numpy(dtype))
+        return legacy(cls, args, dtypes.as_numpy(dtype), of_dtype=dtype is not None)
 
     # ---- parts
 
     @property
-    def shape(self):
+    def shape(self) -> dtypes.Size:
         """The size of each dimension, as a `Size` (a tuple of ints)."""
         return tuple.__new__(dtypes.Size, self._shape)
 
     def size(self, dim=None):
-        """The shape, or the size of dimension `dim`."""
+        """size() -> Size;  size(dim) -> int: the shape, or the size of dimension `dim`."""
         return self.shape if dim is None else self._shape[_dim(self, dim)]
 
     @property
-    def dtype(self):
+    def dtype(self) -> dtypes.dtype:
         """The element type, e.g. `minigrad.float32`."""
         return dtypes.from_numpy_dtype(self.array.dtype)
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
         """The number of dimensions."""
         return len(self._shape)
 
-    def dim(self):
+    def dim(self) -> int:
         """The number of dimensions."""
         return len(self._shape)
 
     ndimension = dim
 
     @property
-    def device(self):
+    def device(self) -> dtypes.device:
         """Always ``device(type='cpu')``."""
         return CPU
 
-    def get_device(self):
+    def get_device(self) -> int:
         """-1, as PyTorch says for the CPU."""
         return -1
 
-    def numel(self):
+    def numel(self) -> int:
         """The number of elements."""
         return self.array.size
 
     nelement = numel
 
     @property
-    def itemsize(self):
+    def itemsize(self) -> int:
         """Bytes per element."""
         return self.array.itemsize
 
-    def element_size(self):
+    def element_size(self) -> int:
         """Bytes per element, as PyTorch's method."""
         return self.array.itemsize
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """Bytes of all elements."""
         return self.array.nbytes
 
     def stride(self, dim=None):
-        """How many elements to step for the next index of each dimension, or of `dim`."""
+        """stride() -> tuple of ints;  stride(dim) -> int: how many elements to step for the next index of each
+        dimension, or of `dim`."""
         size = self.array.itemsize
         strides = tuple([s // size for s in self.array.strides])
         return strides if dim is None else strides[_dim(self, dim)]
 
-    def is_contiguous(self):
+    def is_contiguous(self) -> bool:
         """Whether the elements lie in memory in order (C order)."""
         return self.array.flags.c_contiguous
 
-    def data_ptr(self):
+    def data_ptr(self) -> int:
         """The address of the first element."""
         return self.array.ctypes.data
 
-    def is_floating_point(self):
+    def is_floating_point(self) -> bool:
         """Whether the dtype is a float."""
         return self.array.dtype.kind == "f"
 
-    def is_complex(self):
+    def is_complex(self) -> bool:
         """False: there are no complex dtypes."""
         return False
 
-    def is_signed(self):
+    def is_signed(self) -> bool:
         """Whether the dtype has negative numbers."""
         return self.array.dtype.kind in "if"
 
     # ---- place in the graph
 
     @property
-    def requires_grad(self):
+    def requires_grad(self) -> bool:
         """Whether gradients are wanted for this tensor. May be set on leaves."""
         view = self._view
         if view is not None and self.vc.time > view.time:  # its base was written to since: the base decides
@@ -132,7 +133,7 @@ class Tensor(PythonProtocol):
     def requires_grad(self, value):
         self.requires_grad_(value)
 
-    def requires_grad_(self, requires_grad=True):
+    def requires_grad_(self, requires_grad=True) -> Tensor:
         """Say whether operations on this tensor are to be recorded. Only for leaves of a float dtype."""
         node = node_of(self)
         if node is not None and node.op is not LEAF:
@@ -153,19 +154,19 @@ class Tensor(PythonProtocol):
         return self
 
     @property
-    def is_leaf(self):
+    def is_leaf(self) -> bool:
         """Whether the tensor was made by the user rather than by a recorded operation."""
         node = node_of(self)
         return node is None or node.op is LEAF
 
     @property
-    def grad_fn(self):
+    def grad_fn(self) -> Node | None:
         """The node that computed this tensor, or None for leaves."""
         node = node_of(self)
         return None if node is None or node.op is LEAF else node
 
     @property
-    def grad(self):
+    def grad(self) -> Tensor | None:
         """The gradient that `backward()` accumulated, a tensor of the same shape, or None."""
         node = node_of(self)
         if node is None or node.op is LEAF:
@@ -202,7 +203,7 @@ class Tensor(PythonProtocol):
         self.grad = None
 
     @property
-    def data(self):
+    def data(self) -> Tensor:
         """The same memory without history; writes to it are not noticed by autograd (prefer `detach()`)."""
         return wrap(self.array)
 
@@ -215,13 +216,13 @@ class Tensor(PythonProtocol):
         if self.leaf is not None:
             self.leaf.shape = other._shape
 
-    def detach(self):
+    def detach(self) -> Tensor:
         """A tensor of the same memory that does not require grad. Writes through it are noticed by autograd."""
         out = wrap(self.array)
         out.vc = self.vc or new_version(self)
         return out
 
-    def detach_(self):
+    def detach_(self) -> Tensor:
         """Forget how this tensor was computed: it becomes a leaf."""
         if self._view is not None:
             raise RuntimeError(
@@ -231,7 +232,7 @@ class Tensor(PythonProtocol):
         self.node = None
         return self
 
-    def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
+    def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None) -> None:
         """Compute the gradients of the leaves this tensor depends on, and add them to their `.grad`.
 
         gradient: the gradient of this tensor (same shape); not needed for one-element tensors. retain_graph: keep what
@@ -243,7 +244,7 @@ class Tensor(PythonProtocol):
         gradient = None if gradient is None else [gradient]
         backward([self], gradient, retain_graph, create_graph, inputs)
 
-    def retain_grad(self):
+    def retain_grad(self) -> None:
         """Keep this intermediate tensor's gradient in `.grad` when backward passes."""
         node = node_of(self)
         if node is None:
@@ -252,12 +253,12 @@ class Tensor(PythonProtocol):
             extra_of(node).retain = True
 
     @property
-    def retains_grad(self):
+    def retains_grad(self) -> bool:
         """Whether `retain_grad` was called on this non-leaf tensor."""
         node = node_of(self)
         return node is not None and node.op is not LEAF and node.extra is not None and node.extra.retain
 
-    def register_hook(self, hook):
+    def register_hook(self, hook) -> Handle:
         """Call ``hook(grad)`` when the gradient of this tensor is computed; a tensor it returns replaces the gradient.
         Returns a handle with `remove()`."""
         node = node_of(self)
@@ -265,7 +266,7 @@ class Tensor(PythonProtocol):
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         return Handle(extra_of(node).hooks, hook)
 
-    def register_post_accumulate_grad_hook(self, hook):
+    def register_post_accumulate_grad_hook(self, hook) -> Handle:
         """Call ``hook(tensor)`` after a gradient was added to this leaf's `.grad`."""
         node = node_of(self)
         if node is None:
@@ -275,16 +276,16 @@ class Tensor(PythonProtocol):
         return Handle(extra_of(node).after, hook)
 
     @property
-    def _version(self):
+    def _version(self) -> int:
         """How often this memory was written to in place."""
         return 0 if self.vc is None else self.vc.count
 
     @property
-    def _base(self):
+    def _base(self) -> Tensor | None:
         """The tensor of which this one is a view, or None."""
         return None if self._view is None else self._view.base
 
-    def _is_view(self):
+    def _is_view(self) -> bool:
         """Whether autograd knows this tensor as a view of another."""
         return self._view is not None
 
@@ -296,7 +297,7 @@ def _dim(tensor, dim):
     return dim
 
 
-def wrap(array):
+def wrap(array) -> Tensor:
     """A tensor of this array's memory, without history."""
     out = new(Tensor)
     out.array, out._shape = array, array.shape

@@ -423,7 +423,7 @@ def test_ops_rows_are_made_from_the_block_alone():
         op_rows.public(ours, block, "other")
     shapes = [getattr(arg, "shape", arg) for arg in op_rows.first_sample(block, 100).args]
     assert shapes == [(3, 1), (400,), 2]  # an axis of one is there to be broadcast
-    assert op_rows.has_gradient(block)
+    assert op_rows.has_gradient(block, "mine", ours)
 
 
 def test_makers_draw_what_was_asked_for():

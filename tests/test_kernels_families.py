@@ -257,6 +257,17 @@ def test_softmaxes_of_nan_and_inf(who, kind, width, columns):
 
 
 @both
+@kinds
+@pytest.mark.parametrize("shift", [-3000, 3000])
+@pytest.mark.parametrize(("shape", "axis"), [((4, 3), 1), ((4, 50), 1), ((2, 4, 30), 1)])
+def test_softmaxes_far_from_zero(who, kind, shift, shape, axis):
+    x = np.round(maker(kind)(*shape) * 4)
+    for name in ("softmax", "log_softmax"):
+        near(getattr(softmax, name)(x + x.dtype.type(shift), axis), getattr(softmax, name).twin(x, axis), kind)
+    near(softmax.logsumexp(x + x.dtype.type(shift), axis), softmax.logsumexp.twin(x, axis) + x.dtype.type(shift), kind)
+
+
+@both
 def test_logsumexp_of_nothing(who):
     np.testing.assert_array_equal(softmax.logsumexp(np.ones((2, 0), np.float32), 1), [-np.inf, -np.inf])
 

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from bench.row import TORCH, NoTwinError, Row
-from bench.rows.make import both_ways
+from bench.rows.make import both_ways, leaf
 from bench.timing import Work
 
 WIDER = 25_000  # times the last axis: (3, 4) becomes (3, 100000)
@@ -87,23 +87,30 @@ def backward(block, name, wider, lib) -> Work:
     return both_ways(lib, differentiable, *(sample.args[k] for k in floats))
 
 
-def has_gradient(block):
+def has_gradient(block, name, lib):
     """Whether the op's first output, on its first sample, has a gradient to send back."""
     sample = first_sample(block, 1)
     if not any(isinstance(arg, np.ndarray) and arg.dtype.kind == "f" for arg in sample.args):
         return False
-    return bool(getattr(block, "rules", True))  # a composite's gradient is that of its parts
+    if hasattr(block, "rules"):
+        return bool(block.rules)
+    args = [leaf(lib, arg) if isinstance(arg, np.ndarray) and arg.dtype.kind == "f" else arg for arg in sample.args]
+    kwargs = {key: to_tensors(lib, value) for key, value in sample.kwargs.items()}
+    out = public(lib, block, name)(*to_tensors(lib, args), **kwargs)  # a composite: that of its parts
+    return getattr(out[0] if isinstance(out, (tuple, list)) else out, "requires_grad", False)
 
 
 def rows() -> list[Row]:
-    import minigrad  # noqa: F401  (reads the blocks)
+    import minigrad
     from minigrad.registry import COMPOSITES, OPS
 
     found = []
     for name, block in sorted({**OPS, **COMPOSITES}.items()):
         if block.samples is None or not block.public:
             continue
-        passes = [("forward", forward)] + ([("forward+backward", backward)] if has_gradient(block) else [])
+        passes = [("forward", forward)] + (
+            [("forward+backward", backward)] if has_gradient(block, name, minigrad) else []
+        )
         for wider in (1, WIDER) if getattr(block, "pointwise", False) else (1,):
             size = "large" if wider > 1 else "small"
             found += [Row(f"op/{name} {size} {label}", partial(make, block, name, wider)) for label, make in passes]

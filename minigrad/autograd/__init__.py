@@ -4,6 +4,7 @@ Importing this package only reaches the modes; the rest is loaded with minigrad 
 """
 
 import importlib
+from typing import TYPE_CHECKING
 
 from minigrad.autograd.modes import (
     enable_grad,
@@ -18,6 +19,11 @@ __all__ = [
     "Function", "GradcheckError", "Variable", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck",
     "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled",
 ]  # fmt: skip
+
+if TYPE_CHECKING:  # the names that `__getattr__` brings
+    from minigrad.autograd.engine import backward, grad
+    from minigrad.autograd.function import Function, Variable
+    from minigrad.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 
 _HOME = {
     "Function": "function", "backward": "engine", "grad": "engine", "gradcheck": "gradcheck",

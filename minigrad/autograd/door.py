@@ -33,7 +33,7 @@ from minigrad.tensor import Tensor, wrap
 
 # What sends a call to the general path: shapes that do not broadcast, and NumPy's floating-point warnings where the
 # user has made them errors (PyTorch has none: the general path computes with them off).
-RECONSIDERED = (ValueError, ArithmeticError, RuntimeWarning)
+RECONSIDERED = (ValueError, TypeError, ArithmeticError, RuntimeWarning)
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minigrad\.door$")
 
 NAMES = {

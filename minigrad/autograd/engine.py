@@ -18,6 +18,7 @@ or its op declares its gradients `fresh`.  Two leaves never share one `.grad`.
 from __future__ import annotations
 
 import operator
+from typing import Any
 
 import numpy as np
 
@@ -267,7 +268,7 @@ def _gradients(value, count, name):
     return given
 
 
-def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None):
+def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None) -> None:
     """Compute the gradients of `tensors` and add them to the `.grad` of the leaves they depend on.
 
     tensors: a tensor or a sequence of them. grad_tensors: the gradient of each (same shape), None for one-element
@@ -304,7 +305,7 @@ def grad(
     allow_unused=None,
     is_grads_batched=False,
     materialize_grads=False,
-):
+) -> tuple[Tensor, ...]:
     """The gradients of `outputs` with respect to `inputs`, as a tuple; nobody's `.grad` changes.
 
     allow_unused: give None for inputs that the outputs do not depend on, instead of raising RuntimeError;
@@ -325,7 +326,7 @@ def grad(
         )
     wanted = dict.fromkeys(nodes)
     _run(roots, _gradients(grad_outputs, len(roots), "grad"), retain_graph, create_graph, wanted)
-    found = [wanted[node] for node in nodes]
+    found: list[Any] = [wanted[node] for node in nodes]
     for k, (g, tensor) in enumerate(zip(found, chosen, strict=True)):
         if g is None and materialize_grads:
             found[k] = wrap(np.zeros(tensor._shape, tensor.array.dtype))

@@ -95,7 +95,9 @@ def constant(number, dtype):
 
 def as_tensor(arg, dtype, op, argument):
     if isinstance(arg, Tensor):
-        return arg if arg.array.dtype == dtype else TENSORS["to_dtype"](arg, dtype)
+        if arg.array.dtype == dtype:
+            return arg
+        return TENSORS["to_dtype"](arg if dtype.kind == "f" else arg.detach(), dtype)  # integers have no gradient
     if isinstance(arg, NUMBER):
         return constant(arg, dtype)
     if isinstance(arg, np.ndarray):
@@ -114,6 +116,8 @@ def operands(op, args):
         if not isinstance(arg, OPERAND):
             raise not_a_tensor(op, name, arg)
     dtype = promote(args)
+    if op.no_bools and any(promote((arg,)).kind == "b" for arg in args):
+        raise RuntimeError(op.no_bools)
     if op.floats and dtype.kind != "f":
         dtype = get_default_dtype().numpy
     return [as_tensor(arg, dtype, op, name) for name, arg in zip(op.inputs, args, strict=True)]
@@ -132,8 +136,15 @@ def run_kernel(op, arrays, attrs=()):
     except TypeError as error:
         if "not supported for the input types" not in str(error) and "ufunc" not in str(error):
             raise
-        raise RuntimeError(f'"{op.name}" not implemented for {from_numpy_dtype(arrays[0].dtype)!r}') from None
+        raise not_implemented(op, arrays[0].dtype) from None
+    if y.dtype == np.int8 and arrays[0].dtype == BOOL:  # NumPy's answer where an op has no loop for bools
+        raise not_implemented(op, BOOL)
     return y if y.__class__ is np.ndarray else np.asarray(y)
+
+
+def not_implemented(op, dtype):
+    name = TENSORS["type_name"](dtype)
+    return NotImplementedError(f"\"{op.name}_cpu\" not implemented for '{name}': convert the input with .to()")
 
 
 def broadcast_error(op, shapes):

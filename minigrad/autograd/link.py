@@ -39,7 +39,7 @@ IN_PLACE_OPERATORS = {
 }  # fmt: skip
 
 
-def link():
+def link() -> None:
     """Make all that is derived from the blocks read so far."""
     fresh = [op for name, op in OPS.items() if name not in _linked]
     link_arrays()

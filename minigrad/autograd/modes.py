@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextvars
 import functools
 import inspect
+from typing import Any
 
 __all__ = [
     "enable_grad",
@@ -28,13 +29,16 @@ is_inference_mode_enabled = _inference.get
 class _Mode:
     """A context manager that is a decorator too (of functions and generator functions), and may be nested."""
 
-    def __enter__(self):
+    _on: bool
+    _tokens: list
+
+    def __enter__(self) -> None:
         self._tokens.append(_recording.set(self._on))
 
-    def __exit__(self, *exc):
+    def __exit__(self, *exc) -> None:
         _recording.reset(self._tokens.pop())
 
-    def __call__(self, function):
+    def __call__(self, function) -> Any:
         if inspect.isclass(function):
             raise TypeError(f"{type(self).__name__}: decorate functions and methods, not the class {function.__name__}")
         if inspect.isgeneratorfunction(function):
@@ -63,7 +67,7 @@ class _Mode:
 
 
 class _Plain(_Mode):
-    def __new__(cls, function=None):
+    def __new__(cls, function=None) -> Any:
         """`@no_grad` without brackets decorates too."""
         mode = super().__new__(cls)
         mode._tokens = []
@@ -90,7 +94,7 @@ class set_grad_enabled(_Mode):
     """Set recording to `mode` now, and if used as a context manager restore it afterwards.
     (PyTorch: torch.set_grad_enabled)"""
 
-    def __init__(self, mode: bool):
+    def __init__(self, mode: bool) -> None:
         self._on = bool(mode)
         self._tokens = [_recording.set(self._on)]
         self._entered = False
@@ -112,7 +116,7 @@ class inference_mode(_Mode):
     """Record nothing. PyTorch's faster `no_grad`; here the two cost the same, and results are ordinary tensors, so
     what PyTorch forbids afterwards (using them in recorded operations) works. (PyTorch: torch.inference_mode)"""
 
-    def __new__(cls, mode=True):
+    def __new__(cls, mode=True) -> Any:
         self = super().__new__(cls)
         self._tokens, self._mode = [], True if callable(mode) else bool(mode)
         return self(mode) if callable(mode) else self

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from typing import Any
 
 from minigrad.autograd.modes import is_grad_enabled
 
@@ -80,6 +81,14 @@ class Node:
     """
 
     __slots__ = ("__weakref__", "attrs", "extra", "meta", "op", "parents", "saved", "seq", "shape")
+    op: Any
+    parents: tuple[Node | None, ...]
+    saved: tuple | None
+    attrs: Any
+    meta: tuple | None
+    shape: tuple
+    extra: Extra | None
+    seq: int
 
     def name(self) -> str:
         """The name PyTorch programs see, e.g. ``'MulBackward0'``."""
@@ -87,11 +96,11 @@ class Node:
         return label if isinstance(label, str) else label(self)
 
     @property
-    def next_functions(self):
+    def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
         """((node, 0), …) for each input, as in PyTorch's graph traversal recipes."""
         return tuple((parent, 0) for parent in self.parents)
 
-    def register_hook(self, hook):
+    def register_hook(self, hook) -> Handle:
         """Call ``hook(grad)`` with the gradient of this node's output before its rule runs."""
         return Handle(extra_of(self).hooks, hook)
 
@@ -108,7 +117,11 @@ class Leaf(Node):
 class SpecialOp:
     """An op that no block declares: leaves, the k-th output of a node, a write through a view."""
 
-    attrs = saved = inputs = ()
+    attrs: tuple[str, ...] = ()
+    saved: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    run: Any
+    rule: Any
     saves_output = saves_first = pointwise = fresh = multi = False
 
     def __init__(self, name, label_backward, rare):
@@ -130,7 +143,8 @@ class Handle:
         self.id = tick()
         hooks[self.id] = hook
 
-    def remove(self):
+    def remove(self) -> None:
+        """Take the hook away; a second call does nothing."""
         self._hooks.pop(self.id, None)
 
     def __enter__(self):

@@ -85,7 +85,7 @@ def iris(seed: int) -> Task:
 TASKS = {"digits": digits, "iris": iris}
 
 
-def split(x: Tensor, y: Tensor, tests: int, seed: int) -> tuple[TensorDataset, TensorDataset]:
+def split(x: Tensor, y: Tensor, *, tests: int, seed: int) -> tuple[TensorDataset, TensorDataset]:
     """A training set and a test set of `tests` examples, drawn by `seed` alone."""
     generator = Generator().manual_seed(seed)
     parts = random_split(TensorDataset(x, y), [len(y) - tests, tests], generator=generator)

@@ -191,9 +191,7 @@ def walk(x, plan, depth, stride, together):
             columns = np.empty(images * depth * pixels + LANES, x.dtype)
         if start == 0:
             stage(x, first, images, staged, plan.phases, plan.plane, plan.pitch, *stride)
-        unfold(
-            staged, plan.taps, columns, images, x.shape[1], size, start, stop, plan.columns, plan.pitch, together
-        )
+        unfold(staged, plan.taps, columns, images, x.shape[1], size, start, stop, plan.columns, plan.pitch, together)
         shape = (depth, images * pixels) if together else (images, depth, pixels)
         yield first, images, start, stop, columns[: images * depth * pixels].reshape(shape)
 

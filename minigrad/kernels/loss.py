@@ -39,7 +39,6 @@ NO_WEIGHT = {"f": np.empty(0, np.float32), "d": np.empty(0, np.float64)}
 exp, log = math.exp, math.log  # `vecmath`'s stand in their place in the loops below
 
 
-
 @jit
 def conclude(reduction, total, divisor, losses, weights):
     """Store the reduced loss, and what each sample's gradient is multiplied by, if there is a reduction."""
@@ -452,7 +451,5 @@ def nll_backward(g, target, weight, ignore_index, input_shape):
 def nll_backward(g, target, weight, ignore_index, input_shape):
     dx = np.zeros(input_shape, g.dtype)
     weight = NO_WEIGHT[g.dtype.char] if weight is None else np.ascontiguousarray(weight)
-    nll_places_backward(
-        np.ascontiguousarray(g).reshape(-1), places(target), weight, ignore_index, class_places(dx)
-    )
+    nll_places_backward(np.ascontiguousarray(g).reshape(-1), places(target), weight, ignore_index, class_places(dx))
     return dx

@@ -126,9 +126,7 @@ def sgd_step(p, g, buf, lr, momentum, dampening, weight_decay, nesterov, maximiz
 def sgd_step(p, g, buf, lr, momentum, dampening, weight_decay, nesterov, maximize, first):
     if not (p.flags.c_contiguous and g.flags.c_contiguous):
         return sgd_step.twin(p, g, buf, lr, momentum, dampening, weight_decay, nesterov, maximize, first)
-    return sgd_loop(
-        p, g, p if buf is None else buf, lr, momentum, dampening, weight_decay, nesterov, maximize, first
-    )
+    return sgd_loop(p, g, p if buf is None else buf, lr, momentum, dampening, weight_decay, nesterov, maximize, first)
 
 
 @kernel(samples=adam_samples)

@@ -417,9 +417,7 @@ def numpy_spread_areas(g, rows, columns, divisors, input_shape):
 @functools.lru_cache(maxsize=512)
 def average_areas(input_shape, window, stride, padding, ceil_mode, count_include_pad, divisor_override, dtype):
     """The windows of an average in rows and in columns, and what each sum is divided by (OH, OW)."""
-    rows, columns = (
-        spans(n, k, s, p, 1, ceil_mode) for n, k, s, p in zip(input_shape[-2:], window, stride, padding)
-    )
+    rows, columns = (spans(n, k, s, p, 1, ceil_mode) for n, k, s, p in zip(input_shape[-2:], window, stride, padding))
     counts = [a[:, 2] if count_include_pad else a[:, 1] - a[:, 0] for a in (rows, columns)]
     divisors = np.multiply.outer(*counts).astype(dtype)
     if divisor_override is not None:

@@ -20,6 +20,7 @@ class relu(Activation):
     """
 
     public, floats, inplace_keyword = EVERYWHERE, False, True
+    no_bools = "Boolean inputs not supported for relu"
 
     def scalar(input):
         return where(input <= 0, 0, input)

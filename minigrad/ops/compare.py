@@ -7,7 +7,8 @@ import math
 
 import numpy as np
 
-from minigrad.registry import FUNCTION, METHOD, Op, Pointwise, on_every_path
+from minigrad.errors import shape_text
+from minigrad.registry import FUNCTION, METHOD, Op, Pointwise, composite, on_every_path
 from minigrad.samples import S, binary, of, tensors, unary
 
 
@@ -262,6 +263,14 @@ class bitwise_not(Bitwise):
     samples = of(lambda make: S(make(3, 4, kind="i", low=0, high=9)), lambda make: S(make(3, 4, kind="b")))
 
 
+def chosen(op, condition, input, other):
+    try:
+        return np.where(condition, input, other)
+    except ValueError:
+        shapes = [shape_text(a.shape) for a in (condition, input, other)]
+        raise RuntimeError(f"{op}(): the shapes {', '.join(shapes)} do not broadcast: each size must match or be 1") from None
+
+
 class where(Op):
     """where(condition, input, other) -> Tensor
 
@@ -271,7 +280,7 @@ class where(Op):
     """
 
     broadcasts = fresh = True
-    symbol = "where"
+    symbol, public = "where", (FUNCTION,)  # the method takes its arguments in another order: conversion.where
 
     def prepare(condition, input, other):
         return (condition, *promoted(input, other))
@@ -281,7 +290,7 @@ class where(Op):
             raise RuntimeError(
                 f"where(): expected condition to be a boolean tensor, but got a tensor of {condition.dtype}"
             )
-        return np.where(condition, input, other)
+        return chosen("where", condition, input, other)
 
     def grad_input(g, condition):
         return where(condition, g, 0.0)
@@ -316,7 +325,7 @@ class masked_fill(Op):
             raise RuntimeError(
                 f"masked_fill(): value is expected to be a 0-dim tensor, but got {value.ndim} dimensions"
             )
-        return np.where(mask, value, input)
+        return chosen("masked_fill", mask, value, input)
 
     def grad_input(g, mask):
         return where(mask, 0.0, g)
@@ -330,30 +339,66 @@ class masked_fill(Op):
     )
 
 
-class clamp(Op):
+@composite(
+    alias=("clip",),
+    samples=of(
+        lambda make: S(make(3, 4), -0.9, 1.1),
+        lambda make: S(make(3, 4), min=0.3),
+        lambda make: S(make(5), max=0.3),
+        lambda make: S(make(3, 4), make(4), make(3, 1)),
+    ),
+)
+def clamp(input, min=None, max=None):
     """clamp(input, min=None, max=None) -> Tensor
 
-    The input limited to [min, max] (numbers; None: no limit on that side). The gradient is 1 within the limits, ends
-    included, and 0 outside. (PyTorch: torch.clamp)
+    The input limited to [min, max] (numbers, or tensors that broadcast; None: no limit on that side). The gradient is 1
+    within the limits, ends included, and 0 outside; integers with a float limit become floats. (PyTorch: torch.clamp)
     """
+    if min is None and max is None:
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    if is_number(min) and (max is None or is_number(max)) or (min is None and is_number(max)):
+        if isinstance(min, float) or isinstance(max, float):
+            input = to_float(input)
+        return clamp_numbers(input, min, max)
+    return clamp_tensors(input, min, max)
 
-    fresh = True
-    alias, backward_name = ("clip",), "ClampBackward1"
-    public = (FUNCTION, METHOD)
 
-    def forward(input, /, min=None, max=None):
-        if min is None and max is None:
-            raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+class clamp_numbers(Op):
+    """The input limited to [min, max], numbers; called by `clamp`."""
+
+    fresh, public, symbol, backward_name = True, (), "clamp", "ClampBackward1"
+
+    def forward(input, /, min, max):
         return np.clip(input, min, max).astype(input.dtype, copy=False)
 
     def grad_input(g, input, min, max):
         return where(in_range(input, min, max), g, 0.0)
 
-    samples = of(
-        lambda make: S(make(3, 4), -0.9, 1.1),
-        lambda make: S(make(3, 4), min=0.3),
-        lambda make: S(make(5), max=0.3),
-    )
+
+class clamp_tensors(Op):
+    """The input limited to [min, max], tensors; called by `clamp`. Where a limit holds, the gradient is the limit's."""
+
+    fresh, broadcasts, public, optional = True, True, (), ("min", "max")
+    symbol, backward_name = "clamp", "ClampBackward0"
+
+    def prepare(input, min, max):
+        input, *limits = promoted(input, *[limit for limit in (min, max) if limit is not None])
+        return input, limits[0] if min is not None else None, limits[-1] if max is not None else None
+
+    def forward(input, min, max, /):
+        out = input if min is None else np.maximum(input, min)
+        return np.array(out) if max is None else np.minimum(out, max)
+
+    def grad_input(g, input, min, max):
+        return where(in_range(input, min, max), g, 0.0)
+
+    def grad_min(g, input, min, max):
+        below = input < min
+        return where(below if max is None else below & (min < max), g, 0.0)
+
+    def grad_max(g, input, min, max):
+        above = max < input
+        return where(above if min is None else above | (max < min), g, 0.0)
 
 
 @on_every_path("in_range")

@@ -22,12 +22,38 @@ class floor_divide(Pointwise):
     almost everywhere). (PyTorch: torch.floor_divide)
     """
 
-    numpy, symbol, dunder = np.floor_divide, "//", ("__floordiv__",)
+    symbol, dunder = "//", ("__floordiv__",)
+
+    def numpy(input, other):
+        return np.floor_divide(input, nonzero_divisor("floor_divide", other))
 
     def scalar(input, other):
         return input // other
 
     samples = binary(0.5, 3.0)
+
+
+class trunc_divide(Pointwise):
+    """The quotient rounded towards zero; called by `div`."""
+
+    public, symbol, jit_forward = (), "÷", False
+
+    def numpy(input, other):
+        quotient = np.true_divide if input.dtype.kind == "f" else np.floor_divide
+        if input.dtype.kind == "f":
+            return np.trunc(quotient(input, other))
+        below = quotient(input, nonzero_divisor("div", other))  # rounded down: one too low where inexact and negative
+        return below + ((below < 0) & (below * other != input))
+
+    def scalar(input, other):
+        return math.trunc(input / other)
+
+
+def nonzero_divisor(op, other):
+    """Integers have no infinity: dividing them by zero is an error."""
+    if other.dtype.kind in "iu" and not other.all():
+        raise RuntimeError(f"ZeroDivisionError: {op}() of integers by zero")
+    return other
 
 
 class remainder(Pointwise):
@@ -36,7 +62,13 @@ class remainder(Pointwise):
     The remainder with the sign of the divisor, as Python's ``%``. (PyTorch: torch.remainder)
     """
 
-    numpy, symbol, dunder = np.remainder, "%", ("__mod__",)
+    symbol, dunder = "%", ("__mod__",)
+
+    def numpy(input, other):
+        if input.dtype.kind != "f":
+            return np.remainder(input, nonzero_divisor("remainder", other))
+        rest = np.fmod(input, other)  # has the sign of the input, zero included
+        return np.where((rest != 0) & ((rest < 0) != (other < 0)), rest + other, rest)
 
     def scalar(input, other):
         return input % other

@@ -7,6 +7,8 @@ lists, ranges or tensors gives a copy, whose gradient is added up at the places 
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
 
+import warnings
+
 import numpy as np
 
 from minigrad.errors import shape_text
@@ -21,7 +23,7 @@ def index_key(index, ndim):
     """PyTorch's index as NumPy's: a tuple with an Ellipsis, tensors as arrays, ranges as lists."""
     if index.__class__ is int and ndim:  # the common case, x[i]
         return index, Ellipsis
-    items = index if isinstance(index, tuple) else (index,)
+    items = index if isinstance(index, tuple) else as_items(index)
     key = tuple([_index_item(item) for item in items])
     taken = 0
     for item in key:
@@ -32,6 +34,19 @@ def index_key(index, ndim):
     if taken > ndim:
         raise IndexError(f"too many indices for tensor of dimension {ndim}")
     return key if any(item is Ellipsis for item in key) else (*key, Ellipsis)
+
+
+def as_items(index):
+    """PyTorch still reads a list that holds sequences, tensors, slices, None or ... as a tuple (and warns of it)."""
+    parts = (list, tuple, range, slice, type(None), type(Ellipsis))
+    if isinstance(index, list) and len(index) < 32 and any(isinstance(i, parts) or hasattr(i, "array") for i in index):
+        warnings.warn(
+            "Using a non-tuple sequence for multidimensional indexing is deprecated: x[[[0, 1]]] is read as x[[0, 1],]. "
+            "Use x[tuple(index)] for this meaning, or x[minigrad.tensor(index)] to index with an array.",
+            stacklevel=4,
+        )
+        return tuple(index)
+    return (index,)
 
 
 def _index_item(item):
@@ -47,7 +62,7 @@ def _index_item(item):
         if not array.size:
             array = array.astype(np.int64)
     if isinstance(array, np.ndarray):
-        if array.dtype.kind not in "iub":
+        if array.dtype.kind not in "iub" or (array.dtype.itemsize == 2 or array.dtype == np.int8):
             raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
         if array.dtype == np.uint8:
             array = array.astype(bool)  # PyTorch reads byte tensors as masks
@@ -55,10 +70,20 @@ def _index_item(item):
     try:
         return item.__index__()
     except AttributeError:
-        raise TypeError(
+        raise IndexError(
             "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "
             f"{type(item).__name__})"
         ) from None
+
+
+@on_every_path("common_shape")
+def common_shape(op, *shapes):
+    """The shape that all broadcast to."""
+    try:
+        return np.broadcast_shapes(*[tuple(shape) for shape in shapes])
+    except ValueError:
+        texts = " and ".join([shape_text(shape) for shape in shapes])
+        raise RuntimeError(f"{op}(): the shapes {texts} do not broadcast: each size must match or be 1") from None
 
 
 @on_every_path("is_basic")
@@ -328,6 +353,8 @@ class index_select(Op):
     def forward(input, index, /, dim):
         if index.ndim > 1:
             raise IndexError("index_select(): Index is supposed to be a vector")
+        if index.dtype.kind not in "iu":
+            raise RuntimeError(f"index_select(): Expected dtype int32 or int64 for index, but got {index.dtype}")
         if index.size and (index.min() < 0 or index.max() >= input.shape[dim]):
             raise IndexError(
                 f"index out of range in self: index_select() on dimension {dim} of size {input.shape[dim]}"
@@ -353,8 +380,23 @@ class index_add(Op):
         return input, index, source if alpha == 1 else source * alpha, one_dim(dim, input.ndim, "index_add")
 
     def forward(input, index, source, /, dim):
-        out = np.array(input)
-        kernels.scatter_add_rows(np.moveaxis(out, dim, 0), np.atleast_1d(index), np.moveaxis(source, dim, 0))
+        out, index = np.array(input), np.atleast_1d(index)
+        rest = [n for d, n in enumerate(input.shape) if d != dim]
+        if source.ndim != input.ndim or [n for d, n in enumerate(source.shape) if d != dim] != rest:
+            raise RuntimeError(
+                "index_add(): source tensor shape must match self tensor shape, excluding the specified dimension. Got "
+                f"self.shape = {list(input.shape)} source.shape = {list(source.shape)}"
+            )
+        if index.size != source.shape[dim]:
+            raise RuntimeError(
+                f"index_add(): Number of indices ({index.size}) should be equal to source.size(dim) ({source.shape[dim]})"
+            )
+        if index.size and (index.min() < 0 or index.max() >= input.shape[dim]):
+            wrong = index.min() if index.min() < 0 else index.max()
+            raise RuntimeError(
+                f"index_add(): index {wrong} is out of bounds for dimension {dim} with size {input.shape[dim]}"
+            )
+        kernels.scatter_add_rows(np.moveaxis(out, dim, 0), index, np.moveaxis(source, dim, 0))
         return out
 
     def grad_input(g):
@@ -380,8 +422,14 @@ class embedding(Op):
             raise NotImplementedError(
                 "embedding(): max_norm and scale_grad_by_freq are not supported: renormalise weight yourself"
             )
-        if padding_idx is not None and padding_idx < 0:
-            padding_idx += weight.shape[0]
+        if weight.ndim != 2:
+            raise RuntimeError(f"'weight' must be 2-D: embedding() got {weight.ndim}-D")
+        if padding_idx is not None:
+            if not -weight.shape[0] <= padding_idx < weight.shape[0]:
+                raise AssertionError(
+                    f"Padding_idx must be within num_embeddings: embedding() got {padding_idx} for {weight.shape[0]} rows"
+                )
+            padding_idx %= weight.shape[0]
         return input, weight, padding_idx
 
     def forward(input, weight, /, padding_idx):
@@ -434,7 +482,9 @@ def masked_select(input, mask):
 
     The elements where the bool mask is true, as a vector; the two broadcast. (PyTorch: torch.masked_select)
     """
-    shape = np.broadcast_shapes(tuple(input.shape), tuple(mask.shape))
+    if np_dtype(mask).kind != "b":
+        raise RuntimeError(f"masked_select: expected BoolTensor for mask, but got {np_dtype(mask)}")
+    shape = common_shape("masked_select", input.shape, mask.shape)
     return getitem(expand(input, shape), (expand(mask, shape),))
 
 
@@ -442,7 +492,18 @@ def masked_select(input, mask):
 def take_along_dim(input, indices, dim=None):
     """take_along_dim(input, indices, dim=None) -> Tensor: `gather`, of the flattened tensor without dim.
     (PyTorch: torch.take_along_dim)"""
-    return gather(reshape(input, (-1,)), 0, reshape(indices, (-1,))) if dim is None else gather(input, dim, indices)
+    if dim is None:
+        return gather(reshape(input, (-1,)), 0, reshape(indices, (-1,)))
+    dim = one_dim(dim, input.ndim, "take_along_dim")
+    if input.ndim != indices.ndim:
+        raise RuntimeError(
+            "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
+            f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
+        )
+    rest = [tuple([n for d, n in enumerate(t.shape) if d != dim]) for t in (input, indices)]
+    common = common_shape("take_along_dim", *rest)
+    sized = [(*common[:dim], t.shape[dim], *common[dim:]) for t in (input, indices)]
+    return gather(expand(input, sized[0]), dim, expand(indices, sized[1]))
 
 
 class one_hot(Op):

@@ -3,11 +3,13 @@
 # The names in prepare, forward's callers and vjp are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
 
+import warnings
+
 import numpy as np
 
 from minigrad.registry import FUNCTION, OPS, Op, composite, on_every_path
 from minigrad.samples import S, of
-from minigrad.shapes import one_dim
+from minigrad.shapes import index_of, one_dim
 
 
 class cat(Op):
@@ -56,12 +58,16 @@ def tensor_list(tensors, op):
         raise TypeError(
             f"{op}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
         )
+    if not isinstance(tensors, list | tuple):
+        raise TypeError(
+            f"{op}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
+        )
     listed = list(tensors)
     for position, t in enumerate(listed):
         if not hasattr(t, "ndim"):
             raise TypeError(f"expected Tensor as element {position} in argument 0, but got {type(t).__name__}")
     if not listed:
-        raise RuntimeError(f"{op}(): expected a non-empty list of Tensors")
+        raise (ValueError if op == "cat" else RuntimeError)(f"{op}(): expected a non-empty list of Tensors")
     return listed
 
 
@@ -139,12 +145,17 @@ def sections(size, given):
     """The sizes of the pieces."""
     if isinstance(given, tuple | list):
         total = int(np.sum(given, dtype=int))
+        if any(n < 0 for n in given):
+            raise RuntimeError(
+                f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={list(given)}"
+            )
         if total != size:
             raise RuntimeError(
                 f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at dimension "
                 f"-1), but got split_sizes={list(given)}"
             )
         return tuple([int(n) for n in given])
+    given = index_of(given, "split", "split_size_or_sections")
     if given < 0 or (given == 0 and size):
         raise RuntimeError(f"split expects split_size be non-negative and not zero, but got split_size={given}")
     if not size:
@@ -160,8 +171,10 @@ def chunk(input, chunks, dim=0):
     """
     if chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    if not input.ndim:
+        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
     size = input.shape[one_dim(dim, input.ndim, "chunk")]
-    return split(input, -(-size // chunks) if size else 0, dim)
+    return split(input, -(-size // chunks) if size else [0] * chunks, dim)
 
 
 class unbind(Op):
@@ -202,13 +215,19 @@ def broadcast_tensors(*tensors):
     public=(FUNCTION,),
     samples=of(lambda make: S(make(3), make(4), indexing="ij"), lambda make: S(make(3), make(2), indexing="xy")),
 )
-def meshgrid(*tensors, indexing="ij"):
-    """meshgrid(*tensors, indexing='ij') -> tuple of Tensors
+def meshgrid(*tensors, indexing=None):
+    """meshgrid(*tensors, indexing) -> tuple of Tensors
 
     Coordinate grids from vectors: "ij" in the order given, "xy" with the first two exchanged. (PyTorch: torch.meshgrid)
     """
     if len(tensors) == 1 and isinstance(tensors[0], tuple | list):
         tensors = tuple(tensors[0])
+    if indexing is None:
+        indexing = "ij"
+        warnings.warn("torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", stacklevel=3)
+    for t in tensors:
+        if t.ndim > 1:
+            raise RuntimeError(f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {t.ndim}D")
     if indexing not in ("ij", "xy"):
         raise RuntimeError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
     exchange = indexing == "xy" and len(tensors) > 1

@@ -22,7 +22,7 @@ class max_dim(Op):
         return input, one_dim(dim, input.ndim, "max"), keepdim
 
     def forward(input, /, dim, keepdim):
-        return extreme(input, input.argmax(axis=dim) if input.ndim else 0, dim, keepdim)
+        return extreme(input, nonempty(input, "max", (dim,)).argmax(axis=dim) if input.ndim else 0, dim, keepdim)
 
     def grad_input(g, indices, input_shape, dim, keepdim):
         return put_along(g, indices, input_shape, dim, keepdim)
@@ -39,7 +39,7 @@ class min_dim(Op):
         return input, one_dim(dim, input.ndim, "min"), keepdim
 
     def forward(input, /, dim, keepdim):
-        return extreme(input, input.argmin(axis=dim) if input.ndim else 0, dim, keepdim)
+        return extreme(input, nonempty(input, "min", (dim,)).argmin(axis=dim) if input.ndim else 0, dim, keepdim)
 
     def grad_input(g, indices, input_shape, dim, keepdim):
         return put_along(g, indices, input_shape, dim, keepdim)
@@ -82,7 +82,7 @@ def max(input, dim=None, keepdim=False, *, other=None):
     """
     if other is not None or hasattr(dim, "shape"):
         return maximum(input, dim if other is None else other)
-    return amax(input) if dim is None else max_dim(input, dim, keepdim)
+    return max_all(input) if dim is None else max_dim(input, dim, keepdim)
 
 
 @composite(
@@ -101,7 +101,7 @@ def min(input, dim=None, keepdim=False, *, other=None):
     """
     if other is not None or hasattr(dim, "shape"):
         return minimum(input, dim if other is None else other)
-    return amin(input) if dim is None else min_dim(input, dim, keepdim)
+    return min_all(input) if dim is None else min_dim(input, dim, keepdim)
 
 
 class argmax(Op):
@@ -115,7 +115,7 @@ class argmax(Op):
         return input, None if dim is None else one_dim(dim, input.ndim, "argmax"), keepdim
 
     def forward(input, /, dim, keepdim):
-        return place(nonempty(input, "argmax").argmax, input, dim, keepdim)
+        return place("argmax", input, dim, keepdim)
 
     samples = of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 1), lambda make: S(make(3, 4), 0, True))
 
@@ -131,15 +131,18 @@ class argmin(Op):
         return input, None if dim is None else one_dim(dim, input.ndim, "argmin"), keepdim
 
     def forward(input, /, dim, keepdim):
-        return place(nonempty(input, "argmin").argmin, input, dim, keepdim)
+        return place("argmin", input, dim, keepdim)
 
     samples = of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 1), lambda make: S(make(3, 4), 0, True))
 
 
-def place(find, input, dim, keepdim):
+def place(op, input, dim, keepdim):
+    if input.dtype.kind == "b":
+        raise RuntimeError(f"{op}(): does not support bool input: convert it, e.g. with .int()")
     if not input.ndim:
         return np.zeros((), np.int64)
-    found = find(axis=dim, keepdims=keepdim)
+    nonempty(input, op, range(input.ndim) if dim is None else (dim,))
+    found = getattr(input, op)(axis=dim, keepdims=keepdim)
     return np.asarray(found, np.int64)
 
 
@@ -218,9 +221,11 @@ class topk(Op):
 
     def forward(input, /, k, dim, largest):
         values = np.atleast_1d(input)
-        order = np.argsort(-values if largest and values.dtype.kind == "f" else values, axis=dim, kind="stable")
-        if largest and values.dtype.kind != "f":
-            order = np.flip(order, dim)
+        if largest and values.dtype.kind == "f":
+            order = np.argsort(np.where(values != values, -np.inf, -values), axis=dim, kind="stable")  # NaN is largest
+        else:
+            order = np.argsort(values, axis=dim, kind="stable")
+            order = np.flip(order, dim) if largest else order
         order = np.take(order, range(k), dim)
         found = np.take_along_axis(values, order, dim)
         return (found, order) if input.ndim else (found.reshape(()), order.reshape(()))

@@ -88,6 +88,8 @@ class flip(Op):
     """
 
     def prepare(input, *dims):
+        if not dims:
+            raise TypeError("flip() missing 1 required positional arguments: 'dims'")
         return input, dims_of(shape_args(dims, "flip"), input.ndim, "flip")
 
     def forward(input, /, dims):
@@ -137,7 +139,11 @@ def repeat(input, *repeats):
 
     The tensor tiled, so many times along each dimension. (PyTorch: torch.Tensor.repeat)
     """
+    if not repeats:
+        raise TypeError("repeat() missing 1 required positional arguments: 'repeats'")
     counts = shape_args(repeats, "repeat")
+    if any(n < 0 for n in counts):
+        raise RuntimeError(f"repeat(): Trying to create tensor with negative dimension: repeats are {list(counts)}")
     lead = len(counts) - input.ndim
     if lead < 0:
         raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
@@ -149,10 +155,16 @@ def repeat(input, *repeats):
 
 
 @composite(samples=of(lambda make: S(make(3, 4), (2, 1)), lambda make: S(make(3, 4), (2,))))
-def tile(input, dims):
+def tile(input, *dims):
     """tile(input, dims) -> Tensor: as `repeat`, with missing leading counts taken as 1. (PyTorch: torch.tile)"""
-    dims = tuple(dims)
+    dims = shape_args(dims, "tile")
     return repeat(input, *[1] * (input.ndim - len(dims)), *dims)
+
+
+def matrices(op, input):
+    if input.ndim < 2:
+        raise RuntimeError(f"{op}: input tensor must have at least 2 dimensions, but has {input.ndim}")
+    return input
 
 
 class tril(Op):
@@ -164,7 +176,7 @@ class tril(Op):
     fresh = True
 
     def forward(input, /, diagonal=0):
-        return np.tril(input, diagonal)
+        return np.tril(matrices("tril", input), diagonal)
 
     def grad_input(g, diagonal):
         return tril(g, diagonal)
@@ -181,7 +193,7 @@ class triu(Op):
     fresh = True
 
     def forward(input, /, diagonal=0):
-        return np.triu(input, diagonal)
+        return np.triu(matrices("triu", input), diagonal)
 
     def grad_input(g, diagonal):
         return triu(g, diagonal)

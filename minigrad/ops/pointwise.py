@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from minigrad.registry import FUNCTION, INPLACE, METHOD, Pointwise
+from minigrad.registry import FUNCTION, INPLACE, METHOD, Pointwise, np_dtype, on_every_path
 from minigrad.samples import binary, tensors, unary
 
 
@@ -36,7 +36,7 @@ class add(Pointwise):
         return g
 
     def keywords(input, other, *, alpha=1):
-        return add(input, mul(other, alpha))
+        return add(input, mul(other, fitting_alpha("add", alpha, input, other)))
 
     samples = binary()
 
@@ -49,6 +49,14 @@ class sub(Pointwise):
     """
 
     numpy, symbol, dunder, alias = np.subtract, "−", ("__sub__",), ("subtract",)
+    no_bools = (
+        "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the "
+        "`~` or `logical_not()` operator instead."
+    )
+
+    def backward_name(node):
+        return "RsubBackward1" if node.attrs and 0 in node.attrs else "SubBackward0"  # PyTorch has an op for 1 - x
+
 
     def scalar(input, other):
         return input - other
@@ -60,9 +68,19 @@ class sub(Pointwise):
         return -g
 
     def keywords(input, other, *, alpha=1):
-        return sub(input, mul(other, alpha))
+        return sub(input, mul(other, fitting_alpha("sub", alpha, input, other)))
 
     samples = binary()
+
+
+@on_every_path("fitting_alpha")
+def fitting_alpha(op, alpha, *operands):
+    """`alpha`, which must be an integer where all operands are."""
+    if isinstance(alpha, float) and all(np_dtype(operand).kind != "f" for operand in operands):
+        raise RuntimeError(
+            f"For integral input tensors, argument alpha must not be a floating point number, but {op}() got {alpha}"
+        )
+    return alpha
 
 
 class mul(Pointwise):
@@ -106,7 +124,13 @@ class div(Pointwise):
         return -g * ((input / other) / other)
 
     def keywords(input, other, *, rounding_mode=None):
-        return div_rounded(input, other, rounding_mode)
+        if rounding_mode == "floor":
+            return floor_divide(input, other)
+        if rounding_mode != "trunc":
+            raise RuntimeError(
+                f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
+            )
+        return trunc_divide(input, other)
 
     samples = binary(0.5, 3.0)
 
@@ -121,7 +145,7 @@ class pow(Pointwise):
     symbol, dunder = "**", ("__pow__",)
 
     def backward_name(node):
-        return f"PowBackward{0 if node.attrs else 1}"
+        return "PowBackward1" if not node.attrs else "PowBackward0" if 1 in node.attrs else "PowBackward2"
 
     jit_forward = jit_rules = False
 
@@ -163,6 +187,10 @@ class neg(Pointwise):
     """
 
     numpy, symbol, dunder, alias = np.negative, "−", ("__neg__",), ("negative",)
+    no_bools = (
+        "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` "
+        "or `logical_not()` operator instead."
+    )
 
     def scalar(input):
         return -input

@@ -7,6 +7,8 @@ that the rules see one form.  Sums of integers and bools are int64, as in PyTorc
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
 
+import warnings
+
 import numpy as np
 
 from minigrad import dtypes
@@ -134,6 +136,8 @@ class prod(Op):
     symbol, backward_name = "Π", overload("Prod")
 
     def prepare(input, dim=None, keepdim=False, *, dtype=None):
+        if isinstance(dim, tuple | list):
+            raise TypeError(f"prod(): argument 'dim' must be int, not {type(dim).__name__}: take one dimension at a time")
         return cast_sum(input, dtype), dims_or_all(dim, input.ndim, "prod"), keepdim
 
     def forward(input, /, dim, keepdim):
@@ -166,6 +170,23 @@ def prod_of_others(input, dim):
     return permute(moved, tuple([order.index(d) for d in range(len(shape))]))
 
 
+@on_every_path("spread_arguments")
+def spread_arguments(op, input, dim, unbiased, keepdim, correction):
+    """The arguments of var and std, the older forms of them too; few elements are warned of, as PyTorch does."""
+    if isinstance(dim, bool):  # var(unbiased)
+        dim, unbiased = None, dim
+    if correction is None:
+        correction = 1 if unbiased is None or unbiased else 0
+    dims = dims_or_all(dim, input.ndim, op)
+    if count(input.shape, dims) <= correction:
+        warnings.warn(
+            f"{op}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input "
+            f"numel divided by output numel): {count(input.shape, dims)} elements are reduced, correction is {correction}",
+            stacklevel=4,
+        )
+    return input, dims, correction, keepdim
+
+
 class var(Op):
     """var(input, dim=None, *, correction=1, keepdim=False) -> Tensor
 
@@ -176,11 +197,7 @@ class var(Op):
     fresh = True
 
     def prepare(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
-        if isinstance(dim, bool):  # var(unbiased): the old positional form
-            dim, unbiased = None, dim
-        if correction is None:
-            correction = 1 if unbiased is None or unbiased else 0
-        return cast_float(input, None, "var"), dims_or_all(dim, input.ndim, "var"), correction, keepdim
+        return spread_arguments("var", cast_float(input, None, "var"), dim, unbiased, keepdim, correction)
 
     def forward(input, /, dim, correction, keepdim):
         return kernels.var(input, dim, correction, keepdim)
@@ -193,13 +210,26 @@ class var(Op):
     samples = reductions(lambda make: S(make(4, 5), 1, correction=0), lambda make: S(make(4, 5), 1, unbiased=False))
 
 
-@composite(samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 1, keepdim=True)))
-def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+class std(Op):
     """std(input, dim=None, *, correction=1, keepdim=False) -> Tensor
 
     The square root of `var`. (PyTorch: torch.std)
     """
-    return sqrt(var(input, dim, unbiased, keepdim, correction=correction))
+
+    fresh = True
+
+    def prepare(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+        return spread_arguments("std", cast_float(input, None, "std"), dim, unbiased, keepdim, correction)
+
+    def forward(input, /, dim, correction, keepdim):
+        return np.sqrt(kernels.var(input, dim, correction, keepdim))
+
+    def grad_input(g, input, output, input_shape, dim, correction):
+        freedom = count(input_shape, dim) - correction
+        along = spread(g, input_shape, dim) / (spread(output, input_shape, dim) * (freedom if freedom > 0 else float("nan")))
+        return where(spread(output, input_shape, dim) == 0, 0.0, along) * (input - mean(input, dim, True))
+
+    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 1, keepdim=True))
 
 
 class logsumexp(Op):
@@ -237,7 +267,7 @@ class amax(Op):
         return input, dims_or_all(dim, input.ndim, "amax"), keepdim
 
     def forward(input, /, dim, keepdim):
-        return nonempty(input, "amax").max(axis=dim, keepdims=keepdim)
+        return nonempty(input, "amax", dim).max(axis=dim, keepdims=keepdim)
 
     def grad_input(g, input, output, input_shape, dim):
         return share(g, input, output, input_shape, dim)
@@ -257,7 +287,7 @@ class amin(Op):
         return input, dims_or_all(dim, input.ndim, "amin"), keepdim
 
     def forward(input, /, dim, keepdim):
-        return nonempty(input, "amin").min(axis=dim, keepdims=keepdim)
+        return nonempty(input, "amin", dim).min(axis=dim, keepdims=keepdim)
 
     def grad_input(g, input, output, input_shape, dim):
         return share(g, input, output, input_shape, dim)
@@ -265,10 +295,44 @@ class amin(Op):
     samples = reductions()
 
 
+class max_all(amax):
+    """The largest of all elements; called by `max`."""
+
+    public, backward_name, samples = (), "MaxBackward1", None
+
+    def prepare(input):
+        return input, dims_or_all(None, input.ndim), False
+
+    def forward(input, /, dim, keepdim):
+        return nonempty(input, "max", dim, RuntimeError).max()
+
+    def grad_input(g, input, output, input_shape, dim):
+        return share(g, input, output, input_shape, dim)
+
+
+class min_all(amin):
+    """The smallest of all elements; called by `min`."""
+
+    public, backward_name, samples = (), "MinBackward1", None
+
+    def prepare(input):
+        return input, dims_or_all(None, input.ndim), False
+
+    def forward(input, /, dim, keepdim):
+        return nonempty(input, "min", dim, RuntimeError).min()
+
+    def grad_input(g, input, output, input_shape, dim):
+        return share(g, input, output, input_shape, dim)
+
+
 @on_every_path("nonempty")
-def nonempty(input, op):
-    if not input.size:
-        raise RuntimeError(f"{op}(): Expected reduction dim to be specified for input.numel() == 0: it has no elements")
+def nonempty(input, op, dims, error=IndexError):
+    """The input, which must have elements along the dimensions that are reduced."""
+    empty = [d for d in dims if not input.shape[d]]
+    if empty and len(dims) == input.ndim:
+        raise error(f"{op}(): Expected reduction dim to be specified for input.numel() == 0. Specify the dim argument.")
+    if empty:
+        raise IndexError(f"{op}(): Expected reduction dim {empty[0]} to have non-zero size.")
     return input
 
 
@@ -289,7 +353,8 @@ class all(Op):
         return input, dims_or_all(dim, input.ndim, "all"), keepdim
 
     def forward(input, /, dim, keepdim):
-        return input.astype(bool, copy=False).all(axis=dim, keepdims=keepdim)
+        found = input.astype(bool, copy=False).all(axis=dim, keepdims=keepdim)
+        return found.astype(np.uint8) if input.dtype == np.uint8 else found  # PyTorch keeps this from before it had bools
 
     samples = of(lambda make: S(make(3, 4, kind="b")), lambda make: S(make(3, 4, kind="b"), 1, True))
 
@@ -304,7 +369,8 @@ class any(Op):
         return input, dims_or_all(dim, input.ndim, "any"), keepdim
 
     def forward(input, /, dim, keepdim):
-        return input.astype(bool, copy=False).any(axis=dim, keepdims=keepdim)
+        found = input.astype(bool, copy=False).any(axis=dim, keepdims=keepdim)
+        return found.astype(np.uint8) if input.dtype == np.uint8 else found
 
     samples = of(lambda make: S(make(3, 4, kind="b")), lambda make: S(make(3, 4, kind="b"), 1, True))
 
@@ -317,35 +383,43 @@ def norm(input, p=2, dim=None, keepdim=False):
 
     ``(Σ |input|^p)^(1/p)`` over `dim`; p may be "fro" (2), inf or -inf. (PyTorch: torch.norm)
     """
-    if p in (2, 2.0, "fro", None):
-        return norm2(input, dim, keepdim)
-    if p == float("inf"):
-        return amax(abs(input), () if dim is None else dim, keepdim)
-    if p == float("-inf"):
-        return amin(abs(input), () if dim is None else dim, keepdim)
-    if p == 0:
-        return sum(to_dtype(input != 0, np_dtype(input)), dim, keepdim)
-    if p == 1:
-        return sum(abs(input), dim, keepdim)
-    return sum(abs(input) ** p, dim, keepdim) ** (1.0 / p)
+    if isinstance(p, str) and p != "fro":
+        raise NotImplementedError(f"norm(): p={p!r} is not supported: expected a number, inf, -inf or 'fro'")
+    return vector_norm(input, 2.0 if p in ("fro", None) else float(p), dim, keepdim)
 
 
-class norm2(Op):
-    """The Euclidean norm over the dimensions `dim`; its gradient at zero is zero. Called by `norm`."""
+class vector_norm(Op):
+    """The p-norm over the dimensions `dim`; its gradient where the norm is zero is zero. Called by `norm`."""
 
     public, fresh, backward_name = (), True, "LinalgVectorNormBackward0"
 
-    def prepare(input, dim=None, keepdim=False):
-        return cast_float(input, None, "norm"), dims_or_all(dim, input.ndim, "norm"), keepdim
+    def prepare(input, p, dim=None, keepdim=False):
+        return cast_float(input, None, "norm"), p, dims_or_all(dim, input.ndim, "norm"), keepdim
 
-    def forward(input, /, dim, keepdim):
-        return np.sqrt(np.square(input).sum(axis=dim, keepdims=keepdim))
+    def forward(input, /, p, dim, keepdim):
+        if p == 2:
+            return np.sqrt(np.square(input).sum(axis=dim, keepdims=keepdim))
+        size = np.abs(input)
+        if p == 0:
+            return (input != 0).astype(input.dtype).sum(axis=dim, keepdims=keepdim)
+        if p == np.inf:
+            return size.max(axis=dim, keepdims=keepdim, initial=0.0)
+        if p == -np.inf:
+            return size.min(axis=dim, keepdims=keepdim, initial=np.inf)
+        total = np.power(size, input.dtype.type(p)).sum(axis=dim, keepdims=keepdim)
+        return np.power(total, input.dtype.type(1 / p))
 
-    def grad_input(g, input, output, input_shape, dim):
-        length = spread(output, input_shape, dim)
-        return where(length == 0, 0.0, spread(g, input_shape, dim) * (input / length))
-
-    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 1, True))
+    def grad_input(g, input, output, input_shape, p, dim):
+        length, along = spread(output, input_shape, dim), spread(g, input_shape, dim)
+        if p == 0:
+            return along * (0.0 * input)
+        if p == 1:
+            return along * sign(input)
+        if p == 2:
+            return where(length == 0, 0.0, along * (input / length))
+        if p in (float("inf"), float("-inf")):
+            return share(g, abs(input), output, input_shape, dim) * sign(input)
+        return where(length == 0, 0.0, along * sign(input) * (abs(input) / length) ** (p - 1.0))
 
 
 @composite(public=(METHOD, FUNCTION), samples=of(lambda make: S(make(3, 4, kind="b")), lambda make: S(make(3, 4), 1)))

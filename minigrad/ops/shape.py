@@ -26,8 +26,11 @@ class reshape(Op):
 
     view, backward_name = True, "ViewBackward0"
 
-    def prepare(input, *shape):
-        return input, infer_size(shape_args(shape, "reshape"), input_size(input), "reshape")
+    def prepare(input, *args, shape=None):
+        args = args if shape is None else (shape,)
+        if not args:
+            raise TypeError("reshape() missing 1 required positional arguments: 'shape': give ints, or () for no dimension")
+        return input, infer_size(shape_args(args, "reshape"), input_size(input), "reshape")
 
     def forward(input, /, shape):
         return input.reshape(shape)
@@ -52,9 +55,12 @@ class view(Op):
 
     view, public = True, view_only
 
-    def prepare(input, *shape):
+    def prepare(input, *shape, size=None):
         if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
             raise NotImplementedError("view(dtype): reinterpreting memory is not supported; to convert, use .to(dtype)")
+        shape = shape if size is None else (size,)
+        if not shape:
+            raise TypeError("view() missing 1 required positional arguments: 'size': give ints, or () for a 0-dim tensor")
         return input, infer_size(shape_args(shape, "view"), input_size(input), "view")
 
     def forward(input, /, shape):
@@ -110,9 +116,18 @@ def unflatten(input, dim, sizes):
 
     One dimension split into several, whose product is its size; one -1 is inferred. (PyTorch: torch.unflatten)
     """
-    dim = one_dim(dim, input.ndim, "unflatten")
+    dim, sizes = one_dim(dim, input.ndim, "unflatten"), tuple(sizes)
+    if not sizes:
+        raise RuntimeError("unflatten: sizes must be non-empty")
     shape = tuple(input.shape)
-    return reshape(input, (*shape[:dim], *infer_size(tuple(sizes), shape[dim], "unflatten"), *shape[dim + 1 :]))
+    try:
+        parts = infer_size(sizes, shape[dim], "unflatten")
+    except RuntimeError:
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({shape[dim]}) in the "
+            "input tensor"
+        ) from None
+    return reshape(input, (*shape[:dim], *parts, *shape[dim + 1 :]))
 
 
 class permute(Op):
@@ -123,8 +138,8 @@ class permute(Op):
 
     view = True
 
-    def prepare(input, *dims):
-        given = shape_args(dims, "permute")
+    def prepare(input, *args, dims=None):
+        given = shape_args(args if dims is None else (dims,), "permute")
         if len(given) != input.ndim:
             raise RuntimeError(
                 "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the "
@@ -167,15 +182,23 @@ class transpose(Op):
     samples = of(lambda make: S(make(3, 4), 0, 1), lambda make: S(make(2, 3, 4), -1, 0))
 
 
-@composite(samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3))))
-def t(input):
+class t(Op):
     """t(input) -> Tensor
 
     The transpose of a matrix; vectors and numbers as they are. (PyTorch: torch.t)
     """
-    if input.ndim > 2:
-        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
-    return permute(input, tuple(range(input.ndim))[::-1])
+
+    view = True
+
+    def forward(input, /):
+        if input.ndim > 2:
+            raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
+        return input.T if input.ndim == 2 else input[...]
+
+    def grad_input(g):
+        return t(g)
+
+    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(3)))
 
 
 @composite(samples=of(lambda make: S(make(2, 3, 4), 0, 2), lambda make: S(make(2, 3, 4), (0, 1), (1, 2))))
@@ -185,6 +208,11 @@ def movedim(input, source, destination):
     A view with the dimensions `source` moved to the places `destination`. (PyTorch: torch.movedim)
     """
     source, destination = dims_of(source, input.ndim, "movedim"), dims_of(destination, input.ndim, "movedim")
+    if len(source) != len(destination):
+        raise RuntimeError(
+            f"movedim: Invalid source or destination dims: source ({list(source)} dims) should contain the same number of "
+            f"dims as destination ({list(destination)} dims)"
+        )
     rest = [d for d in range(input.ndim) if d not in source]
     order = [None] * input.ndim
     for s, d in zip(source, destination, strict=True):
@@ -201,9 +229,14 @@ class squeeze(Op):
 
     view = True
 
+    def backward_name(node):
+        return f"SqueezeBackward{int(node.attrs[0] is not None)}"
+
     def prepare(input, dim=None):
-        dims = range(input.ndim) if dim is None else dims_of(dim, input.ndim, "squeeze") if input.ndim else ()
-        return input, tuple([d for d in dims if input.shape[d] == 1])
+        if dim is None:
+            return input, None
+        dims = dims_of(dim, input.ndim, "squeeze")
+        return input, tuple([d for d in dims if input.ndim and input.shape[d] == 1])
 
     def forward(input, /, dim):
         return input.squeeze(dim)
@@ -289,23 +322,6 @@ def expand_as(input, other):
 def broadcast_to(input, size):
     """broadcast_to(input, size) -> Tensor: ``input.expand(size)``. (PyTorch: torch.broadcast_to)"""
     return expand(input, size)
-
-
-class contiguous(Op):
-    """contiguous() -> Tensor
-
-    The tensor itself if its elements lie in memory in order, else a copy that does. (PyTorch: torch.Tensor.contiguous)
-    """
-
-    view, public = True, view_only
-
-    def forward(input, /):
-        return np.ascontiguousarray(input).reshape(input.shape)
-
-    def grad_input(g):
-        return g
-
-    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(4, 3).T))
 
 
 class clone(Op):

@@ -111,12 +111,13 @@ class batch_normalized(Op):
     """(input - mean) / sqrt(var + eps) * weight + bias by the statistics of the batch; called by `batch_norm`."""
 
     public, fresh, optional, nout = (), True, ("weight", "bias"), 3
-    aux, symbol, backward_name = ("mean", "invstd"), "batch_norm", "NativeBatchNormBackward0"
+    aux, symbol, backward_name = ("batch_mean", "invstd"), "batch_norm", "NativeBatchNormBackward0"
 
     def forward(input, weight, bias, /, eps):
         return norm_kernels.batch_norm_train(input, weight, bias, eps)
 
-    def vjp(g, input, weight, bias_dtype, eps):
+    def vjp(g, input, weight, bias_dtype, batch_mean, invstd, eps):
+        # The saved statistics are for `fused` alone: here they must be computed anew, since they depend on the input.
         dims = tuple([d for d in range(input.ndim) if d != 1])
         shape = (1, -1, *[1] * (input.ndim - 2))
         centred = input - mean(input, dims, True)
@@ -127,8 +128,8 @@ class batch_normalized(Op):
         grad_weight = None if weight is None else sum(g * normal, dims)
         return inner * scale, grad_weight, None if bias_dtype is None else sum(g, dims)
 
-    def fused(g, input, weight, bias_dtype, eps):
-        return norm_kernels.batch_norm_backward(g, input, weight, eps)
+    def fused(g, input, weight, bias_dtype, batch_mean, invstd, eps):
+        return norm_kernels.batch_norm_backward(g, input, weight, eps, batch_mean, invstd)
 
 
 class layer_normalized(Op):
@@ -195,6 +196,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05):
 )
 def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-05):
     """batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5)
+    -> Tensor
 
     Each channel (dimension 1) made mean 0 and variance 1 over the batch, then scaled and shifted:
     ``(x - E[x]) / sqrt(Var[x] + eps) * weight + bias``. While training the statistics are the batch's, and the running
