@@ -101,17 +101,21 @@ def run(make, options, against) -> int:
     machine = environment.describe(options.threads, clock_name, environment.keep_heap())
     report.print_environment(machine, out)
 
-    outcomes = []
-    for row in track(chosen, "rows", console=report.console(sys.stderr), transient=True):
-        if options.smoke:
-            outcomes.append(running.check(row, contestants))
-        else:
-            outcomes.append(running.time_row(row, contestants, options.rounds, clock))
+    outcomes, stopped = [], False
+    try:
+        for row in track(chosen, "rows", console=report.console(sys.stderr), transient=True):
+            if options.smoke:
+                outcomes.append(running.check(row, contestants))
+            else:
+                outcomes.append(running.time_row(row, contestants, options.rounds, clock))
+    except KeyboardInterrupt:
+        stopped = True
+        out.print(f"stopped after {len(outcomes)} of {len(chosen)} rows; this is what there is", style="yellow")
     report.print_errors(outcomes, out)
     failed = sum(outcome.error is not None for outcome in outcomes)
     if options.smoke:
         out.print(f"smoke: {len(outcomes) - failed} of {len(outcomes)} rows run and agree")
-        return 1 if failed else 0
+        return exit_code(failed, stopped)
 
     report.print_table(outcomes, out)
     report.print_summary(outcomes, out)
@@ -123,7 +127,12 @@ def run(make, options, against) -> int:
     if options.plot:
         plot.draw(outcomes, machine, options.plot)
         out.print(f"drawn: {options.plot}")
-    return 1 if failed else 0
+    return exit_code(failed, stopped)
+
+
+def exit_code(failed: int, stopped: bool) -> int:
+    """130 is what shells say of a program that Ctrl-C ended."""
+    return 130 if stopped else 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -76,12 +76,12 @@ def draw(outcomes: Iterable[Outcome], environment: dict, path: str) -> None:
             _panel(figure.add_axes(box), family, rival, rows, (low / 1.1, high * 1.1))
             y -= tall + HEAD * 0.4
     versions = " ".join(f"{name} {version}" for name, version in environment["versions"].items())
-    figure.text(
-        0.01, 1 - 0.12 / top,
-        f"minigrad's time / rival's (log scale; bars left of 1: minigrad is faster; whiskers: quartiles)\n"
-        f"{environment['cpu']}, {environment['threads']} thread(s), {environment['clock']}, {versions}",
-        va="top", fontsize=9,
-    )  # fmt: skip
+    lines = (
+        "minigrad's time / rival's: left of 1, minigrad is faster (whiskers: quartiles)",
+        f"{environment['cpu']}, {environment['threads']} thread(s), {environment['clock']}",
+        versions,
+    )
+    figure.text(0.05 / len(dealt), 1 - 0.1 / top, "\n".join(lines), va="top", fontsize=8)
     figure.savefig(path)
 
 

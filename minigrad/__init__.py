@@ -40,7 +40,7 @@ from minigrad.dtypes import (
 )
 from minigrad.kernels.dispatch import backend, get_backend, get_num_threads, set_backend, set_num_threads
 from minigrad.printing import set_printoptions
-from minigrad.random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
+from minigrad.random import Generator, default_generator, initial_seed, manual_seed, seed
 from minigrad.sampling import *  # noqa: F403
 from minigrad.sampling import __all__ as _sampling
 from minigrad.tensor import Tensor
@@ -63,10 +63,10 @@ _FROM_SERIALIZATION = ("load", "save", "load_safetensors", "save_safetensors")
 __all__ = [
     "BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "Generator", "IntTensor", "LongTensor", "Size", "Tensor",
     "autograd", "backend", "can_cast", "default_generator", "device", "dtype", "e", "enable_grad", "finfo",
-    "get_backend", "get_default_dtype", "get_num_threads", "get_rng_state", "iinfo", "inf", "inference_mode",
+    "get_backend", "get_default_dtype", "get_num_threads", "iinfo", "inf", "inference_mode",
     "initial_seed", "is_grad_enabled", "is_inference_mode_enabled", "is_tensor", "link", "manual_seed", "nan",
     "no_grad", "numel", "ops", "pi", "promote_types", "result_type", "seed", "set_backend", "set_default_dtype",
-    "set_grad_enabled", "set_num_threads", "set_printoptions", "set_rng_state", *_creation, *_sampling,
+    "set_grad_enabled", "set_num_threads", "set_printoptions", *_creation, *_sampling,
     *dtypes.PUBLIC, *FUNCTIONS, *_CONVERSIONS, *_LAZY, *_FROM_SERIALIZATION,
 ]  # fmt: skip
 

@@ -274,7 +274,7 @@ def where(self, condition, other):
 def contiguous(self, memory_format=None):
     """contiguous() -> Tensor: itself if its elements lie in memory in order, else a copy that does.
     (PyTorch: Tensor.contiguous)"""
-    return self if self.array.flags.c_contiguous else TENSORS["clone"](self)
+    return self if self.array.flags.c_contiguous else TENSORS["contiguous_copy"](self)
 
 
 for _method in (where, contiguous):

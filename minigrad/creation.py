@@ -15,12 +15,12 @@ from minigrad import dtypes
 from minigrad.autograd.general import promote_two
 from minigrad.errors import describe, message
 from minigrad.registry import TENSORS, on_every_path
-from minigrad.shapes import shape_args
+from minigrad.shapes import index_of, shape_args
 from minigrad.tensor import Tensor, wrap
 
 __all__ = [
-    "arange", "as_tensor", "asarray", "empty", "empty_like", "eye", "from_numpy", "full", "full_like", "linspace", "logspace",
-    "ones", "ones_like", "tensor", "tril_indices", "triu_indices", "zeros", "zeros_like",
+    "arange", "as_tensor", "asarray", "empty", "empty_like", "eye", "from_numpy", "full", "full_like", "linspace",
+    "logspace", "ones", "ones_like", "tensor", "tril_indices", "triu_indices", "zeros", "zeros_like",
 ]  # fmt: skip
 
 
@@ -240,6 +240,7 @@ def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False
 
 def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
     """eye(n, m=None) -> Tensor: ones on the diagonal of an (n, m) matrix, zeros elsewhere. (PyTorch: torch.eye)"""
+    n, m = index_of(n, "eye", "n"), None if m is None else index_of(m, "eye", "m")
     if n < 0 or (m is not None and m < 0):
         raise RuntimeError(message("eye", "n" if n < 0 else "m", str(n if n < 0 else m), "a number >= 0"))
     return made(np.eye(n, m, dtype=dtypes.as_numpy(dtype)), requires_grad, device)
@@ -286,13 +287,15 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
     numpy_dtype = dtypes.as_numpy(dtype)
     start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
     real = numpy_dtype.type if numpy_dtype.kind == "f" else np.float64
+    if numpy_dtype.kind in "iu":
+        start, end = int(start), int(end)
     if steps == 1:
         return made(np.full(1, start, numpy_dtype), requires_grad, device)
     step = (real(end) - real(start)) / real(max(steps - 1, 1))
-    k = np.arange(steps)
-    values = np.where(
-        k < steps // 2, real(start) + step * k.astype(real), real(end) - step * (steps - 1 - k).astype(real)
-    )
+    # PyTorch rounds once, after the sum (a fused multiply-add): so compute in more digits.
+    wide = np.longdouble if real is np.float64 else np.float64
+    start, end, step, k = wide(real(start)), wide(real(end)), wide(step), np.arange(steps)
+    values = np.where(k < steps // 2, start + step * k, end - step * (steps - 1 - k)).astype(real)
     return made(values.astype(numpy_dtype), requires_grad, device)
 
 

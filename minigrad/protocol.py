@@ -168,7 +168,7 @@ class PythonProtocol:
             out.__dict__[name] = copy.deepcopy(value, memo)
         return out
 
-    def __reduce_ex__(self, protocol) -> tuple:
+    def __reduce_ex__(self, protocol) -> tuple[Any, ...]:
         if not self.is_leaf:
             raise RuntimeError("only leaf tensors can be pickled: use .detach() to keep the values without history")
         return _unpickled, (type(self), self.array, self.node is not None, dict(self.__dict__))
@@ -208,7 +208,8 @@ def legacy(cls, args, dtype, of_dtype=True):
         array = args[0].array
         if of_dtype and array.dtype != dtype:
             raise TypeError(
-                f"expected a tensor of {dtypes.from_numpy_dtype(dtype)!r} (got {args[0].dtype!r}): convert it with .to()"
+                f"expected a tensor of {dtypes.from_numpy_dtype(dtype)!r} (got {args[0].dtype!r}): "
+                "convert it with .to()"
             )
     elif len(args) == 1 and _is_data(args[0]):
         if isinstance(args[0], float | str | bytes):

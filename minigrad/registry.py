@@ -19,7 +19,8 @@ and each binding is a different program:
                        ├─ JIT      names are numba scalar functions    → the whole rule as one fused loop
                        └─ NUMBERS  names are functions of a float      → one number at a time (the scalar engine)
 
-So a pointwise op needs no hand-written backward kernel, and fused == rule holds by construction.
+So a pointwise op needs no hand-written backward kernel, and fused == rule holds by construction.  `bind` does it, in
+one line: a function is code and globals, and a block's code gets other globals (JIT: `kernels/pointwise.py`).
 
 The arguments of a rule say what is saved for it: an input, `output`, an auxiliary output, an attribute, or only
 `<input>_shape` / `<input>_dtype`.  Nothing else is kept alive.  Undoing broadcasting is the engine's work, not the
@@ -42,7 +43,7 @@ import numpy as np
 __all__ = ["ARRAYS", "NUMBERS", "OPS", "TENSORS", "Op", "Pointwise", "bind", "composite", "helper", "on_every_path"]
 
 OPS: dict[str, type[Op]] = {}  # every block, by name
-COMPOSITES: dict[str, types.FunctionType] = {}  # public functions made of ops
+COMPOSITES: dict[str, Any] = {}  # public functions made of ops
 HELPERS: dict[str, types.FunctionType] = {}  # private functions of the op language, shared by rules
 
 TENSORS: dict[str, Any] = {}  # filled by autograd/door.py, which knows Tensor

@@ -18,12 +18,24 @@ from minigrad.registry import TENSORS
 from minigrad.tensor import Tensor, wrap
 
 __all__ = [
-    "bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
-    "randperm",
+    "bernoulli", "get_rng_state", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn",
+    "randn_like", "randperm", "set_rng_state",
 ]  # fmt: skip
 
 
+def get_rng_state():
+    """get_rng_state() -> ByteTensor: the state of the default generator. (PyTorch: torch.get_rng_state)"""
+    return wrap(random.get_rng_state())
+
+
+def set_rng_state(new_state):
+    """set_rng_state(new_state): the default generator as it was at `get_rng_state`. (PyTorch: torch.set_rng_state)"""
+    random.set_rng_state(new_state.array if isinstance(new_state, Tensor) else new_state)
+
+
 def _source(generator):
+    if generator is not None and not isinstance(generator, random.Generator):
+        raise TypeError(f"argument 'generator' must be a Generator, not {type(generator).__name__}")
     return random.default_generator if generator is None else generator
 
 
@@ -39,7 +51,7 @@ def randn(*size, generator=None, dtype=None, device=None, requires_grad=False, l
     return made(_source(generator).normal(shape, dtype=dtypes.as_numpy(dtype)), requires_grad, device)
 
 
-def randint(low, high=None, size=None, *, generator=None, dtype=None, device=None, requires_grad=False, **named):
+def randint(low=0, high=None, size=None, *, generator=None, dtype=None, device=None, requires_grad=False, **named):
     """randint(low=0, high, size, *, generator=None, dtype=int64) -> Tensor: integers in [low, high).
     (PyTorch: torch.randint)"""
     if size is None and isinstance(high, tuple | list):  # randint(high, size)
@@ -163,6 +175,26 @@ _filler(
     "exponential_",
     lambda array, shape, source, lambd=1.0: source.exponential(shape, lambd, _float_of(array, "exponential_")),
     "exponential_(lambd=1): exponential numbers of that rate, in place. (PyTorch: Tensor.exponential_)",
+)
+
+_filler(
+    "cauchy_",
+    lambda array, shape, source, median=0.0, sigma=1.0: source.cauchy(
+        shape, median, sigma, _float_of(array, "cauchy_")
+    ),
+    "cauchy_(median=0, sigma=1): Cauchy numbers, in place. (PyTorch: Tensor.cauchy_)",
+)
+_filler(
+    "log_normal_",
+    lambda array, shape, source, mean=1.0, std=2.0: source.log_normal(
+        shape, mean, std, _float_of(array, "log_normal_")
+    ),
+    "log_normal_(mean=1, std=2): exponentials of normal numbers, in place. (PyTorch: Tensor.log_normal_)",
+)
+_filler(
+    "geometric_",
+    lambda array, shape, source, p: source.geometric(p, shape, array.dtype),
+    "geometric_(p): how many trials of probability p until the first success, in place. (PyTorch: Tensor.geometric_)",
 )
 
 for _method in (bernoulli, multinomial):

@@ -33,7 +33,7 @@ IN_OVERLOADS = {"dim": "int", "other": "Tensor"}  # parameters that tell one ove
 # Where these stand alone they would be read as the dtype minigrad.bool, the method Tensor.int, ...
 BUILTIN = re.compile(r"(?<![\w.])(bool|complex|float|int|list|str|tuple)\b")
 OPERATORS = {*REFLECTED, *IN_PLACE_OPERATORS, "__eq__", "__ne__", "__pos__"}.union(
-    *(block.dunder for block in (*OPS.values(), *COMPOSITES.values()))
+    *(block.dunder for blocks in (OPS, COMPOSITES) for block in blocks.values())
 )
 SLOTS = {"array": "np.ndarray", "_shape": "tuple[int, ...]"}
 OBJECTS = {  # public names that are neither functions nor classes, and where they are defined

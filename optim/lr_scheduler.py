@@ -54,7 +54,7 @@ class LRScheduler:
     _is_initial = False
     _get_lr_called_within_step = False
 
-    def __init__(self, optimizer, last_epoch=-1):
+    def __init__(self, optimizer, last_epoch=-1) -> None:
         _check_optimizer(optimizer)
         self.optimizer = optimizer
         for i, group in enumerate(optimizer.param_groups):
@@ -78,7 +78,7 @@ class LRScheduler:
         """All that the scheduler remembers, as a dict: every attribute but the optimizer."""
         return {name: value for name, value in self.__dict__.items() if name != "optimizer"}
 
-    def load_state_dict(self, state_dict):
+    def load_state_dict(self, state_dict) -> None:
         """Go on from a `state_dict` of the same scheduler, here or in PyTorch. Load the optimizer's state as well."""
         self.__dict__.update(state_dict)
 
@@ -103,7 +103,7 @@ class LRScheduler:
                 "To get the last learning rate computed by the scheduler, please use `get_last_lr()`.", stacklevel=3
             )
 
-    def step(self, epoch=None):
+    def step(self, epoch=None) -> None:
         """Begin the next epoch: call it after the optimizer's `step`.
 
         A UserWarning tells if the optimizer has not stepped yet: the first learning rate would never be used.
@@ -160,7 +160,7 @@ class _ClosedForm(LRScheduler):
 class StepLR(_ClosedForm):
     """Multiply the learning rate by `gamma` every `step_size` epochs: ``lr₀ · gamma ** (epoch // step_size)``."""
 
-    def __init__(self, optimizer, step_size, gamma=0.1, last_epoch=-1):
+    def __init__(self, optimizer, step_size, gamma=0.1, last_epoch=-1) -> None:
         self.step_size = step_size
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
@@ -175,7 +175,7 @@ class StepLR(_ClosedForm):
 class MultiStepLR(_ClosedForm):
     """Multiply the learning rate by `gamma` at each of the epochs `milestones`, twice where one is mentioned twice."""
 
-    def __init__(self, optimizer, milestones, gamma=0.1, last_epoch=-1):
+    def __init__(self, optimizer, milestones, gamma=0.1, last_epoch=-1) -> None:
         self.milestones = collections.Counter(milestones)
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
@@ -191,7 +191,7 @@ class MultiStepLR(_ClosedForm):
 class ConstantLR(_ClosedForm):
     """Multiply the learning rate by `factor` (0 to 1) until epoch `total_iters`, then undo it."""
 
-    def __init__(self, optimizer, factor=1.0 / 3, total_iters=5, last_epoch=-1):
+    def __init__(self, optimizer, factor=1.0 / 3, total_iters=5, last_epoch=-1) -> None:
         if not 0 <= factor <= 1:
             raise ValueError(f"Constant multiplicative factor expected to be between 0 and 1. Got {factor}")
         self.factor = factor
@@ -210,7 +210,7 @@ class ConstantLR(_ClosedForm):
 class LinearLR(_ClosedForm):
     """From `start_factor` times the learning rate to `end_factor` times it, in a straight line, by `total_iters`."""
 
-    def __init__(self, optimizer, start_factor=1.0 / 3, end_factor=1.0, total_iters=5, last_epoch=-1):
+    def __init__(self, optimizer, start_factor=1.0 / 3, end_factor=1.0, total_iters=5, last_epoch=-1) -> None:
         if not 0 < start_factor <= 1:
             raise ValueError(
                 "Starting multiplicative factor expected to be greater than 0 and less or equal to 1. "
@@ -239,7 +239,7 @@ class LinearLR(_ClosedForm):
 class ExponentialLR(_ClosedForm):
     """Multiply the learning rate by `gamma` every epoch: ``lr₀ · gamma ** epoch``."""
 
-    def __init__(self, optimizer, gamma, last_epoch=-1):
+    def __init__(self, optimizer, gamma, last_epoch=-1) -> None:
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
@@ -253,7 +253,7 @@ class ExponentialLR(_ClosedForm):
 class PolynomialLR(_ClosedForm):
     """Down to 0 at epoch `total_iters`: ``lr₀ · (1 - epoch / total_iters) ** power``."""
 
-    def __init__(self, optimizer, total_iters=5, power=1.0, last_epoch=-1):
+    def __init__(self, optimizer, total_iters=5, power=1.0, last_epoch=-1) -> None:
         self.total_iters = total_iters
         self.power = power
         super().__init__(optimizer, last_epoch)
@@ -274,7 +274,7 @@ class CosineAnnealingLR(LRScheduler):
     ``eta_min + (lr₀ - eta_min) · (1 + cos(π · epoch / T_max)) / 2`` (Loshchilov and Hutter, "SGDR", 2017; no restarts)
     """
 
-    def __init__(self, optimizer, T_max, eta_min=0.0, last_epoch=-1):
+    def __init__(self, optimizer, T_max, eta_min=0.0, last_epoch=-1) -> None:
         self.T_max = T_max
         self.eta_min = eta_min
         super().__init__(optimizer, last_epoch)
@@ -305,7 +305,7 @@ class LambdaLR(LRScheduler):
         lr_lambda (Callable | list): from the epoch (int) to a factor; or a list of such functions, one for each group.
     """
 
-    def __init__(self, optimizer, lr_lambda, last_epoch=-1):
+    def __init__(self, optimizer, lr_lambda, last_epoch=-1) -> None:
         _check_optimizer(optimizer)
         groups = len(optimizer.param_groups)
         if not isinstance(lr_lambda, list | tuple):
@@ -330,7 +330,7 @@ class LambdaLR(LRScheduler):
         kept = [None if isinstance(f, functions) else dict(vars(f)) for f in self.lr_lambdas]
         return {**super().state_dict(), "lr_lambdas": kept}
 
-    def load_state_dict(self, state_dict):
+    def load_state_dict(self, state_dict) -> None:
         """As in `LRScheduler`; the functions are the ones given here."""
         self.__dict__.update({name: value for name, value in state_dict.items() if name != "lr_lambdas"})
         for function, kept in zip(self.lr_lambdas, state_dict["lr_lambdas"]):
@@ -368,7 +368,7 @@ class ReduceLROnPlateau(LRScheduler):
     def __init__(
         self, optimizer, mode="min", factor=0.1, patience=10, threshold=1e-4, threshold_mode="rel", cooldown=0,
         min_lr=0, eps=1e-8,
-    ):  # fmt: skip
+    ) -> None:  # fmt: skip
         if factor >= 1.0:
             raise ValueError(f"Factor should be < 1.0. Got {factor}")
         _check_optimizer(optimizer)
@@ -396,7 +396,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.cooldown_counter = 0
         self.num_bad_epochs = 0
 
-    def step(self, metrics, epoch=None):
+    def step(self, metrics, epoch=None) -> None:  # type: ignore[override]
         """Look at this epoch's number.
 
         Args:

@@ -22,6 +22,7 @@ import copy
 import functools
 import itertools
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -93,7 +94,7 @@ class Optimizer:
         if "step" in vars(cls):
             cls.step = _with_hooks(cls.step)
 
-    def __init__(self, params, defaults):
+    def __init__(self, params, defaults) -> None:
         self._start()
         self.defaults = defaults
         if isinstance(params, Tensor):
@@ -101,8 +102,8 @@ class Optimizer:
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, but got a single "
                 f"{type(params).__name__}: put it in a list"
             )
-        self.state = collections.defaultdict(dict)
-        self.param_groups = []
+        self.state: dict[Any, dict] = collections.defaultdict(dict)
+        self.param_groups: list[dict[str, Any]] = []
         groups = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
@@ -138,7 +139,7 @@ class Optimizer:
 
     # ---- groups
 
-    def add_param_group(self, param_group):
+    def add_param_group(self, param_group) -> None:
         """Optimize these parameters too, e.g. layers that were frozen so far.
 
         Args:
@@ -188,7 +189,7 @@ class Optimizer:
             param_group["param_names"] = names
         self.param_groups.append(param_group)
 
-    def zero_grad(self, set_to_none=True):
+    def zero_grad(self, set_to_none=True) -> None:
         """Drop the gradients of all parameters (``.grad`` is None), or with ``set_to_none=False`` fill them with 0."""
         for group in self.param_groups:
             for p in group["params"]:
@@ -221,7 +222,7 @@ class Optimizer:
         """
         raise NotImplementedError(f"{type(self).__name__} must define update(p, g, state, constants), or step()")
 
-    def step(self, closure=None):
+    def step(self, closure=None) -> Any:
         """Update every parameter that has a gradient.
 
         Args:
@@ -308,7 +309,7 @@ class Optimizer:
             packed = packed if changed is None else changed
         return packed
 
-    def load_state_dict(self, state_dict):
+    def load_state_dict(self, state_dict) -> None:
         """Go on from what `state_dict` returned, here or in PyTorch (its tensors are taken as they are).
 
         Everything is copied; floating point state takes the dtype of its parameter, except ``"step"``.
@@ -343,7 +344,7 @@ class Optimizer:
         params = dict(
             zip(everywhere(saved["params"] for saved in saved_groups), everywhere(group["params"] for group in groups))
         )
-        state = collections.defaultdict(dict)
+        state: dict[Any, dict] = collections.defaultdict(dict)
         for key, value in state_dict["state"].items():
             if key in params:
                 state[params[key]] = _adopt(value, params[key])

@@ -41,7 +41,7 @@ class SGD(Optimizer):
     def __init__(
         self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False,
         foreach=None, differentiable=False, fused=None,
-    ):  # fmt: skip
+    ) -> None:  # fmt: skip
         check_common(lr, weight_decay, foreach, fused, differentiable)
         if not momentum >= 0.0:
             raise ValueError(f"Invalid momentum value: {momentum}")

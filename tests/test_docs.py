@@ -61,8 +61,8 @@ def test_the_reading_path_is_as_long_as_it_says():
     assert len(rows) >= 5
     counts = {name: len((ROOT / name).read_text(encoding="utf-8").splitlines()) for name, _ in rows}
     said = {name: int(count) for name, count in rows}
-    assert said == pytest.approx(counts, rel=0.05), f"README.md, the reading path: it is now {counts}"
-    assert sum(counts.values()) <= 1550  # "about 1,500": what one reads in an evening
+    assert said == pytest.approx(counts, rel=0.1), f"README.md, the reading path: it is now {counts}"
+    assert sum(counts.values()) <= 1500
 
 
 @pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])

@@ -13,7 +13,7 @@ PLACES = {"minigrad": ROOT / "minigrad", "minigrad.nn": ROOT / "nn", "minigrad.o
 FLOORS = (
     ("ground: arrays, no Tensor", ("kernels", "dtypes", "errors", "random", "shapes")),
     ("op blocks", ("registry", "ops", "samples")),
-    ("the engine", ("autograd", "tensor", "creation", "conversion", "sampling", "printing", "typed")),
+    ("the engine", ("autograd", "protocol", "tensor", "creation", "conversion", "sampling", "printing", "typed")),
 )
 UPSTAIRS = len(FLOORS)
 MAY_REACH_UP_LATER = {"minigrad"}  # minigrad/__init__.py, through its module-level __getattr__

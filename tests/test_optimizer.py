@@ -32,7 +32,7 @@ def test_zero_grad():
     optimizer.zero_grad()
     assert p.grad is None
     assert frozen.grad is None
-    p.grad = (minigrad.ones(2, requires_grad=True) * 2)
+    p.grad = minigrad.ones(2, requires_grad=True) * 2
     optimizer.zero_grad(set_to_none=False)
     assert p.grad.grad_fn is None
     assert not p.grad.requires_grad

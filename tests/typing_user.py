@@ -1,4 +1,4 @@
-"""A user's program: it is not run, mypy reads it against the built wheel (`make typecheck`, tests/test_stubs.py).
+"""A user's program: it is not run; tests/test_stubs.py has mypy read it, strictly, with the packages as in the wheel.
 
 `assert_type` is an error where the checker sees another type than the one named.
 """

@@ -78,8 +78,8 @@ def backward(block, name, wider, lib) -> Work:
     kwargs = {key: to_tensors(lib, value) for key, value in sample.kwargs.items()}
 
     def differentiable(*leaves):
-        for place, leaf in zip(floats, leaves, strict=True):
-            args[place] = leaf
+        for place, each in zip(floats, leaves, strict=True):
+            args[place] = each
         out = function(*args, **kwargs)
         return out[0] if isinstance(out, (tuple, list)) else out
 

@@ -12,9 +12,12 @@ import sys
 import tempfile
 import time
 from functools import partial
+from pathlib import Path
 
 from bench.row import TORCH, Row
 from bench.timing import Work
+
+ROOT = Path(__file__).resolve().parents[2]
 
 IMPORT = """
 import time
@@ -48,9 +51,10 @@ main(["demo", "--epochs", "1", "--no-plots", "--out", sys.argv[1]])
 def python(code, *arguments) -> str:
     """Run `code` in a fresh interpreter that may write its bytecode cache, as a user's does; its standard output."""
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    done = subprocess.run([sys.executable, "-c", code, *arguments], env=environ, capture_output=True, text=True)
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f"bench: a start-up row's process failed ({done.returncode}):\n{done.stderr.strip()}")
+        raise RuntimeError(f"bench: a row's process failed ({done.returncode}):\n{done.stderr.strip()}")
     return done.stdout
 
 

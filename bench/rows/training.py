@@ -3,17 +3,29 @@
 The targets are reshuffled from step to step.  On one fixed batch a network memorises it, its gradients sink towards
 zero, Adam's squares become denormal numbers, and each library slows down at a different moment: the same library
 against itself then gives anything from 0.7 to 1.4.
+
+The rows "in its own process" show what a user sees who has one library loaded and the C library's memory handling as
+it comes: there each allocates and frees as it does, and pays for the pages.  In the others the heap is kept warm for
+all (environment.keep_heap), which is kinder to whoever allocates more.
 """
 
 from __future__ import annotations
 
+import gc
+import importlib
+import os
+import statistics
 from functools import partial
 from itertools import cycle
 
 import numpy as np
 
+from bench.environment import THREAD_VARIABLES
 from bench.row import TORCH, Row
 from bench.rows.make import classes, normal
+from bench.rows.startup import python
+from bench.run import clock_for
+from bench.timing import Work
 
 SHUFFLES = 32
 
@@ -70,7 +82,41 @@ def step(build, shape, target, loss, torch_options, lib):
     return run
 
 
+ALONE = "import sys; from bench.rows.training import time_alone; time_alone(*sys.argv[1:])"
+WARM_UP, TIMED = 100, 300  # steps
+
+
+def time_alone(library, name) -> None:
+    """Print the median seconds of a step of row `name`; run in a process of its own."""
+    lib = importlib.import_module(library)
+    threads = int(os.environ[THREAD_VARIABLES[0]])  # the parent's choice
+    if library == TORCH:
+        lib.set_num_threads(threads)
+    _, clock = clock_for(threads)
+    (row,) = [row for row in steps() if row.name == name]
+    run = row.work(lib).run
+    gc.disable()
+    seconds = []
+    for _ in range(WARM_UP + TIMED):
+        start = clock()
+        run()
+        seconds.append(clock() - start)
+    print(statistics.median(seconds[WARM_UP:]))
+
+
+def alone(row, lib) -> Work:
+    return Work(lambda: float(python(ALONE, lib.__name__, row.name)), self_timed=True)
+
+
 def rows() -> list[Row]:
+    found = steps()
+    chosen = [row for row in found if row.targets or "demo" in row.name]
+    return found + [
+        Row(f"{row.name}, in its own process", partial(alone, row), (TORCH,), alike=False) for row in chosen
+    ]
+
+
+def steps() -> list[Row]:
     signs = np.sign(normal(100, 1, seed=5))
     digits = classes(10, 64)
     mlp_step = partial(step, mlp, (64, 784), digits, "cross_entropy")

@@ -2,18 +2,23 @@
 
 Comes after `registry.py` and `node.py`; `engine.py` walks what the doors record.  A door is generated per op as Python
 source, because one function that handles every case costs as much as PyTorch's own dispatch (0.92x of torch's time
-against 0.45x, measured).  Read one with `inspect.getsource(minigrad.mul)`; it is in essence
+against 0.45x, measured).
 
-    def mul(input, other):
-        if not (isinstance(input, Tensor) and isinstance(other, Tensor)):    # numbers: the general path
-            return general(op, (input, other))
-        ...                                             # so too unless both have one float dtype and ndim > 0
-        out = new(Tensor)
-        out.array = kernel(x, z)
-        if (a node wants a gradient) and is_grad_enabled():
-            n = Node(); n.parents = (n_input, n_other)
-            n.saved = (input if n_other is not None else None, ...)          # only what a needed rule names
-        return out
+    minigrad.mul(x, y)      x * y      x.mul(y)                      all three are this function
+          │
+          ├─ a tensor and a number ─────────────────▶ with_number()  the same steps, not written out
+          ├─ other dtypes, or the kernel refuses ───▶ general()      promotes first; has the error messages
+          ▼
+    out.array = kernel32(x.array, y.array)                           NumPy's ufunc, or a compiled loop
+          │
+          ├─ no input has a node, or no_grad() ─▶ return out
+          ▼
+    Node(op, parents=(x.node, y.node), saved=…, seq=tick())          saved: what the rules of the inputs with a node
+          │                                                          name, and nothing else
+          ▼
+    out.node = that node; return out
+
+Read one with `inspect.getsource(minigrad.mul)`.
 
 Equal sources are compiled once and shared: such functions differ only in their globals.
 """
@@ -54,6 +59,7 @@ def compiled(source):
 
 
 def make(source, namespace, name):
+    """The function that the source defines, under this name and with this namespace as its globals."""
     code = compiled(source)
     names = {"co_name": name} | ({"co_qualname": name} if hasattr(code, "co_qualname") else {})
     return type(make)(code.replace(**names), namespace, name)
@@ -87,6 +93,7 @@ def kept(op, name):
 
 
 def kept_tuple(op):
+    """Source for the tuple of all that is saved."""
     return "(" + "".join(kept(op, name) + ", " for name in op.saved) + ")"
 
 
@@ -127,6 +134,7 @@ def record_lines(op, meta):
 
 
 def pointwise_source(op):
+    """The door of a pointwise op."""
     body = op.__dict__
     signature, call, keyword = signature_of(body.get("keywords") or body["scalar"])
     tensors, attrs = ", ".join(op.inputs), ", ".join(op.attrs)
@@ -232,6 +240,7 @@ def joining_source(op):
 
 
 def any_node(nodes):
+    """Whether a gradient is wanted for one of several tensors."""
     return any([node is not None for node in nodes])
 
 

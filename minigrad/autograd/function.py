@@ -109,10 +109,12 @@ class FunctionOp:
         self.function, self.rare, self.multi = function, several, several
 
     def run(self, node, g):
+        """The plain backward: arrays in, arrays out."""
         grads = [x if x is None else wrap(np.asarray(x)) for x in g] if self.multi else wrap(np.asarray(g))
         return [None if x is None else x.array for x in self.rule(node, grads)]
 
     def rule(self, node, g):
+        """Call the user's backward, on tensors, and check what it returns."""
         if node.saved is None:
             raise RuntimeError(FREED)
         (context,) = node.saved

@@ -1,7 +1,7 @@
 """Choosing the kernels of pointwise ops: NumPy's function, the formula on arrays, or the formula as one compiled loop.
 
-Every formula and every rule starts as a stub.  At its first call, when the dtype is known, the stub looks at the backend
-and at the code, puts the program it chose in its own place, and is not called again:
+Every formula and every rule starts as a stub.  At its first call, when the dtype is known, the stub looks at the
+backend and at the code, puts the program it chose in its own place, and is not called again:
 
     numpy   NumPy's function, or the formula on arrays
     auto    a compiled loop for formulas that NumPy has no function for, and for rules of more than one operation; not
@@ -53,7 +53,7 @@ def rule_is_compiled(op, rule):
 def choose_forward(op):
     """Set the op's kernels for the backend in force: per dtype, and `twin` for dtypes that are never compiled."""
     op.twin, op.kernels = ARRAYS[op.name], {}
-    if get_backend() == "auto" and op.numpy is not None or not op.jit_forward:
+    if (get_backend() == "auto" and op.numpy is not None) or not op.jit_forward:
         op.namespace["kernel32"] = op.namespace["kernel64"] = op.twin
         return
     for dtype, name in ((F32, "kernel32"), (F64, "kernel64")):

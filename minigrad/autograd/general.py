@@ -94,6 +94,7 @@ def constant(number, dtype):
 
 
 def as_tensor(arg, dtype, op, argument):
+    """A tensor, number or array as a tensor of this dtype; TypeError, naming the op and its argument, for others."""
     if isinstance(arg, Tensor):
         if arg.array.dtype == dtype:
             return arg
@@ -106,6 +107,7 @@ def as_tensor(arg, dtype, op, argument):
 
 
 def not_a_tensor(op, argument, value):
+    """The error of an argument that is no tensor."""
     hint = "; use minigrad.from_numpy or minigrad.tensor" if isinstance(value, np.ndarray | list | tuple) else ""
     return TypeError(f"{op.name}(): argument '{argument}' must be Tensor, not {type(value).__name__}{hint}")
 
@@ -124,6 +126,7 @@ def operands(op, args):
 
 
 def run_kernel(op, arrays, attrs=()):
+    """Call the kernel for the arrays' dtype; NumPy's errors become PyTorch's, naming the op."""
     kernel = op.kernels.get(arrays[0].dtype, op.twin)
     try:
         y = quiet.run(kernel, *arrays, *attrs)
@@ -143,6 +146,7 @@ def run_kernel(op, arrays, attrs=()):
 
 
 def not_implemented(op, dtype):
+    """The error of an op that has no meaning for a dtype."""
     name = TENSORS["type_name"](dtype)
     return NotImplementedError(f"\"{op.name}_cpu\" not implemented for '{name}': convert the input with .to()")
 

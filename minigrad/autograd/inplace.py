@@ -117,6 +117,7 @@ def write(op, tensor, args=(), attrs=()):
 
 
 def not_writable():
+    """The error of a write to memory that must not be written to."""
     return RuntimeError(
         "unsupported operation: the tensor's memory is read-only or shared by several elements (an expanded view). "
         "Please clone() the tensor before writing to it."
@@ -124,6 +125,7 @@ def not_writable():
 
 
 def store(target, values):
+    """Copy values into an array, converted and broadcast, without NumPy's warnings."""
     if not target.flags.writeable:
         raise not_writable()
     quiet.run(np.copyto, target, values, "unsafe")

@@ -64,6 +64,8 @@ def link() -> None:
 
 
 def reflected(function):
+    """The operator of ``2 - x``: Python calls it as ``x.__rsub__(2)``."""
+
     def operator(self, other):
         return function(other, self)
 
@@ -71,6 +73,7 @@ def reflected(function):
 
 
 def build(op):
+    """Make an op's door, with the signature and the docstring of its block, and its backward programs; publish it."""
     body = op.__dict__
     if not op.variadic:
         op.keep = staticmethod(door.make_keep(op))
@@ -148,5 +151,6 @@ def choose(op):
 
 @on_change
 def choose_all():
+    """Choose again, after `set_backend`."""
     for name in _linked:
         choose(OPS[name])

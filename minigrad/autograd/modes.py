@@ -116,6 +116,8 @@ class inference_mode(_Mode):
     """Record nothing. PyTorch's faster `no_grad`; here the two cost the same, and results are ordinary tensors, so
     what PyTorch forbids afterwards (using them in recorded operations) works. (PyTorch: torch.inference_mode)"""
 
+    _mode: bool
+
     def __new__(cls, mode=True) -> Any:
         self = super().__new__(cls)
         self._tokens, self._mode = [], True if callable(mode) else bool(mode)

@@ -10,6 +10,13 @@ result frees its whole graph by reference counting.  Arrays stay alive only wher
 
 One clock (`tick`) dates nodes and writes alike: a saved tensor is stale exactly when it was written to after the
 node that saved it was made (`tensor.vc.time > node.seq`), so no version number needs to be stored with a save.
+
+    clock   5 ──────────────── 6 ──────────────── 7 ──────────────▶
+            y = x * x          x.mul_(3)          z = x * x
+            node saves x       x.vc.time = 6      node saves x
+            seq = 5                               seq = 7
+
+    z.backward(): 6 > 7 is false, x is as it was      y.backward(): 6 > 5, x was written to: an error that names mul_
 """
 
 from __future__ import annotations
@@ -173,6 +180,7 @@ def make_leaf(tensor):
 
 
 def extra_of(node):
+    """The node's `Extra`, made when first asked for."""
     if node.extra is None:
         node.extra = Extra()
     return node.extra
@@ -219,6 +227,7 @@ def node_of(tensor):
 
 
 def multi_view_text(view, what):
+    """PyTorch's message for writes around the outputs of `split`, `unbind` and their kind."""
     name = view.chain[-1][0].name
     return (
         f"Output of {name} is a view and {what}. This view is the output of a function that returns multiple views. "

@@ -22,6 +22,7 @@ from minigrad.tensor import wrap
 
 
 def freed():
+    """The error of a second backward through what was freed by the first."""
     return RuntimeError(FREED)
 
 
@@ -59,6 +60,7 @@ NAMES = {
 
 
 def program_source(op, kind):
+    """Source of a backward program: of kind "run" (on arrays) or "rule" (on tensors)."""
     lines = ["def program(n, g):"]
     if op.saved:
         lines += ["    if n.saved is None:", "        raise freed()", f"    {', '.join(op.saved)}, = n.saved"]

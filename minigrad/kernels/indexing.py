@@ -7,7 +7,7 @@ and index_add.
 An axis of an array is seen as the middle one of (outer, count, inner). Negative indices count from the end, as in
 NumPy.
 
-Before this: `dispatch.py`. After it: `ops/index.py`.
+Before this: `dispatch.py`. After it: `ops/index.py`, `ops/gather.py`.
 """
 
 import functools

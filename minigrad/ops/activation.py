@@ -266,19 +266,27 @@ class tanhshrink(Activation):
     samples = unary()
 
 
-class softshrink(Activation):
+@composite(public=(FUNCTIONAL,), samples=unary(lambd=0.8))
+def softshrink(input, lambd=0.5):
     """softshrink(input, lambd=0.5) -> Tensor
 
     ``input - lambd`` above lambd, ``input + lambd`` below -lambd, 0 between (lambd >= 0). (PyTorch: F.softshrink)
     """
+    if lambd < 0:
+        raise RuntimeError(f"lambda must be in range [0, inf) for softshrink(), but found {lambd}")
+    return shrink(input, lambd)
 
-    def scalar(input, /, lambd=0.5):
+
+class shrink(Activation):
+    """The input moved towards zero by lambd; called by `softshrink`."""
+
+    public, backward_name = (), "SoftshrinkBackward0"
+
+    def scalar(input, /, lambd):
         return where(input > lambd, input - lambd, where(input < -lambd, input + lambd, 0 * input))
 
     def grad_input(g, input, lambd):
         return where((input > lambd) | (input < -lambd), g, 0)
-
-    samples = unary(lambd=0.8)
 
 
 class hardshrink(Activation):

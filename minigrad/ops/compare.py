@@ -267,8 +267,8 @@ def chosen(op, condition, input, other):
     try:
         return np.where(condition, input, other)
     except ValueError:
-        shapes = [shape_text(a.shape) for a in (condition, input, other)]
-        raise RuntimeError(f"{op}(): the shapes {', '.join(shapes)} do not broadcast: each size must match or be 1") from None
+        shapes = ", ".join([shape_text(a.shape) for a in (condition, input, other)])
+        raise RuntimeError(f"{op}(): the shapes {shapes} do not broadcast: each size must match or be 1") from None
 
 
 class where(Op):
@@ -356,7 +356,7 @@ def clamp(input, min=None, max=None):
     """
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
-    if is_number(min) and (max is None or is_number(max)) or (min is None and is_number(max)):
+    if not hasattr(min, "ndim") and not hasattr(max, "ndim"):
         if isinstance(min, float) or isinstance(max, float):
             input = to_float(input)
         return clamp_numbers(input, min, max)

@@ -95,7 +95,7 @@ def named_padding(name, window, stride, dilation):
     if name == "valid":
         return (0, 0), (0, 0)
     if name != "same":
-        raise ValueError(f"conv2d(): Invalid padding string {name!r}, should be one of 'valid', 'same'")
+        raise RuntimeError(f"conv2d(): Invalid padding string: {name!r}, should be one of 'valid', 'same'")
     if stride != (1, 1):
         raise RuntimeError("padding='same' is not supported for strided convolutions")
     total = [d * (k - 1) for d, k in zip(dilation, window, strict=True)]

@@ -89,6 +89,8 @@ def pad(input, pad, mode="constant", value=None):
     A border around the last dimensions: pad is (before, after) of the last, then of the last but one, ...; negative
     widths cut. mode: "constant" (value, default 0), "reflect", "replicate", "circular". (PyTorch: F.pad)
     """
+    if not isinstance(pad, tuple | list):
+        raise TypeError(f"pad(): argument 'pad' must be tuple of ints, not {type(pad).__name__}")
     pad = tuple(pad)
     if len(pad) % 2:
         raise RuntimeError("Padding length must be divisible by 2")

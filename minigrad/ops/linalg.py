@@ -34,6 +34,8 @@ class matmul(Op):
     def forward(input, other, /):
         if input.dtype is not other.dtype:
             same_dtype("matmul", input, other)
+        if input.dtype.kind == "b":
+            raise NotImplementedError("\"matmul\" not implemented for 'Bool': convert the input with .to()")
         if input.ndim == 2 == other.ndim and input.shape[1] == other.shape[0]:
             return np.dot(input, other)  # 0.7 us less than matmul on small matrices
         if not input.ndim or not other.ndim:
@@ -177,6 +179,13 @@ class einsum2(Op):
     public, fresh = (), True
 
     def forward(input, other, /, first, second, left):
+        sizes = dict(zip(first, input.shape, strict=True))
+        for letter, n in zip(second, other.shape, strict=True):
+            if sizes.setdefault(letter, n) not in (n, 1) and n != 1:
+                raise RuntimeError(
+                    f"einsum(): subscript {letter} has size {n} for operand 1 which does not broadcast with previously "
+                    f"seen size {sizes[letter]}"
+                )
         return np.einsum(f"{first},{second}->{left}", input, other, optimize=True)
 
     def grad_input(g, other, input_shape, first, second, left):
@@ -260,7 +269,12 @@ class linear(Op):
                 f"({'x'.join(map(str, input.shape))} and {'x'.join(map(str, weight.shape[::-1]))}) in linear(): the "
                 f"input has {input.shape[-1] if input.ndim else 'no'} features, the weight takes {weight.shape[-1]}"
             )
-        if input.ndim == 2:
+        if bias is not None and bias.shape not in ((), (1,), weight.shape[:-1]):
+            raise RuntimeError(
+                f"The expanded size of the tensor ({weight.shape[0]}) must match the existing size ({bias.shape[-1]}): "
+                f"linear() with a weight of shape {shape_text(weight.shape)} got a bias of {shape_text(bias.shape)}"
+            )
+        if input.ndim == 2 or weight.ndim == 1:
             out = np.dot(input, weight.T)
         else:
             rows = np.dot(input.reshape(-1, input.shape[-1]), weight.T)

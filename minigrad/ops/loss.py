@@ -12,7 +12,7 @@ import numpy as np
 
 from minigrad.errors import shape_text
 from minigrad.kernels import loss as kernels
-from minigrad.registry import FUNCTIONAL, Op, composite, helper, on_every_path
+from minigrad.registry import FUNCTIONAL, Op, composite, helper, np_dtype, on_every_path
 from minigrad.samples import S, constant, of
 
 F = (FUNCTIONAL,)
@@ -175,7 +175,11 @@ def cross_entropy(
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{reduction} is not a valid value for reduction: expected 'none', 'mean' or 'sum'")
+    is_tensor("cross_entropy", "target", target)
+    is_float("cross_entropy", input)
     if np_dtype(target).kind == "f":
+        if ignore_index >= 0:
+            raise RuntimeError("cross_entropy(): ignore_index is not supported for floating point target")
         return cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing)
     check_classes("cross_entropy", input, target, weight)
     return cross_entropy_of_classes(input, target, weight, ignore_index, reduction, label_smoothing)
@@ -199,21 +203,38 @@ def cross_entropy_of_probabilities(input, target, weight, reduction, label_smoot
     return sum(losses) / (input_size(losses) or 1) if reduction == "mean" else reduced(losses, reduction)
 
 
+@on_every_path("is_tensor")
+def is_tensor(op, argument, value):
+    if not hasattr(value, "ndim"):
+        raise TypeError(f"{op}(): argument '{argument}' must be Tensor, not {type(value).__name__}")
+
+
+@on_every_path("is_float")
+def is_float(op, input):
+    if np_dtype(input).kind != "f":
+        raise NotImplementedError(f"{op}(): not implemented for {input.dtype}: convert the input with .float()")
+
+
 @on_every_path("check_classes")
 def check_classes(op, input, target, weight):
     """The shapes and dtypes of logits and class numbers."""
+    is_tensor(op, "target", target)
+    is_float(op, input)
+    if not input.ndim:
+        raise RuntimeError(f"{op}(): Expected input of at least one dimension, the classes, but got 0 dimensions")
+    if np_dtype(target).itemsize in (2, 4):
+        raise RuntimeError(
+            f"expected target dtype to be Long or Byte, but got {target.dtype} in {op}(): use target.long()"
+        )
     if np.dtype(getattr(target, "array", target).dtype).kind not in "iu":
         raise RuntimeError(
             f"expected scalar type Long but found {target.dtype} for target of {op}(): use target.long()"
         )
     expected = () if input.ndim == 1 else (input.shape[0], *input.shape[2:])
-    if not input.ndim:
-        raise ValueError(f"{op}(): Expected more than 0 dimensions (got 0)")
     if tuple(target.shape) != expected:
-        if input.ndim > 1 and target.ndim and input.shape[0] != target.shape[0]:
-            raise ValueError(
-                f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({target.shape[0]})."
-            )
+        batch = target.shape[0] if target.ndim else 0
+        if input.ndim > 1 and input.shape[0] != batch:
+            raise ValueError(f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({batch}).")
         raise RuntimeError(
             f"{op}(): for input of shape {shape_text(input.shape)} expected class numbers of shape "
             f"{shape_text(expected)}, but got {shape_text(target.shape)}"
@@ -285,18 +306,20 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
             f"Using a target size ({target.shape!r}) that is different to the input size ({input.shape!r}) is "
             "deprecated. Please ensure they have the same size."
         )
-    check_probabilities(input)
+    check_probabilities("input", input)
+    check_probabilities("target", target)
+    if np_dtype(input) != np_dtype(target):
+        raise RuntimeError(f"binary_cross_entropy(): Found dtype {target.dtype} but expected {input.dtype}")
     losses = bce(input, target)
     return reduced(losses if weight is None else losses * weight, reduction)
 
 
 @on_every_path("check_probabilities")
-def check_probabilities(input):
-    array = getattr(input, "array", input)
+def check_probabilities(argument, values):
+    array = getattr(values, "array", values)
     if array.size and not (array.min() >= 0 and array.max() <= 1):
-        raise RuntimeError(
-            "all elements of input should be between 0 and 1 in binary_cross_entropy(): apply sigmoid first"
-        )
+        hint = ": apply sigmoid first" if argument == "input" else ""
+        raise RuntimeError(f"all elements of {argument} should be between 0 and 1 in binary_cross_entropy(){hint}")
 
 
 class bce(Op):
@@ -334,6 +357,8 @@ def binary_cross_entropy_with_logits(
     """
     if tuple(input.shape) != tuple(target.shape):
         raise ValueError(f"Target size ({target.shape!r}) must be the same as input size ({input.shape!r})")
+    is_float("binary_cross_entropy_with_logits", input)
+    is_float("binary_cross_entropy_with_logits", target)
     if pos_weight is None:
         losses = (1.0 - target) * input - logsigmoid(input)
     else:
@@ -353,6 +378,13 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
 
     ``target (log target - input)``, input being log-probabilities; reduction may be "batchmean". (PyTorch: F.kl_div)
     """
+    if reduction == "mean":
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size. "
+            "'batchmean' divides only "
+            "by the batch size, and aligns with the KL math definition.",
+            stacklevel=3,
+        )
     if log_target:
         losses = exp(target) * (target - input)
     else:

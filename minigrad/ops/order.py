@@ -8,6 +8,7 @@
 
 import numpy as np
 
+from minigrad.ops.reduce import nonempty
 from minigrad.registry import FUNCTION, METHOD, Op, composite, helper
 from minigrad.samples import S, of
 from minigrad.shapes import one_dim
@@ -22,7 +23,9 @@ class max_dim(Op):
         return input, one_dim(dim, input.ndim, "max"), keepdim
 
     def forward(input, /, dim, keepdim):
-        return extreme(input, nonempty(input, "max", (dim,)).argmax(axis=dim) if input.ndim else 0, dim, keepdim)
+        return extreme(
+            input, nonempty(input, "max", (dim,), IndexError).argmax(axis=dim) if input.ndim else 0, dim, keepdim
+        )
 
     def grad_input(g, indices, input_shape, dim, keepdim):
         return put_along(g, indices, input_shape, dim, keepdim)
@@ -39,7 +42,9 @@ class min_dim(Op):
         return input, one_dim(dim, input.ndim, "min"), keepdim
 
     def forward(input, /, dim, keepdim):
-        return extreme(input, nonempty(input, "min", (dim,)).argmin(axis=dim) if input.ndim else 0, dim, keepdim)
+        return extreme(
+            input, nonempty(input, "min", (dim,), IndexError).argmin(axis=dim) if input.ndim else 0, dim, keepdim
+        )
 
     def grad_input(g, indices, input_shape, dim, keepdim):
         return put_along(g, indices, input_shape, dim, keepdim)
@@ -141,7 +146,7 @@ def place(op, input, dim, keepdim):
         raise RuntimeError(f"{op}(): does not support bool input: convert it, e.g. with .int()")
     if not input.ndim:
         return np.zeros((), np.int64)
-    nonempty(input, op, range(input.ndim) if dim is None else (dim,))
+    nonempty(input, op, range(input.ndim) if dim is None else (dim,), IndexError)
     found = getattr(input, op)(axis=dim, keepdims=keepdim)
     return np.asarray(found, np.int64)
 

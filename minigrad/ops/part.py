@@ -142,7 +142,7 @@ def repeat(input, *repeats):
     if not repeats:
         raise TypeError("repeat() missing 1 required positional arguments: 'repeats'")
     counts = shape_args(repeats, "repeat")
-    if any(n < 0 for n in counts):
+    if [n for n in counts if n < 0]:
         raise RuntimeError(f"repeat(): Trying to create tensor with negative dimension: repeats are {list(counts)}")
     lead = len(counts) - input.ndim
     if lead < 0:

@@ -50,13 +50,13 @@ class sub(Pointwise):
 
     numpy, symbol, dunder, alias = np.subtract, "−", ("__sub__",), ("subtract",)
     no_bools = (
-        "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the "
+        "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
+        "invert a mask, use the "
         "`~` or `logical_not()` operator instead."
     )
 
     def backward_name(node):
         return "RsubBackward1" if node.attrs and 0 in node.attrs else "SubBackward0"  # PyTorch has an op for 1 - x
-
 
     def scalar(input, other):
         return input - other
@@ -188,7 +188,8 @@ class neg(Pointwise):
 
     numpy, symbol, dunder, alias = np.negative, "−", ("__neg__",), ("negative",)
     no_bools = (
-        "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` "
+        "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert "
+        "a mask, use the `~` "
         "or `logical_not()` operator instead."
     )
 

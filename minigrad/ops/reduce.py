@@ -137,7 +137,9 @@ class prod(Op):
 
     def prepare(input, dim=None, keepdim=False, *, dtype=None):
         if isinstance(dim, tuple | list):
-            raise TypeError(f"prod(): argument 'dim' must be int, not {type(dim).__name__}: take one dimension at a time")
+            raise TypeError(
+                f"prod(): argument 'dim' must be int, not {type(dim).__name__}: take one dimension at a time"
+            )
         return cast_sum(input, dtype), dims_or_all(dim, input.ndim, "prod"), keepdim
 
     def forward(input, /, dim, keepdim):
@@ -181,7 +183,8 @@ def spread_arguments(op, input, dim, unbiased, keepdim, correction):
     if count(input.shape, dims) <= correction:
         warnings.warn(
             f"{op}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input "
-            f"numel divided by output numel): {count(input.shape, dims)} elements are reduced, correction is {correction}",
+            f"numel divided by output numel): {count(input.shape, dims)} elements are reduced, "
+            f"correction is {correction}",
             stacklevel=4,
         )
     return input, dims, correction, keepdim
@@ -207,7 +210,13 @@ class var(Op):
         scale = 2.0 / (n - correction) if n > correction else float("nan")
         return (scale * spread(g, input_shape, dim)) * (input - mean(input, dim, True))
 
-    samples = reductions(lambda make: S(make(4, 5), 1, correction=0), lambda make: S(make(4, 5), 1, unbiased=False))
+    samples = of(
+        lambda make: S(make(3, 4)),
+        lambda make: S(make(2, 3, 4), -1, keepdim=True),
+        lambda make: S(make(2, 3, 4), (0, 2)),
+        lambda make: S(make(4, 5), 1, correction=0),
+        lambda make: S(make(4, 5), 1, unbiased=False),
+    )
 
 
 class std(Op):
@@ -226,7 +235,9 @@ class std(Op):
 
     def grad_input(g, input, output, input_shape, dim, correction):
         freedom = count(input_shape, dim) - correction
-        along = spread(g, input_shape, dim) / (spread(output, input_shape, dim) * (freedom if freedom > 0 else float("nan")))
+        along = spread(g, input_shape, dim) / (
+            spread(output, input_shape, dim) * (freedom if freedom > 0 else float("nan"))
+        )
         return where(spread(output, input_shape, dim) == 0, 0.0, along) * (input - mean(input, dim, True))
 
     samples = of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 1, keepdim=True))
@@ -304,7 +315,7 @@ class max_all(amax):
         return input, dims_or_all(None, input.ndim), False
 
     def forward(input, /, dim, keepdim):
-        return nonempty(input, "max", dim, RuntimeError).max()
+        return nonempty(input, "max", dim).max()
 
     def grad_input(g, input, output, input_shape, dim):
         return share(g, input, output, input_shape, dim)
@@ -319,14 +330,14 @@ class min_all(amin):
         return input, dims_or_all(None, input.ndim), False
 
     def forward(input, /, dim, keepdim):
-        return nonempty(input, "min", dim, RuntimeError).min()
+        return nonempty(input, "min", dim).min()
 
     def grad_input(g, input, output, input_shape, dim):
         return share(g, input, output, input_shape, dim)
 
 
 @on_every_path("nonempty")
-def nonempty(input, op, dims, error=IndexError):
+def nonempty(input, op, dims, error=RuntimeError):
     """The input, which must have elements along the dimensions that are reduced."""
     empty = [d for d in dims if not input.shape[d]]
     if empty and len(dims) == input.ndim:
@@ -354,7 +365,9 @@ class all(Op):
 
     def forward(input, /, dim, keepdim):
         found = input.astype(bool, copy=False).all(axis=dim, keepdims=keepdim)
-        return found.astype(np.uint8) if input.dtype == np.uint8 else found  # PyTorch keeps this from before it had bools
+        return (
+            found.astype(np.uint8) if input.dtype == np.uint8 else found
+        )  # PyTorch keeps this from before it had bools
 
     samples = of(lambda make: S(make(3, 4, kind="b")), lambda make: S(make(3, 4, kind="b"), 1, True))
 

@@ -29,7 +29,9 @@ class reshape(Op):
     def prepare(input, *args, shape=None):
         args = args if shape is None else (shape,)
         if not args:
-            raise TypeError("reshape() missing 1 required positional arguments: 'shape': give ints, or () for no dimension")
+            raise TypeError(
+                "reshape() missing 1 required positional arguments: 'shape': give ints, or () for no dimension"
+            )
         return input, infer_size(shape_args(args, "reshape"), input_size(input), "reshape")
 
     def forward(input, /, shape):
@@ -60,7 +62,9 @@ class view(Op):
             raise NotImplementedError("view(dtype): reinterpreting memory is not supported; to convert, use .to(dtype)")
         shape = shape if size is None else (size,)
         if not shape:
-            raise TypeError("view() missing 1 required positional arguments: 'size': give ints, or () for a 0-dim tensor")
+            raise TypeError(
+                "view() missing 1 required positional arguments: 'size': give ints, or () for a 0-dim tensor"
+            )
         return input, infer_size(shape_args(shape, "view"), input_size(input), "view")
 
     def forward(input, /, shape):
@@ -210,7 +214,8 @@ def movedim(input, source, destination):
     source, destination = dims_of(source, input.ndim, "movedim"), dims_of(destination, input.ndim, "movedim")
     if len(source) != len(destination):
         raise RuntimeError(
-            f"movedim: Invalid source or destination dims: source ({list(source)} dims) should contain the same number of "
+            f"movedim: Invalid source or destination dims: source ({list(source)} dims) should "
+            "contain the same number of "
             f"dims as destination ({list(destination)} dims)"
         )
     rest = [d for d in range(input.ndim) if d not in source]
@@ -337,6 +342,18 @@ class clone(Op):
         return g
 
     samples = of(lambda make: S(make(3, 4)), lambda make: S(make()))
+
+
+class contiguous_copy(Op):
+    """A copy whose elements lie in memory in order; called by `Tensor.contiguous`."""
+
+    public, backward_name = (), "CloneBackward0"
+
+    def forward(input, /):
+        return np.array(input, order="C")
+
+    def grad_input(g):
+        return g
 
 
 class to_dtype(Op):

@@ -3,6 +3,8 @@
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
 
+import warnings
+
 import numpy as np
 
 from minigrad import dtypes
@@ -26,6 +28,10 @@ def cast_or_float(input, dtype):
 def implicit_dim(op, dim, ndim):
     """The dimension of a softmax; None picks 0 for 0-, 1- and 3-D inputs, else 1, as PyTorch's old default does."""
     if dim is None:
+        warnings.warn(
+            f"Implicit dimension choice for {op} has been deprecated. Change the call to include dim=X as an argument.",
+            stacklevel=4,
+        )
         dim = 0 if ndim in (0, 1, 3) else 1
     return one_dim(dim, ndim, op)
 
@@ -104,7 +110,7 @@ class log_softmax_backward(Op):
 @composite(public=(FUNCTIONAL,), samples=of(lambda make: S(make(3, 4), 1)))
 def softmin(input, dim=None, _stacklevel=3, dtype=None):
     """softmin(input, dim, *, dtype=None) -> Tensor: ``softmax(-input, dim)``. (PyTorch: F.softmin)"""
-    return softmax(-input, dim, dtype=dtype)
+    return softmax(-input, implicit_dim("softmin", dim, input.ndim), dtype=dtype)
 
 
 class batch_normalized(Op):

@@ -45,7 +45,7 @@ __all__ = [
 class _InPlace(Module):
     """An activation whose only setting is `inplace`."""
 
-    def __init__(self, inplace: bool = False):
+    def __init__(self, inplace: bool = False) -> None:
         super().__init__()
         self.inplace = inplace
 
@@ -126,7 +126,7 @@ class LeakyReLU(_InPlace):
     PyTorch: torch.nn.LeakyReLU
     """
 
-    def __init__(self, negative_slope: float = 1e-2, inplace: bool = False):
+    def __init__(self, negative_slope: float = 1e-2, inplace: bool = False) -> None:
         super().__init__(inplace)
         self.negative_slope = negative_slope
 
@@ -146,7 +146,7 @@ class ELU(_InPlace):
     Source: Clevert et al., Exponential Linear Units (2015). PyTorch: torch.nn.ELU
     """
 
-    def __init__(self, alpha: float = 1.0, inplace: bool = False):
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__(inplace)
         self.alpha = alpha
 
@@ -166,7 +166,7 @@ class CELU(_InPlace):
     Source: Barron, Continuously Differentiable Exponential Linear Units (2017). PyTorch: torch.nn.CELU
     """
 
-    def __init__(self, alpha: float = 1.0, inplace: bool = False):
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__(inplace)
         self.alpha = alpha
 
@@ -187,7 +187,7 @@ class Hardtanh(_InPlace):
     PyTorch: torch.nn.Hardtanh
     """
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False):
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
         super().__init__(inplace)
         if not max_val > min_val:
             raise AssertionError(f"max_val ({max_val}) must be greater than min_val ({min_val})")
@@ -211,7 +211,7 @@ class Threshold(_InPlace):
     PyTorch: torch.nn.Threshold
     """
 
-    def __init__(self, threshold: float, value: float, inplace: bool = False):
+    def __init__(self, threshold: float, value: float, inplace: bool = False) -> None:
         super().__init__(inplace)
         self.threshold = threshold
         self.value = value
@@ -240,7 +240,7 @@ class PReLU(Module):
     Source: He et al., Delving Deep into Rectifiers (2015). PyTorch: torch.nn.PReLU
     """
 
-    def __init__(self, num_parameters: int = 1, init: float = 0.25, device=None, dtype=None):
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, device=None, dtype=None) -> None:
         super().__init__()
         self.num_parameters = num_parameters
         self.init = init
@@ -267,7 +267,7 @@ class GELU(Module):
     Source: Hendrycks and Gimpel, Gaussian Error Linear Units (2016). PyTorch: torch.nn.GELU
     """
 
-    def __init__(self, approximate: str = "none"):
+    def __init__(self, approximate: str = "none") -> None:
         super().__init__()
         self.approximate = approximate
 
@@ -288,7 +288,7 @@ class Softplus(Module):
     PyTorch: torch.nn.Softplus
     """
 
-    def __init__(self, beta: float = 1.0, threshold: float = 20.0):
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__()
         self.beta = beta
         self.threshold = threshold
@@ -307,7 +307,7 @@ class Hardshrink(Module):
         lambd (float): half the width of the dead zone.
     """
 
-    def __init__(self, lambd: float = 0.5):
+    def __init__(self, lambd: float = 0.5) -> None:
         super().__init__()
         self.lambd = lambd
 
@@ -325,7 +325,7 @@ class Softshrink(Module):
         lambd (float): half the width of the dead zone, at least 0.
     """
 
-    def __init__(self, lambd: float = 0.5):
+    def __init__(self, lambd: float = 0.5) -> None:
         super().__init__()
         self.lambd = lambd
 
@@ -374,7 +374,7 @@ class Tanhshrink(Module):
 class _AlongDim(Module):
     """A softmax: its setting is the dimension along which the results sum to 1."""
 
-    def __init__(self, dim: int | None = None):
+    def __init__(self, dim: int | None = None) -> None:
         super().__init__()
         self.dim = dim
 

@@ -38,7 +38,7 @@ class Members(MutableMapping):
 
     __slots__ = ("_names", "_values")
 
-    def __init__(self, module, table):
+    def __init__(self, module, table) -> None:
         self._values = module.__dict__
         self._names = self._values[table]
 

@@ -29,7 +29,7 @@ class _BatchNorm(Module):
         dtype=None,
         *,
         bias: bool = True,
-    ):
+    ) -> None:
         super().__init__()
         self.num_features = num_features
         self.eps = eps

@@ -124,7 +124,7 @@ class Sequential(_Numbered):
     PyTorch: torch.nn.Sequential
     """
 
-    def __init__(self, *args):
+    def __init__(self, *args) -> None:
         super().__init__()
         if len(args) == 1 and isinstance(args[0], OrderedDict):
             for name, module in args[0].items():
@@ -178,7 +178,7 @@ class ModuleList(_Numbered):
     PyTorch: torch.nn.ModuleList
     """
 
-    def __init__(self, modules: Iterable[Module] | None = None):
+    def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
         if modules is not None:
             self.extend(modules)
@@ -193,7 +193,7 @@ class ModuleList(_Numbered):
 
     def __repr__(self):
         """Equal neighbours are shown once, ``(0-2): 3 x Linear(...)``."""
-        runs: list[list] = []  # [first, last, text]
+        runs = []  # [first, last, text]
         for number, text in enumerate(map(repr, self)):
             if runs and runs[-1][2] == text:
                 runs[-1][1] = number
@@ -218,7 +218,7 @@ class ModuleDict(Module):
     PyTorch: torch.nn.ModuleDict
     """
 
-    def __init__(self, modules: Mapping[str, Module] | Iterable | None = None):
+    def __init__(self, modules: Mapping[str, Module] | Iterable | None = None) -> None:
         super().__init__()
         if modules is not None:
             self.update(modules)
@@ -290,7 +290,7 @@ class ParameterList(Module):
     PyTorch: torch.nn.ParameterList
     """
 
-    def __init__(self, values: Iterable | None = None):
+    def __init__(self, values: Iterable | None = None) -> None:
         super().__init__()
         self._size = 0
         if values is not None:
@@ -339,7 +339,7 @@ class ParameterDict(Module):
     PyTorch: torch.nn.ParameterDict
     """
 
-    def __init__(self, parameters: Mapping | Iterable | None = None):
+    def __init__(self, parameters: Mapping | Iterable | None = None) -> None:
         super().__init__()
         self._keys: dict[str, None] = {}
         if parameters is not None:

@@ -31,7 +31,7 @@ class _Convolution(Module):
         bias,
         padding_mode,
         factory,
-    ):
+    ) -> None:
         super().__init__()
         if groups <= 0:
             raise ValueError("groups must be a positive integer")
@@ -132,7 +132,7 @@ class Conv2d(_Convolution):
         padding_mode: str = "zeros",
         device=None,
         dtype=None,
-    ):
+    ) -> None:
         super().__init__(
             2,
             in_channels,

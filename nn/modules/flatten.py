@@ -20,7 +20,7 @@ class Flatten(Module):
     PyTorch: torch.nn.Flatten
     """
 
-    def __init__(self, start_dim: int = 1, end_dim: int = -1):
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
         self.start_dim = start_dim
         self.end_dim = end_dim
@@ -44,7 +44,7 @@ class Unflatten(Module):
     PyTorch: torch.nn.Unflatten
     """
 
-    def __init__(self, dim: int, unflattened_size):
+    def __init__(self, dim: int, unflattened_size) -> None:
         super().__init__()
         if not isinstance(dim, int):
             raise TypeError(

@@ -42,7 +42,7 @@ class Hook(NamedTuple):
 class HookHandle(Handle):
     """A handle that leaves no empty dict behind: a module whose hooks are all removed is as fast as before."""
 
-    def __init__(self, hooks, kind, hook):
+    def __init__(self, hooks, kind, hook) -> None:
         self._owner, self._kind = hooks, kind
         super().__init__(hooks.setdefault(kind, {}), hook)
 
@@ -132,12 +132,12 @@ class Boundary(Function):
 class Passage:
     """One call of a module with backward hooks: what its two boundaries know of each other."""
 
-    def __init__(self, module, pre_hooks, hooks):
+    def __init__(self, module, pre_hooks, hooks) -> None:
         self.module, self.pre_hooks, self.hooks = module, pre_hooks, hooks
         self.grad_output = None
         self.inputs = self.outputs = 0  # how many there are
         self.marked_inputs = self.marked_outputs = ()  # the positions of those that require grad
-        self.blanks = {}  # shape and dtype of the inputs that are tensors, by position
+        self.blanks: dict = {}  # shape and dtype of the inputs that are tensors, by position
 
     @classmethod
     def of(cls, module):

@@ -22,7 +22,7 @@ class Identity(Module):
     PyTorch: torch.nn.Identity
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args, **kwargs) -> None:
         super().__init__()
 
     def forward(self, input: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ class Linear(Module):
     PyTorch: torch.nn.Linear
     """
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True, device=None, dtype=None):
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, device=None, dtype=None) -> None:
         super().__init__()
         self.in_features = in_features
         self.out_features = out_features
@@ -94,7 +94,7 @@ class Maxout(Module):
 
     def __init__(
         self, in_features: int, out_features: int, pieces: int = 2, bias: bool = True, device=None, dtype=None
-    ):
+    ) -> None:
         super().__init__()
         if pieces < 1:
             raise ValueError(f"Maxout(): argument 'pieces': got {pieces}; expected at least 1")

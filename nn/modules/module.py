@@ -58,7 +58,7 @@ class Module(Stateful):
 
     training: bool
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.__dict__.update(training=True, _parameter_names={}, _buffer_names={}, _module_names={}, _hooks={})
 
     def forward(self, *args, **kwargs):

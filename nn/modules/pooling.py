@@ -12,7 +12,7 @@ __all__ = ["AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "AvgPool2d", "MaxPool2d", "
 class _ExtremePool(Module):
     """Settings and printing of max and min pooling."""
 
-    def __init__(self, kernel_size, stride, padding, dilation, ceil_mode):
+    def __init__(self, kernel_size, stride, padding, dilation, ceil_mode) -> None:
         super().__init__()
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
@@ -46,7 +46,7 @@ class MaxPool2d(_ExtremePool):
 
     def __init__(
         self, kernel_size, stride=None, padding=0, dilation=1, return_indices: bool = False, ceil_mode: bool = False
-    ):
+    ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
         self.return_indices = return_indices
 
@@ -68,7 +68,7 @@ class MinPool2d(_ExtremePool):
     Not in PyTorch. Shapes and arguments are those of `MaxPool2d`, without the indices; the padding is +∞.
     """
 
-    def __init__(self, kernel_size, stride=None, padding=0, dilation=1, ceil_mode: bool = False):
+    def __init__(self, kernel_size, stride=None, padding=0, dilation=1, ceil_mode: bool = False) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ class AvgPool2d(Module):
         ceil_mode: bool = False,
         count_include_pad: bool = True,
         divisor_override: int | None = None,
-    ):
+    ) -> None:
         super().__init__()
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
@@ -136,7 +136,7 @@ class AdaptiveAvgPool2d(Module):
     PyTorch: torch.nn.AdaptiveAvgPool2d
     """
 
-    def __init__(self, output_size):
+    def __init__(self, output_size) -> None:
         super().__init__()
         self.output_size = output_size
 
@@ -157,7 +157,7 @@ class AdaptiveMaxPool2d(Module):
     PyTorch: torch.nn.AdaptiveMaxPool2d
     """
 
-    def __init__(self, output_size, return_indices: bool = False):
+    def __init__(self, output_size, return_indices: bool = False) -> None:
         super().__init__()
         self.output_size = output_size
         self.return_indices = return_indices

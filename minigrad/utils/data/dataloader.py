@@ -56,7 +56,7 @@ class DataLoader:
         self, dataset, batch_size=1, shuffle=None, sampler=None, batch_sampler=None, num_workers=0, collate_fn=None,
         pin_memory=False, drop_last=False, timeout=0, worker_init_fn=None, multiprocessing_context=None,
         generator=None, *, prefetch_factor=None, persistent_workers=False, pin_memory_device="", in_order=True,
-    ):  # fmt: skip
+    ) -> None:  # fmt: skip
         _check_workers(num_workers, timeout, prefetch_factor, persistent_workers, multiprocessing_context)
         self._is_iterable = isinstance(dataset, IterableDataset)
         if self._is_iterable:

@@ -56,7 +56,7 @@ class TensorDataset(Dataset):
         AssertionError: their first dimensions differ.
     """
 
-    def __init__(self, *tensors):
+    def __init__(self, *tensors) -> None:
         sizes = [tensor.size(0) for tensor in tensors]
         if len(set(sizes)) > 1:
             raise AssertionError(f"Size mismatch between tensors: their first dimensions are {sizes}")
@@ -76,7 +76,7 @@ class StackDataset(Dataset):
         *args, **kwargs (Dataset): of the same length; either all positional or all by name.
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args, **kwargs) -> None:
         if args and kwargs:
             raise ValueError("StackDataset: give the data sets either all positionally or all by name, not both")
         if not args and not kwargs:
@@ -117,7 +117,7 @@ class ConcatDataset(Dataset[T_co]):
         datasets (iterable of Dataset): at least one, none of them an `IterableDataset` (AssertionError).
     """
 
-    def __init__(self, datasets):
+    def __init__(self, datasets) -> None:
         self.datasets = list(datasets)
         if not self.datasets:
             raise AssertionError("datasets should not be an empty iterable")
@@ -146,7 +146,7 @@ class ChainDataset(IterableDataset[T_co]):
         datasets (iterable of IterableDataset): gone through in this order; others are an AssertionError when reached.
     """
 
-    def __init__(self, datasets):
+    def __init__(self, datasets) -> None:
         self.datasets = datasets
 
     def _checked(self):
@@ -174,7 +174,7 @@ class Subset(Dataset[T_co]):
     for batches.
     """
 
-    def __init__(self, dataset, indices):
+    def __init__(self, dataset, indices) -> None:
         own = type(self)
         if own.__getitem__ is not Subset.__getitem__ and own.__getitems__ is Subset.__getitems__:
             raise NotImplementedError(

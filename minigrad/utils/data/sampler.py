@@ -32,7 +32,7 @@ class Sampler(Generic[T_co]):
 class SequentialSampler(Sampler[int]):
     """0, 1, 2, ... up to the length of `data_source`."""
 
-    def __init__(self, data_source):
+    def __init__(self, data_source) -> None:
         self.data_source = data_source
 
     def __iter__(self):
@@ -56,7 +56,7 @@ class RandomSampler(Sampler[int]):
         TypeError: `replacement` is no bool. ValueError: `num_samples` is no positive int.
     """
 
-    def __init__(self, data_source, replacement=False, num_samples=None, generator=None):
+    def __init__(self, data_source, replacement=False, num_samples=None, generator=None) -> None:
         self.data_source = data_source
         self.replacement = replacement
         self._num_samples = num_samples
@@ -94,7 +94,7 @@ class SubsetRandomSampler(Sampler[int]):
         generator (Generator, optional): the default one if None.
     """
 
-    def __init__(self, indices, generator=None):
+    def __init__(self, indices, generator=None) -> None:
         self.indices = indices
         self.generator = generator
 
@@ -119,7 +119,7 @@ class WeightedRandomSampler(Sampler[int]):
         ValueError: `num_samples` is no positive int, `replacement` no bool, or `weights` has not one dimension.
     """
 
-    def __init__(self, weights, num_samples, replacement=True, generator=None):
+    def __init__(self, weights, num_samples, replacement=True, generator=None) -> None:
         _check_positive("num_samples", num_samples)
         if not isinstance(replacement, bool):
             raise ValueError(f"replacement should be a boolean value, but got replacement={replacement}")
@@ -151,7 +151,7 @@ class BatchSampler(Sampler[list]):
         ValueError: `batch_size` is no positive int, or `drop_last` no bool.
     """
 
-    def __init__(self, sampler, batch_size, drop_last):
+    def __init__(self, sampler, batch_size, drop_last) -> None:
         _check_positive("batch_size", batch_size)
         if not isinstance(drop_last, bool):
             raise ValueError(f"drop_last should be a boolean value, but got drop_last={drop_last}")
