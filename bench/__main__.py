@@ -125,8 +125,8 @@ def run(make, options, against) -> int:
         report.write_json(options.json, report.as_json(outcomes, machine, settings))
         out.print(f"written: {options.json}")
     if options.plot:
-        plot.draw(outcomes, machine, options.plot)
-        out.print(f"drawn: {options.plot}")
+        drawn = plot.draw(outcomes, machine, options.plot)
+        out.print(f"drawn: {options.plot}" if drawn else "nothing drawn: no row has a rival to be compared with")
     return exit_code(failed, stopped)
 
 

@@ -52,13 +52,13 @@ def columns(found, limit=ROWS_PER_COLUMN) -> list[list]:
     return dealt
 
 
-def draw(outcomes: Iterable[Outcome], environment: dict, path: str) -> None:
-    """Write the picture; the ending of `path` says the format (png, svg, pdf)."""
+def draw(outcomes: Iterable[Outcome], environment: dict, path: str) -> bool:
+    """Write the picture, if there are ratios to draw; the ending of `path` says the format (png, svg, pdf)."""
     from matplotlib.figure import Figure
 
     found = panels(outcomes)
     if not found:
-        raise ValueError("--plot: no row has a rival to be compared with")
+        return False
     dealt = columns(found)
     tallest = max(sum(len(rows) * ROW_HEIGHT + HEAD for _, _, rows in column) for column in dealt)
     width, margin = 5.6, 0.7
@@ -83,6 +83,7 @@ def draw(outcomes: Iterable[Outcome], environment: dict, path: str) -> None:
     )
     figure.text(0.05 / len(dealt), 1 - 0.1 / top, "\n".join(lines), va="top", fontsize=8)
     figure.savefig(path)
+    return True
 
 
 def _panel(axes, family, rival, rows, limits):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from bench import __main__ as command
-from bench import environment, plot, report, run, timing
+from bench import environment, plot, report, rows, run, timing
 from bench.row import MINIGRAD, NUMPY, TORCH, NoTwinError, Row
 from bench.rows import all_rows, startup
 from bench.rows import kernels as kernel_rows
@@ -327,23 +327,15 @@ def test_json_says_everything(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["run.json"]
 
 
-def test_an_old_json_file_survives_a_failed_write(tmp_path):
-    path = tmp_path / "run.json"
-    path.write_text("old")
-    with pytest.raises(TypeError):
-        report.write_json(str(path), {"not json": object()})
-    assert path.read_text() == "old"
-
-
 @pytest.mark.parametrize("kind", ["png", "svg"])
 def test_picture(tmp_path, kind):
-    rows = [
+    many = [
         outcome(f"{family}/row {k}", minigrad=[1.0 + k] * 3, torch=[2.0] * 3)
         for family in ("a", "b", "c")
         for k in range(40)
     ]
     path = tmp_path / f"picture.{kind}"
-    plot.draw(rows, environment.describe(1, "cpu"), str(path))
+    assert plot.draw(many, environment.describe(1, "cpu"), str(path))
     assert path.read_bytes().startswith(b"\x89PNG" if kind == "png" else b"<?xml")
 
 
@@ -426,15 +418,6 @@ def test_ops_rows_are_made_from_the_block_alone():
     assert op_rows.has_gradient(block, "mine", ours)
 
 
-def test_makers_draw_what_was_asked_for():
-    make = op_rows.Maker()
-    assert make(3, low=2, high=3).dtype == np.float32
-    assert set(make(50, low=1, high=3, kind="i").tolist()) == {1, 2}
-    assert make(4, kind="b").dtype == np.bool_
-    assert make().shape == ()
-    np.testing.assert_array_equal(op_rows.Maker()(3, 4), op_rows.Maker()(3, 4))  # the same for every side
-
-
 def test_a_failing_child_process_is_told_with_what_it_said():
     with pytest.raises(RuntimeError, match="out of milk"):
         startup.python("raise SystemExit('out of milk')")
@@ -471,6 +454,22 @@ def test_list_names_rows_only():
     lines = done.stdout.splitlines()
     assert lines
     assert all("conv/" in line and "backward" in line for line in lines)
+
+
+def test_ctrl_c_shows_what_there_is(monkeypatch, capsys):
+    def interrupted(row, sides, rounds, clock):
+        if row.name == "f/b":
+            raise KeyboardInterrupt
+        return outcome(row.name, minigrad=[1.0] * 3, torch=[2.0] * 3)
+
+    monkeypatch.setattr(rows, "all_rows", lambda: [Row("f/a", None), Row("f/b", None)])
+    monkeypatch.setattr(run, "time_row", interrupted)
+    for effect in ("pin_threads", "set_threads", "keep_heap"):  # on this process
+        monkeypatch.setattr(environment, effect, lambda *args: None)
+    assert command.main(["--against", "numpy"]) == 130
+    printed = capsys.readouterr().out
+    assert "stopped after 1 of 2 rows" in printed
+    assert "0.50" in printed
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ Before this: `dispatch.py`. After it: `ops/reduce.py`, and autograd, where broad
 """
 
 import functools
+import math
 
 import numpy as np
 
@@ -185,7 +186,7 @@ def square_runs(x, mean, divisor, var, outer, count, inner):
 
 def matrix(x):
     """x as a matrix or less, whichever: the loops are compiled for those, and know the shape that is meant."""
-    return x if x.ndim < 3 else x.reshape(x.shape[0], -1)
+    return x if x.ndim < 3 else x.reshape(x.shape[0], math.prod(x.shape[1:]))
 
 
 def reduce_samples(size):
