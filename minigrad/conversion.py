@@ -116,7 +116,7 @@ def masked_fill_(self, mask, value):
 
 def clamp_(self, min=None, max=None):
     """clamp_(min=None, max=None) -> Tensor: `clamp` in place. (PyTorch: Tensor.clamp_)"""
-    return copy_(self, TENSORS["clamp"](self, min, max))
+    return copy_(self, TENSORS["clamp"](TENSORS["clone"](self), min, max))  # its rule needs the values as they are now
 
 
 def scatter_(self, dim, index, src=None, *, value=None):
@@ -175,7 +175,9 @@ def setitem(self, index, value):
             raise TypeError(f"can't assign a {type(value).__name__} to a {type_(self)}: make a tensor of it first")
     key = TENSORS["index_key"](index, self.ndim)
     recording = is_grad_enabled() and (
-        node_of(self) is not None or (isinstance(value, Tensor) and node_of(value) is not None)
+        node_of(self) is not None
+        or (isinstance(value, Tensor) and node_of(value) is not None)
+        or inplace.base_requires_grad(self)
     )
     if recording:
         if not isinstance(value, Tensor):

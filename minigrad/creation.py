@@ -162,7 +162,7 @@ def from_numpy(ndarray):
             "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
             "supported: from_numpy() shares memory, so copy the array first, with array.copy()"
         )
-    return wrap(ndarray)
+    return wrap(np.asarray(ndarray).view(np.dtype(ndarray.dtype.char)))  # no subclass, NumPy's own dtype object
 
 
 def _shaped(size, op):

@@ -229,7 +229,7 @@ def _is_data(value):
 
 
 def _unpickled(cls, array, requires_grad, attributes):
-    out = _bare(cls, array)
+    out = _bare(cls, array.view(np.dtype(array.dtype.char)))  # unpickled dtypes are not NumPy's own objects
     if requires_grad:
         out.requires_grad_()
     out.__dict__.update(attributes)

@@ -18,6 +18,7 @@ or its op declares its gradients `fresh`.  Two leaves never share one `.grad`.
 from __future__ import annotations
 
 import operator
+import threading
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from minigrad.tensor import Tensor, wrap
 __all__ = ["backward", "grad"]
 
 by_seq = operator.attrgetter("seq")
+_depositing = threading.Lock()  # threads may run backward into one leaf, as in PyTorch
 IN_PLACE_ABOVE = 1000  # elements: below, a fresh array is cheaper than adding into an old one (measured)
 
 
@@ -58,15 +60,16 @@ def _collect(pending):
 
 
 def _leading_to(order, wanted):
-    """Of nodes oldest first, those from which a wanted one can be reached."""
-    keep = set(wanted)
+    """Of nodes oldest first, those from which a wanted one can be reached; and of these, those where the walk ends."""
+    keep, through = set(wanted), set()
     for node in order:
-        if node not in keep and any([parent in keep for parent in node.parents]):
+        if any([parent in keep for parent in node.parents]):
             keep.add(node)
-    return [node for node in order if node in keep]
+            through.add(node)
+    return [node for node in order if node in keep], keep - through
 
 
-def _walk_arrays(order, pending, retain, wanted, accumulate):
+def _walk_arrays(order, pending, retain, wanted, ends):
     get, take, owned = pending.get, pending.pop, set()
     own = owned.add
     while order:
@@ -77,12 +80,15 @@ def _walk_arrays(order, pending, retain, wanted, accumulate):
         op = node.op
         if node.extra is not None:
             g = _fire(node, g, wrap, _array)
+            if node.extra.hooks:  # a hook may have kept what it was given, or returned what it keeps
+                owned.discard(node)
         if wanted is not None and node in wanted:
-            wanted[node] = wrap(np.asarray(g) if node in owned else np.array(g))
+            wanted[node] = wrap(np.asarray(g) if node in owned and node in ends else np.array(g))
+            if node in ends:
+                continue
         if op.rare:
             if op is LEAF:
-                if accumulate is None or node in accumulate:
-                    _deposit(node, g, node in owned)
+                _deposit(node, g, node in owned)
                 continue
             if op is PICK:
                 _put(pending, node, g)
@@ -108,7 +114,7 @@ def _walk_arrays(order, pending, retain, wanted, accumulate):
             node.saved = None
 
 
-def _walk_tensors(order, pending, retain, wanted, accumulate):
+def _walk_tensors(order, pending, retain, wanted, ends):
     add = TENSORS["add"]
     while order:
         node = order.pop()
@@ -120,10 +126,11 @@ def _walk_tensors(order, pending, retain, wanted, accumulate):
             g = _fire(node, g, _same, _same)
         if wanted is not None and node in wanted:
             wanted[node] = g
+            if node in ends:
+                continue
         if op is LEAF:
-            if accumulate is None or node in accumulate:
-                node.grad = TENSORS["clone"](g) if node.grad is None else add(node.grad, g)
-                _after(node)
+            node.grad = TENSORS["clone"](g) if node.grad is None else add(node.grad, g)
+            _after(node)
             continue
         if op is PICK:
             _put(pending, node, g)
@@ -175,6 +182,10 @@ def _fire(node, g, enter, leave):
                 continue
             if not isinstance(new, Tensor):
                 raise TypeError(f"hook {hook!r} should return None or a Tensor, but returned {type(new).__name__}")
+            if new.array.dtype != g.array.dtype:
+                raise RuntimeError(
+                    f"hook {hook!r} has changed the type of value (was {g.dtype!r} got {new.dtype!r})"
+                )
             if new._shape != g._shape:
                 raise RuntimeError(
                     f"hook {hook!r} has changed the size of value: the gradient had shape {shape_text(g._shape)}, "
@@ -184,20 +195,20 @@ def _fire(node, g, enter, leave):
         g = leave(g)
     if extra.retain:
         kept = wrap(np.array(g)) if leave is _array else g
-        extra.grad = kept
+        extra.grad = kept if extra.grad is None else TENSORS["add"](extra.grad, kept)
     return g
 
 
 def _deposit(leaf, g, owned):
     """Add to a leaf's `.grad`: never an array that anyone else holds."""
-    held = leaf.grad
-    if held is None:
-        leaf.grad = wrap(np.asarray(g) if owned else np.array(g))
-    elif held.node is not None:
-        leaf.grad = wrap(np.asarray(held.array + g))
-    else:
-        np.add(held.array, g, held.array)
-        if held.vc is not None:
+    with _depositing:
+        held = leaf.grad
+        if held is None:
+            leaf.grad = wrap(np.asarray(g) if owned and g.flags.c_contiguous else np.array(g, order="C"))
+        elif held.node is not None:
+            leaf.grad = wrap(np.asarray(held.array + g))
+        else:
+            np.add(held.array, g, held.array)
             bump(held, "backward")
     _after(leaf)
 
@@ -241,16 +252,16 @@ def _start(tensors, gradients, create_graph):
 def _run(tensors, gradients, retain_graph, create_graph, wanted=None, accumulate=None):
     pending = _start(tensors, gradients, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
-    order = _collect(pending)
+    order, ends = _collect(pending), ()
     if wanted is not None or accumulate is not None:
-        order = _leading_to(order, wanted if wanted is not None else accumulate)
+        order, ends = _leading_to(order, wanted if wanted is not None else accumulate)
     token = _recording.set(create_graph)
     try:
         if create_graph:
-            _walk_tensors(order, pending, retain, wanted, () if wanted is not None else accumulate)
+            _walk_tensors(order, pending, retain, wanted, ends)
         else:
             with np.errstate(all="ignore"):
-                _walk_arrays(order, pending, retain, wanted, () if wanted is not None else accumulate)
+                _walk_arrays(order, pending, retain, wanted, ends)
     finally:
         _recording.reset(token)
 

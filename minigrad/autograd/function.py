@@ -14,9 +14,10 @@ import numpy as np
 
 from minigrad.autograd.inplace import check_writable, rebase
 from minigrad.autograd.modes import is_grad_enabled, no_grad
-from minigrad.autograd.node import FREED, PICK, bump, new_version, node_of, record
+from minigrad.autograd.node import FREED, PICK, as_view, bump, new_version, node_of, record
 from minigrad.autograd.rules import stale
 from minigrad.errors import shape_text
+from minigrad.registry import OPS, TENSORS
 from minigrad.tensor import Tensor, wrap
 
 __all__ = ["Function", "Variable"]
@@ -38,7 +39,7 @@ class FunctionCtx:
         self._tensors, self._dirty, self._constant, self._materialize = (), (), (), True
         self._saved = None  # set when the node is made: the tensors as `Saved`
         self._node = None  # set while backward runs
-        self._shapes = {k: x._shape for k, x in enumerate(inputs) if isinstance(x, Tensor)}
+        self._inputs = {k: (x._shape, x.array.dtype) for k, x in enumerate(inputs) if isinstance(x, Tensor)}
         self._count = len(inputs)
         self.needs_input_grad = (False,) * len(inputs)
 
@@ -129,12 +130,18 @@ class FunctionOp:
                 f"function {self.label_backward} returned an incorrect number of gradients (expected {context._count}, "
                 f"got {len(result)}): give one for each argument of forward, None for those that are not tensors"
             )
-        return [self._checked(result[k], k, shape) for k, shape in context._shapes.items()]
+        return [self._checked(result[k], k, *what) for k, what in context._inputs.items()]
 
-    def _checked(self, grad, position, shape):
+    def _checked(self, grad, position, shape, dtype):
         if grad is not None and not isinstance(grad, Tensor):
             raise TypeError(f"{self.label_backward}: expected Variable or None (got {type(grad).__name__})")
-        if grad is not None and grad._shape != shape:
+        if grad is None:
+            return None
+        if grad.array.dtype != dtype:
+            grad = TENSORS["to_dtype"](grad, dtype)
+        if grad._shape != shape and _expands_to(shape, grad._shape):
+            grad = TENSORS["sum_to_size"](grad, shape)
+        if grad._shape != shape:
             raise RuntimeError(
                 f"Function {self.label_backward} returned an invalid gradient at index {position} - got "
                 f"{shape_text(grad._shape)} but expected shape compatible with {shape_text(shape)}"
@@ -205,6 +212,19 @@ class Function:
         """The outputs with their history."""
         several, constant, dirty = len(outputs) > 1, context._constant, context._dirty
         shapes = tuple([o._shape if isinstance(o, Tensor) else () for o in outputs])
+        for tensor in dirty:
+            if not _among(tensor, outputs):
+                raise RuntimeError(
+                    "Some elements marked as dirty during the forward method were not returned as output. The inputs "
+                    "that are modified inplace must all be outputs of the Function."
+                )
+            check_writable(tensor)
+            if tensor._view is not None and several:
+                raise RuntimeError(
+                    "If your Function modifies inplace an input that is a view of another Tensor, your Function cannot "
+                    "return more than one Tensor. This is not supported by the current autograd engine."
+                )
+            bump(tensor, cls.__name__)  # before the node is made: it may save what was written
         node = record(_op_of(cls, several), nodes, (context,), shapes if several else shapes[0])
         context._keep(outputs)  # before the outputs get their history: a saved output is told by having none
         made = []
@@ -212,14 +232,23 @@ class Function:
             if isinstance(output, Tensor) and output.array.dtype.kind == "f" and not _among(output, constant):
                 mine = record(PICK, (node,), (), output._shape, k) if several else node
                 if _among(output, dirty):
-                    check_writable(output)
-                    bump(output, cls.__name__)
                     rebase(output, mine)
                 else:
-                    output = wrap(output.array) if _among(output, args) else output
+                    if _among(output, args):
+                        same = wrap(output.array)
+                        as_view(OPS["view"], output, same, (output._shape,), (output._shape,))
+                        output = same
+                    if output._view is not None:  # its memory is an input's: writes to it would miss this node
+                        output._view.mode = "function"
                     output.node = mine
             made.append(output)
         return tuple(made)
+
+
+def _expands_to(shape, larger):
+    """Whether a tensor of `shape` could be expanded to the shape `larger`."""
+    lead = len(larger) - len(shape)
+    return lead >= 0 and all(n in (1, m) for n, m in zip(shape, larger[lead:], strict=True))
 
 
 def _among(tensor, tensors):

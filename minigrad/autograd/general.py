@@ -36,7 +36,17 @@ class _Quiet(threading.local):
     def __init__(self):
         context = contextvars.Context()
         context.run(np.seterr, all="ignore")
-        self.run = context.run
+
+        def run(kernel, *arguments, enter=context.run):
+            try:
+                return enter(kernel, *arguments)
+            except RuntimeError as error:
+                if "already entered" not in str(error):  # by a signal handler or finalizer that came in between
+                    raise
+                with np.errstate(all="ignore"):
+                    return kernel(*arguments)
+
+        self.run = run
 
 
 quiet = _Quiet()

@@ -24,7 +24,7 @@ from minigrad.autograd.node import (
     record,
 )  # fmt: skip
 from minigrad.errors import shape_text
-from minigrad.registry import OPS, TENSORS
+from minigrad.registry import ARRAYS, OPS, TENSORS
 from minigrad.tensor import Tensor, wrap
 
 _RANK = {"b": 0, "u": 1, "i": 1, "f": 2}
@@ -35,11 +35,11 @@ LEAF_TEXT = "a leaf Variable that requires grad is being used in an in-place ope
 def check_writable(tensor):
     """PyTorch's check, in its order; called where some input requires grad and recording is on."""
     view = tensor._view
+    if tensor.node is not None and tensor.node.op is LEAF:
+        raise RuntimeError(LEAF_TEXT + " Write under no_grad(), or to a clone().")
     if view is None:
-        if tensor.node is not None and tensor.node.op is LEAF:
-            raise RuntimeError(LEAF_TEXT + " Write under no_grad(), or to a clone().")
         return
-    if view.mode == "multi":
+    if view.mode in ("multi", "function"):
         raise RuntimeError(multi_view_text(view, "is being modified inplace"))
     if view.mode == "no_grad":
         raise RuntimeError(
@@ -86,17 +86,22 @@ def write(op, tensor, args=(), attrs=()):
             f"{op.name}_: result type {TENSORS['type_name'](dtype)} can't be cast to the desired output type "
             f"{TENSORS['type_name'](tensor.array.dtype)}"
         )
+    if dtype != tensor.array.dtype:  # computed in a wider dtype: the result is converted back, and recorded so
+        return write(OPS["copy"], tensor, (op.function(tensor, *args, *attrs),))
     for other in inputs[1:]:
         if other.vc is not None and other.vc is tensor.vc and other is not tensor:
             check_overlap(tensor.array, other.array, op.name + "_")
     nodes = tuple([node_of(t) for t in inputs])
-    recording = bool(op.rules) and is_grad_enabled() and any([n is not None for n in nodes])
+    recording = is_grad_enabled() and (any([n is not None for n in nodes]) or base_requires_grad(tensor))
     if recording:
         check_writable(tensor)
-        if op.saves_first:  # the rule will need the old values: keep a copy of them, for every alias
-            old = wrap(inputs[0].array.copy())
-            old.node = nodes[0]
-            inputs = [old if t is inputs[0] else t for t in inputs]
+        if not op.rules:
+            raise RuntimeError(f"{op.name}_(): not differentiable: write to a detach() or under no_grad()")
+        # A rule will need the old values of what is written to: keep a copy of them, of every alias.
+        inputs = [
+            _as_it_was(t, n) if i in op.saved and (t is tensor or (t.vc is not None and t.vc is tensor.vc)) else t
+            for i, t, n in zip(op.inputs, inputs, nodes, strict=True)
+        ]
     arrays = [t.array for t in inputs]
     result = run_kernel(op, arrays, attrs) if op.pointwise else quiet.run(op.namespace["kernel"], *arrays, *attrs)
     if result.shape != tensor._shape:
@@ -114,6 +119,17 @@ def write(op, tensor, args=(), attrs=()):
             extra_of(node).vc = version
         rebase(tensor, node)
     return tensor
+
+
+def base_requires_grad(tensor):
+    """Whether the tensor is a view, made under no_grad, of a tensor that requires grad."""
+    return tensor._view is not None and tensor._view.base.node is not None
+
+
+def _as_it_was(tensor, node):
+    old = wrap(tensor.array.copy())
+    old.node = node
+    return old
 
 
 def not_writable():
@@ -138,7 +154,8 @@ def rebase(tensor, node):
         tensor.node = node
         return
     base = tensor._view.base
-    slices = record(COPY_SLICES, (base.node, *node.parents[1:]), (node,), base._shape, (tensor._view.chain,))
+    attrs = (tensor._view.chain, _axis_order(base.array))
+    slices = record(COPY_SLICES, (base.node, *node.parents[1:]), (node,), base._shape, attrs)
     _move_retain(base.node, slices)
     base.node = slices
 
@@ -192,14 +209,19 @@ def _slices(node, g, copy, replay, assign, program):
     """Backward of a write to a part: the part's gradient goes through the write, the rest passes on."""
     if node.saved is None:
         raise RuntimeError(FREED)
-    (inner,), (chain,) = node.saved, node.attrs
-    rest = copy(g)
+    (inner,), (chain, order) = node.saved, node.attrs
+    rest = copy(g, order)  # laid out as the base is, so that its views are views here too
     part = replay(chain, rest)
-    grads = fit(getattr(inner.op, program)(inner, copy(part)), inner, program)
+    grads = fit(getattr(inner.op, program)(inner, copy(part, tuple(range(part.ndim)))), inner, program)
     if node.parents[0] is None:
         return (None, *grads[1:])
     assign(part, grads[0])
     return (rest, *grads[1:])
+
+
+def _axis_order(array):
+    """The axes from the one with the largest steps through memory to the one with the smallest."""
+    return tuple(sorted(range(array.ndim), key=lambda d: -abs(array.strides[d])))
 
 
 def _replay_arrays(chain, array):
@@ -223,5 +245,5 @@ def _assign_tensor(part, grad):
 
 
 COPY_SLICES.saved = ("node",)
-COPY_SLICES.run = lambda n, g: _slices(n, g, lambda a: np.array(a), _replay_arrays, _assign_array, "run")
-COPY_SLICES.rule = lambda n, g: _slices(n, g, TENSORS["clone"], _replay_tensors, _assign_tensor, "rule")
+COPY_SLICES.run = lambda n, g: _slices(n, g, ARRAYS["copy_laid_out"], _replay_arrays, _assign_array, "run")
+COPY_SLICES.rule = lambda n, g: _slices(n, g, TENSORS["copy_laid_out"], _replay_tensors, _assign_tensor, "rule")

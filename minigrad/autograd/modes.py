@@ -55,13 +55,21 @@ class _Mode:
         @functools.wraps(function)
         def within(*args, **kwargs):
             generator, message = function(*args, **kwargs), None
+            resume = generator.send
             while True:  # the mode holds while the generator runs, not between its yields
                 with self._clone():
                     try:
-                        value = generator.send(message)
+                        value = resume(message)
                     except StopIteration as stop:
                         return stop.value
-                message = yield value
+                try:
+                    message, resume = (yield value), generator.send
+                except GeneratorExit:
+                    with self._clone():
+                        generator.close()
+                    raise
+                except BaseException as error:
+                    message, resume = error, generator.throw
 
         return within
 

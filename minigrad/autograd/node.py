@@ -210,7 +210,7 @@ def node_of(tensor):
     if view is None or tensor.vc.time <= view.time:
         return tensor.node
     base_node = view.base.node
-    if view.mode == "multi" and base_node is not None:
+    if view.mode in ("multi", "function") and base_node is not None:
         raise RuntimeError(multi_view_text(view, "its base or another view of its base has been modified inplace"))
     if base_node is view.seen:  # written to without history (no_grad): nothing to derive
         view.time = tick()
@@ -228,6 +228,12 @@ def node_of(tensor):
 
 def multi_view_text(view, what):
     """PyTorch's message for writes around the outputs of `split`, `unbind` and their kind."""
+    if view.mode == "function":
+        return (
+            f"Output of a custom Function is a view and {what}. This view was created inside a custom Function (or "
+            "because an input was returned as-is) and the autograd logic to handle view+inplace would override the "
+            "custom backward. Return a clone() from forward to avoid this."
+        )
     name = view.chain[-1][0].name
     return (
         f"Output of {name} is a view and {what}. This view is the output of a function that returns multiple views. "

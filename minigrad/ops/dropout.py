@@ -51,7 +51,7 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
 class pad_constant(Op):
     """The input with a border of one value; called by `pad`."""
 
-    public, fresh, backward_name = (), True, "ConstantPadNdBackward0"
+    public, backward_name = (), "ConstantPadNdBackward0"
 
     def forward(input, /, width, value):
         return np.pad(input, width, constant_values=value)

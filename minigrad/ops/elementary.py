@@ -114,7 +114,7 @@ class sign(Pointwise):
         )
 
     def grad_input(g):
-        return 0.0 * g
+        return where(g == 0, g, 0.0)  # zero even where g is inf or NaN
 
     samples = unary()
 
@@ -318,7 +318,7 @@ class floor(Pointwise):
         return math.floor(input)
 
     def grad_input(g):
-        return 0.0 * g
+        return where(g == 0, g, 0.0)  # zero even where g is inf or NaN
 
     samples = unary()
 
@@ -335,7 +335,7 @@ class ceil(Pointwise):
         return math.ceil(input)
 
     def grad_input(g):
-        return 0.0 * g
+        return where(g == 0, g, 0.0)  # zero even where g is inf or NaN
 
     samples = unary()
 

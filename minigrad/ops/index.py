@@ -148,7 +148,7 @@ class getitem(Op):
 class put_back(Op):
     """Zeros of a given shape with the input added at `index`: the gradient of indexing."""
 
-    public, fresh = (), True
+    public = ()
 
     def forward(input, /, shape, index):
         out = np.zeros(shape, input.dtype)

@@ -166,7 +166,7 @@ class cumsum(Op):
         return np.cumsum(input, axis=dim, dtype=input.dtype) if input.ndim else input.copy()
 
     def grad_input(g, dim):
-        return flip(cumsum(flip(g, (dim,)), dim), (dim,)) if g.ndim else g
+        return flip(cumsum(flip(g, (dim,)), dim), (dim,)) if g.ndim else clone(g)
 
     samples = of(lambda make: S(make(3, 4), 0), lambda make: S(make(3, 4), -1))
 

@@ -42,7 +42,7 @@ class narrow(Op):
 class pad_zeros(Op):
     """Zeros of a given shape with the input put in along one dimension: the gradient of `narrow`."""
 
-    public, fresh = (), True
+    public = ()
 
     def forward(input, /, shape, dim, start):
         out = np.zeros(shape, input.dtype)
@@ -226,7 +226,7 @@ class diagonal(Op):
 class put_diagonal(Op):
     """Zeros of a given shape with the input on a diagonal: the gradient of `diagonal`."""
 
-    public, fresh = (), True
+    public = ()
 
     def forward(input, /, shape, offset, dim1, dim2):
         out = np.zeros(shape, input.dtype)

@@ -158,8 +158,8 @@ class pow(Pointwise):
     def grad_input(g, input, exponent):
         return where(exponent == 0, 0.0, g * (exponent * pow(input, exponent - 1)))
 
-    def grad_exponent(g, input, output):
-        return where((input == 0) & (output == 0), 0.0, g * (output * log(input)))
+    def grad_exponent(g, input, exponent, output):
+        return where((input == 0) & (exponent >= 0), 0.0, g * (output * log(input)))
 
     samples = binary(0.5, 2.0, -2.0, 2.0)
 

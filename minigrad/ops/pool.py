@@ -6,6 +6,8 @@ other's, so the family is closed under differentiation.  MinPool is ours: PyTorc
 
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
 
+import numpy as np
+
 from minigrad.errors import shape_text
 from minigrad.kernels import pool as kernels
 from minigrad.registry import FUNCTIONAL, Op, composite, on_every_path
@@ -46,6 +48,11 @@ def pool_window(op, input, kernel_size, stride, padding, dilation=1):
     return window, stride, padding, dilation
 
 
+def as_floats(images):
+    """The kernels are of floats; the integers below 2**53 are among the float64."""
+    return images if images.dtype.kind == "f" else images.astype(np.float64)
+
+
 class max_pool(Op):
     """The largest of each window, and its place; called by `max_pool2d`."""
 
@@ -53,7 +60,8 @@ class max_pool(Op):
     symbol, backward_name = "max_pool2d", "MaxPool2DWithIndicesBackward0"
 
     def forward(input, /, window, stride, padding, dilation, ceil_mode):
-        return kernels.max_pool2d(input, window, stride, padding, dilation, ceil_mode)
+        values, places = kernels.max_pool2d(as_floats(input), window, stride, padding, dilation, ceil_mode)
+        return values.astype(input.dtype, copy=False), places
 
     def grad_input(g, indices, input_shape):
         return scatter_pool(g, indices, input_shape)
@@ -119,7 +127,8 @@ class avg_pool(Op):
     public, fresh, symbol, backward_name = (), True, "avg_pool2d", "AvgPool2DBackward0"
 
     def forward(input, /, window, stride, padding, ceil_mode, count_include_pad, divisor_override):
-        return kernels.avg_pool2d(input, window, stride, padding, ceil_mode, count_include_pad, divisor_override)
+        settings = (window, stride, padding, ceil_mode, count_include_pad, divisor_override)
+        return kernels.avg_pool2d(as_floats(input), *settings).astype(input.dtype, copy=False)
 
     def grad_input(g, input_shape, window, stride, padding, ceil_mode, count_include_pad, divisor_override):
         return avg_unpool(g, input_shape, window, stride, padding, ceil_mode, count_include_pad, divisor_override)

@@ -350,7 +350,8 @@ def nonempty(input, op, dims, error=RuntimeError):
 @helper
 def share(g, input, output, input_shape, dim):
     """An extreme's gradient, divided evenly among the elements that equal it."""
-    ties = to_dtype(input == spread(output, input_shape, dim), np_dtype(g))
+    extreme = spread(output, input_shape, dim)
+    ties = to_dtype((input == extreme) | ((input != input) & (extreme != extreme)), np_dtype(g))
     return ties * spread(g / reshape(sum(ties, dim), output.shape), input_shape, dim)
 
 

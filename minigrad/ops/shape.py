@@ -336,7 +336,7 @@ class clone(Op):
     """
 
     def forward(input, /):
-        return np.array(input)
+        return np.array(input, order="C" if 0 in input.strides else "K")
 
     def grad_input(g):
         return g
@@ -351,6 +351,20 @@ class contiguous_copy(Op):
 
     def forward(input, /):
         return np.array(input, order="C")
+
+    def grad_input(g):
+        return g
+
+
+class copy_laid_out(Op):
+    """A copy whose axes follow one another in memory in the given order; called by the backward of writes to views."""
+
+    public = ()
+
+    def forward(input, /, order):
+        out = np.empty([input.shape[d] for d in order], input.dtype).transpose(inverse_order(order))
+        out[...] = input
+        return out
 
     def grad_input(g):
         return g
@@ -383,7 +397,7 @@ class copy(Op):
             ) from None
 
     def grad_input(g):
-        return g * 0.0
+        return zeros_of(g.shape, np_dtype(g))
 
     def grad_other(g):
         return g
