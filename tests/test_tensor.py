@@ -311,8 +311,8 @@ def test_from_numpy_and_numpy_share_memory():
     array[0] = 7.0
     tensor[1] = 8.0
     assert tensor.tolist() == [7.0, 8.0, 2.0]
-    assert tensor.numpy() is array
-    assert T.as_tensor(array).numpy() is array
+    assert np.shares_memory(tensor.numpy(), array)
+    assert np.shares_memory(T.as_tensor(array).numpy(), array)
     assert not np.shares_memory(T.tensor(array).numpy(), array)
 
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.modes import _recording
-from minigrad.autograd.node import LEAF, PICK, bump, node_of
+from minigrad.autograd.node import LEAF, PICK, bump, extra_of, node_of
 from minigrad.errors import shape_text
 from minigrad.kernels.reduce import sum_to
 from minigrad.registry import TENSORS
@@ -103,14 +103,14 @@ def _walk_arrays(order, pending, retain, wanted, ends):
                 old = get(parent)
                 if old is None:
                     pending[parent] = new
-                    if fresh:
+                    if fresh and new.base is None and new is not g:
                         own(parent)
                 elif new.size > IN_PLACE_ABOVE and parent in owned:
                     np.add(old, new, old)
                 else:
                     pending[parent] = old + new
                     own(parent)
-        if not retain and op.saved:
+        if not retain and op.holds:
             node.saved = None
 
 
@@ -141,7 +141,7 @@ def _walk_tensors(order, pending, retain, wanted, ends):
             if parent is not None and new is not None:
                 old = pending.get(parent)
                 pending[parent] = new if old is None else add(old, new)
-        if not retain and op.saved:
+        if not retain and op.holds:
             node.saved = None
 
 
@@ -249,12 +249,12 @@ def _start(tensors, gradients, create_graph):
     return pending
 
 
-def _run(tensors, gradients, retain_graph, create_graph, wanted=None, accumulate=None):
+def _run(tensors, gradients, retain_graph, create_graph, wanted=None):
     pending = _start(tensors, gradients, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
     order, ends = _collect(pending), ()
-    if wanted is not None or accumulate is not None:
-        order, ends = _leading_to(order, wanted if wanted is not None else accumulate)
+    if wanted is not None:
+        order, ends = _leading_to(order, wanted)
     token = _recording.set(create_graph)
     try:
         if create_graph:
@@ -284,26 +284,40 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
 
     tensors: a tensor or a sequence of them. grad_tensors: the gradient of each (same shape), None for one-element
     tensors. retain_graph: keep what was saved, so that backward can run again (default: `create_graph`).
-    create_graph: record the backward too, for derivatives of derivatives. inputs: only these leaves get gradients.
+    create_graph: record the backward too, for derivatives of derivatives. inputs: only these tensors get gradients.
     Raises RuntimeError as PyTorch does. (PyTorch: torch.autograd.backward)
     """
     roots = _listed(tensors)
-    accumulate = None
+    wanted = None
     if inputs is not None:
-        chosen = _listed(inputs)
-        if not chosen:
+        wanted = dict.fromkeys(_node_wanted(t, k) for k, t in enumerate(_listed(inputs)))
+        if not wanted:
             raise RuntimeError("'inputs' argument to backward() cannot be empty.")
-        accumulate = dict.fromkeys(_leaf_of(t, k) for k, t in enumerate(chosen))
-    _run(roots, _gradients(grad_tensors, len(roots), "backward"), retain_graph, create_graph, None, accumulate)
+    _run(roots, _gradients(grad_tensors, len(roots), "backward"), retain_graph, create_graph, wanted)
+    for node, g in (wanted or {}).items():
+        if g is not None:
+            _accumulate(node, g)
 
 
-def _leaf_of(tensor, k):
+def _node_wanted(tensor, k):
     node = node_of(tensor)
     if node is None:
-        raise RuntimeError(f"One of the differentiated Tensors does not require grad: inputs[{k}]")
-    if node.op is not LEAF:
-        raise RuntimeError(f"inputs[{k}] of backward() is not a leaf: use autograd.grad for intermediate results")
+        raise RuntimeError(
+            f"One of the differentiated Tensors does not require grad: inputs[{k}], of shape {shape_text(tensor._shape)}"
+        )
     return node
+
+
+def _accumulate(node, g):
+    """Add a gradient that was asked for by name to its tensor's `.grad`."""
+    if node.op is not LEAF:
+        extra = extra_of(node)
+        extra.grad = g if extra.grad is None else TENSORS["add"](extra.grad, g)
+    elif g.node is None:
+        _deposit(node, g.array, True)
+    else:
+        node.grad = g if node.grad is None else TENSORS["add"](node.grad, g)
+        _after(node)
 
 
 def grad(
@@ -329,12 +343,7 @@ def grad(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
         )
     roots, chosen = _listed(outputs), _listed(inputs)
-    nodes = [node_of(t) for t in chosen]
-    if None in nodes:
-        raise RuntimeError(
-            f"One of the differentiated Tensors does not require grad: inputs[{nodes.index(None)}], of shape "
-            f"{shape_text(chosen[nodes.index(None)]._shape)}"
-        )
+    nodes = [_node_wanted(t, k) for k, t in enumerate(chosen)]
     wanted = dict.fromkeys(nodes)
     _run(roots, _gradients(grad_outputs, len(roots), "grad"), retain_graph, create_graph, wanted)
     found: list[Any] = [wanted[node] for node in nodes]

@@ -7,7 +7,6 @@ was saved, and neither keeps the outputs: a saved output is held by its array, s
 
 from __future__ import annotations
 
-import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -103,6 +102,7 @@ class FunctionOp:
     attrs = inputs = ()
     saved = ("context",)
     saves_output = saves_first = pointwise = fresh = False
+    holds = True
 
     def __init__(self, function, several):
         self.name = self.label = function.__name__
@@ -149,7 +149,14 @@ class FunctionOp:
         return grad
 
 
-_op_of = functools.lru_cache(maxsize=None)(FunctionOp)
+def _op_of(function, several):
+    """The op of a class, made once and kept on the class itself, so that it goes when the class does."""
+    ops = function.__dict__.get("_ops")
+    if ops is None:
+        ops = function._ops = {}
+    if several not in ops:
+        ops[several] = FunctionOp(function, several)
+    return ops[several]
 
 
 class Function:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dis
 
-from minigrad.autograd.general import F32, F64
+from minigrad.autograd.general import F32, F64, quiet
 from minigrad.kernels.dispatch import get_backend
 from minigrad.kernels.pointwise import compile_ufunc, scalar_calls
 from minigrad.registry import ARRAYS, OPS, arrays
@@ -67,7 +67,7 @@ def _forward_stub(op, dtype, name):
             nin = len(op.inputs) + len(op.attrs)
             kernel = compile_ufunc(op.__dict__["scalar"], nin, dtype, formulas(), bool if op.boolean else None)
         op.kernels[dtype] = op.namespace[name] = kernel
-        return kernel(*args)
+        return quiet.run(kernel, *args)
 
     return stub
 
@@ -87,6 +87,6 @@ def _rule_stub(op, rule, dtype, key, plain):
         if rule_is_compiled(op, rule):
             program = compile_ufunc(rule, rule.__code__.co_argcount, dtype, formulas())
         op.run_names[key] = program
-        return program(*args)
+        return quiet.run(program, *args)
 
     return stub

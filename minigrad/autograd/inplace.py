@@ -244,6 +244,6 @@ def _assign_tensor(part, grad):
     write(OPS["copy"], part, (0.0 if grad is None else grad,))
 
 
-COPY_SLICES.saved = ("node",)
+COPY_SLICES.saved, COPY_SLICES.holds = ("node",), True
 COPY_SLICES.run = lambda n, g: _slices(n, g, ARRAYS["copy_laid_out"], _replay_arrays, _assign_array, "run")
 COPY_SLICES.rule = lambda n, g: _slices(n, g, TENSORS["copy_laid_out"], _replay_tensors, _assign_tensor, "rule")

@@ -63,6 +63,7 @@ class remainder(Pointwise):
     """
 
     symbol, dunder = "%", ("__mod__",)
+    jit_forward = False  # of a zero the compiled `%` makes the divisor's sign, PyTorch the input's
 
     def numpy(input, other):
         if input.dtype.kind != "f":
