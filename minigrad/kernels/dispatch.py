@@ -28,6 +28,8 @@ import os
 import threading
 import types
 
+import numpy as np
+
 from minigrad.kernels.cache import DiskCache, referenced_names
 
 BACKENDS = ("numpy", "numba", "auto")
@@ -329,10 +331,10 @@ class Kernel:
     def _first_call(self, *args, **kwargs):
         with _lock:
             if get_backend() == "auto" and self.when is not None:
-                self.__call__ = _chooser(self.when, self.compiled, self.twin)
+                self.__call__ = _without_half(_chooser(self.when, self.compiled, self.twin), self.twin)
             elif get_backend() != "numpy":  # another thread may have changed it since the call began
                 direct = isinstance(self.compiled, Jit) and not self.compiled.parallel
-                self.__call__ = self.compiled.dispatcher if direct else self.compiled
+                self.__call__ = self.compiled.dispatcher if direct else _without_half(self.compiled, self.twin)
         return self(*args, **kwargs)
 
     def __reduce__(self):
@@ -340,6 +342,20 @@ class Kernel:
 
     def __repr__(self):
         return f"<kernel {self.__module__}.{self.__qualname__}>"
+
+
+HALF = np.dtype(np.float16)
+
+
+def _without_half(compiled, twin):
+    """`compiled`, but the twin for float16 arrays: numba has no half precision."""
+
+    def call(*args, **kwargs):
+        if args and getattr(args[0], "dtype", None) is HALF:
+            return twin(*args, **kwargs)
+        return compiled(*args, **kwargs)
+
+    return call
 
 
 def _chooser(when, compiled, twin):

@@ -253,6 +253,8 @@ def mean(x, axes, keepdims):
     """
     count = layout(x.shape, axes, keepdims)[1]
     with np.errstate(invalid="ignore"):
+        if x.dtype == np.float16:  # its sum may not fit
+            return np.asarray(np.add.reduce(x, axes, np.float32, keepdims=keepdims) / np.float32(count)).astype(x.dtype)
         return np.asarray(np.add.reduce(x, axes, keepdims=keepdims) / x.dtype.type(count))
 
 
