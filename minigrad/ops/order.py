@@ -23,9 +23,7 @@ class max_dim(Op):
         return input, one_dim(dim, input.ndim, "max"), keepdim
 
     def forward(input, /, dim, keepdim):
-        return extreme(
-            input, nonempty(input, "max", (dim,), IndexError).argmax(axis=dim) if input.ndim else 0, dim, keepdim
-        )
+        return extreme(input, nonempty(input, "max", (dim,), True).argmax(axis=dim) if input.ndim else 0, dim, keepdim)
 
     def grad_input(g, indices, input_shape, dim, keepdim):
         return put_along(g, indices, input_shape, dim, keepdim)
@@ -42,9 +40,7 @@ class min_dim(Op):
         return input, one_dim(dim, input.ndim, "min"), keepdim
 
     def forward(input, /, dim, keepdim):
-        return extreme(
-            input, nonempty(input, "min", (dim,), IndexError).argmin(axis=dim) if input.ndim else 0, dim, keepdim
-        )
+        return extreme(input, nonempty(input, "min", (dim,), True).argmin(axis=dim) if input.ndim else 0, dim, keepdim)
 
     def grad_input(g, indices, input_shape, dim, keepdim):
         return put_along(g, indices, input_shape, dim, keepdim)
@@ -146,7 +142,7 @@ def place(op, input, dim, keepdim):
         raise RuntimeError(f"{op}(): does not support bool input: convert it, e.g. with .int()")
     if not input.ndim:
         return np.zeros((), np.int64)
-    nonempty(input, op, range(input.ndim) if dim is None else (dim,), IndexError)
+    nonempty(input, op, range(input.ndim) if dim is None else (dim,), dim is not None, IndexError)
     found = getattr(input, op)(axis=dim, keepdims=keepdim)
     return np.asarray(found, np.int64)
 

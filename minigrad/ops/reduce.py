@@ -275,10 +275,11 @@ class amax(Op):
     fresh = True
 
     def prepare(input, dim=(), keepdim=False):
-        return input, dims_or_all(dim, input.ndim, "amax"), keepdim
+        dims = dims_or_all(dim, input.ndim, "amax")
+        return nonempty(input, "amax", dims, dim not in (None, (), [])), dims, keepdim
 
     def forward(input, /, dim, keepdim):
-        return nonempty(input, "amax", dim).max(axis=dim, keepdims=keepdim)
+        return input.max(axis=dim, keepdims=keepdim)
 
     def grad_input(g, input, output, input_shape, dim):
         return share(g, input, output, input_shape, dim)
@@ -295,10 +296,11 @@ class amin(Op):
     fresh = True
 
     def prepare(input, dim=(), keepdim=False):
-        return input, dims_or_all(dim, input.ndim, "amin"), keepdim
+        dims = dims_or_all(dim, input.ndim, "amin")
+        return nonempty(input, "amin", dims, dim not in (None, (), [])), dims, keepdim
 
     def forward(input, /, dim, keepdim):
-        return nonempty(input, "amin", dim).min(axis=dim, keepdims=keepdim)
+        return input.min(axis=dim, keepdims=keepdim)
 
     def grad_input(g, input, output, input_shape, dim):
         return share(g, input, output, input_shape, dim)
@@ -312,10 +314,11 @@ class max_all(amax):
     public, backward_name, samples = (), "MaxBackward1", None
 
     def prepare(input):
-        return input, dims_or_all(None, input.ndim), False
+        dims = dims_or_all(None, input.ndim)
+        return nonempty(input, "max", dims, False), dims, False
 
     def forward(input, /, dim, keepdim):
-        return nonempty(input, "max", dim).max()
+        return input.max()
 
     def grad_input(g, input, output, input_shape, dim):
         return share(g, input, output, input_shape, dim)
@@ -327,23 +330,24 @@ class min_all(amin):
     public, backward_name, samples = (), "MinBackward1", None
 
     def prepare(input):
-        return input, dims_or_all(None, input.ndim), False
+        dims = dims_or_all(None, input.ndim)
+        return nonempty(input, "min", dims, False), dims, False
 
     def forward(input, /, dim, keepdim):
-        return nonempty(input, "min", dim).min()
+        return input.min()
 
     def grad_input(g, input, output, input_shape, dim):
         return share(g, input, output, input_shape, dim)
 
 
 @on_every_path("nonempty")
-def nonempty(input, op, dims, error=RuntimeError):
-    """The input, which must have elements along the dimensions that are reduced."""
-    empty = [d for d in dims if not input.shape[d]]
-    if empty and len(dims) == input.ndim:
-        raise error(f"{op}(): Expected reduction dim to be specified for input.numel() == 0. Specify the dim argument.")
-    if empty:
+def nonempty(input, op, dims, named, error=RuntimeError):
+    """The input, which must have elements along the dimensions that are reduced; named: the user said which."""
+    empty = [d for d in dims if input.ndim and not input.shape[d]]
+    if empty and named:
         raise IndexError(f"{op}(): Expected reduction dim {empty[0]} to have non-zero size.")
+    if empty:
+        raise error(f"{op}(): Expected reduction dim to be specified for input.numel() == 0. Specify the dim argument.")
     return input
 
 

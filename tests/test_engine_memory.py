@@ -1,36 +1,19 @@
-"""What a review of the engine found: who owns a gradient's memory, what a write must not hide, where a walk ends.
+"""Who owns a gradient's memory, what a write must not hide, where a walk ends: what a review of the engine found.
 
 Expected values were computed by PyTorch 2.13, or by hand where PyTorch refuses.
 """
 
-import pickle
 import sys
 import threading
-import warnings
 
 import numpy as np
 import pytest
+from leaves import f64, leaf, ones, vector
 
 import minigrad
 from minigrad import autograd
-from minigrad.autograd.general import quiet
 from minigrad.nn import functional as F
 from minigrad.registry import OPS
-
-f64 = minigrad.float64
-
-
-def leaf(*values, dtype=f64):
-    return minigrad.tensor(values if len(values) > 1 else values[0], dtype=dtype, requires_grad=True)
-
-
-def ones(*shape, grad=True):
-    return minigrad.ones(shape, dtype=f64).requires_grad_(grad)
-
-
-def vector(*values):
-    return minigrad.tensor(values, dtype=f64)
-
 
 # ---- whose memory a gradient is ------------------------------------------------------------------------------------
 
@@ -397,192 +380,3 @@ def test_a_graph_that_saved_only_shapes_can_be_walked_twice():
     z.backward()
     z.backward()
     assert x.grad.tolist() == [4.0, 4.0]
-
-
-# ---- Function ------------------------------------------------------------------------------------------------------
-
-
-class Same(autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        return x
-
-    @staticmethod
-    def backward(ctx, g):
-        return g
-
-
-class Flat(autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        return x.view(-1)
-
-    @staticmethod
-    def backward(ctx, g):
-        return g.view(2, 1) * 10
-
-
-def test_an_input_returned_as_it_is_shares_its_version():
-    x = leaf(1.0, 2.0)
-    b = x * 1
-    squared, alias = b * b, Same.apply(b)
-    with minigrad.no_grad():
-        alias.mul_(2)
-    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        squared.sum().backward()
-
-
-def test_an_input_returned_as_it_is_may_not_be_written_to():
-    x = leaf(1.0, 2.0)
-    with pytest.raises(RuntimeError, match="is a view and is being modified inplace"):
-        Same.apply(x * 1).mul_(2)
-
-
-def test_a_write_to_the_base_does_not_lose_a_functions_backward():
-    b = leaf([1.0], [2.0]) * 1
-    y = Flat.apply(b)
-    b.mul_(2)
-    with pytest.raises(RuntimeError, match="has been modified inplace"):
-        (y * y).sum().backward()
-
-
-class Exp(autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        x.exp_()
-        ctx.mark_dirty(x)
-        ctx.save_for_backward(x)
-        return x
-
-    @staticmethod
-    def backward(ctx, g):
-        (y,) = ctx.saved_tensors
-        return g * y
-
-
-def test_a_dirty_input_may_be_saved():
-    x = leaf(0.0, 1.0)
-    Exp.apply(x * 1).sum().backward()
-    assert x.grad.tolist() == pytest.approx([1.0, np.e])
-
-
-def test_what_is_marked_dirty_must_be_returned():
-    class Forgets(autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.mark_dirty(x.mul_(2))
-            return x.clone()
-
-    with pytest.raises(RuntimeError, match="not returned as output"):
-        Forgets.apply(leaf(1.0, 2.0) * 1)
-
-
-def test_a_dirty_view_among_several_outputs_is_refused():
-    class Two(autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.mark_dirty(x.mul_(2))
-            return x, x.clone()
-
-    with pytest.raises(RuntimeError, match="cannot return more than one Tensor"):
-        Two.apply((leaf(1.0, 2.0) * 1)[:1])
-
-
-def test_a_functions_gradients_are_fitted_to_its_inputs():
-    class Wide(autograd.Function):
-        @staticmethod
-        def forward(ctx, x, y):
-            return x.double() * y
-
-        @staticmethod
-        def backward(ctx, g):
-            return g, g
-
-    x, y = leaf(1.0, 2.0, dtype=minigrad.float32), leaf([3.0])
-    Wide.apply(x, y).sum().backward()
-    assert x.grad.dtype is minigrad.float32
-    assert y.grad.tolist() == [2.0]
-
-
-# ---- values at the edges -------------------------------------------------------------------------------------------
-
-
-def test_gradients_at_the_edges():
-    x = leaf(float("nan"), 1.0, 2.0)
-    x.max().backward()
-    assert x.grad.tolist() == [1.0, 0.0, 0.0]
-    exponent = leaf(0.0, 2.0, -1.0)
-    (0.0**exponent).sum().backward()
-    assert exponent.grad.tolist() == [0.0, 0.0, float("-inf")]
-    same = leaf(1.0, 1.0)
-    same.std().backward()
-    assert same.grad.tolist() == [0.0, 0.0]
-
-
-HALF = {
-    "softmax": lambda x: F.softmax(x, 0),
-    "log_softmax": lambda x: F.log_softmax(x, 0),
-    "gelu": F.gelu,
-    "erf": minigrad.erf,
-    "mean": lambda x: (x * 0 + 20).mean(),
-    "layer_norm": lambda x: F.layer_norm(x, (4000,)),
-    "max_pool2d": lambda x: F.max_pool2d(x.view(1, 1, 40, 100), 2),
-    "avg_pool2d": lambda x: F.avg_pool2d(x.view(1, 1, 40, 100), 2),
-    "conv2d": lambda x: F.conv2d(x.view(1, 1, 40, 100), minigrad.ones(1, 1, 2, 2, dtype=minigrad.float16)),
-    "cross_entropy": lambda x: F.cross_entropy(x.view(2, 2000), minigrad.tensor([0, 1])),
-}
-
-
-@pytest.mark.parametrize("name", HALF)
-def test_half_precision_stays_half_and_finite(name):
-    x = minigrad.linspace(-1, 1, 4000).half().requires_grad_()
-    y = HALF[name](x)
-    y.sum().backward()
-    assert (y.dtype, x.grad.dtype) == (minigrad.float16, minigrad.float16)
-    assert np.isfinite(y.detach().numpy()).all()
-
-
-# ---- modes, processes, signals -------------------------------------------------------------------------------------
-
-
-def test_a_decorated_generator_gets_what_is_thrown_into_it():
-    seen = []
-
-    @minigrad.no_grad()
-    def steps():
-        try:
-            yield 1
-        except ValueError:
-            seen.append(minigrad.is_grad_enabled())
-            yield 2
-        finally:
-            seen.append(minigrad.is_grad_enabled())
-
-    generator = steps()
-    next(generator)
-    assert generator.throw(ValueError()) == 2
-    generator.close()
-    assert seen == [False, False]
-
-
-def test_tensors_can_be_used_while_a_kernel_runs():
-    """By a signal handler (a checkpoint at SIGTERM), a finalizer or a debugger that comes in between."""
-    assert quiet.run(lambda: minigrad.ones(3).sum().item()) == 3.0
-
-
-def test_unpickled_tensors_take_the_fast_path():
-    """The fast path asks `dtype is float32`; pickle makes a dtype object of its own."""
-    x = pickle.loads(pickle.dumps(minigrad.ones(3)))
-    assert x.array.dtype is np.dtype("f4")
-
-
-def test_first_calls_warn_of_nothing():
-    """NumPy's floating-point warnings are off in every call, that of a kernel just being chosen too."""
-    from minigrad.kernels.dispatch import backend
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        for name in ("numpy", "numba"):
-            with backend(name):  # entering forgets what was chosen
-                vector(-1.0, 1000.0, float("nan")).log().exp().sqrt().reciprocal()
-    assert not [w for w in caught if issubclass(w.category, RuntimeWarning)]

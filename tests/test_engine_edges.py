@@ -1,0 +1,95 @@
+"""The engine at its edges: infinite values, half precision, generators, signals, processes."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from leaves import leaf, vector
+
+import minigrad
+from minigrad.autograd.general import quiet
+from minigrad.nn import functional as F
+
+# ---- values at the edges -------------------------------------------------------------------------------------------
+
+
+def test_gradients_at_the_edges():
+    x = leaf(float("nan"), 1.0, 2.0)
+    x.max().backward()
+    assert x.grad.tolist() == [1.0, 0.0, 0.0]
+    exponent = leaf(0.0, 2.0, -1.0)
+    (0.0**exponent).sum().backward()
+    assert exponent.grad.tolist() == [0.0, 0.0, float("-inf")]
+    same = leaf(1.0, 1.0)
+    same.std().backward()
+    assert same.grad.tolist() == [0.0, 0.0]
+
+
+HALF = {
+    "softmax": lambda x: F.softmax(x, 0),
+    "log_softmax": lambda x: F.log_softmax(x, 0),
+    "gelu": F.gelu,
+    "erf": minigrad.erf,
+    "mean": lambda x: (x * 0 + 20).mean(),
+    "layer_norm": lambda x: F.layer_norm(x, (4000,)),
+    "max_pool2d": lambda x: F.max_pool2d(x.view(1, 1, 40, 100), 2),
+    "avg_pool2d": lambda x: F.avg_pool2d(x.view(1, 1, 40, 100), 2),
+    "conv2d": lambda x: F.conv2d(x.view(1, 1, 40, 100), minigrad.ones(1, 1, 2, 2, dtype=minigrad.float16)),
+    "cross_entropy": lambda x: F.cross_entropy(x.view(2, 2000), minigrad.tensor([0, 1])),
+}
+
+
+@pytest.mark.parametrize("name", HALF)
+def test_half_precision_stays_half_and_finite(name):
+    x = minigrad.linspace(-1, 1, 4000).half().requires_grad_()
+    y = HALF[name](x)
+    y.sum().backward()
+    assert (y.dtype, x.grad.dtype) == (minigrad.float16, minigrad.float16)
+    assert np.isfinite(y.detach().numpy()).all()
+
+
+# ---- modes, processes, signals -------------------------------------------------------------------------------------
+
+
+def test_a_decorated_generator_gets_what_is_thrown_into_it():
+    seen = []
+
+    @minigrad.no_grad()
+    def steps():
+        try:
+            yield 1
+        except ValueError:
+            seen.append(minigrad.is_grad_enabled())
+            yield 2
+        finally:
+            seen.append(minigrad.is_grad_enabled())
+
+    generator = steps()
+    next(generator)
+    assert generator.throw(ValueError()) == 2
+    generator.close()
+    assert seen == [False, False]
+
+
+def test_tensors_can_be_used_while_a_kernel_runs():
+    """By a signal handler (a checkpoint at SIGTERM), a finalizer or a debugger that comes in between."""
+    assert quiet.run(lambda: minigrad.ones(3).sum().item()) == 3.0
+
+
+def test_unpickled_tensors_take_the_fast_path():
+    """The fast path asks `dtype is float32`; pickle makes a dtype object of its own."""
+    x = pickle.loads(pickle.dumps(minigrad.ones(3)))
+    assert x.array.dtype is np.dtype("f4")
+
+
+def test_first_calls_warn_of_nothing():
+    """NumPy's floating-point warnings are off in every call, that of a kernel just being chosen too."""
+    from minigrad.kernels.dispatch import backend
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for name in ("numpy", "numba"):
+            with backend(name):  # entering forgets what was chosen
+                vector(-1.0, 1000.0, float("nan")).log().exp().sqrt().reciprocal()
+    assert not [w for w in caught if issubclass(w.category, RuntimeWarning)]
