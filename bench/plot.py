@@ -12,6 +12,8 @@ from bench.run import Outcome
 FASTER, TIE, SLOWER = "#2a9d5c", "#9aa0a6", "#d1495b"
 ROW_HEIGHT, HEAD = 0.17, 0.55  # inches
 ROWS_PER_COLUMN = 75
+SHORTEST = 8  # rows, of a panel that goes on in the next column
+TITLE = 3  # rows that a panel's title and scale take up
 
 
 def available() -> bool:
@@ -40,15 +42,21 @@ def panels(outcomes: Iterable[Outcome]) -> list[tuple[str, str, list[tuple[str, 
     return found
 
 
-def columns(found, limit=ROWS_PER_COLUMN) -> list[list]:
-    """The panels dealt into columns of about `limit` rows; a panel is never split."""
+def columns(found, limit=None) -> list[list]:
+    """The panels dealt into columns of at most `limit` rows, by default five columns; long panels go on in the next."""
+    limit = limit or max(ROWS_PER_COLUMN, -(-sum(len(rows) + TITLE for _, _, rows in found) // 5))
     dealt, filled = [[]], 0
-    for panel in found:
-        if dealt[-1] and filled + len(panel[2]) > limit:
-            dealt.append([])
-            filled = 0
-        dealt[-1].append(panel)
-        filled += len(panel[2]) + 3
+    for family, rival, rows in found:
+        start = 0
+        while start < len(rows):
+            room = limit - filled - TITLE
+            if len(rows) - start > room < SHORTEST:
+                dealt.append([])
+                filled, room = 0, limit - TITLE
+            part = rows[start : start + room]
+            dealt[-1].append((family, rival + (", continued" if start else ""), part))
+            start += len(part)
+            filled += len(part) + TITLE
     return dealt
 
 

@@ -105,6 +105,8 @@ def sum_shape(shape, size):
     """The `size` argument of sum_to_size, checked: a shape that broadcasts to `shape`."""
     size = tuple(size[0]) if len(size) == 1 and isinstance(size[0], tuple | list) else tuple(size)
     lead = len(shape) - len(size)
+    if lead >= 0 and shape[lead:] == size:
+        return size
     if lead < 0 or any(s not in (1, n) for s, n in zip(size, shape[lead:], strict=True)):
         raise RuntimeError(f"size {list(size)} is not expandable to size {list(shape)}.")
     return size

@@ -339,6 +339,15 @@ def test_picture(tmp_path, kind):
     assert path.read_bytes().startswith(b"\x89PNG" if kind == "png" else b"<?xml")
 
 
+def test_panels_fill_columns_in_order_and_lose_no_row():
+    found = [("a", TORCH, [*range(50)]), ("b", TORCH, [*range(50)]), ("c", TORCH, [*range(200)])]
+    dealt = plot.columns(found, 75)
+    assert [[(family, len(part)) for family, _, part in column] for column in dealt] == [
+        [("a", 50), ("b", 19)], [("b", 31), ("c", 38)], [("c", 72)], [("c", 72)], [("c", 18)]
+    ]  # fmt: skip
+    assert [row for column in dealt for family, _, part in column if family == "c" for row in part] == [*range(200)]
+
+
 def executed(modules, environ, count=1):
     calls = []
     environment.pin_threads(count, ["--x"], environ, modules, lambda *args: calls.append(args))

@@ -183,9 +183,7 @@ def _fire(node, g, enter, leave):
             if not isinstance(new, Tensor):
                 raise TypeError(f"hook {hook!r} should return None or a Tensor, but returned {type(new).__name__}")
             if new.array.dtype != g.array.dtype:
-                raise RuntimeError(
-                    f"hook {hook!r} has changed the type of value (was {g.dtype!r} got {new.dtype!r})"
-                )
+                raise RuntimeError(f"hook {hook!r} has changed the type of value (was {g.dtype!r} got {new.dtype!r})")
             if new._shape != g._shape:
                 raise RuntimeError(
                     f"hook {hook!r} has changed the size of value: the gradient had shape {shape_text(g._shape)}, "
@@ -303,7 +301,8 @@ def _node_wanted(tensor, k):
     node = node_of(tensor)
     if node is None:
         raise RuntimeError(
-            f"One of the differentiated Tensors does not require grad: inputs[{k}], of shape {shape_text(tensor._shape)}"
+            "One of the differentiated Tensors does not require grad: "
+            f"inputs[{k}], of shape {shape_text(tensor._shape)}"
         )
     return node
 
