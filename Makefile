@@ -10,6 +10,15 @@ ARGS :=
 WORKERS := auto
 STARTED = $$(date +%H:%M:%S)
 
+# $(call test_with,backends,options): all of them run, even if one fails
+define test_with
+result=0; \
+for backend in $(1); do \
+  echo "==> $(STARTED) tests with --backend $$backend $(2)"; \
+  $(PYTHON) -m pytest --backend $$backend -n $(WORKERS) $(2) $(ARGS) || result=1; \
+done; exit $$result
+endef
+
 .PHONY: help demo test test-long bench lint format typecheck clean
 .DEFAULT_GOAL := help
 
@@ -25,16 +34,10 @@ demo: $(VENV)/.for-use
 	@$(VENV)/bin/minigrad demo $(ARGS)
 
 test: $(VENV)/.for-development
-	@echo "==> $(STARTED) tests, numba kernels"
-	@$(PYTHON) -m pytest --backend numba -n $(WORKERS) $(ARGS)
-	@echo "==> $(STARTED) tests, NumPy twins"
-	@$(PYTHON) -m pytest --backend numpy -n $(WORKERS) $(ARGS)
+	@$(call test_with,numba numpy,)
 
 test-long: $(VENV)/.for-development
-	@for backend in numba numpy auto; do \
-	  echo "==> $(STARTED) all tests, --backend $$backend"; \
-	  $(PYTHON) -m pytest --long --backend $$backend -n $(WORKERS) $(ARGS) || exit 1; \
-	done
+	@$(call test_with,numba numpy auto,--long)
 
 bench: $(VENV)/.for-use
 	@mkdir -p bench-results

@@ -44,7 +44,8 @@ def panels(outcomes: Iterable[Outcome]) -> list[tuple[str, str, list[tuple[str, 
 
 def columns(found, limit=None) -> list[list]:
     """The panels dealt into columns of at most `limit` rows, by default five columns; long panels go on in the next."""
-    limit = limit or max(ROWS_PER_COLUMN, -(-sum(len(rows) + TITLE for _, _, rows in found) // 5))
+    if limit is None:  # a fifth of all, and a little for the panels that did not fit
+        limit = max(ROWS_PER_COLUMN, int(0.21 * sum(len(rows) + TITLE for _, _, rows in found)))
     dealt, filled = [[]], 0
     for family, rival, rows in found:
         start = 0

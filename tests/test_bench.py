@@ -329,23 +329,16 @@ def test_json_says_everything(tmp_path):
 
 @pytest.mark.parametrize("kind", ["png", "svg"])
 def test_picture(tmp_path, kind):
-    many = [
-        outcome(f"{family}/row {k}", minigrad=[1.0 + k] * 3, torch=[2.0] * 3)
-        for family in ("a", "b", "c")
-        for k in range(40)
-    ]
+    many = [outcome(f"{f}/row {k}", minigrad=[1.0 + k] * 3, torch=[2.0] * 3) for f in "abc" for k in range(40)]
     path = tmp_path / f"picture.{kind}"
     assert plot.draw(many, environment.describe(1, "cpu"), str(path))
     assert path.read_bytes().startswith(b"\x89PNG" if kind == "png" else b"<?xml")
 
 
 def test_panels_fill_columns_in_order_and_lose_no_row():
-    found = [("a", TORCH, [*range(50)]), ("b", TORCH, [*range(50)]), ("c", TORCH, [*range(200)])]
-    dealt = plot.columns(found, 75)
-    assert [[(family, len(part)) for family, _, part in column] for column in dealt] == [
-        [("a", 50), ("b", 19)], [("b", 31), ("c", 38)], [("c", 72)], [("c", 72)], [("c", 18)]
-    ]  # fmt: skip
-    assert [row for column in dealt for family, _, part in column if family == "c" for row in part] == [*range(200)]
+    dealt = plot.columns([("a", TORCH, [*range(50)]), ("b", TORCH, [*range(100)])], 75)
+    assert [[len(part) for _, _, part in column] for column in dealt] == [[50, 19], [72], [9]]
+    assert [row for column in dealt for _, _, part in column for row in part] == [*range(50), *range(100)]
 
 
 def executed(modules, environ, count=1):

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import os
 import pickle
 import subprocess
 import sys
@@ -493,5 +494,6 @@ def test_fused_rounds_once():
 
 def test_a_few_numbers_do_not_load_numba():
     code = "import sys, minigrad.random as r; r.Generator().normal(1000).sort(); print('numba' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    env = {**os.environ, "MINIGRAD_BACKEND": "auto"}  # under "numba" it would be right to load it
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
     assert done.stdout.strip() == "False"

@@ -77,7 +77,7 @@ PLAIN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", PLAIN, ids=repr)
+@pytest.mark.parametrize("value", PLAIN, ids=[type(v).__name__ for v in PLAIN])
 def test_plain_values(value):
     assert same(again(value), value)
     assert same(again({"in": [value]}), {"in": [value]})

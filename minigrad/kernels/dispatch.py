@@ -296,7 +296,7 @@ class Kernel:
         self.compiled = self.when = None
         self.reset()
 
-    def numba(self, function=None, *, when=None, python=False, fastmath=(), parallel=False):
+    def numba(self, function=None, *, when=None, python=False, half=False, fastmath=(), parallel=False):
         """Decorator: give the kernel its numba twin. Returns the kernel, which takes the same global name.
 
         Args:
@@ -304,20 +304,23 @@ class Kernel:
             when (Callable | None): takes the kernel's arguments and says whether numba is faster for them; asked in
                 the "auto" backend only.
             python (bool): `function` is left a Python function (one that prepares buffers and calls `jit` loops).
+            half (bool): a Python `function` takes float16 arrays, too. Otherwise the NumPy twin answers for these, as
+                numba has no half precision; the question costs a call.
             fastmath, parallel: as in `jit`.
 
         Raises:
             TypeError: another name or another signature than the NumPy twin's.
         """
         if function is None:
-            return functools.partial(self.numba, when=when, python=python, fastmath=fastmath, parallel=parallel)
+            options = {"when": when, "python": python, "half": half, "fastmath": fastmath, "parallel": parallel}
+            return functools.partial(self.numba, **options)
         if function.__name__ != self.name or not same_signature(function, self.twin):
             raise TypeError(
                 f"{self.name}.numba: the numba twin must be declared as "
                 f"{self.name}{inspect.signature(self.twin)}, but got {function.__name__}{inspect.signature(function)}"
             )
         self.compiled = function if python else Jit(function, fastmath, parallel)
-        self.when = when
+        self.when, self._half = when, half
         self.reset()
         return self
 
@@ -330,11 +333,13 @@ class Kernel:
 
     def _first_call(self, *args, **kwargs):
         with _lock:
-            if get_backend() == "auto" and self.when is not None:
-                self.__call__ = _without_half(_chooser(self.when, self.compiled, self.twin), self.twin)
-            elif get_backend() != "numpy":  # another thread may have changed it since the call began
-                direct = isinstance(self.compiled, Jit) and not self.compiled.parallel
-                self.__call__ = self.compiled.dispatcher if direct else _without_half(self.compiled, self.twin)
+            if get_backend() != "numpy":  # another thread may have changed it since the call began
+                call = self.compiled
+                if isinstance(call, Jit) and not call.parallel:
+                    call = call.dispatcher
+                if get_backend() == "auto" and self.when is not None:
+                    call = _chooser(self.when, call, self.twin)
+                self.__call__ = call if self._half else _without_half(call, self.twin)
         return self(*args, **kwargs)
 
     def __reduce__(self):

@@ -138,6 +138,28 @@ class batch_normalized(Op):
         return norm_kernels.batch_norm_backward(g, input, weight, eps, batch_mean, invstd)
 
 
+class batch_standardized(Op):
+    """(input - running_mean) / sqrt(running_var + eps) * weight + bias; called by `batch_norm` outside training."""
+
+    public, fresh, optional = (), True, ("weight", "bias")
+    constant, symbol, backward_name = ("running_mean", "running_var"), "batch_norm", "NativeBatchNormBackward0"
+
+    def forward(input, running_mean, running_var, weight, bias, /, eps):
+        return norm_kernels.batch_norm_eval(input, running_mean, running_var, weight, bias, eps)
+
+    def vjp(g, input, running_mean, running_var, weight, bias_dtype, eps):
+        dims = tuple([d for d in range(input.ndim) if d != 1])
+        shape = (1, -1, *[1] * (input.ndim - 2))
+        scale = rsqrt(reshape(running_var, shape) + eps)
+        grad_input = g * scale if weight is None else g * (scale * reshape(weight, shape))
+        grad_weight = None if weight is None else sum(g * ((input - reshape(running_mean, shape)) * scale), dims)
+        return grad_input, None, None, grad_weight, None if bias_dtype is None else sum(g, dims)
+
+    def fused(g, input, running_mean, running_var, weight, bias_dtype, eps):
+        grads = norm_kernels.batch_norm_eval_backward(g, input, running_mean, running_var, weight, eps)
+        return grads[0], None, None, *grads[1:]
+
+
 class layer_normalized(Op):
     """(input - mean) / sqrt(var + eps) * weight + bias over the last dimensions; called by `layer_norm`."""
 
@@ -223,12 +245,7 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
-        shape = (1, channels, *[1] * (input.ndim - 2))
-        scale = rsqrt(running_var + eps)
-        scale = scale if weight is None else scale * weight
-        shift = -running_mean * scale
-        shift = shift if bias is None else shift + bias
-        return input * reshape(scale, shape) + reshape(shift, shape)
+        return batch_standardized(input, running_mean, running_var, weight, bias, eps)
     count = input_size(input) // channels if channels else 0
     if count <= 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape!r}")
