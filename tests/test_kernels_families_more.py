@@ -189,11 +189,11 @@ def test_reductions_of_any_axes(who, kind, keepdims, shape, axes):
             np.testing.assert_array_equal(var, reduce.var(given, axes, correction, keepdims))
 
 
-@both
 @pytest.mark.parametrize("shape", [(3_000_000,), (1_000_000, 3), (3, 1_000_000)])
-def test_long_sums_are_as_accurate_as_pairwise_ones(who, shape):
+def test_long_sums_are_as_accurate_as_pairwise_ones(shape):
     x = np.random.default_rng(5).random(shape).astype(np.float32)
-    total = reduce.sum(x, None, False)
+    with backend("numba"):  # how accurate the twin is, is NumPy's affair, and differs between its versions
+        total = reduce.sum(x, None, False)
     assert abs(float(total) - math.fsum(x.ravel().tolist())) <= 4 * np.spacing(total)
 
 

@@ -22,6 +22,8 @@ node that saved it was made (`tensor.vc.time > node.seq`), so no version number 
 from __future__ import annotations
 
 import itertools
+import os
+import sys
 import weakref
 from typing import Any
 
@@ -30,6 +32,10 @@ from minigrad.autograd.modes import is_grad_enabled
 __all__ = ["COPY_SLICES", "LEAF", "PICK", "Extra", "Leaf", "Node", "SpecialOp", "Version", "View"]
 
 tick = itertools.count(1).__next__
+
+_package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_beside = [os.path.join(os.path.dirname(_package), name) for name in ("nn", "optim")]  # where a checkout keeps them
+OURS = ("<minigrad", *(folder + os.sep for folder in (_package, *_beside)))  # files whose lines are minigrad's own
 
 HISTORY_KEPT = 8  # how many of the last writes a version remembers, for the error message
 
@@ -200,8 +206,16 @@ def bump(tensor, writer):
     version = tensor.vc or new_version(tensor)
     version.count += 1
     version.time = tick()
-    version.log = (*version.log[1 - HISTORY_KEPT :], (version.time, writer))
+    version.log = (*version.log[1 - HISTORY_KEPT :], (version.time, writer, user_line()))
     return version
+
+
+def user_line():
+    """The file and line, outside minigrad, that is being run: who is to be told about a write."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(OURS):
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno
 
 
 def node_of(tensor):

@@ -33,9 +33,14 @@ def stale(node, version, what):
     raise RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
         f"{what!r}, saved by {node.op.name} for its gradient, is at version {version.count}; expected version "
-        f"{expected} instead. It was written to by {later[0][1] if later else 'an earlier write'}. Hint: use the "
+        f"{expected} instead. It was written to by {_told(later[0]) if later else 'an earlier write'}. Hint: use the "
         "out-of-place form of that write, or clone() the tensor before it."
     )
+
+
+def _told(entry):
+    _, writer, (file, line) = entry
+    return f"{writer}, at {file}:{line}"
 
 
 def as_saved(tensor, node):

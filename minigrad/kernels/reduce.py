@@ -22,6 +22,7 @@ from minigrad.kernels.dispatch import jit, kernel
 BLOCK = 1024  # numbers added in lanes before pairs of blocks are added
 STRIP = 64  # rows added before strips are added
 SHORT = 32  # a row too short to be worth lanes
+CACHED = 4 << 20  # bytes: what is larger is read from memory
 SMALL, SMALL_TOTAL = 512, 2048  # below so many numbers (above: over all axes) NumPy has added them up already
 WIDE = 2048  # numbers of a row that are added at a time, to stay in the first-level cache
 
@@ -222,7 +223,7 @@ def sum(x, axes, keepdims):
     return np.asarray(np.add.reduce(x, axes, keepdims=keepdims))
 
 
-@sum.numba(python=True)
+@sum.numba(python=True, half=True)
 def sum(x, axes, keepdims):
     # Asked here and not by `when`, because a sum of few numbers is among the most frequent calls of all.
     if x.size < (SMALL_TOTAL if axes is None else SMALL) or x.dtype.char not in "fd" or not x.flags.c_contiguous:
@@ -230,6 +231,8 @@ def sum(x, axes, keepdims):
     runs, _, shape = layout(x.shape, axes, keepdims)
     if not runs:
         return x.copy()
+    if x.nbytes > CACHED and runs[0][2] > 1:  # columns of what must come from memory: NumPy's single pass is faster
+        return sum.twin(x, axes, keepdims)
     for run in runs[:-1]:
         out = np.empty(run[0] * run[2], x.dtype)
         sum_runs(matrix(x), out, *run)
@@ -258,10 +261,12 @@ def mean(x, axes, keepdims):
         return np.asarray(np.add.reduce(x, axes, keepdims=keepdims) / x.dtype.type(count))
 
 
-@mean.numba(python=True)
+@mean.numba(python=True, half=True)
 def mean(x, axes, keepdims):
     runs, count, shape = layout(x.shape, axes, keepdims)
-    if len(runs) != 1 or not x.flags.c_contiguous or x.dtype.char not in "fd":
+    if x.dtype.char not in "fd":
+        return mean.twin(x, axes, keepdims)
+    if len(runs) != 1 or not x.flags.c_contiguous or (x.nbytes > CACHED and runs[0][2] > 1):
         total = sum(x, axes, keepdims)
         total /= x.dtype.type(count)
         return total
