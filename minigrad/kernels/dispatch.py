@@ -335,10 +335,10 @@ class Kernel:
         with _lock:
             if get_backend() != "numpy":  # another thread may have changed it since the call began
                 call = self.compiled
-                if isinstance(call, Jit) and not call.parallel:
-                    call = call.dispatcher
                 if get_backend() == "auto" and self.when is not None:
-                    call = _chooser(self.when, call, self.twin)
+                    call = _chooser(self.when, call, self.twin)  # may never come to compile anything
+                elif isinstance(call, Jit) and not call.parallel:
+                    call = call.dispatcher
                 self.__call__ = call if self._half else _without_half(call, self.twin)
         return self(*args, **kwargs)
 

@@ -152,7 +152,10 @@ def adam_step(p, g, m, v, vmax, lr, beta1, beta2, eps, weight_decay, decoupled, 
             p *= 1 - lr * weight_decay
         else:
             d = d + weight_decay * p
-    m += (1 - beta1) * (d - m)
+    if beta1 > 0.5:  # PyTorch's lerp starts from the nearer end
+        m += (1 - beta1) * (d - m)
+    else:
+        m[...] = d - beta1 * (d - m)
     v *= beta2
     v += (1 - beta2) * d * d
     if vmax is not None:
