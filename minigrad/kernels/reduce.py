@@ -225,9 +225,10 @@ def sum(x, axes, keepdims):
 
 @sum.numba(python=True, half=True)
 def sum(x, axes, keepdims):
-    # Asked here and not by `when`, because a sum of few numbers is among the most frequent calls of all.
-    if x.size < (SMALL_TOTAL if axes is None else SMALL) or x.dtype.char not in "fd" or not x.flags.c_contiguous:
-        return sum.twin(x, axes, keepdims)
+    # Asked here and not by `when`, and the twin written out: a sum of few numbers is among the most frequent calls.
+    small = x.size < SMALL or (axes is None and x.size < SMALL_TOTAL)
+    if small or x.dtype.char not in "fd" or not x.flags.c_contiguous:
+        return np.asarray(np.add.reduce(x, axes, keepdims=keepdims))
     runs, _, shape = layout(x.shape, axes, keepdims)
     if not runs:
         return x.copy()
