@@ -336,8 +336,9 @@ class Kernel:
             if get_backend() != "numpy":  # another thread may have changed it since the call began
                 call = self.compiled
                 if get_backend() == "auto" and self.when is not None:
-                    call = _chooser(self.when, call, self.twin)  # may never come to compile anything
-                elif isinstance(call, Jit) and not call.parallel:
+                    self.__call__ = _chooser(self.when, call, self.twin)  # may never come to compile anything
+                    return self(*args, **kwargs)
+                if isinstance(call, Jit) and not call.parallel:
                     call = call.dispatcher
                 self.__call__ = call if self._half else _without_half(call, self.twin)
         return self(*args, **kwargs)
@@ -364,8 +365,11 @@ def _without_half(compiled, twin):
 
 
 def _chooser(when, compiled, twin):
+    """`compiled` where `when` says so of the arguments, and they are not float16."""
+
     def choose(*args, **kwargs):
-        return (compiled if when(*args, **kwargs) else twin)(*args, **kwargs)
+        pays = when(*args, **kwargs) and getattr(args[0], "dtype", None) is not HALF
+        return (compiled if pays else twin)(*args, **kwargs)
 
     return choose
 
