@@ -6,10 +6,10 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.autograd import inplace
-from minigrad.autograd.general import NUMBER, OPERAND, as_tensor, constant, promote
+from minigrad.autograd.general import OPERAND, as_tensor, constant, promote
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import bump, node_of
-from minigrad.registry import ARRAYS, OPS, TENSORS, on_every_path
+from minigrad.registry import ARRAYS, OPS, TENSORS
 from minigrad.tensor import Tensor, wrap
 
 
@@ -245,11 +245,6 @@ ARRAYS["full_of"] = lambda shape, value, dtype: np.full(tuple(shape), value, dty
 ARRAYS["class_numbers"] = lambda shape: np.arange(max(shape, default=1)).reshape(shape)
 TENSORS["class_numbers"] = lambda shape: wrap(np.arange(max(shape, default=1)).reshape(shape))
 ARRAYS["eye_mask"] = lambda n: np.eye(n, dtype=bool)
-
-
-@on_every_path("is_number")
-def is_number(value):
-    return isinstance(value, NUMBER)
 
 
 def _compare(dunder, name):

@@ -172,7 +172,6 @@ def _read_rules(cls, body):
     cls.saved = tuple(dict.fromkeys(named))
     cls.saves_output = "output" in cls.saved
     cls.holds = any(name in (*cls.inputs, *cls.aux, "output") for name in cls.saved)  # memory, to be freed by backward
-    cls.saves_first = bool(cls.inputs) and cls.inputs[0] in cls.saved
     passes_on = any(rule.__code__.co_code == _PASS_ON.__code__.co_code for rule in cls.rules.values())
     if cls.fresh and passes_on:  # `return g` hands on an array that others hold
         cls.fresh = False

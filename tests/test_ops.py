@@ -28,16 +28,6 @@ POINTWISE = sorted(name for name, op in OPS.items() if op.pointwise)
 DIFFERENTIABLE = [case for case in CASES if is_differentiable(case[0], samples(case[0])[case[1]])]
 
 
-def float_outputs(name, kwargs, rest):
-    """The op as a function of its differentiable inputs, giving the differentiable outputs."""
-
-    def run(*tensors):
-        args, given = rest(tensors)
-        return tuple(o for o in outputs_of(function_of(name)(*args, **given, **kwargs)) if o.is_floating_point())
-
-    return run
-
-
 def checkable(case):
     """(function of the wanted tensors, the wanted tensors) of a case."""
     name, k = case

@@ -101,7 +101,7 @@ class FunctionOp:
 
     attrs = inputs = ()
     saved = ("context",)
-    saves_output = saves_first = pointwise = fresh = False
+    saves_output = pointwise = fresh = False
     holds = True
 
     def __init__(self, function, several):

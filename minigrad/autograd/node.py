@@ -135,7 +135,7 @@ class SpecialOp:
     inputs: tuple[str, ...] = ()
     run: Any
     rule: Any
-    saves_output = saves_first = pointwise = fresh = multi = holds = False
+    saves_output = pointwise = fresh = multi = holds = False
 
     def __init__(self, name, label_backward, rare):
         self.name = self.label = name

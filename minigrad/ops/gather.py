@@ -206,7 +206,7 @@ class index_add(Op):
             raise RuntimeError(
                 f"index_add(): index {wrong} is out of bounds for dimension {dim} with size {input.shape[dim]}"
             )
-        kernels.scatter_add_rows(np.moveaxis(out, dim, 0), index, np.moveaxis(source, dim, 0))
+        kernels.index_add(out, index, source, dim)
         return out
 
     def grad_input(g):

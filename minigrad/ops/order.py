@@ -67,14 +67,15 @@ def put_along(g, indices, input_shape, dim, keepdim):
     return scatter_add(zeros_of(input_shape, np_dtype(g)), dim, indices, g)
 
 
-@composite(
-    samples=of(
-        lambda make: S(make(3, 4)),
-        lambda make: S(make(3, 4), make(3, 4)),
-        lambda make: S(make(3, 4), 1),
-        lambda make: S(make(3, 4), dim=0, keepdim=True),
-    )
+OVERLOADS = of(
+    lambda make: S(make(3, 4)),
+    lambda make: S(make(3, 4), make(3, 4)),
+    lambda make: S(make(3, 4), 1),
+    lambda make: S(make(3, 4), dim=0, keepdim=True),
 )
+
+
+@composite(samples=OVERLOADS)
 def max(input, dim=None, keepdim=False, *, other=None):
     """max(input) -> Tensor;  max(input, dim, keepdim=False) -> (values, indices);  max(input, other) -> Tensor
 
@@ -86,14 +87,7 @@ def max(input, dim=None, keepdim=False, *, other=None):
     return max_all(input) if dim is None else max_dim(input, dim, keepdim)
 
 
-@composite(
-    samples=of(
-        lambda make: S(make(3, 4)),
-        lambda make: S(make(3, 4), make(3, 4)),
-        lambda make: S(make(3, 4), 1),
-        lambda make: S(make(3, 4), dim=0, keepdim=True),
-    )
-)
+@composite(samples=OVERLOADS)
 def min(input, dim=None, keepdim=False, *, other=None):
     """min(input) -> Tensor;  min(input, dim, keepdim=False) -> (values, indices);  min(input, other) -> Tensor
 

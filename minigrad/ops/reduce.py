@@ -13,6 +13,7 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.kernels import reduce as kernels
+from minigrad.kernels import softmax as softmax_kernels
 from minigrad.registry import FUNCTION, METHOD, Op, composite, helper, on_every_path
 from minigrad.samples import S, of
 from minigrad.shapes import count, dims_or_all, kept, sum_shape
@@ -255,10 +256,10 @@ class logsumexp(Op):
         return to_float(input), dims_or_all(dim, input.ndim, "logsumexp"), keepdim
 
     def forward(input, /, dim, keepdim):
-        top = np.max(input, axis=dim, keepdims=True) if input.size else np.zeros(kept(input.shape, dim), input.dtype)
-        top = np.where(np.isfinite(top), top, 0).astype(input.dtype)
-        total = np.log(np.exp(input - top).sum(axis=dim, keepdims=True)) + top
-        return total if keepdim else total.reshape([n for d, n in enumerate(input.shape) if d not in dim])
+        out = np.array(input)
+        for d in np.sort(dim)[::-1].tolist():  # from the last on, so that the others keep their places
+            out = softmax_kernels.logsumexp(out, d)
+        return out.reshape(kept(input.shape, dim)) if keepdim else out
 
     def grad_input(g, input, output, input_shape, dim):
         return spread(g, input_shape, dim) * exp(input - spread(output, input_shape, dim))
