@@ -4,7 +4,7 @@
     from minigrad import nn, optim
 
 What is here: the functions of the op blocks (`minigrad.ops`), the making of tensors, the random streams, the dtypes.
-`nn`, `optim`, `utils`, `viz`, `datasets` are loaded when first used.
+`nn`, `optim`, `linalg`, `special`, `func`, `utils`, `viz`, `datasets` are loaded when first used.
 """
 
 from __future__ import annotations
@@ -55,8 +55,9 @@ globals().update(_CONVERSIONS)
 globals().update(dtypes.PUBLIC)
 
 _LAZY = {
-    "cli": "minigrad.cli", "cuda": "minigrad.cuda", "datasets": "minigrad.datasets", "nn": "minigrad.nn",
-    "optim": "minigrad.optim", "utils": "minigrad.utils", "viz": "minigrad.viz",
+    "cli": "minigrad.cli", "cuda": "minigrad.cuda", "datasets": "minigrad.datasets",
+    "linalg": "minigrad.linalg", "nn": "minigrad.nn", "optim": "minigrad.optim", "special": "minigrad.special",
+    "utils": "minigrad.utils", "viz": "minigrad.viz",
 }  # fmt: skip
 _FROM_SERIALIZATION = ("load", "save", "load_safetensors", "save_safetensors")
 

@@ -8,9 +8,11 @@ from minigrad import autograd as autograd
 from minigrad import cli as cli
 from minigrad import cuda as cuda
 from minigrad import datasets as datasets
+from minigrad import linalg as linalg
 from minigrad import nn as nn
 from minigrad import ops as ops
 from minigrad import optim as optim
+from minigrad import special as special
 from minigrad import utils as utils
 from minigrad import viz as viz
 from minigrad.autograd.link import link as link

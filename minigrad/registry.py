@@ -51,15 +51,17 @@ ARRAYS: dict[str, Any] = {}
 NUMBERS: dict[str, Any] = {}
 
 FUNCTION, METHOD, FUNCTIONAL, INPLACE = "function", "method", "functional", "inplace"
+LINALG, SPECIAL = "linalg", "special"
 
 
 class Op:
     """A block that gives `forward`. Subclasses may set what follows; the rest is read off their code.
 
     public       where the op is known: any of "function" (minigrad.X), "method" (Tensor.X), "functional"
-                 (minigrad.nn.functional.X), "inplace" (Tensor.X_)
+                 (minigrad.nn.functional.X), "inplace" (Tensor.X_), "linalg", "special" (minigrad.linalg.X, where the
+                 block is called linalg_X: names of blocks are unique)
     dunder       the Python operators it serves, e.g. ("__add__", "__radd__")
-    alias        further public names of the same op
+    alias        further public names of the same op: "absolute", or with a place of its own, "special.expit"
     symbol       what a drawing shows, if not the name
     backward_name  what PyTorch prints as grad_fn, if not <Name>Backward0: a string, or a function of the node
     fresh        its gradients are arrays of its own, so the engine may keep them without a copy

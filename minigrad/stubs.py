@@ -1,7 +1,7 @@
 """Type stubs, derived from the op blocks: ``python -m minigrad.stubs`` writes the `.pyi` files beside the sources.
 
 Functions and methods that blocks make do not stand in any source file, so editors and type checkers read these stubs:
-`minigrad/__init__.pyi`, `minigrad/tensor.pyi`, `nn/functional.pyi`.  tests/test_stubs.py compares them with what this
+`minigrad/__init__.pyi`, `tensor.pyi`, `linalg.pyi`, `special.pyi` and `nn/functional.pyi`.  tests/test_stubs.py compares them with what this
 writes.  What a function returns is read off its annotation, else off the first paragraph of its docstring:
 
     tanh(input) -> Tensor                                       one signature: the function's own
@@ -18,7 +18,7 @@ import re
 
 import minigrad
 from minigrad import dtypes
-from minigrad.autograd.link import FUNCTIONALS, IN_PLACE_OPERATORS, REFLECTED
+from minigrad.autograd.link import FUNCTIONALS, IN_PLACE_OPERATORS, LINALGS, REFLECTED, SPECIALS
 from minigrad.registry import COMPOSITES, OPS
 from minigrad.tensor import Tensor, wrap
 
@@ -172,9 +172,9 @@ def package_stub():
     return text + "\n__version__: str\n" + bodies
 
 
-def functional_stub():
+def place_stub(functions):
     text = HEAD + "import builtins\nfrom typing import Any\n\nfrom minigrad.tensor import Tensor\n\n"
-    return text + "".join(function_stub(name, FUNCTIONALS[name]) for name in sorted(FUNCTIONALS))
+    return text + "".join(function_stub(name, functions[name]) for name in sorted(functions))
 
 
 def stubs():
@@ -184,7 +184,9 @@ def stubs():
     return {
         package / "__init__.pyi": package_stub(),
         package / "tensor.pyi": tensor_stub(),
-        functional: functional_stub(),
+        package / "linalg.pyi": place_stub(LINALGS),
+        package / "special.pyi": place_stub(SPECIALS),
+        functional: place_stub(FUNCTIONALS),
     }
 
 

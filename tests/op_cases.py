@@ -7,8 +7,8 @@ the dtype asked for and requiring grad if asked to.
 import numpy as np
 
 import minigrad
-from minigrad.autograd.link import FUNCTIONALS, FUNCTIONS
-from minigrad.registry import COMPOSITES, OPS
+from minigrad.autograd.link import FUNCTIONALS, FUNCTIONS, PLACES
+from minigrad.registry import COMPOSITES, LINALG, OPS, SPECIAL
 from minigrad.samples import Constant
 
 
@@ -43,7 +43,10 @@ def case_id(case):
 
 
 def function_of(name):
-    """minigrad's function: in minigrad, else in nn.functional, else the Tensor method."""
+    """minigrad's function: in minigrad, else in nn.functional, linalg, special, else the Tensor method."""
+    for place in (LINALG, SPECIAL):
+        if place in BLOCKS[name].public:
+            return PLACES[place][name.removeprefix(place + "_")]
     return FUNCTIONS.get(name) or FUNCTIONALS.get(name) or getattr(minigrad.Tensor, name, None) or OPS[name].function
 
 
@@ -55,6 +58,9 @@ def torch_function_of(torch, name):
     known = known or name
     if known == "getitem":
         return lambda x, index: x[index]
+    for place in (LINALG, SPECIAL):
+        if place in BLOCKS[name].public:
+            return getattr(getattr(torch, place), known.removeprefix(place + "_"))
     homes = (torch, torch.nn.functional, torch.Tensor)
     for home in homes if "function" in BLOCKS[name].public else homes[1:]:
         if hasattr(home, known):

@@ -14,7 +14,9 @@ import minigrad
 from minigrad import stubs
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = ("minigrad/__init__.pyi", "minigrad/tensor.pyi", "nn/functional.pyi")
+FILES = (
+    "minigrad/__init__.pyi", "minigrad/tensor.pyi", "minigrad/linalg.pyi", "minigrad/special.pyi", "nn/functional.pyi",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,10 @@ from minigrad.registry import (
     FUNCTIONAL,
     HELPERS,
     INPLACE,
+    LINALG,
     METHOD,
     OPS,
+    SPECIAL,
     TENSORS,
     arrays,
     link_arrays,
@@ -28,6 +30,9 @@ from minigrad.tensor import Tensor
 
 FUNCTIONS: dict[str, object] = {}  # minigrad.X
 FUNCTIONALS: dict[str, object] = {}  # minigrad.nn.functional.X
+LINALGS: dict[str, object] = {}  # minigrad.linalg.X
+SPECIALS: dict[str, object] = {}  # minigrad.special.X
+PLACES = {FUNCTION: FUNCTIONS, FUNCTIONAL: FUNCTIONALS, LINALG: LINALGS, SPECIAL: SPECIALS}
 _linked: set[str] = set()
 
 REFLECTED = {
@@ -110,6 +115,13 @@ def named_tuple(name, fields):
 def publish(block, name, function):
     """Hang a function where its block says it is known."""
     for known in (name, *block.alias):
+        place, dot, short = known.partition(".")
+        if dot:
+            PLACES[place][short] = function
+            continue
+        for place in (LINALG, SPECIAL):
+            if place in block.public:
+                PLACES[place][known.removeprefix(place + "_")] = function
         if FUNCTION in block.public:
             FUNCTIONS[known] = function
         if METHOD in block.public and known not in Tensor.__dict__:
