@@ -7,7 +7,7 @@ For each sample the two libraries must agree on:
 
     value     result, shape, dtype and requires_grad, for float64, float32, int64 and bool inputs; where PyTorch
               raises, the same kind of error
-    forms     the same through the method, the in-place method, the operator and every alias
+    forms     the same through the method, the in-place method, the operator, every alias, and with `out=`
     grad      the gradients for random output gradients (float64), `None` included
     grad2     the gradients of those
     error     the calls that PyTorch's tests expect to fail: an error of the same type
@@ -394,6 +394,8 @@ def forms(info):
         yield "operator_variant", None, info.operator_variant
     if info.inplace_operator_variant is not None:
         yield "inplace_operator_variant", None, info.inplace_operator_variant
+    if info.supports_out:
+        yield "out", None, info.op
     for alias in info.aliases:
         with contextlib.suppress(AttributeError):
             yield "alias", alias.name, operator.attrgetter(alias.name)(torch)
@@ -415,12 +417,30 @@ def check_form(info, form, alias, their_function, sample, tolerance, tally, what
     if writes and not sample.input.is_contiguous() and has_overlap(sample.input):
         return
     other, _, _ = call(their_function, sample, plain)
+    if form == "out":
+        if other[0] == "raises":
+            return
+        given = blank(other[1], torch.empty), blank(other[1], lambda size, dtype: minigrad.empty(size, dtype=ours(dtype)))
+        their_function, function = (functools.partial(f, out=o) for f, o in zip((their_function, our_function(info)), given))
+        other, _, _ = call(their_function, sample, plain)
+        outcome, _, _ = call(function, sample, mine)
+        if outcome[0] == "gives":
+            outcome = "gives", given[1]
+        tally.add("forms", differ(outcome, ("gives", given[0]) if other[0] == "gives" else other, tolerance), name)
+        return
     try:
         function = our_form(info, form, alias)
     except AttributeError as error:
         function = missing(error)
     outcome, _, _ = call(function, sample, mine)
     tally.add("forms", differ(outcome, other, tolerance), name)
+
+
+def blank(result, empty):
+    """Empty tensors of a result's shapes and dtypes, to give as `out=`."""
+    if isinstance(result, torch.Tensor):
+        return empty(tuple(result.shape), dtype=result.dtype)
+    return tuple(blank(each, empty) for each in result)
 
 
 def has_overlap(tensor):
