@@ -190,8 +190,8 @@ def _PASS_ON(g):
     return g
 
 
-def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dunder=(), reference=None):
-    """Declare a public function made of other ops: derivatives of any order come with it.
+def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dunder=(), reference=None, out=False):
+    """Declare a public function made of other ops: derivatives of any order come with it. out: it takes `out=`.
 
     Its body is written in the op language, and may use only what tensors and arrays share besides ops
     (`.shape`, `.ndim`, arithmetic).
@@ -200,7 +200,7 @@ def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dun
     def declare(function):
         name = function.__name__.rstrip("_")
         function.public, function.alias, function.samples = public, alias, samples
-        function.torch, function.dunder, function.reference = torch, dunder, reference
+        function.torch, function.dunder, function.reference, function.out = torch, dunder, reference, out
         COMPOSITES[name] = function
         return function
 

@@ -82,6 +82,8 @@ def parameters(function, method):
         if method and k == 0:
             parts.append("self")
             continue
+        if method and p.name == "out":
+            continue  # methods share the function; PyTorch's have no out=
         if p.kind is p.KEYWORD_ONLY and not star:
             parts.append("*")
         star = star or p.kind in (p.VAR_POSITIONAL, p.KEYWORD_ONLY)
