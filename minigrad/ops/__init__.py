@@ -2,6 +2,7 @@
 
 from minigrad.ops import (
     activation,
+    average,
     compare,
     conv,
     dropout,
@@ -22,6 +23,7 @@ from minigrad.ops import (
 
 __all__ = [
     "activation",
+    "average",
     "compare",
     "conv",
     "dropout",
