@@ -177,26 +177,28 @@ def check_form(info, form, alias, their_function, sample, tolerance, tally, what
     name = f"{alias or form}, {what}"
     if writes and not sample.input.is_contiguous() and has_overlap(sample.input):
         return
-    other, _, _ = call(their_function, sample, plain)
-    if form == "out":
-        if other[0] == "raises":
-            return
-        given = blank(other[1], torch.empty), blank(other[1], empty_of_ours)
-        their_function, function = (
-            functools.partial(f, out=o) for f, o in zip((their_function, our_function(info)), given)
-        )
-        other, _, _ = call(their_function, sample, plain)
-        outcome, _, _ = call(function, sample, mine)
-        if outcome[0] == "gives":
-            outcome = "gives", given[1]
-        tally.add("forms", differ(outcome, ("gives", given[0]) if other[0] == "gives" else other, tolerance), name)
-        return
     try:
         function = our_form(info, form, alias)
     except AttributeError as error:
         function = missing(error)
+    other, _, _ = call(their_function, sample, plain)
+    if form == "out":
+        check_out(function, their_function, sample, (mine, plain), other, tolerance, tally, name)
+        return
     outcome, _, _ = call(function, sample, mine)
     tally.add("forms", differ(outcome, other, tolerance), name)
+
+
+def check_out(function, their_function, sample, converters, result, tolerance, tally, what):
+    """The call with `out=`, an empty tensor like the result: what was written into it."""
+    if result[0] == "raises" or not tensors_in(result[1]):
+        return
+    outcomes = []
+    for call_it, convert, empty in zip((function, their_function), converters, (empty_of_ours, torch.empty)):
+        given = blank(result[1], empty)
+        outcome, _, _ = call(functools.partial(call_it, out=given), sample, convert)
+        outcomes.append(("gives", given) if outcome[0] == "gives" else outcome)
+    tally.add("forms", differ(*outcomes, tolerance), what)
 
 
 def empty_of_ours(shape, dtype):

@@ -84,7 +84,7 @@ def misuses(sample):
                 yield f"{wrong!r} as argument {k}", replaced(sample, k, wrong)
         elif isinstance(value, tuple | list) and value and all(isinstance(n, int) for n in value):
             for wrong in ((99,) * len(value), value[1:], ("text",)):
-                yield f"{wrong!r} as argument {k}", replaced(sample, k, type(value)(wrong))
+                yield f"{wrong!r} as argument {k}", replaced(sample, k, tuple(wrong))
     for name, value in sample.kwargs.items():
         if isinstance(value, int) and not isinstance(value, bool):
             for wrong in (99, -99, "text"):

@@ -126,6 +126,8 @@ def our_function(info):
 
 def our_form(info, form, alias=None):
     """minigrad's counterpart of another way to call the operator."""
+    if form == "out":
+        return our_function(info)
     if form == "method":
         return swapped_method(info.method_variant)
     if form == "inplace":
