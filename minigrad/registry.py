@@ -92,6 +92,7 @@ class Op:
     torch: str | None = None
     numpy = None
     inplace_keyword = False  # nn.functional.X takes inplace=
+    out_casts = False  # out= may have another dtype that the result can be cast to
     variadic = False  # the one tensor input is a list of tensors (cat, stack)
 
     def __init_subclass__(cls):
@@ -125,6 +126,7 @@ class Pointwise(Op):
     public: tuple = (FUNCTION, METHOD, INPLACE)
     fresh = pointwise = broadcasts = True
     floats = boolean = False
+    out_casts = True
     jit_forward = jit_rules = True
     keywords = array = no_bools = None
 

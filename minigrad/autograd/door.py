@@ -62,14 +62,15 @@ def make(source, namespace, name):
 
 
 class Opening(NamedTuple):
-    """How a door begins: its first lines, the call that passes its parameters on, the block's keyword-only names, and
-    the defaults of all parameters."""
+    """How a door begins: its first lines, the call that passes its parameters on, the block's keyword-only names, the
+    defaults of all parameters, and the lines that end a `try:` around what reads the parameters."""
 
     lines: list
     call: str
     keyword: tuple
     defaults: tuple
     kwdefaults: dict
+    guard: list
 
 
 SPELLINGS = {"dim": "axis", "keepdim": "keepdims"}  # NumPy's names, which PyTorch takes too
@@ -90,16 +91,25 @@ def missing(name, argument):
     return TypeError(f"{name}() missing 1 required positional argument: {argument!r}")
 
 
+def blamed(name, error, parameters):
+    """The error of an argument that is no tensor, if that is why an attribute was missing; else the error itself."""
+    for parameter, value in parameters.items():
+        if value is error.obj and not isinstance(value, Tensor):
+            return not_a_tensor(name, parameter, value)
+    return error
+
+
 NAMES = {
-    "__name__": "minigrad.door", "F32": F32, "F64": F64, "Node": Node, "RECONSIDERED": RECONSIDERED, "Tensor": Tensor,
-    "as_view": as_view, "asarray": np.asarray, "general": general, "is_grad_enabled": is_grad_enabled,
-    "REQUIRED": REQUIRED, "into": into, "missing": missing, "ndarray": np.ndarray, "new": object.__new__, "node_of": node_of, "not_a_tensor": not_a_tensor, "quiet": quiet,
-    "record": record, "tick": tick, "with_number": with_number, "wrap": wrap,
+    "__name__": "minigrad.door", "F32": F32, "F64": F64, "Node": Node, "RECONSIDERED": RECONSIDERED, "REQUIRED":
+    REQUIRED, "Tensor": Tensor, "as_view": as_view, "asarray": np.asarray, "blamed": blamed, "general": general,
+    "into": into, "is_grad_enabled": is_grad_enabled, "missing": missing, "ndarray": np.ndarray, "new":
+    object.__new__, "node_of": node_of, "not_a_tensor": not_a_tensor, "quiet": quiet, "record": record, "tick":
+    tick, "with_number": with_number, "wrap": wrap,
 }  # fmt: skip
 
 
 def opening(block, function, name, target):
-    """The opening of a door to `function` (the block's public signature); `target` names the door, for `out=`."""
+    """The opening of a door to `function` (the block's public signature); `target` names the block, for `out=`."""
     code, prologue, further = function.__code__, [], {}
     plain = list(code.co_varnames[: code.co_argcount])
     at = code.co_argcount + code.co_kwonlyargcount
@@ -119,9 +129,11 @@ def opening(block, function, name, target):
     if takes_out(block):
         further["out"] = None
         prologue += ["    if out is not None:", f"        return into(out, {target}, {call})"]
+    blame = f"        raise blamed({name!r}, error, {{{', '.join(f'{p!r}: {p}' for p in plain)}}}) from None"
+    guard = ["    except AttributeError as error:", blame]
     parameters = [*plain, *(star or (["*"] if keyword or further else [])), *keyword, *further]
     kwdefaults = {**(function.__kwdefaults__ or {}), **further}
-    return Opening([f"def door({', '.join(parameters)}):", *prologue], call, keyword, defaults, kwdefaults)
+    return Opening([f"def door({', '.join(parameters)}):", *prologue], call, keyword, defaults, kwdefaults, guard)
 
 
 def takes_out(block):
@@ -190,7 +202,6 @@ def record_lines(op, meta):
 
 def pointwise_source(op):
     """The door of a pointwise op."""
-    body = op.__dict__
     lines, call, keyword, *_ = op.opening
     tensors, attrs = ", ".join(op.inputs), ", ".join(op.attrs)
     slow = f"return general(op, ({tensors},), ({attrs}{',' if attrs else ''}))"
@@ -245,10 +256,10 @@ def forward_source(op):
     lines, call, *_ = op.opening
     lines = list(lines)
     if "prepare" in op.__dict__:
-        lines.append(f"    {', '.join([*op.inputs, *op.attrs])}, = prepare({call})")
+        lines += ["    try:", f"        {', '.join([*op.inputs, *op.attrs])}, = prepare({call})", *op.opening.guard]
     for i in op.inputs:
         none = f"{i} is not None and " if i in op.optional else ""
-        lines += [f"    if {none}not isinstance({i}, Tensor):", f"        raise not_a_tensor(op, {i!r}, {i})"]
+        lines += [f"    if {none}not isinstance({i}, Tensor):", f"        raise not_a_tensor(op.name, {i!r}, {i})"]
     arrays = [f"None if {i} is None else {i}.array" if i in op.optional else f"{i}.array" for i in op.inputs]
     arguments = ", ".join([*arrays, *op.attrs])
     call = f"kernel({arguments})" if op.view else f"quiet.run(kernel, {arguments})"  # a view computes nothing
@@ -281,7 +292,9 @@ def joining_source(op):
     saved = {f"{tensors}_shape": "tuple([t._shape for t in listed])"}
     lines = [
         *opened,
-        f"    listed, {attrs} = prepare({call})",
+        "    try:",
+        f"        listed, {attrs} = prepare({call})",
+        *op.opening.guard,
         f"    y = quiet.run(kernel, [t.array for t in listed], {attrs})",
         "    made = wrap(y)",
         "    nodes = tuple([t.node if t._view is None else node_of(t) for t in listed])",

@@ -83,7 +83,7 @@ def build(op):
     if not op.variadic:
         op.keep = staticmethod(door.make_keep(op))
     public = body.get("prepare") or body.get("keywords") or body.get("scalar") or body["forward"]
-    op.opening = door.opening(op, public, op.name, "op.function")
+    op.opening = door.opening(op, public, op.name, "op")
     names = op.namespace = {**door.NAMES, "op": op, "many": door.many, "any_node": door.any_node}
     if "prepare" in body:
         names["prepare"] = tensors(body["prepare"])
@@ -103,11 +103,9 @@ def build(op):
 
 
 def door_of_composite(block, name, function):
-    """The public function of a composite: with `out=` and NumPy's spellings, where it has them, else as it stands."""
+    """The public function of a composite: with `out=` and NumPy's spellings, where it has them."""
     opened = door.opening(block, function, name, "function")
-    if opened.kwdefaults == (function.__kwdefaults__ or {}):
-        return function
-    source = "\n".join([*opened.lines, f"    return function({opened.call})"]) + "\n"
+    source = "\n".join([*opened.lines, "    try:", f"        return function({opened.call})", *opened.guard]) + "\n"
     made = door.make(source, {**door.NAMES, "function": function}, name)
     made.__defaults__, made.__kwdefaults__ = opened.defaults, opened.kwdefaults
     made.__doc__, made.__module__ = function.__doc__, "minigrad"

@@ -17,8 +17,10 @@ from minigrad.errors import shape_text
 from minigrad.tensor import Tensor
 
 
-def into(out, function, *args, **kwargs):
-    """function(*args, **kwargs), written into `out`: a tensor, or one for each of several results. Returns `out`."""
+def into(out, block, *args, **kwargs):
+    """What the block gives for these arguments, written into `out`: a tensor, or one for each of several results.
+    Returns `out`."""
+    function = getattr(block, "function", block)  # an op, or a composite
     name = function.__name__
     result = function(*args, **kwargs)
     several = isinstance(result, tuple)
@@ -33,15 +35,51 @@ def into(out, function, *args, **kwargs):
             "arguments requires grad. Call it without out=, or under no_grad()."
         )
     for target, value in zip(given, found, strict=True):
+        _check_dtype(name, target, value, getattr(block, "out_casts", False))
+        _check_memory(name, target, (*args, *kwargs.values()), getattr(block, "pointwise", False))
         _fill(name, target, value)
     return type(result)(*given) if hasattr(result, "_fields") else given if several else out
 
 
-def _fill(name, target, value):
-    if not dtypes.can_cast(value.dtype, target.dtype):
+def _check_dtype(name, target, value, casts):
+    """The dtypes must be the same; casts: or the result's can be cast to that of `out`."""
+    good = dtypes.can_cast(value.dtype, target.dtype) if casts else value.dtype is target.dtype
+    if not good:
+        verb = "can't be cast to" if casts else "is not"
         raise RuntimeError(
-            f"{name}(): the result has dtype {value.dtype!r}, which can't be cast to that of out, {target.dtype!r}"
+            f"{name}(): the result has dtype {value.dtype!r}, which {verb} that of out, {target.dtype!r}"
         )
+
+
+def _check_memory(name, target, args, in_place):
+    """PyTorch refuses an `out` whose elements share memory with one another, or with an input (in_place: in part)."""
+    written = target.array
+    if written.size and any(n > 1 and step == 0 for n, step in zip(written.shape, written.strides)):
+        raise RuntimeError(
+            f"{name}(): unsupported operation: more than one element of the written-to tensor refers to a single "
+            "memory location. Please clone() the tensor before performing the operation."
+        )
+    for arg in args:
+        for each in arg if isinstance(arg, tuple | list) else (arg,):
+            if isinstance(each, Tensor) and (
+                _overlap(written, each.array, in_place) or (each is target and not in_place)
+            ):
+                raise RuntimeError(
+                    f"{name}(): unsupported operation: some elements of the input tensor and the written-to tensor "
+                    "refer to a single memory location. Please clone() the tensor before performing the operation."
+                )
+
+
+def _overlap(written, read, in_place):
+    """Whether two arrays share memory; in_place: without being the same view of it."""
+    if not np.may_share_memory(written, read):
+        return False
+    a, b = written.__array_interface__, read.__array_interface__
+    same = a["data"] == b["data"] and written.shape == read.shape and written.strides == read.strides
+    return not (same and in_place)
+
+
+def _fill(name, target, value):
     if target._shape != value._shape:
         if target.numel():
             warnings.warn(
