@@ -13,12 +13,16 @@ from minigrad.ops import (
     linalg,
     loss,
     order,
+    pad,
     part,
     pointwise,
     pool,
     reduce,
+    resample,
     shape,
     softmax,
+    unpool,
+    window,
 )
 
 __all__ = [
@@ -34,10 +38,14 @@ __all__ = [
     "linalg",
     "loss",
     "order",
+    "pad",
     "part",
     "pointwise",
     "pool",
     "reduce",
+    "resample",
     "shape",
     "softmax",
+    "unpool",
+    "window",
 ]

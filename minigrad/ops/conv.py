@@ -11,7 +11,8 @@ A transposed convolution is `convolution_input` by another name. A signal (N, C,
 
 from minigrad.errors import shape_text
 from minigrad.kernels import conv as kernels
-from minigrad.registry import FUNCTION, FUNCTIONAL, Op, composite, helper, np_dtype, on_every_path
+from minigrad.ops.window import refuse
+from minigrad.registry import FUNCTION, FUNCTIONAL, Op, composite, helper, on_every_path
 from minigrad.samples import S
 from minigrad.shapes import pair
 
@@ -235,7 +236,7 @@ on_every_path("too_far")(lambda further, stride: any(f >= s for f, s in zip(furt
 
 @on_every_path("borders")
 def borders(padding, further):
-    """The argument of `pad` that cuts `padding` at both ends and gives back `further` at the end; last dimension first."""
+    """The argument of `pad` that cuts `padding` at both ends and gives back `further` at the end."""
     return tuple([n for p, f in zip(padding[::-1], further[::-1], strict=True) for n in (-p, f - p)])
 
 
@@ -261,13 +262,6 @@ def check_settings(op, stride, dilation, groups):
         raise RuntimeError(f"{op}(): dilation should be greater than zero, but got {list(dilation)}")
     if groups < 1:
         raise RuntimeError(f"{op}(): expected groups to be greater than 0, but got groups={groups}")
-
-
-@on_every_path("refuse")
-def refuse(op, input, kinds):
-    """PyTorch's error where an op has no meaning for a kind of dtype ("b", "i", "u")."""
-    if np_dtype(input).kind in kinds:
-        raise NotImplementedError(f"\"{op}_cpu\" not implemented for '{input.dtype}': convert the input with .to()")
 
 
 @on_every_path("check_images")

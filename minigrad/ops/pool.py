@@ -14,7 +14,7 @@ import numpy as np
 
 from minigrad.errors import shape_text
 from minigrad.kernels import pool as kernels
-from minigrad.registry import FUNCTION, FUNCTIONAL, Op, composite, helper, np_dtype, on_every_path
+from minigrad.registry import FUNCTION, FUNCTIONAL, Op, composite, helper, on_every_path
 from minigrad.samples import S, of
 from minigrad.shapes import pair
 
@@ -189,9 +189,7 @@ def adaptive_size(op, count, input, output_size):
     if len(given) != count:
         raise RuntimeError(f"{op}(): output_size must be {count}, but got {len(given)} numbers")
     if input.ndim not in (count + 1, count + 2):
-        raise RuntimeError(
-            f"{op}(): Expected {count + 1}D or {count + 2}D tensor, but got {shape_text(input.shape)}"
-        )
+        raise RuntimeError(f"{op}(): Expected {count + 1}D or {count + 2}D tensor, but got {shape_text(input.shape)}")
     if not all(input.shape[-count:]):
         raise RuntimeError(
             f"{op}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes "
