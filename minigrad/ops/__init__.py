@@ -2,6 +2,7 @@
 
 from minigrad.ops import (
     activation,
+    average,
     compare,
     conv,
     dropout,
@@ -12,16 +13,21 @@ from minigrad.ops import (
     linalg,
     loss,
     order,
+    pad,
     part,
     pointwise,
     pool,
     reduce,
+    resample,
     shape,
     softmax,
+    unpool,
+    window,
 )
 
 __all__ = [
     "activation",
+    "average",
     "compare",
     "conv",
     "dropout",
@@ -32,10 +38,14 @@ __all__ = [
     "linalg",
     "loss",
     "order",
+    "pad",
     "part",
     "pointwise",
     "pool",
     "reduce",
+    "resample",
     "shape",
     "softmax",
+    "unpool",
+    "window",
 ]
