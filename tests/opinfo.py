@@ -57,6 +57,8 @@ def ours(value, made=None):
     if isinstance(value, torch.Tensor):
         if value.is_complex() or value.layout is not torch.strided or value.dtype in (torch.float16, torch.bfloat16):
             raise OutOfScope(str(value.dtype))
+        if value.ndim > 64:
+            raise OutOfScope("NumPy has at most 64 dimensions")
         tensor = minigrad.from_numpy(np.copy(value.detach().numpy(), order="K"))
         if value.requires_grad:
             tensor.requires_grad_()
@@ -163,7 +165,7 @@ def our_form(info, form, alias=None):
 
 
 def swapped_method(function):
-    if isinstance(function, types.FunctionType):
+    if isinstance(function, types.FunctionType | functools.partial):
         return swapped(function)
     return getattr(minigrad.Tensor, function.__name__)
 
@@ -219,7 +221,7 @@ def same(a, b, tolerance):
             return f"dtype {a.dtype!r}, PyTorch {b.dtype!r}"
         if a.requires_grad != b.requires_grad:
             return f"requires_grad {a.requires_grad}, PyTorch {b.requires_grad}"
-        return same_array(a.detach().numpy(), b.detach().numpy(), tolerance.get(b.dtype, (0, 0)))
+        return same_array(a.detach().numpy(), b.detach().numpy(force=True), tolerance.get(b.dtype, (0, 0)))
     if isinstance(b, tuple | list):
         if not isinstance(a, tuple | list) or len(a) != len(b):
             return f"{type(a).__name__} for {type(b).__name__} of {len(b)}"
@@ -447,32 +449,33 @@ def check_gradients(info, sample, made, their_made, result, their_result, tolera
         return
     seeds = seeds_for(their_outputs, np.random.default_rng(0))
     second = info.supports_gradgrad
-    first, mine = gradients(minigrad, outputs, made, seeds, second)
-    their_first, theirs = gradients(torch, their_outputs, their_made, seeds, second)
+    first, mine, starts = gradients(minigrad, outputs, made, seeds, second)
+    their_first, theirs, their_starts = gradients(torch, their_outputs, their_made, seeds, second)
     tally.add("grad", differ(first, their_first, {torch.float64: tolerance}), what)
     if not second or first[0] == "raises" or their_first[0] == "raises":
         return
-    again = [t for t in theirs if t is not None and t.requires_grad]
-    if not again:
+    kept = [(a, b) for a, b in zip(mine, theirs) if b is not None and b.requires_grad]
+    if not kept:
         return
-    more = seeds_for(again, np.random.default_rng(1))
-    mine_again = [a for a, b in zip(mine, theirs) if b is not None and b.requires_grad]
-    first, _ = gradients(minigrad, mine_again, made, more, False)
-    their_first, _ = gradients(torch, again, their_made, more, False)
+    mine, theirs = zip(*kept)
+    more = seeds_for(theirs, np.random.default_rng(1))
+    first, *_ = gradients(minigrad, mine, [*made, *starts], more, False)
+    their_first, *_ = gradients(torch, theirs, [*their_made, *their_starts], more, False)
     tally.add("grad2", differ(first, their_first, {torch.float64: tolerance}), what)
 
 
 def gradients(lib, outputs, inputs, seeds, create_graph):
-    """The outcome of autograd.grad as numbers (no gradient counts as zeros), and the gradients themselves."""
+    """The outcome of autograd.grad as numbers (no gradient counts as zeros), the gradients, and what they start from:
+    second derivatives are taken by the inputs and by the output gradients."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            starts = [lib.tensor(s, dtype=o.dtype) for s, o in zip(seeds, outputs)]
+            starts = [lib.tensor(s, dtype=o.dtype, requires_grad=create_graph) for s, o in zip(seeds, outputs)]
             found = lib.autograd.grad(outputs, inputs, starts, create_graph=create_graph, allow_unused=True)
     except Exception as error:
-        return ("raises", error), []
+        return ("raises", error), [], []
     plain = [(lib.zeros_like(t) if g is None else g).detach() for g, t in zip(found, inputs)]
-    return ("gives", plain), found
+    return ("gives", plain), found, starts
 
 
 def line(name, tally):

@@ -142,6 +142,8 @@ def pointwise_source(op):
     lines = [f"def door({signature}):"]
     for name in keyword:
         lines += [f"    if {name} is not default_{name}:", f"        return keywords({call})"]
+    if op.check:
+        lines.append(f"    check({attrs})")
     if len(op.inputs) > 2:
         return "\n".join([*lines, f"    {slow}"]) + "\n"
     operands = "x" if len(op.inputs) == 1 else "x, z"
