@@ -140,8 +140,8 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     return input.mul_(noise) if inplace else rrelu_with_noise(input, noise)
 
 
-@composite(public=(FUNCTION, FUNCTIONAL))
-def rrelu_(input, lower=1.0 / 8, upper=1.0 / 3, training=False):
+@composite(public=(), alias=("function.rrelu_", "functional.rrelu_"))
+def rrelu_in_place(input, lower=1.0 / 8, upper=1.0 / 3, training=False):
     """rrelu_(input, lower=1/8, upper=1/3, training=False) -> Tensor: the in-place form of `rrelu`."""
     return rrelu(input, lower, upper, training, True)
 
