@@ -2,8 +2,11 @@
 
 from minigrad.ops import (
     activation,
+    attention,
+    classes,
     compare,
     conv,
+    distance,
     dropout,
     elementary,
     gather,
@@ -11,6 +14,7 @@ from minigrad.ops import (
     join,
     linalg,
     loss,
+    margin,
     norm,
     order,
     part,
@@ -24,8 +28,11 @@ from minigrad.ops import (
 
 __all__ = [
     "activation",
+    "attention",
+    "classes",
     "compare",
     "conv",
+    "distance",
     "dropout",
     "elementary",
     "gather",
@@ -33,6 +40,7 @@ __all__ = [
     "join",
     "linalg",
     "loss",
+    "margin",
     "norm",
     "order",
     "part",

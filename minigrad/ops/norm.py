@@ -214,5 +214,5 @@ def local_response_norm(input, size, alpha=0.0001, beta=0.75, k=1.0):
     total = narrow(squares, 1, 0, channels)
     for shift in range(1, size):
         total = total + narrow(squares, 1, shift, channels)
-    mean = total / size if np_dtype(input).kind == "f" else floor_divide(total, size)
-    return input / pow(mean * alpha + k, beta)
+    average = total / size if np_dtype(input).kind == "f" else floor_divide(total, size)
+    return input / pow(average * alpha + k, beta)
