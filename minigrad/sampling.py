@@ -201,7 +201,6 @@ for _method in (bernoulli, multinomial):
     setattr(Tensor, _method.__name__, _method)
 
 
-
 def bernoulli_like(input, keep):
     """1 with probability `keep`, else 0, laid out in memory as the input is, and drawn in that order."""
     array = np.empty_like(input.array)
@@ -227,6 +226,4 @@ TENSORS["bernoulli_like"], TENSORS["rrelu_noise"] = bernoulli_like, rrelu_noise
 TENSORS["bernoulli_mask"] = lambda shape, keep, dtype: wrap(
     random.default_generator.bernoulli(keep, tuple(shape), dtype)
 )
-TENSORS["exponential_draws"] = lambda shape, dtype: wrap(
-    random.default_generator.exponential(tuple(shape), 1.0, dtype)
-)
+TENSORS["exponential_draws"] = lambda shape, dtype: wrap(random.default_generator.exponential(tuple(shape), 1.0, dtype))

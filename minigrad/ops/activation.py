@@ -231,7 +231,10 @@ class tanhshrink(Activation):
     ``input - tanh(input)``. (PyTorch: F.tanhshrink)
     """
 
-    refused, no_bools = "", "Subtraction, the `-` operator, with a bool tensor is not supported: convert it with .float()"
+    refused, no_bools = (
+        "",
+        "Subtraction, the `-` operator, with a bool tensor is not supported: convert it with .float()",
+    )
     backward_name = "SubBackward0"
 
     def scalar(input):

@@ -61,7 +61,9 @@ def attention_samples(make):
     """Each kind of mask, groups of queries, and a scale."""
     yield S(make(2, 3, 4), make(2, 5, 4), make(2, 5, 3))
     yield S(make(2, 3, 4), make(2, 3, 4), make(2, 3, 4), is_causal=True)
-    yield S(make(3, 4), make(3, 4), make(3, 2), np.array([[True, True, False], [False, False, False], [False, True, True]]))
+    yield S(
+        make(3, 4), make(3, 4), make(3, 2), np.array([[True, True, False], [False, False, False], [False, True, True]])
+    )
     yield S(make(3, 4), make(3, 4), make(3, 2), make(3, 3), scale=0.7)
     yield S(make(1, 4, 2, 3), make(1, 2, 2, 3), make(1, 2, 2, 3), enable_gqa=True)
 
@@ -73,10 +75,10 @@ def scaled_dot_product_attention(
     """scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None,
     enable_gqa=False) -> Tensor
 
-    ``softmax(query keyᵀ * scale + mask) value``: query (..., L, E), key (..., S, E), value (..., S, V) give (..., L, V).
-    attn_mask broadcasts to (..., L, S): bools (True takes part) or floats that are added; is_causal lets position i see
-    the keys up to i. scale is 1/√E by default. dropout_p drops weights, whatever the mode. enable_gqa lets key and value
-    have fewer heads (dimension -3) than the query. Rows that see nothing give zeros.
+    ``softmax(query keyᵀ * scale + mask) value``: query (..., L, E), key (..., S, E) and value (..., S, V) give
+    (..., L, V). attn_mask broadcasts to (..., L, S): bools (True takes part) or floats that are added; is_causal lets
+    position i see the keys up to i. scale is 1/√E by default. dropout_p drops weights, whatever the mode. enable_gqa
+    lets key and value have fewer heads (dimension -3) than the query. Rows that see nothing give zeros.
     (Vaswani et al. 2017, arXiv:1706.03762; F.scaled_dot_product_attention)
     """
     is_tensor("scaled_dot_product_attention", "query", query)

@@ -35,7 +35,9 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-08):
     is_tensor("cosine_similarity", "x1", x1)
     is_tensor("cosine_similarity", "x2", x2)
     if np_dtype(x1).kind != "f" and np_dtype(x2).kind != "f":
-        raise RuntimeError(f"cosine_similarity(): expected common dtype to be floating point, yet common dtype is {x1.dtype}")
+        raise RuntimeError(
+            f"cosine_similarity(): expected common dtype to be floating point, yet common dtype is {x1.dtype}"
+        )
     x1, x2 = broadcast_tensors(x1, x2)
     x1, x2 = x1 * 1.0, x2 * 1.0
     dim = one_dim(dim, x1.ndim, "cosine_similarity")

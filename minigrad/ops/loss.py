@@ -231,7 +231,9 @@ class huber(PairLoss):
 def in_dtype_of(op, losses, tensor):
     """Losses in the dtype of one of the inputs, where PyTorch writes them into a tensor of that dtype."""
     if np_dtype(tensor).kind != "f":
-        raise RuntimeError(f"{op}(): result type {losses.dtype} can't be cast to the desired output type {tensor.dtype}")
+        raise RuntimeError(
+            f"{op}(): result type {losses.dtype} can't be cast to the desired output type {tensor.dtype}"
+        )
     return losses if np_dtype(losses) == np_dtype(tensor) else to_dtype(losses, np_dtype(tensor))
 
 
@@ -367,9 +369,7 @@ def binary_cross_entropy_with_logits(
     if tuple(input.shape) != tuple(target.shape):
         raise ValueError(f"Target size ({target.shape!r}) must be the same as input size ({input.shape!r})")
     is_float(op, input)
-    losses = (
-        bce_of_logits(input, target) if pos_weight is None else bce_of_logits_weighted(input, target, pos_weight)
-    )
+    losses = bce_of_logits(input, target) if pos_weight is None else bce_of_logits_weighted(input, target, pos_weight)
     losses = in_dtype_of(op, losses, target)
     name = "BinaryCrossEntropyWithLogitsBackward0"
     return reduced(losses if weight is None else losses * weight, reduction, name)
@@ -503,6 +503,8 @@ def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="m
     is_tensor("soft_margin_loss", "target", target)
     reduction = reduction_of(reduction, size_average, reduce)
     if np_dtype(input).kind != "f":
-        raise RuntimeError(f"soft_margin_loss(): result type Float can't be cast to the desired output type {input.dtype}")
+        raise RuntimeError(
+            f"soft_margin_loss(): result type Float can't be cast to the desired output type {input.dtype}"
+        )
     losses = in_dtype_of("soft_margin_loss", soft_margin(input, target), input)
     return reduced(losses, reduction, "SoftMarginLossBackward0")

@@ -83,7 +83,9 @@ def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, r
     one, other = sum(input1 * input1, -1) + 1e-12, sum(input2 * input2, -1) + 1e-12
     cosine = sum(input1 * input2, -1) / sqrt(one * other)
     none = 0 * cosine
-    return reduced(where(target == 1, 1 - cosine, none) + where(target == -1, clamp(cosine - margin, 0), none), reduction)
+    return reduced(
+        where(target == 1, 1 - cosine, none) + where(target == -1, clamp(cosine - margin, 0), none), reduction
+    )
 
 
 @helper
@@ -127,7 +129,8 @@ def triplet_margin_loss(
     reduce=None,
     reduction="mean",
 ):
-    """triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False, reduction='mean') -> Tensor
+    """triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False, reduction='mean')
+    -> Tensor
 
     ``max(0, d(anchor, positive) - d(anchor, negative) + margin)``, d being `pairwise_distance`. swap: the negative's
     distance is the smaller of those to anchor and positive. (Balntas et al. 2016; F.triplet_margin_loss)
@@ -157,9 +160,7 @@ def triplet_margin_with_distance_loss(
     """
     reduction = reduction_of(reduction)
     check_margin(margin)
-    return triplet_reduced(
-        anchor, positive, negative, distance_function or pairwise_distance, margin, swap, reduction
-    )
+    return triplet_reduced(anchor, positive, negative, distance_function or pairwise_distance, margin, swap, reduction)
 
 
 @composite(
@@ -170,9 +171,7 @@ def triplet_margin_with_distance_loss(
         lambda make: S(make(4), np.array(2), reduction="none"),
     ),
 )
-def multi_margin_loss(
-    input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"
-):
+def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"):
     """multi_margin_loss(input, target, p=1, margin=1.0, weight=None, reduction='mean') -> Tensor
 
     ``Σ max(0, margin - input[y] + input[i])^p / C`` over the classes i other than the target's y (p 1 or 2); weight (C)
@@ -235,7 +234,7 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     (N, C) or (C); a sample's classes are those before the first -1. (PyTorch: F.multilabel_margin_loss)
     """
     reduction = reduction_of(reduction, size_average, reduce)
-    rows, batch = class_scores("multilabel_margin_loss", input)
+    rows, _ = class_scores("multilabel_margin_loss", input)
     is_tensor("multilabel_margin_loss", "target", target)
     if tuple(target.shape) != tuple(input.shape):
         raise RuntimeError(

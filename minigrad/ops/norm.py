@@ -123,17 +123,13 @@ def instance_norm(
     is_tensor("instance_norm", "input", input)
     is_float("instance_norm", input)
     if use_input_stats and group_size((1, *input.shape[2:]), 1) == 1:
-        raise ValueError(
-            f"Expected more than 1 spatial element when training, got input size {list(input.shape)}"
-        )
+        raise ValueError(f"Expected more than 1 spatial element when training, got input size {list(input.shape)}")
     if not use_input_stats and (running_mean is None or running_var is None):
         raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
     batch, channels = input.shape[:2]
     # A channel of a sample is a channel of one batch of one: the work is batch_norm's.
     rows = reshape(input, (1, batch * channels, *input.shape[2:]))
-    tiled = [
-        None if given is None else repeat(given, batch) for given in (running_mean, running_var, weight, bias)
-    ]
+    tiled = [None if given is None else repeat(given, batch) for given in (running_mean, running_var, weight, bias)]
     out = batch_norm(rows, *tiled, use_input_stats, momentum, eps)
     if use_input_stats:
         for given, updated in ((running_mean, tiled[0]), (running_var, tiled[1])):
@@ -159,7 +155,9 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     is_tensor("rms_norm", "input", input)
     shape = tuple(normalized_shape) if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
     if not shape:
-        raise RuntimeError("Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element")
+        raise RuntimeError(
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element"
+        )
     if weight is not None and tuple(weight.shape) != shape:
         raise RuntimeError(
             f"Expected weight to be of same shape as normalized_shape, but got weight of shape "
