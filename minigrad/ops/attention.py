@@ -108,7 +108,9 @@ def for_all_heads(query, given):
             f"{shape_text(query.shape)} and key or value of shape {shape_text(given.shape)}"
         )
     groups = query.shape[-3] // given.shape[-3]
-    return given if groups == 1 else repeat_interleave(given, groups, given.ndim - 3)
+    shape = tuple(given.shape)
+    spread_ = expand(unsqueeze(given, -3), (*shape[:-2], groups, *shape[-2:]))
+    return reshape(spread_, (*shape[:-3], query.shape[-3], *shape[-2:]))
 
 
 @composite(

@@ -7,7 +7,7 @@ import numpy as np
 
 from minigrad.errors import shape_text
 from minigrad.kernels import loss as kernels
-from minigrad.ops.loss import is_float, is_tensor
+from minigrad.ops.loss import check_constant, is_float, is_tensor
 from minigrad.registry import FUNCTIONAL, Op, composite, helper, np_dtype, on_every_path
 from minigrad.samples import S, constant, of
 
@@ -104,6 +104,7 @@ def cross_entropy_of_probabilities(input, target, weight, reduction, label_smoot
 @on_every_path("check_classes")
 def check_classes(op, input, target, weight):
     """The shapes and dtypes of logits and class numbers."""
+    check_constant(op, "weight", weight)
     is_tensor(op, "target", target)
     is_float(op, input)
     if not input.ndim:

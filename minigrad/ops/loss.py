@@ -80,11 +80,19 @@ def is_float(op, input):
         raise NotImplementedError(f'"{op}_cpu" not implemented for {input.dtype}: convert the input with .float()')
 
 
+@on_every_path("check_constant")
+def check_constant(op, argument, value):
+    """Refuse a tensor that requires grad where the op has no gradient for it."""
+    if getattr(value, "requires_grad", False) and (value * 1.0).requires_grad:  # the second: not under no_grad()
+        raise RuntimeError(
+            f"The function '{op}' is not differentiable with respect to argument '{argument}'. This input cannot have "
+            "requires_grad True: detach() it."
+        )
+
+
 @on_every_path("same_size")
 def same_size(op, input, target):
     """PyTorch's warning where input and target would be broadcast, which is seldom meant."""
-    is_tensor(op, "input", input)
-    is_tensor(op, "target", target)
     if tuple(input.shape) != tuple(target.shape):
         warnings.warn(
             f"Using a target size ({target.shape!r}) that is different to the input size ({input.shape!r}) in {op}. "
@@ -269,8 +277,6 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     ``-(target log(input) + (1 - target) log(1 - input))`` of probabilities; logarithms are kept above -100.
     (PyTorch: F.binary_cross_entropy)
     """
-    is_tensor("binary_cross_entropy", "input", input)
-    is_tensor("binary_cross_entropy", "target", target)
     reduction = reduction_of(reduction, size_average, reduce)
     if tuple(input.shape) != tuple(target.shape):
         raise ValueError(
@@ -280,6 +286,7 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     if np_dtype(input) != np_dtype(target):
         raise RuntimeError(f"binary_cross_entropy(): Found dtype {target.dtype} but expected {input.dtype}")
     is_float("binary_cross_entropy", input)
+    check_constant("binary_cross_entropy", "weight", weight)
     check_probabilities("input", input)
     check_probabilities("target", target)
     losses = bce(input, target)
@@ -341,9 +348,6 @@ class bce_of_logits_weighted(PairLoss):
     def grad_target(g, input, pos_weight):
         return g * ((pos_weight - 1.0) * (log1p(exp(-abs(input))) + where(input < 0, -input, 0.0)) - input)
 
-    def grad_pos_weight(g, input, target):
-        return g * (target * (log1p(exp(-abs(input))) + where(input < 0, -input, 0.0)))
-
 
 @composite(
     public=F,
@@ -363,12 +367,12 @@ def binary_cross_entropy_with_logits(
     (PyTorch: F.binary_cross_entropy_with_logits)
     """
     op = "binary_cross_entropy_with_logits"
-    is_tensor(op, "input", input)
-    is_tensor(op, "target", target)
     reduction = reduction_of(reduction, size_average, reduce)
     if tuple(input.shape) != tuple(target.shape):
         raise ValueError(f"Target size ({target.shape!r}) must be the same as input size ({input.shape!r})")
     is_float(op, input)
+    check_constant(op, "weight", weight)
+    check_constant(op, "pos_weight", pos_weight)
     losses = bce_of_logits(input, target) if pos_weight is None else bce_of_logits_weighted(input, target, pos_weight)
     losses = in_dtype_of(op, losses, target)
     name = "BinaryCrossEntropyWithLogitsBackward0"
@@ -489,11 +493,15 @@ class soft_margin(PairLoss):
     def grad_input(g, input, target):
         return -g * (target * sigmoid(-target * input))
 
-    def grad_target(g, input, target):
-        return -g * (input * sigmoid(-target * input))
 
-
-@composite(public=F, samples=LOSS_SAMPLES)
+@composite(
+    public=F,
+    samples=of(
+        lambda make: S(make(3, 4), constant([1.0, -1, -1, 1])),
+        lambda make: S(make(3, 4), constant([[1.0], [-1], [0.5]]), reduction="sum"),
+        lambda make: S(make(3), constant([1.0, -1, -1]), reduction="none"),
+    ),
+)
 def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     """soft_margin_loss(input, target, reduction='mean') -> Tensor
 
@@ -501,6 +509,7 @@ def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="m
     """
     is_tensor("soft_margin_loss", "input", input)
     is_tensor("soft_margin_loss", "target", target)
+    check_constant("soft_margin_loss", "target", target)
     reduction = reduction_of(reduction, size_average, reduce)
     if np_dtype(input).kind != "f":
         raise RuntimeError(

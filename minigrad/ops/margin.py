@@ -191,6 +191,7 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
     if weight is not None and input_size(weight) != count:
         raise RuntimeError(f"inconsistent weight size, expected {count} but got {shape_text(weight.shape)}")
     is_float("multi_margin_loss", input)
+    check_constant("multi_margin_loss", "weight", weight)
     if not input_size(rows):
         return reduced(sum(rows, 1), reduction)
     number = reshape(target, (batch, 1))
