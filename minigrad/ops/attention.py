@@ -134,6 +134,11 @@ def bilinear(input1, input2, weight, bias=None):
             f"bilinear(): input batch dimensions do not match: got {shape_text(input1.shape)} and "
             f"{shape_text(input2.shape)}"
         )
+    if len({np_dtype(given) for given in (input1, input2, weight)}) > 1:
+        raise RuntimeError(
+            f"bilinear(): expected input1, input2 and weight to have the same dtype, but got {input1.dtype}, "
+            f"{input2.dtype} and {weight.dtype}"
+        )
     out, one, other = weight.shape
     if input1.shape[-1] != one or input2.shape[-1] != other:
         raise RuntimeError(

@@ -43,7 +43,7 @@ class relu(Activation):
     no_bools = "Boolean inputs not supported for relu"
 
     def scalar(input):
-        return where(input <= 0, 0, input)
+        return where(input < 0, 0, input)
 
     def grad_input(g, output):
         return flat_in(where(output > 0, g, 0), output)

@@ -131,7 +131,6 @@ def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
     """
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
-    is_float("gumbel_softmax", logits)
     soft = softmax((logits - log(exponential_draws(logits.shape, np_dtype(logits)))) / tau, dim)
     if not hard:
         return soft
