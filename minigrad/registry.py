@@ -117,6 +117,8 @@ class Pointwise(Op):
     boolean      the result is a bool (comparisons)
     array        the formula on arrays, where that is not `scalar` itself (NumPy has no erf)
     no_bools     a sentence: the op refuses bools, and this is what it says
+    refused      kinds of dtypes that the op is not implemented for: "b" bools, "biu" all but floats
+    check        a function of the attributes; raises where they make no sense
     keywords     a function of the op language called instead when a keyword-only argument is not at its default,
                  e.g. ``add(input, other, *, alpha=1)``; its signature is then the public one
     jit_forward  False: `scalar` is never compiled (NumPy's function is used on every backend)
@@ -128,14 +130,15 @@ class Pointwise(Op):
     floats = boolean = False
     out_casts = True
     jit_forward = jit_rules = True
-    keywords = array = no_bools = None
+    keywords = array = no_bools = check = None
+    refused = ""
 
 
 class Activation(Pointwise):
-    """A pointwise op of `nn.functional`; float in, float out."""
+    """A pointwise op of `nn.functional`; float in, float out, nothing else in."""
 
     public = (FUNCTIONAL,)
-    floats = True
+    floats, refused = True, "biu"
 
 
 def positional(function):

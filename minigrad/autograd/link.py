@@ -90,6 +90,8 @@ def build(op):
     if body.get("keywords"):
         names["keywords"] = tensors(body["keywords"])
         names |= {f"default_{name}": value for name, value in public.__kwdefaults__.items()}
+    if op.pointwise and op.check:
+        names["check"] = body["check"]
     if op.result:
         names["result"] = named_tuple(op.result, ("values", *op.aux[: op.nout - 1]))
     writer = door.pointwise_source if op.pointwise else door.joining_source if op.variadic else door.forward_source
@@ -140,12 +142,13 @@ def publish(block, name, function):
         if FUNCTIONAL in block.public:
             FUNCTIONALS[known] = with_inplace(block, function) if getattr(block, "inplace_keyword", False) else function
         if INPLACE in block.public:
-            setattr(Tensor, known + "_", inplace.method(block))
+            written = inplace.method(block)
+            if METHOD in block.public:
+                setattr(Tensor, known + "_", written)
             if FUNCTION in block.public:
-                FUNCTIONS[known + "_"] = getattr(Tensor, known + "_")
-            else:
-                FUNCTIONALS[known + "_"] = getattr(Tensor, known + "_")
-                delattr(Tensor, known + "_")
+                FUNCTIONS[known + "_"] = written
+            if getattr(block, "inplace_keyword", False):
+                FUNCTIONALS[known + "_"] = written
     for operator in block.dunder:
         setattr(Tensor, operator, function)
 
