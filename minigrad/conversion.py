@@ -148,6 +148,21 @@ for _method in (
 TENSORS["copy_"] = copy_
 
 
+def _scan_in_place(name):
+    """cumsum_ and cumprod_, which compute in the tensor's own dtype."""
+
+    def method(self, dim, *, dtype=None) -> Tensor:
+        return inplace.rewrite(self, name, TENSORS[name], (dim,), {"dtype": dtype or self.dtype})
+
+    method.__name__ = method.__qualname__ = name + "_"
+    method.__doc__ = f"{name}_(dim, *, dtype=None) -> Tensor: `{name}` in place. (PyTorch: Tensor.{name}_)"
+    setattr(Tensor, name + "_", method)
+
+
+_scan_in_place("cumsum")
+_scan_in_place("cumprod")
+
+
 def _transposed(name, doc, swap):
     setattr(Tensor, name, property(swap, doc=doc))
 

@@ -16,6 +16,7 @@ from minigrad.ops import (
     pointwise,
     pool,
     reduce,
+    scan,
     shape,
     softmax,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "pointwise",
     "pool",
     "reduce",
+    "scan",
     "shape",
     "softmax",
 ]

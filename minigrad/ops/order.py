@@ -141,26 +141,6 @@ def place(op, input, dim, keepdim):
     return np.asarray(found, np.int64)
 
 
-class cumsum(Op):
-    """cumsum(input, dim, *, dtype=None) -> Tensor
-
-    The running sum along `dim`. (PyTorch: torch.cumsum)
-    """
-
-    fresh = True
-
-    def prepare(input, dim, *, dtype=None):
-        return cast_sum(input, dtype), one_dim(dim, input.ndim, "cumsum")
-
-    def forward(input, /, dim):
-        return np.cumsum(input, axis=dim, dtype=input.dtype) if input.ndim else input.copy()
-
-    def grad_input(g, dim):
-        return flip(cumsum(flip(g, (dim,)), dim), (dim,)) if g.ndim else clone(g)
-
-    samples = of(lambda make: S(make(3, 4), 0), lambda make: S(make(3, 4), -1))
-
-
 class sort(Op):
     """sort(input, dim=-1, descending=False, stable=False) -> (values, indices)
 
