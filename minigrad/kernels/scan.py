@@ -51,5 +51,7 @@ def recurrence(x, factor, axis):
     out = np.empty_like(x, order="C")
     if out.size:
         shape = (int(np.prod(x.shape[:axis])), x.shape[axis], -1)
-        run_rows(np.ascontiguousarray(x).reshape(shape), np.ascontiguousarray(factor).reshape(shape), out.reshape(shape))
+        run_rows(
+            np.ascontiguousarray(x).reshape(shape), np.ascontiguousarray(factor).reshape(shape), out.reshape(shape)
+        )
     return out

@@ -19,6 +19,7 @@ from minigrad.ops import (
     scan,
     shape,
     softmax,
+    statistics,
 )
 
 __all__ = [
@@ -40,4 +41,5 @@ __all__ = [
     "scan",
     "shape",
     "softmax",
+    "statistics",
 ]
