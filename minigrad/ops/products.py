@@ -251,7 +251,8 @@ def matrix_power(input, n):
             f"{input.shape[-2]} by {input.shape[-1]} matrices"
         )
     if n == 0:
-        return expand(to_dtype(eye_mask(input.shape[-1]), np_dtype(input)), input.shape)
+        unit = eye_mask(input.shape[-1])
+        return masked_fill(masked_fill(input, unit, 1), logical_not(unit), 0)
     power, out = linalg_inv(input) if n < 0 else input, None
     n = -n if n < 0 else n
     while n:

@@ -343,13 +343,18 @@ class any(Op):
 @composite(
     samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 1, 1), lambda make: S(make(3, 4), 2, 0, True))
 )
-def norm(input, p=2, dim=None, keepdim=False):
-    """norm(input, p=2, dim=None, keepdim=False) -> Tensor
+def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
+    """norm(input, p="fro", dim=None, keepdim=False, dtype=None) -> Tensor
 
-    ``(Σ |input|^p)^(1/p)`` over `dim`; p may be "fro" (2), inf or -inf. (PyTorch: torch.norm)
+    ``(Σ |input|^p)^(1/p)`` over `dim` (all dimensions by default); p may be 0 (how many are not zero), inf, -inf,
+    "fro" (2), or "nuc": the sum of the singular values of matrices. (PyTorch: torch.norm)
     """
-    if isinstance(p, str) and p != "fro":
-        raise NotImplementedError(f"norm(): p={p!r} is not supported: expected a number, inf, -inf or 'fro'")
+    if isinstance(p, str) and p not in ("fro", "nuc"):
+        raise RuntimeError(f"norm(): order {p!r} not supported: expected a number, inf, -inf, 'fro' or 'nuc'")
+    if p == "nuc":
+        return linalg_matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
+    if dtype is not None:
+        input = to_dtype(input, dtypes.as_numpy(dtype))
     return vector_norm(input, 2.0 if p in ("fro", None) else float(p), dim, keepdim)
 
 
