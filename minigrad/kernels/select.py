@@ -132,23 +132,24 @@ def heap_sorted(order, rank, first, last):
 
 
 @both
-def introsort(order, rank, first, last, depth):
-    """Part [first, last) until the parts are short; by a heap where that takes too many steps."""
-    while last - first > INSERTION:
-        if depth == 0:
-            heap_select(order, rank, first, last, last)
-            heap_sorted(order, rank, first, last)
-            return
-        depth -= 1
-        cut = partition(order, rank, first, last)
-        introsort(order, rank, cut, last, depth)
-        last = cut
-
-
-@both
 def sort_all(order, rank, first, last):
-    """Sort [first, last)."""
-    introsort(order, rank, first, last, 2 * log2(last - first))
+    """Sort [first, last): part it until the parts are short, by a heap where that takes too many steps."""
+    waiting = np.empty((2 * log2(last - first) + 2, 3), np.int64)  # parts to come back to
+    waiting[0, 0], waiting[0, 1], waiting[0, 2] = first, last, 2 * log2(last - first)
+    count = 1
+    while count > 0:
+        count -= 1
+        left, right, depth = waiting[count, 0], waiting[count, 1], waiting[count, 2]
+        while right - left > INSERTION:
+            if depth == 0:
+                heap_select(order, rank, left, right, right)
+                heap_sorted(order, rank, left, right)
+                break
+            depth -= 1
+            cut = partition(order, rank, left, right)
+            waiting[count, 0], waiting[count, 1], waiting[count, 2] = cut, right, depth
+            count += 1
+            right = cut
     insert_sorted(order, rank, first, last)
 
 
