@@ -303,29 +303,6 @@ def nonzero(input, *, as_tuple=False):
     return tuple(TENSORS["unbind"](places, 1)) if as_tuple else places
 
 
-def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
-    """unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None) -> Tensor or tuple
-
-    The distinct elements in order; where each element went; how often each occurs. (PyTorch: torch.unique)
-    """
-    found = np.unique(input.array, return_inverse=True, return_counts=True, axis=dim)
-    inverse = found[1].reshape(input._shape if dim is None else (-1,))
-    wanted = [found[0], *([inverse] if return_inverse else []), *([found[2]] if return_counts else [])]
-    tensors = tuple([wrap(np.asarray(a)) for a in wanted])
-    return tensors if len(tensors) > 1 else tensors[0]
-
-
-def bincount(input, weights=None, minlength=0):
-    """bincount(input, weights=None, minlength=0) -> Tensor: how often each integer from 0 up occurs.
-    (PyTorch: torch.bincount)"""
-    if input.array.dtype.kind == "f":
-        raise NotImplementedError(f"bincount(): not implemented for {input.dtype!r}: expected integers")
-    if input.array.dtype.kind not in "iu" or input.ndim != 1 or (input.array.size and input.array.min() < 0):
-        raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
-    counts = np.bincount(input.array, None if weights is None else weights.array, minlength)
-    return wrap(counts.astype(np.float32) if weights is not None and weights.array.dtype == np.float32 else counts)
-
-
 def equal(input, other):
     """equal(input, other) -> bool: same shape and same elements. (PyTorch: torch.equal)"""
     return input._shape == other._shape and bool((input.array == other.array).all())
@@ -348,6 +325,6 @@ def is_floating_point(input):
     return input.array.dtype.kind == "f"
 
 
-FUNCTIONS = {f.__name__: f for f in (nonzero, unique, bincount, equal, isclose, allclose, is_floating_point)}
+FUNCTIONS = {f.__name__: f for f in (nonzero, equal, isclose, allclose, is_floating_point)}
 for _name, _function in FUNCTIONS.items():
     setattr(Tensor, _name, _function)
