@@ -283,19 +283,23 @@ class histogram_counts(Op):
     def forward(input, edges, weight, /, bins, low, high, density):
         if weight is not None and weight.shape != input.shape:
             raise RuntimeError(
-                "torch.histogramdd: if weight tensor is provided it should have the same shape as the input tensor, but "
-                f"got weight of shape {shape_text(weight.shape)} and input of shape {shape_text(input.shape)}"
+                "torch.histogramdd: if weight tensor is provided it should have the same shape as the input tensor: "
+                f"got {shape_text(weight.shape)} and {shape_text(input.shape)}"
             )
         if edges is None:
             edges = edges_between(*bounds(input, low, high, "histogramdd"), bins, input.dtype)
         elif edges.ndim != 1 or edges.size < 2:
             raise RuntimeError(
-                f"torch.histogram(): bins tensor should have one dimension, and two edges: got {shape_text(edges.shape)}"
+                f"torch.histogram(): bins should have one dimension and two edges: got {shape_text(edges.shape)}"
             )
         count = edges.size - 1
         inside = (input >= edges[0]) & (input <= edges[-1])
         number = np.minimum(np.searchsorted(edges, input[inside], "right") - 1, count - 1)
-        found = np.bincount(number, None if weight is None else weight[inside], count).astype(input.dtype)
+        if weight is None:
+            found = np.bincount(number, None, count).astype(input.dtype)
+        else:
+            found = np.zeros(count, input.dtype)
+            np.add.at(found, number, weight[inside])
         if density:
             found = found / (found.sum() * np.diff(edges))
         return found, edges
@@ -392,10 +396,10 @@ def quantiles(input, q, dim, keepdim, interpolation, without_nan, op):
         place = where(present == size, whole * (size - 1.0), size - 1.0)
     if interpolation in ("lower", "higher", "nearest"):
         place = floor(place) if interpolation == "lower" else ceil(place) if interpolation == "higher" else round(place)
-    before = to_dtype(floor(place), np.dtype("i8"))
+    before = to_dtype(place, np.dtype("i8"))
     out = gather(rows, -1, before)
     if interpolation in ("linear", "midpoint"):
-        after = gather(rows, -1, to_dtype(ceil(place), np.dtype("i8")))
+        after = gather(rows, -1, before + (place > before))
         weight = place - before if interpolation == "linear" else zeros_of((), np_dtype(rows)) + 0.5
         out = where(weight < 0.5, out + weight * (after - out), after - (after - out) * (1.0 - weight))
     out = movedim(out, -1, 0)
