@@ -33,7 +33,7 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
     wanted = self.array.dtype if dtype is None else dtypes.as_numpy(dtype)
     if wanted == self.array.dtype:
         return TENSORS["clone"](self) if copy else self
-    return TENSORS["to_dtype"](self if wanted.kind == "f" else self.detach(), wanted)  # integers have no gradient
+    return TENSORS["to_dtype"](self, wanted)
 
 
 def type_(self, dtype=None):
@@ -246,6 +246,7 @@ def filler_tensor(input, value):
 
 
 TENSORS["promoted"], ARRAYS["promoted"] = promoted_tensors, promoted_arrays
+TENSORS["untracked"], ARRAYS["untracked"] = Tensor.detach, lambda array: array
 TENSORS["filler"], ARRAYS["filler"] = filler_tensor, lambda input, value: np.asarray(value, input.dtype)
 
 
