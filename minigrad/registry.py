@@ -35,6 +35,8 @@ same on arrays in one kernel, used only when the backward is not itself being re
 
 from __future__ import annotations
 
+import collections
+import functools
 import types
 from typing import Any
 
@@ -294,3 +296,16 @@ def np_dtype(x) -> np.dtype:
     """The NumPy dtype of a tensor, an array or a number."""
     array = getattr(x, "array", x)
     return array.dtype if isinstance(array, np.ndarray | np.generic) else np.asarray(array).dtype
+
+
+@on_every_path("named_tuple")
+@functools.cache
+def named_tuple(name, fields):
+    """The type of an op's several outputs: a named tuple that prints as PyTorch's ``torch.return_types.max``."""
+    base = collections.namedtuple(name, fields)
+
+    def text(self):
+        inner = ",\n".join(f"{field}={value!r}" for field, value in zip(self._fields, self, strict=True))
+        return f"torch.return_types.{name}(\n{inner})"
+
+    return type(name, (base,), {"__slots__": (), "__repr__": text, "__module__": "minigrad.return_types"})
