@@ -33,7 +33,7 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
     wanted = self.array.dtype if dtype is None else dtypes.as_numpy(dtype)
     if wanted == self.array.dtype:
         return TENSORS["clone"](self) if copy else self
-    return TENSORS["to_dtype"](self if wanted.kind == "f" else self.detach(), wanted)  # integers have no gradient
+    return TENSORS["to_dtype"](self, wanted)
 
 
 def type_(self, dtype=None):
@@ -148,6 +148,21 @@ for _method in (
 TENSORS["copy_"] = copy_
 
 
+def _scan_in_place(name):
+    """cumsum_ and cumprod_, which compute in the tensor's own dtype."""
+
+    def method(self, dim, *, dtype=None) -> Tensor:
+        return inplace.rewrite(self, name, TENSORS[name], (dim,), {"dtype": dtype or self.dtype})
+
+    method.__name__ = method.__qualname__ = name + "_"
+    method.__doc__ = f"{name}_(dim, *, dtype=None) -> Tensor: `{name}` in place. (PyTorch: Tensor.{name}_)"
+    setattr(Tensor, name + "_", method)
+
+
+_scan_in_place("cumsum")
+_scan_in_place("cumprod")
+
+
 def _transposed(name, doc, swap):
     setattr(Tensor, name, property(swap, doc=doc))
 
@@ -231,6 +246,7 @@ def filler_tensor(input, value):
 
 
 TENSORS["promoted"], ARRAYS["promoted"] = promoted_tensors, promoted_arrays
+TENSORS["untracked"], ARRAYS["untracked"] = Tensor.detach, lambda array: array
 TENSORS["filler"], ARRAYS["filler"] = filler_tensor, lambda input, value: np.asarray(value, input.dtype)
 
 
@@ -288,29 +304,6 @@ def nonzero(input, *, as_tuple=False):
     return tuple(TENSORS["unbind"](places, 1)) if as_tuple else places
 
 
-def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
-    """unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None) -> Tensor or tuple
-
-    The distinct elements in order; where each element went; how often each occurs. (PyTorch: torch.unique)
-    """
-    found = np.unique(input.array, return_inverse=True, return_counts=True, axis=dim)
-    inverse = found[1].reshape(input._shape if dim is None else (-1,))
-    wanted = [found[0], *([inverse] if return_inverse else []), *([found[2]] if return_counts else [])]
-    tensors = tuple([wrap(np.asarray(a)) for a in wanted])
-    return tensors if len(tensors) > 1 else tensors[0]
-
-
-def bincount(input, weights=None, minlength=0):
-    """bincount(input, weights=None, minlength=0) -> Tensor: how often each integer from 0 up occurs.
-    (PyTorch: torch.bincount)"""
-    if input.array.dtype.kind == "f":
-        raise NotImplementedError(f"bincount(): not implemented for {input.dtype!r}: expected integers")
-    if input.array.dtype.kind not in "iu" or input.ndim != 1 or (input.array.size and input.array.min() < 0):
-        raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
-    counts = np.bincount(input.array, None if weights is None else weights.array, minlength)
-    return wrap(counts.astype(np.float32) if weights is not None and weights.array.dtype == np.float32 else counts)
-
-
 def equal(input, other):
     """equal(input, other) -> bool: same shape and same elements. (PyTorch: torch.equal)"""
     return input._shape == other._shape and bool((input.array == other.array).all())
@@ -333,6 +326,6 @@ def is_floating_point(input):
     return input.array.dtype.kind == "f"
 
 
-FUNCTIONS = {f.__name__: f for f in (nonzero, unique, bincount, equal, isclose, allclose, is_floating_point)}
+FUNCTIONS = {f.__name__: f for f in (nonzero, equal, isclose, allclose, is_floating_point)}
 for _name, _function in FUNCTIONS.items():
     setattr(Tensor, _name, _function)

@@ -35,6 +35,8 @@ same on arrays in one kernel, used only when the backward is not itself being re
 
 from __future__ import annotations
 
+import collections
+import functools
 import types
 from typing import Any
 
@@ -117,6 +119,8 @@ class Pointwise(Op):
     boolean      the result is a bool (comparisons)
     array        the formula on arrays, where that is not `scalar` itself (NumPy has no erf)
     no_bools     a sentence: the op refuses bools, and this is what it says
+    refused      kinds of dtypes that the op is not implemented for: "b" bools, "biu" all but floats
+    check        a function of the attributes; raises where they make no sense
     keywords     a function of the op language called instead when a keyword-only argument is not at its default,
                  e.g. ``add(input, other, *, alpha=1)``; its signature is then the public one
     jit_forward  False: `scalar` is never compiled (NumPy's function is used on every backend)
@@ -128,14 +132,15 @@ class Pointwise(Op):
     floats = boolean = False
     out_casts = True
     jit_forward = jit_rules = True
-    keywords = array = no_bools = None
+    keywords = array = no_bools = check = None
+    refused = ""
 
 
 class Activation(Pointwise):
-    """A pointwise op of `nn.functional`; float in, float out."""
+    """A pointwise op of `nn.functional`; float in, float out, nothing else in."""
 
     public = (FUNCTIONAL,)
-    floats = True
+    floats, refused = True, "biu"
 
 
 def positional(function):
@@ -291,3 +296,16 @@ def np_dtype(x) -> np.dtype:
     """The NumPy dtype of a tensor, an array or a number."""
     array = getattr(x, "array", x)
     return array.dtype if isinstance(array, np.ndarray | np.generic) else np.asarray(array).dtype
+
+
+@on_every_path("named_tuple")
+@functools.cache
+def named_tuple(name, fields):
+    """The type of an op's several outputs: a named tuple that prints as PyTorch's ``torch.return_types.max``."""
+    base = collections.namedtuple(name, fields)
+
+    def text(self):
+        inner = ",\n".join(f"{field}={value!r}" for field, value in zip(self._fields, self, strict=True))
+        return f"torch.return_types.{name}(\n{inner})"
+
+    return type(name, (base,), {"__slots__": (), "__repr__": text, "__module__": "minigrad.return_types"})

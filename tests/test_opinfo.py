@@ -11,22 +11,23 @@ from opinfo import REPORT, check  # noqa: E402
 from opinfo_names import NAMES, REASONS  # noqa: E402
 
 
-def faults(name, everything):
+def faults(name, everything, record):
     tally = check(name, everything)
     assert sum(tally.tried.values()), "no sample was tried"
+    record("samples", (name, sum(tally.agreed.values()), sum(tally.tried.values())))  # for the table in the summary
     return [f"{column} {what}\n    {difference}" for column, what, difference in tally.faults]
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in REASONS])
-def test_agrees_with_pytorch(name):
-    found = faults(name, everything=False)
+def test_agrees_with_pytorch(name, record_property):
+    found = faults(name, False, record_property)
     assert not found, "\n".join(found[:20])
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in REASONS])
-def test_agrees_with_pytorch_on_every_sample(name):
-    found = faults(name, everything=True)
+def test_agrees_with_pytorch_on_every_sample(name, record_property):
+    found = faults(name, True, record_property)
     assert not found, "\n".join(found[:20])
 
 

@@ -205,9 +205,11 @@ def pointwise_source(op):
     lines, call, keyword, *_ = op.opening
     tensors, attrs = ", ".join(op.inputs), ", ".join(op.attrs)
     slow = f"return general(op, ({tensors},), ({attrs}{',' if attrs else ''}))"
-    for name in keyword:
-        lines = [*lines, f"    if {name} is not default_{name}:", f"        return keywords({call})"]
     lines = list(lines)
+    for name in keyword:
+        lines += [f"    if {name} is not default_{name}:", f"        return keywords({call})"]
+    if op.check:
+        lines.append(f"    check({attrs})")
     if len(op.inputs) > 2:
         return "\n".join([*lines, f"    {slow}"]) + "\n"
     operands = "x" if len(op.inputs) == 1 else "x, z"

@@ -130,6 +130,8 @@ def operands(op, args):
     dtype = promote(args)
     if op.no_bools and any(promote((arg,)).kind == "b" for arg in args):
         raise RuntimeError(op.no_bools)
+    if dtype.kind in op.refused:
+        raise not_implemented(op, dtype)
     if op.floats and dtype.kind != "f":
         dtype = get_default_dtype().numpy
     return [as_tensor(arg, dtype, op, name) for name, arg in zip(op.inputs, args, strict=True)]

@@ -6,8 +6,6 @@ is imported, and again whenever a block is added (a user's own op, see CONTRIBUT
 
 from __future__ import annotations
 
-import collections
-
 from minigrad.autograd import door, fuse, inplace, rules
 from minigrad.kernels.dispatch import on_change
 from minigrad.registry import (
@@ -23,6 +21,7 @@ from minigrad.registry import (
     TENSORS,
     arrays,
     link_arrays,
+    named_tuple,
     numbers,
     tensors,
 )
@@ -90,6 +89,8 @@ def build(op):
     if body.get("keywords"):
         names["keywords"] = tensors(body["keywords"])
         names |= {f"default_{name}": value for name, value in public.__kwdefaults__.items()}
+    if op.pointwise and op.check:
+        names["check"] = body["check"]
     if op.result:
         names["result"] = named_tuple(op.result, ("values", *op.aux[: op.nout - 1]))
     writer = door.pointwise_source if op.pointwise else door.joining_source if op.variadic else door.forward_source
@@ -112,17 +113,6 @@ def door_of_composite(block, name, function):
     return made
 
 
-def named_tuple(name, fields):
-    """The type of an op's several outputs: a named tuple that prints as PyTorch's ``torch.return_types.max``."""
-    base = collections.namedtuple(name, fields)
-
-    def text(self):
-        inner = ",\n".join(f"{field}={value!r}" for field, value in zip(self._fields, self, strict=True))
-        return f"torch.return_types.{name}(\n{inner})"
-
-    return type(name, (base,), {"__slots__": (), "__repr__": text, "__module__": "minigrad.return_types"})
-
-
 def publish(block, name, function):
     """Hang a function where its block says it is known."""
     for known in (name, *block.alias):
@@ -140,12 +130,14 @@ def publish(block, name, function):
         if FUNCTIONAL in block.public:
             FUNCTIONALS[known] = with_inplace(block, function) if getattr(block, "inplace_keyword", False) else function
         if INPLACE in block.public:
-            setattr(Tensor, known + "_", inplace.method(block))
+            pointwise = getattr(block, "pointwise", False)
+            written = inplace.method(block) if pointwise else inplace.rewriting(name, function)
+            if METHOD in block.public:
+                setattr(Tensor, known + "_", written)
             if FUNCTION in block.public:
-                FUNCTIONS[known + "_"] = getattr(Tensor, known + "_")
-            else:
-                FUNCTIONALS[known + "_"] = getattr(Tensor, known + "_")
-                delattr(Tensor, known + "_")
+                FUNCTIONS[known + "_"] = written
+            if getattr(block, "inplace_keyword", False):
+                FUNCTIONALS[known + "_"] = written
     for operator in block.dunder:
         setattr(Tensor, operator, function)
 

@@ -21,9 +21,17 @@ ALL = (FUNCTION, METHOD, FUNCTIONAL)
 
 
 @helper
-def cast_or_float(input, dtype):
-    """The input in the dtype asked for, or as floats."""
-    return to_float(input) if dtype is None else to_dtype(input, dtypes.as_numpy(dtype))
+def softmax_input(op, input, _stacklevel, dtype):
+    """The input, in the dtype asked for; `dtype` may also stand third, as in torch.softmax. Of integers there is only
+    the empty softmax."""
+    is_tensor(op, "input", input)
+    if dtype is None and not isinstance(_stacklevel, int):
+        dtype = _stacklevel
+    if dtype is not None:
+        input = to_dtype(input, dtypes.as_numpy(dtype))
+    if input_size(input):
+        is_float(op, input)
+    return input
 
 
 @on_every_path("implicit_dim")
@@ -44,13 +52,13 @@ class softmax(Op):
     ``exp(input) / Σ exp(input)`` along `dim`: positive, summing to 1. (PyTorch: torch.softmax)
     """
 
-    public, fresh = ALL, True
+    public, alias, fresh = ALL, ("special.softmax",), True
 
     def prepare(input, dim=None, _stacklevel=3, dtype=None):
-        return cast_or_float(input, dtype), implicit_dim("softmax", dim, input.ndim)
+        return softmax_input("softmax", input, _stacklevel, dtype), implicit_dim("softmax", dim, input.ndim)
 
     def forward(input, /, dim):
-        return kernels.softmax(input, dim)
+        return kernels.softmax(input, dim) if input.size else input.copy()
 
     def grad_input(g, output, dim):
         return softmax_backward(g, output, dim)
@@ -80,13 +88,13 @@ class log_softmax(Op):
     ``input - log Σ exp(input)`` along `dim`, without overflow. (PyTorch: torch.log_softmax)
     """
 
-    public, fresh = ALL, True
+    public, alias, fresh = ALL, ("special.log_softmax",), True
 
     def prepare(input, dim=None, _stacklevel=3, dtype=None):
-        return cast_or_float(input, dtype), implicit_dim("log_softmax", dim, input.ndim)
+        return softmax_input("log_softmax", input, _stacklevel, dtype), implicit_dim("log_softmax", dim, input.ndim)
 
     def forward(input, /, dim):
-        return kernels.log_softmax(input, dim)
+        return kernels.log_softmax(input, dim) if input.size else input.copy()
 
     def grad_input(g, output, dim):
         return log_softmax_backward(g, output, dim)
@@ -113,6 +121,24 @@ class log_softmax_backward(Op):
 def softmin(input, dim=None, _stacklevel=3, dtype=None):
     """softmin(input, dim, *, dtype=None) -> Tensor: ``softmax(-input, dim)``. (PyTorch: F.softmin)"""
     return softmax(-input, implicit_dim("softmin", dim, input.ndim), dtype=dtype)
+
+
+@composite(public=(FUNCTIONAL,))
+def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
+    """gumbel_softmax(logits, tau=1, hard=False, dim=-1) -> Tensor
+
+    A sample of a softmax that gradients pass through: ``softmax((logits + G) / tau)`` along `dim`, G being Gumbel noise
+    (the one PyTorch draws from the same seed). hard=True gives the one-hot vector of the largest, with the gradient of
+    the soft sample. (Jang et al. 2017, arXiv:1611.01144; F.gumbel_softmax)
+    """
+    if eps != 1e-10:
+        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
+    soft = softmax((logits - log(exponential_draws(logits.shape, np_dtype(logits)))) / tau, dim)
+    if not hard:
+        return soft
+    index = argmax(soft, dim, True)
+    one_hot = scatter(zeros_of(soft.shape, np_dtype(soft)), dim, index, 1.0)
+    return one_hot - soft.detach() + soft
 
 
 class batch_normalized(Op):
@@ -239,7 +265,7 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     ones are updated in place (the variance with Bessel's correction); else the running ones are used.
     (Ioffe & Szegedy 2015; F.batch_norm)
     """
-    check_batch(input, training, eps)
+    check_batch(input, running_mean, running_var, training, eps)
     channels = input.shape[1] if input.ndim > 1 else 0
     for name, given in (
         ("running_mean", running_mean),
@@ -247,18 +273,19 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
         ("weight", weight),
         ("bias", bias),
     ):
-        if given is not None and tuple(given.shape) != (channels,):
+        if given is not None and (input_size(given) != channels or (given.ndim != 1 and name.startswith("running"))):
             raise RuntimeError(f"batch_norm(): {name} should contain {channels} elements not {input_size(given)}")
         if given is not None and given.dtype != input.dtype:
             raise RuntimeError(
                 f"batch_norm(): expected {name} to have scalar type {input.dtype}, as input, but found {given.dtype}"
             )
+    weight = reshape(weight, (channels,)) if weight is not None and weight.ndim != 1 else weight
+    bias = reshape(bias, (channels,)) if bias is not None and bias.ndim != 1 else bias
     if not training and (running_mean is None or running_var is None):
         raise RuntimeError("batch_norm(): Expected running_mean and running_var to be defined when training=False")
     count = input_size(input)
     if not count:
         return clone(input)
-    refuse("batch_norm", input, "biu")
     if not training:
         return batch_standardized(input, running_mean, running_var, weight, bias, eps)
     count = count // channels
@@ -268,13 +295,17 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
 
 
 @on_every_path("check_batch")
-def check_batch(input, training, eps):
+def check_batch(input, running_mean, running_var, training, eps):
     if input.ndim < 2 and input.shape != (0,):
         raise RuntimeError(f"batch_norm(): expected input (N, C, ...), but got {shape_text(input.shape)}")
     if training and math.prod([n for d, n in enumerate(input.shape) if d != 1]) == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape!r}")
     if eps < 0 or (training and eps == 0):
         raise ValueError(f"batch_norm eps must be positive during training, and never negative, but got {eps}")
+    if training and (running_mean is None) != (running_var is None):
+        raise ValueError("batch_norm(): running_mean and running_var must either both be None or neither be None")
+    if input.shape[0]:
+        refuse("batch_norm", input, "biu")
 
 
 @on_every_path("update_running")
@@ -285,10 +316,3 @@ def update_running(running_mean, running_var, mean, invstd, momentum, eps, count
     if running_var is not None:
         variance = (1.0 / np.square(invstd.array) - eps) * (count / (count - 1))
         running_var.array[...] += momentum * (variance - running_var.array)
-
-
-@composite(public=(FUNCTIONAL,), samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), p=1.0, dim=0)))
-def normalize(input, p=2.0, dim=1, eps=1e-12):
-    """normalize(input, p=2.0, dim=1, eps=1e-12) -> Tensor: ``input / max(‖input‖_p, eps)`` along `dim`.
-    (PyTorch: F.normalize)"""
-    return input / clamp(norm(input, p, dim, True), eps)
