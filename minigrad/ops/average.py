@@ -11,7 +11,7 @@ import math
 
 from minigrad.kernels import average as kernels
 from minigrad.ops.pool import adaptive_samples, as_floats, pool_samples
-from minigrad.registry import FUNCTION, FUNCTIONAL, Op, composite, helper, on_every_path
+from minigrad.registry import FUNCTION, FUNCTIONAL, Op, composite, helper
 from minigrad.samples import S, of
 from minigrad.shapes import pair
 
@@ -177,9 +177,6 @@ def power_pool(count, input, norm_type, kernel_size, stride, ceil_mode):
     entries = product(pair(kernel_size, f"lp_pool{count}d", "kernel_size", count))
     mean_ = pool(input**norm_type, kernel_size, stride, 0, ceil_mode)
     return (sign(mean_) * relu(abs(mean_)) * entries) ** (1.0 / norm_type)
-
-
-on_every_path("product")(math.prod)
 
 
 @helper
