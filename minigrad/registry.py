@@ -40,7 +40,19 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ARRAYS", "NUMBERS", "OPS", "TENSORS", "Op", "Pointwise", "bind", "composite", "helper", "on_every_path"]
+__all__ = [
+    "ARRAYS",
+    "NUMBERS",
+    "OPS",
+    "TENSORS",
+    "Op",
+    "Plain",
+    "Pointwise",
+    "bind",
+    "composite",
+    "helper",
+    "on_every_path",
+]
 
 OPS: dict[str, type[Op]] = {}  # every block, by name
 COMPOSITES: dict[str, Any] = {}  # public functions made of ops
@@ -115,7 +127,13 @@ class Pointwise(Op):
     floats       integer inputs are computed in the default float type (exp, div), not in their own
     boolean      the result is a bool (comparisons)
     array        the formula on arrays, where that is not `scalar` itself (NumPy has no erf)
-    no_bools     a sentence: the op refuses bools, and this is what it says
+    kinds        NumPy's kinds of the dtypes it has a meaning for: "iuf" refuses bools (NotImplementedError)
+    no_bools     a sentence: the op refuses bools, and this is what it says (RuntimeError)
+    number       which inputs may be Python numbers: "last" (not the first; the rule), "one" (either of two, not both),
+                 "any", or "none"
+    counts_bools bools are computed as int64
+    check        a function of the operands as they were given, called unless they are float tensors of one dtype: it
+                 raises where PyTorch takes numbers, 0-dim tensors or dtypes differently
     keywords     a function of the op language called instead when a keyword-only argument is not at its default,
                  e.g. ``add(input, other, *, alpha=1)``; its signature is then the public one
     jit_forward  False: `scalar` is never compiled (NumPy's function is used on every backend)
@@ -125,8 +143,15 @@ class Pointwise(Op):
     public: tuple = (FUNCTION, METHOD, INPLACE)
     fresh = pointwise = broadcasts = True
     floats = boolean = False
+    kinds, number, counts_bools = "biuf", "last", False
     jit_forward = jit_rules = True
-    keywords = array = no_bools = None
+    keywords = array = no_bools = check = None
+
+
+class Plain(Pointwise):
+    """A pointwise op that runs on NumPy with every backend: a loop compiled for it would gain nothing."""
+
+    jit_forward = jit_rules = False
 
 
 class Activation(Pointwise):

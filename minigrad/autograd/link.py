@@ -37,10 +37,12 @@ _linked: set[str] = set()
 
 REFLECTED = {
     "__rsub__": "sub", "__rtruediv__": "div", "__rpow__": "pow", "__rmatmul__": "matmul", "__rmod__": "remainder",
-    "__rfloordiv__": "floor_divide",
+    "__rfloordiv__": "floor_divide", "__rlshift__": "bitwise_left_shift", "__rrshift__": "bitwise_right_shift",
 }  # fmt: skip
 IN_PLACE_OPERATORS = {
     "__iadd__": "add_", "__isub__": "sub_", "__imul__": "mul_", "__itruediv__": "div_", "__ipow__": "pow_",
+    "__ifloordiv__": "floor_divide_", "__imod__": "remainder_", "__iand__": "bitwise_and_", "__ior__": "bitwise_or_",
+    "__ixor__": "bitwise_xor_", "__ilshift__": "bitwise_left_shift_", "__irshift__": "bitwise_right_shift_",
 }  # fmt: skip
 
 
@@ -129,7 +131,10 @@ def publish(block, name, function):
         if FUNCTIONAL in block.public:
             FUNCTIONALS[known] = with_inplace(block, function) if getattr(block, "inplace_keyword", False) else function
         if INPLACE in block.public:
-            setattr(Tensor, known + "_", inplace.method(block))
+            in_place = (
+                inplace.method(block) if getattr(block, "pointwise", False) else inplace.rewriting(name, function)
+            )
+            setattr(Tensor, known + "_", in_place)
             if FUNCTION in block.public:
                 FUNCTIONS[known + "_"] = getattr(Tensor, known + "_")
             else:

@@ -2,6 +2,7 @@
 
 from minigrad.ops import (
     activation,
+    bits,
     compare,
     conv,
     dropout,
@@ -9,6 +10,7 @@ from minigrad.ops import (
     gather,
     index,
     join,
+    limits,
     linalg,
     loss,
     order,
@@ -16,12 +18,16 @@ from minigrad.ops import (
     pointwise,
     pool,
     reduce,
+    rounding,
     shape,
     softmax,
+    special,
+    trig,
 )
 
 __all__ = [
     "activation",
+    "bits",
     "compare",
     "conv",
     "dropout",
@@ -29,6 +35,7 @@ __all__ = [
     "gather",
     "index",
     "join",
+    "limits",
     "linalg",
     "loss",
     "order",
@@ -36,6 +43,9 @@ __all__ = [
     "pointwise",
     "pool",
     "reduce",
+    "rounding",
     "shape",
     "softmax",
+    "special",
+    "trig",
 ]

@@ -37,7 +37,7 @@ class sigmoid(Activation):
     ``1 / (1 + exp(-input))``. (PyTorch: torch.sigmoid)
     """
 
-    public, symbol, array = EVERYWHERE, "σ", ARRAY_FUNCTIONS["sigmoid"]
+    public, symbol, array, alias = EVERYWHERE, "σ", ARRAY_FUNCTIONS["sigmoid"], ("special.expit",)
 
     def scalar(input):
         return 1 / (1 + exp(-input))
