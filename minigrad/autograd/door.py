@@ -205,11 +205,13 @@ def pointwise_source(op):
     lines, call, keyword, *_ = op.opening
     tensors, attrs = ", ".join(op.inputs), ", ".join(op.attrs)
     slow = f"return general(op, ({tensors},), ({attrs}{',' if attrs else ''}))"
+    takes_number = op.number != "none" and "f" in op.kinds
+    number = slow.replace(f"general(op, ({tensors},)", f"with_number(op, {tensors}") if takes_number else slow
     lines = list(lines)
     for name in keyword:
         lines += [f"    if {name} is not default_{name}:", f"        return keywords({call})"]
-    if op.check:
-        lines.append(f"    check({attrs})")
+    if op.check_attributes:
+        lines.append(f"    check_attributes({attrs})")
     if len(op.inputs) > 2:
         return "\n".join([*lines, f"    {slow}"]) + "\n"
     operands = "x" if len(op.inputs) == 1 else "x, z"
@@ -225,7 +227,7 @@ def pointwise_source(op):
     else:
         lines += [
             f"    if not (isinstance({a}, Tensor) and isinstance({b}, Tensor)):",
-            f"        {slow.replace(f'general(op, ({tensors},)', f'with_number(op, {tensors}')}",
+            f"        {number}",
             f"    x = {a}.array; z = {b}.array; dtype = x.dtype; shape = {a}._shape; other_shape = {b}._shape",
             "    if dtype is not z.dtype or (dtype is not F32 and dtype is not F64):",
             f"        {slow}",
