@@ -4,6 +4,9 @@ Nothing is defined here: a block or a composite in `minigrad/ops` is the one def
 """
 
 from minigrad.autograd.link import LINALGS
+from minigrad.errors import LinAlgError
+
+__all__ = ["LinAlgError", *LINALGS]
 
 
 def __getattr__(name):

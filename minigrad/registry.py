@@ -35,6 +35,8 @@ same on arrays in one kernel, used only when the backward is not itself being re
 
 from __future__ import annotations
 
+import collections
+import functools
 import types
 from typing import Any
 
@@ -68,6 +70,8 @@ class Op:
     view         its output may share the memory of its first input
     nout, aux    names of the outputs after the first (not differentiable), and how many outputs are public
     result       name of the named tuple that several outputs come in
+    pieces       names of its outputs, where all are differentiable (svd): the rules may save them by these names, and
+                 `vjp` gets a list of gradients, None for outputs that were not used
     optional     tensor inputs that may be None
     multi        forward returns a list of any length; the rule gets a list of gradients
     broadcasts   the shapes of its inputs may differ, and gradients are summed back to them
@@ -84,6 +88,7 @@ class Op:
     backward_name = None
     fresh = view = multi = broadcasts = pointwise = False
     aux: tuple = ()
+    pieces: tuple = ()
     nout = 1
     result: str | None = None
     optional: tuple = ()
@@ -99,6 +104,8 @@ class Op:
         if "scalar" not in body and "forward" not in body:
             return  # a family's base class, such as Pointwise
         cls.name = cls.__name__.rstrip("_")
+        if cls.pieces:
+            cls.multi, cls.aux = True, cls.pieces
         cls.label = cls.symbol or cls.name
         cls.label_backward = cls.backward_name or "".join(w.capitalize() for w in cls.name.split("_")) + "Backward0"
         _read_signature(cls, body.get("scalar") or body["forward"])
@@ -289,3 +296,16 @@ def np_dtype(x) -> np.dtype:
     """The NumPy dtype of a tensor, an array or a number."""
     array = getattr(x, "array", x)
     return array.dtype if isinstance(array, np.ndarray | np.generic) else np.asarray(array).dtype
+
+
+@on_every_path("named_tuple")
+@functools.cache
+def named_tuple(name, fields):
+    """The type of an op's several outputs: a named tuple that prints as PyTorch's ``torch.return_types.max``."""
+    base = collections.namedtuple(name, fields)
+
+    def text(self):
+        inner = ",\n".join(f"{field}={value!r}" for field, value in zip(self._fields, self, strict=True))
+        return f"torch.return_types.{name}(\n{inner})"
+
+    return type(name, (base,), {"__slots__": (), "__repr__": text, "__module__": "minigrad.return_types"})

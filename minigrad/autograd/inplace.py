@@ -81,11 +81,7 @@ def write(op, tensor, args=(), attrs=()):
     else:
         inputs = [tensor, *[as_tensor(a, tensor.array.dtype, op, i) for i, a in zip(op.inputs[1:], args, strict=True)]]
     dtype = inputs[0].array.dtype
-    if _RANK[dtype.kind] > _RANK[tensor.array.dtype.kind]:
-        raise RuntimeError(
-            f"{op.name}_: result type {TENSORS['type_name'](dtype)} can't be cast to the desired output type "
-            f"{TENSORS['type_name'](tensor.array.dtype)}"
-        )
+    check_castable(op.name, dtype, tensor)
     if dtype != tensor.array.dtype:  # computed in a wider dtype: the result is converted back, and recorded so
         return write(OPS["copy"], tensor, (op.function(tensor, *args, *attrs),))
     for other in inputs[1:]:
@@ -119,6 +115,15 @@ def write(op, tensor, args=(), attrs=()):
             extra_of(node).vc = version
         rebase(tensor, node)
     return tensor
+
+
+def check_castable(name, dtype, tensor):
+    """Refuse to write floats into integers, or either into bools."""
+    if _RANK[dtype.kind] > _RANK[tensor.array.dtype.kind]:
+        raise RuntimeError(
+            f"{name}_: result type {TENSORS['type_name'](dtype)} can't be cast to the desired output type "
+            f"{TENSORS['type_name'](tensor.array.dtype)}"
+        )
 
 
 def base_requires_grad(tensor):
@@ -184,6 +189,39 @@ def method(op):
     in_place.__doc__ = f"In-place form of `{op.name}`: writes the result into this tensor's memory and returns it."
     in_place.__module__ = "minigrad"
     in_place.__wrapped__ = op.function  # `help` and `inspect.signature` show its parameters
+    return in_place
+
+
+def rewrite(tensor, name, function, args, kwargs):
+    """``tensor = function(tensor, *args, **kwargs)`` in the tensor's memory, by a copy: for what `write` does not do
+    in one step."""
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{name}_(): argument 'input' must be Tensor, not {type(tensor).__name__}")
+    if is_grad_enabled():  # the rules will need the values as they are now
+        same = [isinstance(a, Tensor) and (a is tensor or (a.vc is not None and a.vc is tensor.vc)) for a in args]
+        args = [TENSORS["clone"](a) if is_same else a for a, is_same in zip(args, same)]
+        result = function(TENSORS["clone"](tensor), *args, **kwargs)
+    else:
+        result = function(tensor, *args, **kwargs)
+    check_castable(name, result.array.dtype, tensor)
+    if result._shape != tensor._shape:
+        raise RuntimeError(
+            f"{name}_: output with shape {shape_text(tensor._shape)} doesn't match the broadcast shape "
+            f"{shape_text(result._shape)}"
+        )
+    return write(OPS["copy"], tensor, (result,))
+
+
+def rewriting(name, function):
+    """The Tensor method `X_` of an op that is not pointwise, or of a function made of ops."""
+
+    def in_place(self, *args, **kwargs):
+        return rewrite(self, name, function, args, kwargs)
+
+    in_place.__name__ = in_place.__qualname__ = name + "_"
+    in_place.__doc__ = f"In-place form of `{name}`: writes the result into this tensor's memory and returns it."
+    in_place.__module__ = "minigrad"
+    in_place.__wrapped__ = function
     return in_place
 
 

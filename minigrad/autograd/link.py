@@ -6,8 +6,6 @@ is imported, and again whenever a block is added (a user's own op, see CONTRIBUT
 
 from __future__ import annotations
 
-import collections
-
 from minigrad.autograd import door, fuse, inplace, rules
 from minigrad.kernels.dispatch import on_change
 from minigrad.registry import (
@@ -23,6 +21,7 @@ from minigrad.registry import (
     TENSORS,
     arrays,
     link_arrays,
+    named_tuple,
     numbers,
     tensors,
 )
@@ -83,14 +82,20 @@ def build(op):
     if not op.variadic:
         op.keep = staticmethod(door.make_keep(op))
     public = body.get("prepare") or body.get("keywords") or body.get("scalar") or body["forward"]
-    names = op.namespace = {**door.NAMES, "op": op, "many": door.many, "any_node": door.any_node}
+    names = op.namespace = {
+        **door.NAMES,
+        "op": op,
+        "many": door.many,
+        "any_node": door.any_node,
+        "several": door.several,
+    }
     if "prepare" in body:
         names["prepare"] = tensors(body["prepare"])
     if body.get("keywords"):
         names["keywords"] = tensors(body["keywords"])
         names |= {f"default_{name}": value for name, value in public.__kwdefaults__.items()}
     if op.result:
-        names["result"] = named_tuple(op.result, ("values", *op.aux[: op.nout - 1]))
+        names["result"] = named_tuple(op.result, op.pieces or ("values", *op.aux[: op.nout - 1]))
     writer = door.pointwise_source if op.pointwise else door.joining_source if op.variadic else door.forward_source
     source = writer(op)
     function = op.function = staticmethod(door.make(source, names, op.name)).__func__
@@ -99,17 +104,6 @@ def build(op):
     rules.build(op)
     TENSORS[op.name] = function
     publish(op, op.name, function)
-
-
-def named_tuple(name, fields):
-    """The type of an op's several outputs: a named tuple that prints as PyTorch's ``torch.return_types.max``."""
-    base = collections.namedtuple(name, fields)
-
-    def text(self):
-        inner = ",\n".join(f"{field}={value!r}" for field, value in zip(self._fields, self, strict=True))
-        return f"torch.return_types.{name}(\n{inner})"
-
-    return type(name, (base,), {"__slots__": (), "__repr__": text, "__module__": "minigrad.return_types"})
 
 
 def publish(block, name, function):
@@ -129,7 +123,10 @@ def publish(block, name, function):
         if FUNCTIONAL in block.public:
             FUNCTIONALS[known] = with_inplace(block, function) if getattr(block, "inplace_keyword", False) else function
         if INPLACE in block.public:
-            setattr(Tensor, known + "_", inplace.method(block))
+            in_place = (
+                inplace.method(block) if getattr(block, "pointwise", False) else inplace.rewriting(name, function)
+            )
+            setattr(Tensor, known + "_", in_place)
             if FUNCTION in block.public:
                 FUNCTIONS[known + "_"] = getattr(Tensor, known + "_")
             else:
