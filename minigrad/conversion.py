@@ -6,9 +6,10 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.autograd import inplace
-from minigrad.autograd.general import OPERAND, as_tensor, broadcast_error, constant, promote
+from minigrad.autograd.general import NUMBER, OPERAND, as_tensor, broadcast_error, promote
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import bump, node_of
+from minigrad.ops import index as index_ops
 from minigrad.registry import ARRAYS, OPS, TENSORS
 from minigrad.tensor import Tensor, wrap
 
@@ -168,45 +169,51 @@ _transposed("mT", "The transpose of (each of a batch of) matrices, as a view. (P
 
 def setitem(self, index, value):
     """``self[index] = value``: a number or a tensor, broadcast to the indexed part and converted to this dtype."""
-    if not isinstance(value, OPERAND):
-        if isinstance(value, np.ndarray):
-            value = wrap(value)
-        else:
-            raise TypeError(f"can't assign a {type(value).__name__} to a {type_(self)}: make a tensor of it first")
-    key = TENSORS["index_key"](index, self.ndim)
+    if isinstance(value, complex):
+        raise RuntimeError("value cannot be converted to a real number without overflow")
+    if not isinstance(value, NUMBER) and not isinstance(value, Tensor):
+        raise TypeError(f"can't assign a {type(value).__name__} to a {type_(self)}: make a tensor of it first")
+    view, pick = TENSORS["index_steps"](index, self.ndim)
+    if index is False:  # nothing is named, so PyTorch does not look at the value
+        return
+    if isinstance(value, Tensor):
+        value = without_leading_ones(value)
     recording = is_grad_enabled() and (
         node_of(self) is not None
         or (isinstance(value, Tensor) and node_of(value) is not None)
         or inplace.base_requires_grad(self)
     )
     if recording:
-        if not isinstance(value, Tensor):
-            value = constant(value, self.array.dtype)
-        if TENSORS["is_basic"](key):
-            part = TENSORS["getitem"](self, index)
-            while value.ndim > part.ndim and value._shape[0] == 1:  # leading ones are dropped, as in PyTorch
-                value = TENSORS["reshape"](value, value._shape[1:])
+        part = self if view is None else TENSORS["getitem"](self, view)
+        if pick is None:
             inplace.write(OPS["copy"], part, (value,))
         else:
-            inplace.write(OPS["index_put"], self, (value,), (key,))
+            inplace.write(OPS["index_put"], part, (value,), (pick, False))
         return
     if not self.array.flags.writeable:
         raise inplace.not_writable()
-    array = value.array if isinstance(value, Tensor) else value
-    if isinstance(value, Tensor) and value.vc is not None and value.vc is self.vc and TENSORS["is_basic"](key):
-        inplace.check_overlap(self.array[key], array, "__setitem__")
-    try:
-        with np.errstate(all="ignore"):
-            self.array[key] = array
-    except IndexError as error:
-        raise IndexError(str(error).replace("axis", "dimension")) from None
-    except ValueError:
-        shape = list(self.array[key].shape)
-        raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(np.shape(array))} cannot be broadcast to indexing result of "
-            f"shape {shape}"
-        ) from None
+    array = value.array if isinstance(value, Tensor) else np.asarray(value)
+    with np.errstate(all="ignore"):
+        part = self.array if view is None else index_ops.picked(self.array, view)
+        if pick is not None:
+            index_ops.write_at(part, pick, array)
+        else:
+            if isinstance(value, Tensor) and value.vc is not None and value.vc is self.vc:
+                inplace.check_overlap(part, array, "__setitem__")
+            try:
+                part[...] = array
+            except ValueError:
+                raise RuntimeError(
+                    f"The expanded size of the tensor {list(part.shape)} must match the existing size "
+                    f"{list(array.shape)}: the value does not broadcast to what it is assigned to"
+                ) from None
     bump(self, "__setitem__")
+
+
+def without_leading_ones(value):
+    """The tensor without its first dimensions of size 1, which an assignment does not mind."""
+    lead = next((d for d, n in enumerate(value._shape) if n != 1), value.ndim)
+    return TENSORS["reshape"](value, value._shape[lead:]) if lead else value
 
 
 TENSORS["setitem"] = setitem

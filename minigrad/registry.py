@@ -82,6 +82,8 @@ class Op:
     view         its output may share the memory of its first input
     nout, aux    names of the outputs after the first (not differentiable), and how many outputs are public
     result       name of the named tuple that several outputs come in
+    pieces       names of its outputs, where all are differentiable (svd): the rules may save them by these names, and
+                 `vjp` gets a list of gradients, None for outputs that were not used
     optional     tensor inputs that may be None
     multi        forward returns a list of any length; the rule gets a list of gradients
     broadcasts   the shapes of its inputs may differ, and gradients are summed back to them
@@ -98,6 +100,7 @@ class Op:
     backward_name = None
     fresh = view = multi = broadcasts = pointwise = False
     aux: tuple = ()
+    pieces: tuple = ()
     nout = 1
     result: str | None = None
     optional: tuple = ()
@@ -114,6 +117,8 @@ class Op:
         if "scalar" not in body and "forward" not in body:
             return  # a family's base class, such as Pointwise
         cls.name = cls.__name__.rstrip("_")
+        if cls.pieces:
+            cls.multi, cls.aux = True, cls.pieces
         cls.label = cls.symbol or cls.name
         cls.label_backward = cls.backward_name or "".join(w.capitalize() for w in cls.name.split("_")) + "Backward0"
         _read_signature(cls, body.get("scalar") or body["forward"])

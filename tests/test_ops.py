@@ -32,17 +32,15 @@ def checkable(case):
     """(function of the wanted tensors, the wanted tensors) of a case."""
     name, k = case
     sample = samples(name)[k]
-    _, _, made = inputs_of(sample, minigrad_tensor, grad=True, dtypes=minigrad)
+    args, kwargs, made = inputs_of(sample, minigrad_tensor, grad=True, dtypes=minigrad)
+    wanted = [o.requires_grad for o in outputs_of(function_of(name)(*args, **kwargs))]
 
     def run(*tensors):
         queue = list(tensors)
         args, kwargs, _ = inputs_of(
             sample, lambda array, wanted: queue.pop(0) if wanted else minigrad.tensor(array), grad=True, dtypes=minigrad
         )
-        result = outputs_of(function_of(name)(*args, **kwargs))
-        return tuple(o for o in result if o.requires_grad or not made) or tuple(
-            o for o in result if o.is_floating_point()
-        )
+        return tuple(o for o, kept in zip(outputs_of(function_of(name)(*args, **kwargs)), wanted) if kept)
 
     return run, made
 

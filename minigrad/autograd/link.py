@@ -85,7 +85,9 @@ def build(op):
         op.keep = staticmethod(door.make_keep(op))
     public = body.get("prepare") or body.get("keywords") or body.get("scalar") or body["forward"]
     op.opening = door.opening(op, public, op.name, "op")
-    names = op.namespace = {**door.NAMES, "op": op, "many": door.many, "any_node": door.any_node}
+    names = op.namespace = {
+        **door.NAMES, "op": op, "many": door.many, "any_node": door.any_node, "several": door.several,
+    }  # fmt: skip
     if "prepare" in body:
         names["prepare"] = tensors(body["prepare"])
     if body.get("keywords"):
@@ -94,7 +96,7 @@ def build(op):
     if op.pointwise and op.check_attributes:
         names["check_attributes"] = body["check_attributes"]
     if op.result:
-        names["result"] = named_tuple(op.result, ("values", *op.aux[: op.nout - 1]))
+        names["result"] = named_tuple(op.result, op.pieces or ("values", *op.aux[: op.nout - 1]))
     writer = door.pointwise_source if op.pointwise else door.joining_source if op.variadic else door.forward_source
     source = writer(op)
     function = op.function = staticmethod(door.make(source, names, op.name)).__func__
