@@ -123,15 +123,6 @@ def write(op, tensor, args=(), attrs=()):
     return tensor
 
 
-def check_castable(name, dtype, tensor):
-    """Refuse to write floats into integers, or either into bools."""
-    if _RANK[dtype.kind] > _RANK[tensor.array.dtype.kind]:
-        raise RuntimeError(
-            f"{name}_: result type {TENSORS['type_name'](dtype)} can't be cast to the desired output type "
-            f"{TENSORS['type_name'](tensor.array.dtype)}"
-        )
-
-
 def base_requires_grad(tensor):
     """Whether the tensor is a view, made under no_grad, of a tensor that requires grad."""
     return tensor._view is not None and tensor._view.base.node is not None
