@@ -148,24 +148,6 @@ for _method in (
 TENSORS["copy_"] = copy_
 
 
-def _transposed(name, doc, swap):
-    setattr(Tensor, name, property(swap, doc=doc))
-
-
-def _all_reversed(self) -> Tensor:
-    return TENSORS["permute"](self, tuple(range(self.ndim))[::-1])
-
-
-def _matrix_transposed(self) -> Tensor:
-    if self.ndim < 2:
-        raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {self.ndim}-D tensor.")
-    return TENSORS["transpose"](self, -1, -2)
-
-
-_transposed("T", "The transpose: a view with the dimensions in reverse order. (PyTorch: Tensor.T)", _all_reversed)
-_transposed("mT", "The transpose of (each of a batch of) matrices, as a view. (PyTorch: Tensor.mT)", _matrix_transposed)
-
-
 def setitem(self, index, value):
     """``self[index] = value``: a number or a tensor, broadcast to the indexed part and converted to this dtype."""
     if not isinstance(value, OPERAND):
@@ -244,6 +226,8 @@ ARRAYS["zeros_of"] = lambda shape, dtype: np.zeros(tuple(shape), dtype)
 ARRAYS["full_of"] = lambda shape, value, dtype: np.full(tuple(shape), value, dtype)
 ARRAYS["class_numbers"] = lambda shape: np.arange(max(shape, default=1)).reshape(shape)
 TENSORS["class_numbers"] = lambda shape: wrap(np.arange(max(shape, default=1)).reshape(shape))
+ARRAYS["without_history"], TENSORS["without_history"] = lambda array: array, Tensor.detach
+ARRAYS["index_tensor"], TENSORS["index_tensor"] = lambda places: places, wrap
 ARRAYS["eye_mask"] = lambda n: np.eye(n, dtype=bool)
 
 
@@ -268,14 +252,7 @@ def where(self, condition, other):
     return TENSORS["where"](condition, self, other)
 
 
-def contiguous(self, memory_format=None):
-    """contiguous() -> Tensor: itself if its elements lie in memory in order, else a copy that does.
-    (PyTorch: Tensor.contiguous)"""
-    return self if self.array.flags.c_contiguous else TENSORS["contiguous_copy"](self)
-
-
-for _method in (where, contiguous):
-    setattr(Tensor, _method.__name__, _method)
+Tensor.where = where
 
 
 def nonzero(input, *, as_tuple=False):

@@ -130,6 +130,8 @@ def publish(block, name, function):
             FUNCTIONALS[known] = with_inplace(block, function) if getattr(block, "inplace_keyword", False) else function
         if INPLACE in block.public:
             setattr(Tensor, known + "_", inplace.method(block))
+            if block.view:
+                continue
             if FUNCTION in block.public:
                 FUNCTIONS[known + "_"] = getattr(Tensor, known + "_")
             else:

@@ -2,6 +2,8 @@
 
 from minigrad.ops import (
     activation,
+    apart,
+    arrange,
     compare,
     conv,
     dropout,
@@ -18,10 +20,13 @@ from minigrad.ops import (
     reduce,
     shape,
     softmax,
+    strided,
 )
 
 __all__ = [
     "activation",
+    "apart",
+    "arrange",
     "compare",
     "conv",
     "dropout",
@@ -38,4 +43,5 @@ __all__ = [
     "reduce",
     "shape",
     "softmax",
+    "strided",
 ]
