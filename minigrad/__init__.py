@@ -47,6 +47,8 @@ from minigrad.inspection import __all__ as _inspection
 from minigrad.kernels.dispatch import backend, get_backend, get_num_threads, set_backend, set_num_threads
 from minigrad.printing import get_printoptions, printoptions, set_printoptions
 from minigrad.random import Generator, default_generator, initial_seed, manual_seed, seed
+from minigrad.ranges import *  # noqa: F403
+from minigrad.ranges import __all__ as _ranges
 from minigrad.sampling import *  # noqa: F403
 from minigrad.sampling import __all__ as _sampling
 from minigrad.storage import UntypedStorage
@@ -71,11 +73,12 @@ _FROM_SERIALIZATION = ("load", "save", "load_safetensors", "save_safetensors")
 
 __all__ = [
     "BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "Generator", "IntTensor", "LongTensor", "Size", "Tensor",
-    "UntypedStorage", "get_printoptions", "layout", "memory_format", "printoptions",     "autograd", "backend", "can_cast", "default_generator", "device", "dtype", "e", "enable_grad", "finfo",
+    "UntypedStorage", "get_printoptions", "layout", "memory_format", "printoptions",
+    "autograd", "backend", "can_cast", "default_generator", "device", "dtype", "e", "enable_grad", "finfo",
     "get_backend", "get_default_dtype", "get_num_threads", "iinfo", "inf", "inference_mode",
     "initial_seed", "is_grad_enabled", "is_inference_mode_enabled", "link", "manual_seed", "nan",
     "no_grad", "ops", "pi", "promote_types", "seed", "set_backend", "set_default_dtype",
-    "set_grad_enabled", "set_num_threads", "set_printoptions", *_creation, *_exchange, *_inspection, *_sampling,
+    "set_grad_enabled", "set_num_threads", "set_printoptions", *_creation, *_exchange, *_inspection, *_ranges, *_sampling,
     *dtypes.PUBLIC, *dtypes.LAYOUTS, *FUNCTIONS, *_CONVERSIONS, *_LAZY, *_FROM_SERIALIZATION,
 ]  # fmt: skip
 

@@ -9,6 +9,7 @@ from minigrad.autograd import inplace
 from minigrad.autograd.general import OPERAND, as_tensor, constant, promote
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import bump, node_of
+from minigrad.creation import as_scalar
 from minigrad.registry import ARRAYS, OPS, TENSORS
 from minigrad.tensor import Tensor, wrap
 
@@ -99,6 +100,8 @@ def copy_(self, src, non_blocking=False):
 
 def fill_(self, value):
     """fill_(value) -> Tensor: a number (or 0-dim tensor) written everywhere. (PyTorch: Tensor.fill_)"""
+    if isinstance(value, bool | int | float):
+        as_scalar(value, self.array.dtype)  # an error where it does not fit
     if isinstance(value, Tensor) and value._shape:
         raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
     return copy_(self, value)

@@ -23,6 +23,7 @@ FLOORS = (
             "conversion",
             "exchange",
             "inspection",
+            "ranges",
             "storage",
             "sampling",
             "printing",
