@@ -9,6 +9,7 @@ from minigrad.autograd import inplace
 from minigrad.autograd.general import NUMBER, OPERAND, as_tensor, broadcast_error, promote
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import bump, node_of
+from minigrad.creation import as_scalar
 from minigrad.ops import index as index_ops
 from minigrad.registry import ARRAYS, OPS, TENSORS
 from minigrad.tensor import Tensor, wrap
@@ -100,6 +101,8 @@ def copy_(self, src, non_blocking=False):
 
 def fill_(self, value):
     """fill_(value) -> Tensor: a number (or 0-dim tensor) written everywhere. (PyTorch: Tensor.fill_)"""
+    if isinstance(value, bool | int | float):
+        as_scalar(value, self.array.dtype)  # an error where it does not fit
     if isinstance(value, Tensor) and value._shape:
         raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
     return copy_(self, value)
@@ -147,24 +150,6 @@ def _scan_in_place(name):
 
 _scan_in_place("cumsum")
 _scan_in_place("cumprod")
-
-
-def _transposed(name, doc, swap):
-    setattr(Tensor, name, property(swap, doc=doc))
-
-
-def _all_reversed(self) -> Tensor:
-    return TENSORS["permute"](self, tuple(range(self.ndim))[::-1])
-
-
-def _matrix_transposed(self) -> Tensor:
-    if self.ndim < 2:
-        raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {self.ndim}-D tensor.")
-    return TENSORS["transpose"](self, -1, -2)
-
-
-_transposed("T", "The transpose: a view with the dimensions in reverse order. (PyTorch: Tensor.T)", _all_reversed)
-_transposed("mT", "The transpose of (each of a batch of) matrices, as a view. (PyTorch: Tensor.mT)", _matrix_transposed)
 
 
 def setitem(self, index, value):
@@ -258,6 +243,8 @@ ARRAYS["zeros_of"] = lambda shape, dtype: np.zeros(tuple(shape), dtype)
 ARRAYS["full_of"] = lambda shape, value, dtype: np.full(tuple(shape), value, dtype)
 ARRAYS["class_numbers"] = lambda shape: np.arange(max(shape, default=1)).reshape(shape)
 TENSORS["class_numbers"] = lambda shape: wrap(np.arange(max(shape, default=1)).reshape(shape))
+ARRAYS["without_history"], TENSORS["without_history"] = lambda array: array, Tensor.detach
+ARRAYS["index_tensor"], TENSORS["index_tensor"] = lambda places: places, wrap
 ARRAYS["eye_mask"] = lambda n: np.eye(n, dtype=bool)
 
 
@@ -282,12 +269,6 @@ def where(self, condition, other):
     return TENSORS["where"](condition, self, other)
 
 
-def contiguous(self, memory_format=None):
-    """contiguous() -> Tensor: itself if its elements lie in memory in order, else a copy that does.
-    (PyTorch: Tensor.contiguous)"""
-    return self if self.array.flags.c_contiguous else TENSORS["contiguous_copy"](self)
-
-
 def polygamma(self, n):
     """polygamma(n) -> Tensor: the n-th derivative of `digamma`. (PyTorch: Tensor.polygamma)"""
     return TENSORS["polygamma"](n, self)
@@ -303,7 +284,7 @@ def float_power_(self, exponent):
 
 
 Tensor.polygamma_ = inplace.rewriting("polygamma", polygamma)
-for _method in (where, contiguous, polygamma, float_power_):
+for _method in (where, polygamma, float_power_):
     setattr(Tensor, _method.__name__, _method)
 
 

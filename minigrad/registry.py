@@ -79,7 +79,7 @@ class Op:
     symbol       what a drawing shows, if not the name
     backward_name  what PyTorch prints as grad_fn, if not <Name>Backward0: a string, or a function of the node
     fresh        its gradients are arrays of its own, so the engine may keep them without a copy
-    view         its output may share the memory of its first input
+    view         its output may share the memory of its first input ("always": it does, by strides NumPy does not know)
     nout, aux    names of the outputs after the first (not differentiable), and how many outputs are public
     result       name of the named tuple that several outputs come in
     pieces       names of its outputs, where all are differentiable (svd): the rules may save them by these names, and

@@ -282,9 +282,10 @@ def forward_source(op):
     lines += record_lines(op, f"({shapes})" if op.broadcasts else "None")
     if op.view:
         a, attrs = op.inputs[0], "".join(f"{n}, " for n in op.attrs)
+        shares = "y is x or (owner is not None and (owner is x or owner is x.base))"
         lines += [
             f"    x = {a}.array; owner = y.base",
-            "    if y is x or (owner is not None and (owner is x or owner is x.base)):",
+            f"    if {True if op.view == 'always' else shares}:",
             f"        as_view(op, {a}, made, ({attrs}), {kept_tuple(op)})",
         ]
     outs = "".join(f", wrap(asarray({name}))" for name in op.aux[: op.nout - 1])

@@ -96,7 +96,7 @@ def constant(number, dtype):
     tensor = _constants.get(key)
     negative_zero = not number and math.copysign(1, number) < 0  # the same key as 0.0
     if tensor is None or negative_zero:
-        tensor = wrap(np.asarray(np.asarray(number).astype(dtype)))
+        tensor = wrap(np.asarray(quiet.run(np.asarray(number).astype, dtype)))
         tensor.array.flags.writeable = False
         if len(_constants) < 1000 and number == number and not negative_zero:
             _constants[key] = tensor

@@ -134,6 +134,9 @@ def publish(block, name, function):
         if FUNCTIONAL in block.public:
             FUNCTIONALS[known] = with_inplace(block, function) if getattr(block, "inplace_keyword", False) else function
         if INPLACE in block.public:
+            if getattr(block, "view", False):
+                setattr(Tensor, known + "_", inplace.turning(block))
+                continue
             pointwise = getattr(block, "pointwise", False)
             written = inplace.method(block) if pointwise else inplace.rewriting(name, function)
             if METHOD in block.public:

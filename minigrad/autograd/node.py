@@ -223,7 +223,7 @@ def node_of(tensor):
     view = tensor._view
     if view is None or tensor.vc.time <= view.time:
         return tensor.node
-    base_node = view.base.node
+    base_node = base_of(view).node
     if view.mode in ("multi", "function") and base_node is not None:
         raise RuntimeError(multi_view_text(view, "its base or another view of its base has been modified inplace"))
     if base_node is view.seen:  # written to without history (no_grad): nothing to derive
@@ -231,13 +231,19 @@ def node_of(tensor):
         return tensor.node
     node = base_node
     if node is not None:
-        shape = view.base._shape
         for op, attrs, saved, shape in view.chain:
             node = record(op, (node,), saved, shape, attrs)
         if tensor.node is not None and tensor.node.extra is not None and tensor.node.extra.retain:
             extra_of(node).retain = True
     tensor.node, view.seen, view.time = node, base_node, tick()
     return node
+
+
+def base_of(view):
+    """The tensor whose history is a view's. A base that was turned in place since (`t_`) is a view of what it was."""
+    while view.base._view is not None:
+        view.base = view.base._view.base
+    return view.base
 
 
 def multi_view_text(view, what):
@@ -266,7 +272,7 @@ def as_view(op, source, out, attrs, saved, mode=None):
         view.base, view.chain = source, (link,)
         inherited = None
     else:
-        view.base, view.chain = above.base, (*above.chain, link)
+        view.base, view.chain = base_of(above), (*above.chain, link)
         inherited = above.mode
     view.mode = inherited or mode if is_grad_enabled() else "no_grad"
     view.time = tick()

@@ -2,6 +2,8 @@
 
 from minigrad.ops import (
     activation,
+    apart,
+    arrange,
     attention,
     average,
     bits,
@@ -43,6 +45,7 @@ from minigrad.ops import (
     solve,
     special,
     statistics,
+    strided,
     trig,
     unpool,
     window,
@@ -50,6 +53,8 @@ from minigrad.ops import (
 
 __all__ = [
     "activation",
+    "apart",
+    "arrange",
     "attention",
     "average",
     "bits",
@@ -91,6 +96,7 @@ __all__ = [
     "solve",
     "special",
     "statistics",
+    "strided",
     "trig",
     "unpool",
     "window",
