@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import operator
 import threading
+import warnings
 from typing import Any
 
 import numpy as np
@@ -329,29 +330,75 @@ def grad(
     allow_unused=None,
     is_grads_batched=False,
     materialize_grads=False,
-) -> tuple[Tensor, ...]:
+) -> Any:
     """The gradients of `outputs` with respect to `inputs`, as a tuple; nobody's `.grad` changes.
 
-    allow_unused: give None for inputs that the outputs do not depend on, instead of raising RuntimeError;
-    materialize_grads: give zeros for them. (PyTorch: torch.autograd.grad)
+    inputs: a tensor or a sequence of them; of a dict of tensors the result is a dict. allow_unused: give None for
+    inputs that the outputs do not depend on, instead of raising RuntimeError; materialize_grads: give zeros for them.
+    is_grads_batched: the first dimension of each of `grad_outputs` counts several gradients; the backward runs for
+    each, and the results are stacked. (PyTorch: torch.autograd.grad)
     """
-    if is_grads_batched:
-        raise NotImplementedError("autograd.grad(is_grads_batched=True) is not supported: loop over the gradients")
+    if not only_inputs:
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for "
+            "other parts of the graph, please use torch.autograd.backward.",
+            FutureWarning,
+            stacklevel=2,
+        )
+    if type(inputs) is dict:
+        options = retain_graph, create_graph, True, allow_unused, is_grads_batched, materialize_grads
+        return dict(zip(inputs, grad(outputs, tuple(inputs.values()), grad_outputs, *options), strict=True))
     if materialize_grads and allow_unused is False:
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
         )
     roots, chosen = _listed(outputs), _listed(inputs)
+    if not chosen:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
+    if is_grads_batched:
+        given = _gradients(grad_outputs, len(roots), "grad")
+        options = create_graph, True, allow_unused, False, materialize_grads
+        return _batched(roots, chosen, given, retain_graph, options)
     nodes = [_node_wanted(t, k) for k, t in enumerate(chosen)]
     wanted = dict.fromkeys(nodes)
     _run(roots, _gradients(grad_outputs, len(roots), "grad"), retain_graph, create_graph, wanted)
     found: list[Any] = [wanted[node] for node in nodes]
     for k, (g, tensor) in enumerate(zip(found, chosen, strict=True)):
         if g is None and materialize_grads:
-            found[k] = wrap(np.zeros(tensor._shape, tensor.array.dtype))
+            found[k] = wrap(np.zeros(tensor._shape, tensor.array.dtype)).requires_grad_(create_graph)
         elif g is None and not allow_unused:
             raise RuntimeError(
                 f"One of the differentiated Tensors appears to not have been used in the graph: inputs[{k}], of shape "
                 f"{shape_text(tensor._shape)}. Set allow_unused=True if this is the desired behavior."
             )
     return tuple(found)
+
+
+def _batched(roots, chosen, grads, retain_graph, options):
+    """`grad` for each index of the first dimension of the gradients, stacked."""
+    counts = {len(g) for g in grads if g is not None and g.ndim}
+    if any([g is not None and not g.ndim for g in grads]):
+        raise IndexError("grad(): with is_grads_batched=True the grad_outputs need a first dimension, but one is 0-dim")
+    if len(counts) != 1:
+        raise ValueError(
+            "grad(): with is_grads_batched=True the grad_outputs need a first dimension of one size, but their shapes "
+            f"are {[None if g is None else list(g._shape) for g in grads]}"
+        )
+    (count,) = counts
+    for k, (root, g) in enumerate(zip(roots, grads, strict=True)):
+        if g is not None and g._shape[1:] != root._shape:
+            raise RuntimeError(
+                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch "
+                "dimension. The sizes of the remaining dimensions are expected to match the shape of corresponding "
+                f"output, but a mismatch was detected: grad_output[{k}] has a shape of {g.shape!r} and output[{k}] has "
+                f"a shape of {root.shape!r}. If you only want some tensors in `grad_output` to be considered batched, "
+                "consider using vmap."
+            )
+    select, found = TENSORS["select"], []
+    for i in range(count):
+        each = [None if g is None else select(g, 0, i) for g in grads]
+        retain = True if i < count - 1 else retain_graph
+        found.append(grad(roots, chosen, each, retain, *options))
+    if not count:
+        return tuple([wrap(np.zeros((0, *tensor._shape), tensor.array.dtype)) for tensor in chosen])
+    return tuple([None if column[0] is None else TENSORS["stack"](column) for column in zip(*found, strict=True)])
