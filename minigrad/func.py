@@ -9,7 +9,7 @@ of `jvp`). All are made of the tape in `autograd`:
 
 *Only* the dependence through those new nodes is differentiated, so a tensor that is an argument of an inner transform
 and used by the outer function as well is never confused with itself. What a transform returns keeps its history only
-where that leads to a tensor of the caller's that requires grad (`Level.leave`); all else is detached.
+where that leads to a tensor of the caller's that requires grad; all else is detached (`levels.py`).
 
 Forward mode (`jvp`, `jacfwd`, `linearize`) differentiates the backward: the gradient ``g(u) = Jᵀu`` is linear in `u`,
 so the gradient of ``<g(u), t>`` with respect to `u` is ``J t`` (the "double backward trick"). That is exact, works for
@@ -26,133 +26,19 @@ import numpy as np
 
 import minigrad
 from minigrad.autograd.engine import grad as backward
-from minigrad.autograd.modes import enable_grad, is_grad_enabled
-from minigrad.autograd.node import LEAF, new_version, node_of, record
+from minigrad.autograd.modes import is_grad_enabled
+from minigrad.autograd.node import new_version, node_of, record
 from minigrad.batching import vmap
+from minigrad.levels import Level, pull, split, tensors_of, without_aux
 from minigrad.nn.utils.stateless import functional_call, stack_module_state
 from minigrad.registry import OPS
 from minigrad.tensor import Tensor, wrap
-from minigrad.trees import flatten, tree_map, unflatten
+from minigrad.trees import flatten, unflatten
 
 __all__ = [
     "functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize",
     "stack_module_state", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
-
-
-class Level:
-    """One run of a transform: makes the tensors it differentiates by, and takes its results out of its graph."""
-
-    def __init__(self):
-        self.recording = is_grad_enabled()  # the caller's mode: inside it is always on
-        self.own = set()  # the leaves made here, which nobody outside may see
-
-    def enter(self, tensor):
-        """The tensor as an input of the function: the same memory with a node of its own, not to be written to."""
-        if not isinstance(tensor, Tensor):
-            raise ValueError(f"Thing passed to transform API must be Tensor, got {type(tensor)}")
-        if self.recording and tensor.requires_grad:
-            inside = OPS["view"].function(tensor, tensor.shape)
-            inside._view.mode = "function"
-            return inside
-        return self.leaf(tensor.detach())
-
-    def leaf(self, tensor):
-        """A tensor that gradients are asked of."""
-        self.own.add(tensor.requires_grad_().node)
-        return tensor
-
-    def tracks(self, tensors):
-        """Whether the history of one of the tensors leads to a tensor of the caller's that requires grad."""
-        if not self.recording:
-            return False
-        reached = [node for node in map(node_of, tensors) if node is not None]
-        seen = set(reached)
-        for node in reached:
-            if node.op is LEAF and node not in self.own:
-                return True
-            new = [parent for parent in node.parents if parent is not None and parent not in seen]
-            seen.update(new)
-            reached += new
-        return False
-
-    def leave(self, tree):
-        """Results for the caller: without their history, unless it is the caller's business."""
-        return tree_map(self._outside, tree)
-
-    def _outside(self, tensor):
-        if not isinstance(tensor, Tensor):
-            raise RuntimeError(f"Expected tensors, got unsupported type {type(tensor)}")
-        return tensor if not tensor.requires_grad or self.tracks([tensor]) else tensor.detach()
-
-
-def _pull(outputs, inputs, cotangents, create_graph, retain_graph=True):
-    """The gradients of the inputs, given those of the outputs; zeros where there is no dependence."""
-    pairs = [(y, g) for y, g in zip(outputs, cotangents, strict=True) if y.requires_grad]
-    found = [None] * len(inputs)
-    if pairs:
-        ys, gs = zip(*pairs)
-        found = backward(ys, inputs, gs, retain_graph, create_graph, allow_unused=True)
-    return [minigrad.zeros_like(x) if g is None else g for x, g in zip(inputs, found, strict=True)]
-
-
-# ---- arguments and results -------------------------------------------------------------------------------------------
-
-
-def _positions(argnums, count):
-    """The positions that `argnums` names, as a tuple."""
-    if not isinstance(argnums, int | tuple):
-        raise RuntimeError(f"argnums must be int or Tuple[int, ...], got: {type(argnums)}")
-    chosen = argnums if isinstance(argnums, tuple) else (argnums,)
-    if not chosen:
-        raise RuntimeError("argnums must be non-empty")
-    for k in chosen:
-        if not isinstance(k, int):
-            raise RuntimeError(f"argnum must be int, got: {type(k)}")
-        if not -count <= k < count:
-            raise RuntimeError(f"Got argnum={k}, but only {count} positional inputs")
-    chosen = tuple([k % count for k in chosen])
-    if len(set(chosen)) != len(chosen):
-        raise RuntimeError(f"argnums elements must be unique, got {argnums}")
-    return chosen
-
-
-def _split(args, argnums):
-    """(leaves to differentiate by, their spec, args with other leaves in these places)."""
-    if argnums is None:
-        leaves, spec = flatten(args)
-        return leaves, spec, lambda inside: unflatten(inside, spec)
-    chosen = _positions(argnums, len(args))
-    leaves, spec = flatten(args[chosen[0]] if isinstance(argnums, int) else tuple([args[k] for k in chosen]))
-
-    def replaced(inside):
-        new = unflatten(inside, spec)
-        at = dict(zip(chosen, (new,) if isinstance(argnums, int) else new, strict=True))
-        return tuple([at.get(k, arg) for k, arg in enumerate(args)])
-
-    return leaves, spec, replaced
-
-
-def _without_aux(result, has_aux, name):
-    """(output, aux) of what a function returned."""
-    if not has_aux:
-        return result, None
-    if not (isinstance(result, tuple) and len(result) == 2):
-        raise RuntimeError(f"{name}: output of function f should be a tuple: (output, aux) if has_aux is True")
-    return result
-
-
-def _tensors_of(output, name):
-    """The leaves of a function's output, which must be tensors, and their spec."""
-    leaves, spec = flatten(output)
-    if not leaves or leaves == [None]:
-        raise RuntimeError(f"{name}: Expected f to be a function that has non-empty output (got output = {leaves})")
-    for leaf in leaves:
-        if not isinstance(leaf, Tensor):
-            raise RuntimeError(
-                f"{name}: expected f(*primals) to return only tensors, got unsupported type {type(leaf)}"
-            )
-    return leaves, spec
 
 
 # ---- gradients -------------------------------------------------------------------------------------------------------
@@ -168,11 +54,10 @@ def grad_and_value(func, argnums=0, has_aux=False):
 
     @functools.wraps(func)
     def gradient_and_value(*args, **kwargs):
-        level = Level()
-        leaves, spec, replaced = _split(args, argnums)
-        with enable_grad():
+        leaves, spec, replaced = split(args, argnums)
+        with Level() as level:
             inputs = [level.enter(leaf) for leaf in leaves]
-            output, aux = _without_aux(func(*replaced(inputs), **kwargs), has_aux, name)
+            output, aux = without_aux(func(*replaced(inputs), **kwargs), has_aux, name)
             if not isinstance(output, Tensor):
                 raise RuntimeError(f"{name}: Expected f(*args) to return a Tensor, got {type(output)}")
             if output.ndim:
@@ -181,7 +66,7 @@ def grad_and_value(func, argnums=0, has_aux=False):
                     "you wanted to use the vjp or jacrev APIs instead?"
                 )
             tracked = level.tracks([output])
-            found = _pull([output], inputs, [None], tracked, retain_graph=tracked or has_aux)
+            found = pull([output], inputs, [None], tracked, retain_graph=tracked or has_aux)
             gradient = level.leave(unflatten(found, spec))
             value = level.leave(output)
             return gradient, ((value, level.leave(aux)) if has_aux else value)
@@ -239,11 +124,11 @@ class _Reverse:
     def __init__(self, func, args, argnums=None, has_aux=False):
         name = "vjp(f, *primals)"
         self.level = Level()
-        leaves, self.spec, replaced = _split(args, argnums)
-        with enable_grad():
+        leaves, self.spec, replaced = split(args, argnums)
+        with self.level:
             self.inputs = [self.level.enter(leaf) for leaf in leaves]
-            output, aux = _without_aux(func(*replaced(self.inputs)), has_aux, name)
-            self.outputs, self.output_spec = _tensors_of(output, name)
+            output, aux = without_aux(func(*replaced(self.inputs)), has_aux, name)
+            self.outputs, self.output_spec = tensors_of(output, name)
             self.output, self.aux = self.level.leave(output), self.level.leave(aux) if has_aux else None
         for tensor in self.outputs:
             if not tensor.is_floating_point():
@@ -255,9 +140,10 @@ class _Reverse:
 
     def pull(self, outputs, cotangents, create_graph, retain_graph=True):
         """The gradients of the inputs, given those of these outputs."""
+        self.level.recording = is_grad_enabled()
         create_graph = create_graph and (self.tracked or any([_requires_grad(g) for g in cotangents]))
-        found = _pull(outputs, self.inputs, cotangents, create_graph, retain_graph)
-        return [self.level._outside(g) for g in found] if create_graph else found
+        found = pull(outputs, self.inputs, cotangents, create_graph, retain_graph)
+        return [self.level.outside(g) for g in found] if create_graph else found
 
 
 def _requires_grad(value):
@@ -310,7 +196,7 @@ def jacrev(func, argnums=0, *, has_aux=False, chunk_size=None):
         run = _Reverse(func, args, argnums, has_aux)
         jacobians = []
         for output in run.outputs:
-            rows = [run.pull([output], [unit], run.level.recording) for unit in _basis(output)]
+            rows = [run.pull([output], [unit], is_grad_enabled()) for unit in _basis(output)]
             columns = zip(*rows, strict=True) if rows else [()] * len(run.inputs)
             found = [_joined(c, output.shape, x.shape, x.dtype) for c, x in zip(columns, run.inputs, strict=True)]
             jacobians.append(unflatten(found, run.spec))
@@ -333,11 +219,11 @@ class _Forward:
 
     def __init__(self, func, args, argnums=None, has_aux=False, name="jvp(f, primals, tangents)"):
         self.level = level = Level()
-        self.leaves, self.spec, replaced = _split(args, argnums)
-        with enable_grad():
+        self.leaves, self.spec, replaced = split(args, argnums)
+        with level:
             self.inputs, inside = zip(*[self._enter(leaf) for leaf in self.leaves])
-            output, aux = _without_aux(func(*replaced(inside)), has_aux, name)
-            self.outputs, self.output_spec = _tensors_of(output, name)
+            output, aux = without_aux(func(*replaced(inside)), has_aux, name)
+            self.outputs, self.output_spec = tensors_of(output, name)
             self.output, self.aux = level.leave(output), level.leave(aux) if has_aux else None
             self.varying = [y for y in self.outputs if y.requires_grad]
             self.dummies = [level.leaf(minigrad.zeros_like(y)) for y in self.varying]
@@ -364,13 +250,14 @@ class _Forward:
             for g, t in zip(self.gradients, tangents, strict=True)
             if g is not None and t is not None and g.requires_grad
         ]
+        self.level.recording = is_grad_enabled()
         found = dict.fromkeys(map(id, self.outputs))
         if pairs:
             create_graph = self.level.recording and (self.tracked or any([t.requires_grad for _, t in pairs]))
             gs, ts = zip(*pairs)
             pushed = backward(gs, self.dummies, ts, True, create_graph, allow_unused=True)
             found.update(zip(map(id, self.varying), pushed, strict=True))
-        return [None if (t := found[id(y)]) is None else self.level._outside(t) for y in self.outputs]
+        return [None if (t := found[id(y)]) is None else self.level.outside(t) for y in self.outputs]
 
     def filled(self, tangents):
         """The output's tangents in its structure, zeros where there is no dependence."""

@@ -356,9 +356,10 @@ def grad(
     if not chosen:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     if is_grads_batched:
-        given = _gradients(grad_outputs, len(roots), "grad")
+        from minigrad.autograd.functional import batched_grad  # it calls this function
+
         options = create_graph, True, allow_unused, False, materialize_grads
-        return _batched(roots, chosen, given, retain_graph, options)
+        return batched_grad(roots, chosen, _gradients(grad_outputs, len(roots), "grad"), retain_graph, options)
     nodes = [_node_wanted(t, k) for k, t in enumerate(chosen)]
     wanted = dict.fromkeys(nodes)
     _run(roots, _gradients(grad_outputs, len(roots), "grad"), retain_graph, create_graph, wanted)
@@ -372,33 +373,3 @@ def grad(
                 f"{shape_text(tensor._shape)}. Set allow_unused=True if this is the desired behavior."
             )
     return tuple(found)
-
-
-def _batched(roots, chosen, grads, retain_graph, options):
-    """`grad` for each index of the first dimension of the gradients, stacked."""
-    counts = {len(g) for g in grads if g is not None and g.ndim}
-    if any([g is not None and not g.ndim for g in grads]):
-        raise IndexError("grad(): with is_grads_batched=True the grad_outputs need a first dimension, but one is 0-dim")
-    if len(counts) != 1:
-        raise ValueError(
-            "grad(): with is_grads_batched=True the grad_outputs need a first dimension of one size, but their shapes "
-            f"are {[None if g is None else list(g._shape) for g in grads]}"
-        )
-    (count,) = counts
-    for k, (root, g) in enumerate(zip(roots, grads, strict=True)):
-        if g is not None and g._shape[1:] != root._shape:
-            raise RuntimeError(
-                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch "
-                "dimension. The sizes of the remaining dimensions are expected to match the shape of corresponding "
-                f"output, but a mismatch was detected: grad_output[{k}] has a shape of {g.shape!r} and output[{k}] has "
-                f"a shape of {root.shape!r}. If you only want some tensors in `grad_output` to be considered batched, "
-                "consider using vmap."
-            )
-    select, found = TENSORS["select"], []
-    for i in range(count):
-        each = [None if g is None else select(g, 0, i) for g in grads]
-        retain = True if i < count - 1 else retain_graph
-        found.append(grad(roots, chosen, each, retain, *options))
-    if not count:
-        return tuple([wrap(np.zeros((0, *tensor._shape), tensor.array.dtype)) for tensor in chosen])
-    return tuple([None if column[0] is None else TENSORS["stack"](column) for column in zip(*found, strict=True)])

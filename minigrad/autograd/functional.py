@@ -379,3 +379,36 @@ def _matrix(rows, outputs_were_tuple, inputs_were_tuple, create_graph):
     """Rows of tensors as tuples, without the levels that were single tensors."""
     done = tuple([_result(row, inputs_were_tuple, create_graph) for row in rows])
     return done if outputs_were_tuple else done[0]
+
+
+# ---- autograd.grad(is_grads_batched=True) ----------------------------------------------------------------------------
+
+
+def batched_grad(roots, chosen, grads, retain_graph, options):
+    """`autograd.grad` for each index of the first dimension of the gradients, stacked."""
+    counts = {len(g) for g in grads if g is not None and g.ndim}
+    if any([g is not None and not g.ndim for g in grads]):
+        raise IndexError("grad(): with is_grads_batched=True the grad_outputs need a first dimension, but one is 0-dim")
+    if len(counts) != 1:
+        raise ValueError(
+            "grad(): with is_grads_batched=True the grad_outputs need a first dimension of one size, but their shapes "
+            f"are {[None if g is None else list(g._shape) for g in grads]}"
+        )
+    (count,) = counts
+    for k, (root, g) in enumerate(zip(roots, grads, strict=True)):
+        if g is not None and g._shape[1:] != root._shape:
+            raise RuntimeError(
+                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch "
+                "dimension. The sizes of the remaining dimensions are expected to match the shape of corresponding "
+                f"output, but a mismatch was detected: grad_output[{k}] has a shape of {g.shape!r} and output[{k}] has "
+                f"a shape of {root.shape!r}. If you only want some tensors in `grad_output` to be considered batched, "
+                "consider using vmap."
+            )
+    select, found = TENSORS["select"], []
+    for i in range(count):
+        each = [None if g is None else select(g, 0, i) for g in grads]
+        retain = True if i < count - 1 else retain_graph
+        found.append(grad(roots, chosen, each, retain, *options))
+    if not count:
+        return tuple([wrap(np.zeros((0, *tensor._shape), tensor.array.dtype)) for tensor in chosen])
+    return tuple([None if column[0] is None else TENSORS["stack"](column) for column in zip(*found, strict=True)])
