@@ -115,7 +115,7 @@ class sign(Pointwise):
         )
 
     def grad_input(g):
-        return where(g == 0, g, 0.0)  # zero even where g is inf or NaN
+        return where(g == 0, 0.0 * g, 0.0)  # zero even where g is inf or NaN, and linear in g
 
     samples = unary()
 
@@ -319,7 +319,7 @@ class floor(Pointwise):
         return math.floor(input)
 
     def grad_input(g):
-        return where(g == 0, g, 0.0)  # zero even where g is inf or NaN
+        return where(g == 0, 0.0 * g, 0.0)  # zero even where g is inf or NaN, and linear in g
 
     samples = unary()
 
@@ -336,7 +336,7 @@ class ceil(Pointwise):
         return math.ceil(input)
 
     def grad_input(g):
-        return where(g == 0, g, 0.0)  # zero even where g is inf or NaN
+        return where(g == 0, 0.0 * g, 0.0)  # zero even where g is inf or NaN, and linear in g
 
     samples = unary()
 
