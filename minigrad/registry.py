@@ -92,6 +92,7 @@ class Op:
     torch: str | None = None
     numpy = None
     inplace_keyword = False  # nn.functional.X takes inplace=
+    out_casts = False  # out= may have another dtype that the result can be cast to
     variadic = False  # the one tensor input is a list of tensors (cat, stack)
 
     def __init_subclass__(cls):
@@ -125,6 +126,7 @@ class Pointwise(Op):
     public: tuple = (FUNCTION, METHOD, INPLACE)
     fresh = pointwise = broadcasts = True
     floats = boolean = False
+    out_casts = True
     jit_forward = jit_rules = True
     keywords = array = no_bools = None
 
@@ -190,8 +192,8 @@ def _PASS_ON(g):
     return g
 
 
-def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dunder=(), reference=None):
-    """Declare a public function made of other ops: derivatives of any order come with it.
+def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dunder=(), reference=None, out=False):
+    """Declare a public function made of other ops: derivatives of any order come with it. out: it takes `out=`.
 
     Its body is written in the op language, and may use only what tensors and arrays share besides ops
     (`.shape`, `.ndim`, arithmetic).
@@ -200,7 +202,7 @@ def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dun
     def declare(function):
         name = function.__name__.rstrip("_")
         function.public, function.alias, function.samples = public, alias, samples
-        function.torch, function.dunder, function.reference = torch, dunder, reference
+        function.torch, function.dunder, function.reference, function.out = torch, dunder, reference, out
         COMPOSITES[name] = function
         return function
 
