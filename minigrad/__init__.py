@@ -66,10 +66,14 @@ globals().update(dtypes.LAYOUTS)
 
 _LAZY = {
     "cli": "minigrad.cli", "cuda": "minigrad.cuda", "datasets": "minigrad.datasets",
-    "linalg": "minigrad.linalg", "nn": "minigrad.nn", "optim": "minigrad.optim", "special": "minigrad.special",
+    "func": "minigrad.func", "linalg": "minigrad.linalg", "nn": "minigrad.nn", "optim": "minigrad.optim",
+    "special": "minigrad.special",
     "utils": "minigrad.utils", "viz": "minigrad.viz",
 }  # fmt: skip
-_FROM_SERIALIZATION = ("load", "save", "load_safetensors", "save_safetensors")
+_LAZY_NAMES = {
+    "load": "minigrad.serialization", "load_safetensors": "minigrad.serialization", "save": "minigrad.serialization",
+    "save_safetensors": "minigrad.serialization", "vmap": "minigrad.batching",
+}  # fmt: skip
 
 __all__ = [
     "BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "Generator", "IntTensor", "LongTensor", "Size", "Tensor",
@@ -79,15 +83,15 @@ __all__ = [
     "initial_seed", "is_grad_enabled", "is_inference_mode_enabled", "link", "manual_seed", "nan",
     "no_grad", "ops", "pi", "promote_types", "seed", "set_backend", "set_default_dtype",
     "set_grad_enabled", "set_num_threads", "set_printoptions", *_creation, *_exchange, *_inspection, *_ranges,
-    *_sampling, *dtypes.PUBLIC, *dtypes.LAYOUTS, *FUNCTIONS, *_CONVERSIONS, *_LAZY, *_FROM_SERIALIZATION,
+    *_sampling, *dtypes.PUBLIC, *dtypes.LAYOUTS, *FUNCTIONS, *_CONVERSIONS, *_LAZY, *_LAZY_NAMES,
 ]  # fmt: skip
 
 
 def __getattr__(name):
     if name in _LAZY:
         return importlib.import_module(_LAZY[name])
-    if name in _FROM_SERIALIZATION:
-        return getattr(importlib.import_module("minigrad.serialization"), name)
+    if name in _LAZY_NAMES:
+        return getattr(importlib.import_module(_LAZY_NAMES[name]), name)
     raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
 
 

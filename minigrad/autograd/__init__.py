@@ -16,8 +16,8 @@ from minigrad.autograd.modes import (
 )
 
 __all__ = [
-    "Function", "GradcheckError", "Variable", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck",
-    "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled",
+    "Function", "GradcheckError", "Variable", "backward", "enable_grad", "functional", "grad", "gradcheck",
+    "gradgradcheck", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled",
 ]  # fmt: skip
 
 if TYPE_CHECKING:  # the names that `__getattr__` brings
@@ -32,6 +32,8 @@ _HOME = {
 
 
 def __getattr__(name):
+    if name == "functional":
+        return importlib.import_module("minigrad.autograd.functional")
     if name not in _HOME:
         raise AttributeError(f"module 'minigrad.autograd' has no attribute {name!r}")
     module = importlib.import_module("minigrad.autograd." + _HOME[name])

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import operator
 import threading
+import warnings
 from typing import Any
 
 import numpy as np
@@ -329,26 +330,43 @@ def grad(
     allow_unused=None,
     is_grads_batched=False,
     materialize_grads=False,
-) -> tuple[Tensor, ...]:
+) -> Any:
     """The gradients of `outputs` with respect to `inputs`, as a tuple; nobody's `.grad` changes.
 
-    allow_unused: give None for inputs that the outputs do not depend on, instead of raising RuntimeError;
-    materialize_grads: give zeros for them. (PyTorch: torch.autograd.grad)
+    inputs: a tensor or a sequence of them; of a dict of tensors the result is a dict. allow_unused: give None for
+    inputs that the outputs do not depend on, instead of raising RuntimeError; materialize_grads: give zeros for them.
+    is_grads_batched: the first dimension of each of `grad_outputs` counts several gradients; the backward runs for
+    each, and the results are stacked. (PyTorch: torch.autograd.grad)
     """
-    if is_grads_batched:
-        raise NotImplementedError("autograd.grad(is_grads_batched=True) is not supported: loop over the gradients")
+    if not only_inputs:
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for "
+            "other parts of the graph, please use torch.autograd.backward.",
+            FutureWarning,
+            stacklevel=2,
+        )
+    if type(inputs) is dict:
+        options = retain_graph, create_graph, True, allow_unused, is_grads_batched, materialize_grads
+        return dict(zip(inputs, grad(outputs, tuple(inputs.values()), grad_outputs, *options), strict=True))
     if materialize_grads and allow_unused is False:
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
         )
     roots, chosen = _listed(outputs), _listed(inputs)
+    if not chosen:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
+    if is_grads_batched:
+        from minigrad.autograd.functional import batched_grad  # it calls this function
+
+        options = create_graph, True, allow_unused, False, materialize_grads
+        return batched_grad(roots, chosen, _gradients(grad_outputs, len(roots), "grad"), retain_graph, options)
     nodes = [_node_wanted(t, k) for k, t in enumerate(chosen)]
     wanted = dict.fromkeys(nodes)
     _run(roots, _gradients(grad_outputs, len(roots), "grad"), retain_graph, create_graph, wanted)
     found: list[Any] = [wanted[node] for node in nodes]
     for k, (g, tensor) in enumerate(zip(found, chosen, strict=True)):
         if g is None and materialize_grads:
-            found[k] = wrap(np.zeros(tensor._shape, tensor.array.dtype))
+            found[k] = wrap(np.zeros(tensor._shape, tensor.array.dtype)).requires_grad_(create_graph)
         elif g is None and not allow_unused:
             raise RuntimeError(
                 f"One of the differentiated Tensors appears to not have been used in the graph: inputs[{k}], of shape "
