@@ -59,7 +59,11 @@ _LAZY = {
     "linalg": "minigrad.linalg", "nn": "minigrad.nn", "optim": "minigrad.optim", "special": "minigrad.special",
     "utils": "minigrad.utils", "viz": "minigrad.viz",
 }  # fmt: skip
-_FROM_SERIALIZATION = ("load", "save", "load_safetensors", "save_safetensors")
+_FROM = {
+    "load": "serialization", "save": "serialization", "load_safetensors": "serialization",
+    "save_safetensors": "serialization", "is_anomaly_enabled": "autograd.anomaly_mode",
+    "is_anomaly_check_nan_enabled": "autograd.anomaly_mode",
+}  # fmt: skip
 
 __all__ = [
     "BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "Generator", "IntTensor", "LongTensor", "Size", "Tensor",
@@ -68,7 +72,7 @@ __all__ = [
     "initial_seed", "is_grad_enabled", "is_inference_mode_enabled", "is_tensor", "link", "manual_seed", "nan",
     "no_grad", "numel", "ops", "pi", "promote_types", "result_type", "seed", "set_backend", "set_default_dtype",
     "set_grad_enabled", "set_num_threads", "set_printoptions", *_creation, *_sampling,
-    *dtypes.PUBLIC, *FUNCTIONS, *_CONVERSIONS, *_LAZY, *_FROM_SERIALIZATION,
+    *dtypes.PUBLIC, *FUNCTIONS, *_CONVERSIONS, *_LAZY, *_FROM,
 ]  # fmt: skip
 
 
@@ -92,8 +96,8 @@ def result_type(tensor1, tensor2):
 def __getattr__(name):
     if name in _LAZY:
         return importlib.import_module(_LAZY[name])
-    if name in _FROM_SERIALIZATION:
-        return getattr(importlib.import_module("minigrad.serialization"), name)
+    if name in _FROM:
+        return getattr(importlib.import_module("minigrad." + _FROM[name]), name)
     raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
 
 

@@ -7,25 +7,29 @@ was saved, and neither keeps the outputs: a saved output is held by its array, s
 
 from __future__ import annotations
 
+import functools
+import weakref
 from typing import NamedTuple
 
 import numpy as np
 
 from minigrad.autograd.inplace import check_writable, rebase
 from minigrad.autograd.modes import is_grad_enabled, no_grad
-from minigrad.autograd.node import FREED, PICK, as_view, bump, new_version, node_of, record
+from minigrad.autograd.node import FREED, PICK, SpecialOp, as_view, bump, new_version, node_of, record
 from minigrad.autograd.rules import stale
+from minigrad.autograd.watch import Packed, pack
 from minigrad.errors import shape_text
 from minigrad.registry import OPS, TENSORS
 from minigrad.tensor import Tensor, wrap
 
-__all__ = ["Function", "Variable"]
+__all__ = ["Function", "FunctionCtx", "Variable", "once_differentiable"]
 
 
 class Saved(NamedTuple):
-    """A tensor kept for backward: its memory, its history, its version, and which output it was (None: an input)."""
+    """A tensor kept for backward: its memory (or what a saved-tensors hook made of it), its history, its version, and
+    which output it was (None: an input)."""
 
-    array: np.ndarray
+    array: np.ndarray | Packed
     node: object
     version: object
     output: int | None
@@ -37,7 +41,7 @@ class FunctionCtx:
     def __init__(self, inputs):
         self._tensors, self._dirty, self._constant, self._materialize = (), (), (), True
         self._saved = None  # set when the node is made: the tensors as `Saved`
-        self._node = None  # set while backward runs
+        self._node = _no_node  # a weak reference: the node holds this
         self._inputs = {k: (x._shape, x.array.dtype) for k, x in enumerate(inputs) if isinstance(x, Tensor)}
         self._count = len(inputs)
         self.needs_input_grad = (False,) * len(inputs)
@@ -68,7 +72,7 @@ class FunctionCtx:
         """What `save_for_backward` kept, each with the history it had. RuntimeError once freed or written to since."""
         if self._saved is None:
             return self._tensors
-        node = self._node
+        node = self._node()
         if node is None or node.saved is None:
             raise RuntimeError(FREED)
         return tuple([None if saved is None else _unpacked(saved, node) for saved in self._saved])
@@ -80,17 +84,26 @@ class FunctionCtx:
         self._tensors = self._dirty = self._constant = ()
 
 
+def _no_node():
+    return None
+
+
 def _packed(tensor, output):
-    if output is not None and node_of(tensor) is None:
-        return Saved(tensor.array, None, tensor.vc or new_version(tensor), output)
-    return Saved(tensor.array, node_of(tensor), tensor.vc or new_version(tensor), None)
+    kept = pack(tensor)
+    kept = kept if isinstance(kept, Packed) else tensor.array
+    node, version = node_of(tensor), tensor.vc or new_version(tensor)
+    return Saved(kept, node, version, output if node is None else None)
 
 
 def _unpacked(saved, node):
-    if saved.version.time > node.seq:
-        stale(node, saved.version, "a tensor")
-    tensor = wrap(saved.array)
-    tensor.vc, tensor.node = saved.version, saved.node
+    if isinstance(saved.array, Packed):
+        tensor = wrap(saved.array.tensor().array)
+    else:
+        if saved.version.time > node.seq:
+            stale(node, saved.version, "a tensor")
+        tensor = wrap(saved.array)
+        tensor.vc = saved.version
+    tensor.node = saved.node
     if saved.output is not None:
         tensor.node = record(PICK, (node,), (), tensor._shape, saved.output) if node.op.multi else node
     return tensor
@@ -119,11 +132,7 @@ class FunctionOp:
         if node.saved is None:
             raise RuntimeError(FREED)
         (context,) = node.saved
-        context._node = node
-        try:
-            result = self.function.backward(context, *(g if self.multi else [g]))
-        finally:
-            context._node = None
+        result = _backward_of(self.function)(context, *(g if self.multi else [g]))
         result = result if isinstance(result, tuple) else (result,)
         if len(result) < context._count or any(extra is not None for extra in result[context._count :]):
             raise RuntimeError(
@@ -159,6 +168,18 @@ def _op_of(function, several):
     return ops[several]
 
 
+def _backward_of(function):
+    """The class's backward, which may be called vjp."""
+    if function.vjp is Function.vjp:
+        return function.backward
+    if function.backward is not Function.backward:
+        raise RuntimeError(
+            "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement "
+            "one of them."
+        )
+    return function.vjp
+
+
 class Function:
     """A differentiable operation of your own: subclass, write two static methods, call `apply`.
 
@@ -192,8 +213,24 @@ class Function:
 
     @staticmethod
     def backward(ctx, *grad_outputs):
-        """The gradient of each argument of forward, from those of its outputs."""
-        raise NotImplementedError("You must implement the backward function for your custom autograd.Function.")
+        """The gradient of each argument of forward, from those of its outputs. `vjp` is another name for it."""
+        raise NotImplementedError(
+            "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
+            "backward mode AD."
+        )
+
+    vjp = backward
+    generate_vmap_rule = False
+
+    @staticmethod
+    def jvp(ctx, *grad_inputs):
+        """Forward-mode differentiation, which PyTorch has and minigrad has not: may be written, is never called."""
+        raise NotImplementedError("jvp: there is no forward mode here; backward mode needs only `backward`")
+
+    @staticmethod
+    def vmap(info, in_dims, *args):
+        """PyTorch's rule for batching, which minigrad has not: may be written, is never called."""
+        raise NotImplementedError("vmap: functions of your own are not batched here; write a loop")
 
     @classmethod
     def apply(cls, *args):
@@ -233,6 +270,7 @@ class Function:
                 )
             bump(tensor, cls.__name__)  # before the node is made: it may save what was written
         node = record(_op_of(cls, several), nodes, (context,), shapes if several else shapes[0])
+        context._node = weakref.ref(node)
         context._keep(outputs)  # before the outputs get their history: a saved output is told by having none
         made = []
         for k, output in enumerate(outputs):
@@ -250,6 +288,37 @@ class Function:
                     output.node = mine
             made.append(output)
         return tuple(made)
+
+
+def _differentiated_twice(node, g):
+    raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
+
+
+ONCE = SpecialOp("once_differentiable", "Error", False)
+ONCE.run = ONCE.rule = _differentiated_twice
+
+
+def once_differentiable(fn):
+    """Decorate a `backward` that cannot be differentiated itself: it runs without recording, and an attempt at second
+    derivatives raises RuntimeError. (PyTorch: torch.autograd.function.once_differentiable)"""
+
+    @functools.wraps(fn)
+    def backward(ctx, *grads):
+        with no_grad():
+            results = fn(ctx, *grads)
+        nodes = tuple([node_of(g) for g in grads if isinstance(g, Tensor)])
+        if not is_grad_enabled() or all(node is None for node in nodes):
+            return results
+        several = isinstance(results, tuple)
+        marked = []
+        for result in results if several else (results,):
+            if isinstance(result, Tensor):
+                result = result.detach()
+                result.node = record(ONCE, nodes, (), result._shape)
+            marked.append(result)
+        return tuple(marked) if several else marked[0]
+
+    return backward
 
 
 def _expands_to(shape, larger):
