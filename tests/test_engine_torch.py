@@ -1,69 +1,13 @@
-"""The autograd surface, as PyTorch has it: each scenario below is one program, run here and in PyTorch.
+"""The engine's surface, as PyTorch has it: hooks, backward and grad, anomalies, what is saved, checkpoints."""
 
-A scenario is a function of the library; what it returns (nested lists of numbers, texts, tensors) must be the same in
-both, or it must raise the same type of error in both. `raises` gives an error's type as a value.
-"""
-
-import inspect
 import warnings
 
-import numpy as np
 import pytest
-
-import minigrad
-import minigrad.utils.checkpoint
+import scenarios
+from scenarios import leaf, raises, warned
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-def raises(function, *args, **kwargs):
-    try:
-        function(*args, **kwargs)
-    except Exception as error:
-        return type(error).__name__
-    return "fine"
-
-
-def warned(function, *args, **kwargs):
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        function(*args, **kwargs)
-    return [type(w.message).__name__ for w in caught]
-
-
-def leaf(T, *values):
-    return T.tensor(values, dtype=T.float64, requires_grad=True)
-
-
-def plain(value, T):
-    if isinstance(value, T.Tensor):
-        return [str(value.dtype).replace("torch", "").replace("minigrad", ""), tuple(value.shape), value.requires_grad,
-                value.detach().numpy().copy()]  # fmt: skip
-    if isinstance(value, dict):
-        return {k: plain(v, T) for k, v in value.items()}
-    if isinstance(value, tuple | list):
-        return [plain(each, T) for each in value]
-    return value
-
-
-def agree(ours, theirs, where):
-    if isinstance(theirs, np.ndarray):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-9, err_msg=where)
-    elif isinstance(theirs, list):
-        assert len(ours) == len(theirs), f"{where}: {ours} / {theirs}"
-        for k, (a, b) in enumerate(zip(ours, theirs, strict=True)):
-            agree(a, b, f"{where}[{k}]")
-    else:
-        assert ours == theirs, f"{where}: {ours!r} / {theirs!r}"
-
-
-def outcome(scenario, T):
-    T.manual_seed(0)
-    try:
-        return plain(scenario(T), T)
-    except Exception as error:
-        return ["raises", type(error).__name__]
 
 
 # ---- hooks ---------------------------------------------------------------------------------------------------------
@@ -633,7 +577,7 @@ def saving_on_the_cpu(T):
 # ---- checkpoints ---------------------------------------------------------------------------------------------------
 
 
-def net(T):
+def _net(T):
     return T.nn.Sequential(
         T.nn.Linear(3, 4), T.nn.Tanh(), T.nn.Dropout(0.5), T.nn.Linear(4, 4), T.nn.ReLU(), T.nn.Linear(4, 2)
     )
@@ -641,7 +585,7 @@ def net(T):
 
 def checkpoints_of(use_reentrant):
     def scenario(T):
-        model = net(T)
+        model = _net(T)
         x = T.arange(6.0).reshape(2, 3).requires_grad_()
         T.manual_seed(1)
         out = T.utils.checkpoint.checkpoint(model, x, use_reentrant=use_reentrant)
@@ -659,7 +603,7 @@ def sequential_checkpoints(T):
     found = []
     for use_reentrant in (True, False):
         T.manual_seed(0)
-        model = net(T)
+        model = _net(T)
         x = T.arange(6.0).reshape(2, 3).requires_grad_()
         out = T.utils.checkpoint.checkpoint_sequential(model, 3, x, use_reentrant=use_reentrant)
         out.sum().backward()
@@ -733,7 +677,7 @@ def checkpoints_that_change_their_mind(T):
 
 
 def checkpoints_without_grad(T):
-    model = net(T)
+    model = _net(T)
     x = T.ones(2, 3)
     with T.no_grad():
         out = T.utils.checkpoint.checkpoint(model, x, use_reentrant=False)
@@ -777,7 +721,7 @@ def checkpoints_early_stop_and_contexts(T):
 
 
 def checkpoints_with_a_frozen_input(T):
-    model = net(T)
+    model = _net(T)
     x = T.ones(2, 3)
     out = T.utils.checkpoint.checkpoint(model, x, use_reentrant=False)
     out.sum().backward(retain_graph=True)
@@ -785,16 +729,9 @@ def checkpoints_with_a_frozen_input(T):
     return [p.grad for p in model.parameters()], raises(out.sum().backward)
 
 
-SCENARIOS = {
-    name: function
-    for name, function in globals().items()
-    if inspect.isfunction(function)
-    and function.__module__ == __name__
-    and tuple(inspect.signature(function).parameters) == ("T",)
-    and name not in ("net",)
-}
+SCENARIOS = scenarios.of(globals())
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_as_pytorch(name):
-    agree(outcome(SCENARIOS[name], minigrad), outcome(SCENARIOS[name], torch), name)
+    scenarios.check(SCENARIOS[name], torch)

@@ -111,7 +111,7 @@ def _walk_arrays(order, pending, retain, wanted, ends):
         op, extra = node.op, node.extra
         if extra is not None:
             g = hooks.fire(node, g, wrap, hooks.array)
-            if extra.hooks or extra.before or extra.behind:  # a hook may have kept what it was given
+            if extra.hooks or extra.before:  # a hook may have kept what it was given, or returned what it keeps
                 owned.discard(node)
         if wanted is not None and node in wanted:
             wanted[node] = wrap(np.asarray(g) if node in owned and node in ends else np.array(g))
@@ -128,17 +128,14 @@ def _walk_arrays(order, pending, retain, wanted, ends):
             if op is PICK:
                 _put(pending, node, g)
                 continue
-            full = _materialized(node, g, np.zeros)
+            given, g = g, _materialized(node, g, np.zeros)
+        if extra is None and not anomaly:
+            grads = op.run(node, g)
+            if node.meta is not None:
+                grads = fit(grads, node, "run")
         else:
-            full = g
-        grads = watch.run(node, full, "run") if anomaly else op.run(node, full)
-        if node.meta is not None:
-            grads = fit(grads, node, "run")
+            grads = _carefully(node, g, given if op.rare else g, "run", wrap, hooks.array)
         fresh = op.fresh
-        if extra is not None and extra.behind:
-            grads, fresh = hooks.behind(node, grads, g, wrap, hooks.array), False
-        if anomaly:
-            watch.check_for_nan(node, grads)
         for parent, new in zip(node.parents, grads):
             if parent is not None and new is not None:
                 old = get(parent)
@@ -156,7 +153,7 @@ def _walk_arrays(order, pending, retain, wanted, ends):
 
 
 def _walk_tensors(order, pending, retain, wanted, ends):
-    add, anomaly = TENSORS["add"], watch.anomaly["on"]
+    add = TENSORS["add"]
     while order:
         node = order.pop()
         g = pending.pop(node, None)
@@ -181,17 +178,26 @@ def _walk_tensors(order, pending, retain, wanted, ends):
             _put(pending, node, g)
             continue
         full = _materialized(node, g, TENSORS["zeros_of"]) if op.multi else g
-        grads = fit(watch.run(node, full, "rule") if anomaly else op.rule(node, full), node, "rule")
-        if extra is not None and extra.behind:
-            grads = hooks.behind(node, grads, g, hooks.same, hooks.same)
-        if anomaly:
-            watch.check_for_nan(node, grads)
+        grads = _carefully(node, full, g, "rule", hooks.same, hooks.same)
         for parent, new in zip(node.parents, grads, strict=True):
             if parent is not None and new is not None:
                 old = pending.get(parent)
                 pending[parent] = new if old is None else add(old, new)
         if not retain and op.holds:
             node.saved = None
+
+
+def _carefully(node, g, given, program, enter, leave):
+    """Run a node's rule, and what looks on: anomaly detection, and hooks behind the node. (given: `g` before zeros were
+    filled in for outputs not used.)"""
+    anomaly = watch.anomaly["on"]
+    grads = watch.run(node, g, program) if anomaly else getattr(node.op, program)(node, g)
+    grads = fit(grads, node, program)
+    if node.extra is not None and node.extra.behind:
+        grads = hooks.behind(node, grads, given, enter, leave)
+    if anomaly:
+        watch.check_for_nan(node, grads)
+    return grads
 
 
 def _put(pending, node, g):

@@ -8,6 +8,8 @@ was saved, and neither keeps the outputs: a saved output is held by its array, s
 from __future__ import annotations
 
 import functools
+import inspect
+import warnings
 import weakref
 from typing import NamedTuple
 
@@ -17,7 +19,7 @@ from minigrad.autograd.inplace import check_writable, rebase
 from minigrad.autograd.modes import is_grad_enabled, no_grad
 from minigrad.autograd.node import FREED, PICK, SpecialOp, as_view, bump, new_version, node_of, record
 from minigrad.autograd.rules import stale
-from minigrad.autograd.watch import Packed, pack
+from minigrad.autograd.watch import Packed, WatchedNode, pack
 from minigrad.errors import shape_text
 from minigrad.registry import OPS, TENSORS
 from minigrad.tensor import Tensor, wrap
@@ -44,7 +46,7 @@ class FunctionCtx:
         self._node = _no_node  # a weak reference: the node holds this
         self._inputs = {k: (x._shape, x.array.dtype) for k, x in enumerate(inputs) if isinstance(x, Tensor)}
         self._count = len(inputs)
-        self.needs_input_grad = (False,) * len(inputs)
+        self.needs_input_grad = tuple([isinstance(x, Tensor) and node_of(x) is not None for x in inputs])
 
     def save_for_backward(self, *tensors):
         """Keep tensors (or None) for backward, where they are `ctx.saved_tensors`."""
@@ -54,6 +56,9 @@ class FunctionCtx:
                     f"save_for_backward can only save variables, but argument is of type {type(tensor).__name__}"
                 )
         self._tensors = tensors
+
+    def save_for_forward(self, *tensors):
+        """For `jvp`, which is never called here: nothing is kept."""
 
     def mark_dirty(self, *tensors):
         """Say which inputs forward wrote to in place; they must be returned."""
@@ -109,6 +114,19 @@ def _unpacked(saved, node):
     return tensor
 
 
+class FunctionNode(WatchedNode):
+    """The node of a `Function`: its attributes are those of the ctx, which in PyTorch it is."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name):
+        if name[:2] == "__" or self.saved is None:
+            if name == "saved_tensors":
+                raise RuntimeError(FREED)
+            raise AttributeError(f"{self.name()!r} object has no attribute {name!r}")
+        return getattr(self.saved[0], name)
+
+
 class FunctionOp:
     """The op of a `Function` class, as nodes need one. `several`: forward returned a tuple, and outputs are picked."""
 
@@ -121,6 +139,7 @@ class FunctionOp:
         self.name = self.label = function.__name__
         self.label_backward = function.__name__ + "Backward"
         self.function, self.rare, self.multi = function, several, several
+        self.node = type(self.label_backward, (FunctionNode,), {"__slots__": ()})  # its name is seen in type(grad_fn)
 
     def run(self, node, g):
         """The plain backward: arrays in, arrays out."""
@@ -143,7 +162,7 @@ class FunctionOp:
 
     def _checked(self, grad, position, shape, dtype):
         if grad is not None and not isinstance(grad, Tensor):
-            raise TypeError(f"{self.label_backward}: expected Variable or None (got {type(grad).__name__})")
+            raise RuntimeError(f"{self.label_backward}: expected Variable or None (got {type(grad).__name__})")
         if grad is None:
             return None
         if grad.array.dtype != dtype:
@@ -198,7 +217,15 @@ class Function:
     (PyTorch: torch.autograd.Function)
     """
 
-    def __init__(self):
+    def __init__(self, *args, **kwargs):
+        warnings.warn(
+            f"{type(self).__name__} should not be instantiated: methods of autograd functions are static, so call "
+            f"{type(self).__name__}.apply(...)",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+
+    def __call__(self, *args, **kwargs):
         raise RuntimeError(f"Legacy autograd function object was called: use {type(self).__name__}.apply(...)")
 
     @staticmethod
@@ -233,22 +260,27 @@ class Function:
         raise NotImplementedError("vmap: functions of your own are not batched here; write a loop")
 
     @classmethod
-    def apply(cls, *args):
-        """Run forward, recorded if an input requires grad."""
-        nodes = tuple([node_of(arg) for arg in args if isinstance(arg, Tensor)])
-        context = FunctionCtx(args)
+    def apply(cls, *args, **kwargs):
+        """Run forward, recorded if an input requires grad. backward gives gradients for the arguments in the order in
+        which they are here: those by name come last, or with setup_context, where forward has them."""
+        apart = cls.setup_context is not Function.setup_context
+        if apart:
+            bound = inspect.signature(cls.forward).bind(*args, **kwargs)
+            bound.apply_defaults()
+            args, kwargs = bound.args, bound.kwargs
+        given = (*args, *kwargs.values())
+        nodes = tuple([node_of(arg) for arg in given if isinstance(arg, Tensor)])
+        context = FunctionCtx(given)
         recording = is_grad_enabled() and any(node is not None for node in nodes)
-        if recording:
-            context.needs_input_grad = tuple([isinstance(a, Tensor) and node_of(a) is not None for a in args])
         with no_grad():
-            if cls.setup_context is not Function.setup_context:
-                result = cls.forward(*args)
-                cls.setup_context(context, args, result)
+            if apart:
+                result = cls.forward(*args, **kwargs)
+                cls.setup_context(context, given, result)
             else:
-                result = cls.forward(context, *args)
+                result = cls.forward(context, *args, **kwargs)
         if not recording:
             return result
-        outputs = cls._recorded(context, args, nodes, result if isinstance(result, tuple) else (result,))
+        outputs = cls._recorded(context, given, nodes, result if isinstance(result, tuple) else (result,))
         return outputs if isinstance(result, tuple) else outputs[0]
 
     @classmethod
@@ -269,7 +301,8 @@ class Function:
                     "return more than one Tensor. This is not supported by the current autograd engine."
                 )
             bump(tensor, cls.__name__)  # before the node is made: it may save what was written
-        node = record(_op_of(cls, several), nodes, (context,), shapes if several else shapes[0])
+        op = _op_of(cls, several)
+        node = record(op, nodes, (context,), shapes if several else shapes[0], make=op.node)
         context._node = weakref.ref(node)
         context._keep(outputs)  # before the outputs get their history: a saved output is told by having none
         made = []

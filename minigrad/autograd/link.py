@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 
 from minigrad.autograd import door, fuse, inplace, rules
+from minigrad.autograd.node import show_saved
 from minigrad.kernels.dispatch import on_change
 from minigrad.registry import (
     COMPOSITES,
@@ -97,6 +98,8 @@ def build(op):
     function.__defaults__, function.__kwdefaults__ = public.__defaults__, public.__kwdefaults__
     function.__doc__, function.__module__ = op.__doc__, "minigrad"
     rules.build(op)
+    for saved in (*op.saved, *op.attrs):
+        show_saved(saved)
     TENSORS[op.name] = function
     publish(op, op.name, function)
 

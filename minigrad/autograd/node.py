@@ -132,19 +132,6 @@ class Node:
         (PyTorch: torch.autograd.graph.Node.register_prehook)"""
         return Handle(extra_of(self).before, hook)
 
-    def __getattr__(self, name):
-        """``_saved_self``, ``_saved_other``, ``_saved_result``, ``_saved_dim``: what the rules of this node saved, by
-        PyTorch's names. The node of a `Function` has the attributes of its ctx."""
-        if name.startswith("_saved_"):
-            return _saved_by_name(self, name)
-        if name[:2] != "__" and self.op.saved == ("context",) and self.saved is not None:
-            return getattr(self.saved[0], name)
-        raise AttributeError(f"{self.name()!r} object has no attribute {name!r}")
-
-    def __dir__(self):
-        here = [*self.op.saved, *self.op.attrs]
-        return [*object.__dir__(self), *("_saved_" + _TORCHS.get(name, name) for name in here)]
-
     def __repr__(self):
         return f"<{self.name()} object at {hex(id(self))}>"
 
@@ -152,25 +139,33 @@ class Node:
 _TORCHS = {"input": "self", "output": "result", "input_shape": "self_sym_sizes"}  # ours: PyTorch's
 
 
-def _saved_by_name(node, name):
-    wanted = name.removeprefix("_saved_")
-    for ours, theirs in _TORCHS.items():
-        wanted = ours if wanted == theirs else wanted
-    op = node.op
-    if wanted in op.saved:
-        saved = node.saved
-        if saved is None:
+def show_saved(name):
+    """Let every node that has an attribute or a save of this name show it as PyTorch's nodes do: ``_saved_self``,
+    ``_saved_other``, ``_saved_result``, ``_saved_dim``. (Properties: a `__getattr__` would slow all of a Node's slots.)
+    """
+    shown = "_saved_" + _TORCHS.get(name, name)
+
+    def saved(self):
+        op = self.op
+        if name in op.attrs and isinstance(self.attrs, tuple):
+            return self.attrs[op.attrs.index(name)]
+        if name not in op.saved:
+            raise AttributeError(
+                f"{self.name()!r} object has no attribute {shown!r}: it saved {[*op.saved, *op.attrs]}"
+            )
+        items = self.saved
+        if items is None:
             raise RuntimeError(FREED)
-        value = saved[op.saved.index(wanted)]
+        value = items[op.saved.index(name)]
         if not hasattr(value, "__array_interface__"):
             return value
         value = TENSORS["wrap"](value)
-        if wanted == "output":
-            value.node, value.vc = node, extra_of(node).vc
+        if name == "output":
+            value.node, value.vc = self, extra_of(self).vc
         return value
-    if wanted in op.attrs and isinstance(node.attrs, tuple):
-        return node.attrs[op.attrs.index(wanted)]
-    raise AttributeError(f"{node.name()!r} object has no attribute {name!r}: it saved {[*op.saved, *op.attrs]}")
+
+    if not hasattr(Node, shown):
+        setattr(Node, shown, property(saved))
 
 
 def edge_of(node):
@@ -232,9 +227,9 @@ class Handle:
         self.remove()
 
 
-def record(op, parents, saved, shape, attrs=None, meta=None):
+def record(op, parents, saved, shape, attrs=None, meta=None, make=None):
     """Make a node (the general way; the generated doors do the same with the steps written out)."""
-    node = made()
+    node = (make or made)()
     node.op, node.parents, node.saved, node.shape = op, parents, saved, shape
     node.attrs, node.meta, node.extra, node.seq = attrs, meta, None, tick()
     return node
