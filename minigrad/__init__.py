@@ -71,7 +71,9 @@ _LAZY = {
     "utils": "minigrad.utils", "viz": "minigrad.viz",
 }  # fmt: skip
 _LAZY_NAMES = {
-    "load": "minigrad.serialization", "load_safetensors": "minigrad.serialization", "save": "minigrad.serialization",
+    "is_anomaly_check_nan_enabled": "minigrad.autograd.anomaly_mode",
+    "is_anomaly_enabled": "minigrad.autograd.anomaly_mode", "load": "minigrad.serialization",
+    "load_safetensors": "minigrad.serialization", "save": "minigrad.serialization",
     "save_safetensors": "minigrad.serialization", "vmap": "minigrad.batching",
 }  # fmt: skip
 

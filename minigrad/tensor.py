@@ -13,7 +13,18 @@ whose functions `autograd/link.py` attaches as methods; how it behaves as a Pyth
 from __future__ import annotations
 
 from minigrad import dtypes
-from minigrad.autograd.node import LEAF, Handle, Node, base_of, bump, extra_of, make_leaf, new_version, node_of
+from minigrad.autograd.node import (
+    LEAF,
+    Handle,
+    Node,
+    base_of,
+    bump,
+    edge_of,
+    extra_of,
+    make_leaf,
+    new_version,
+    node_of,
+)  # fmt: skip
 from minigrad.protocol import PythonProtocol, legacy
 from minigrad.registry import TENSORS
 
@@ -33,7 +44,7 @@ class Tensor(PythonProtocol):
     __slots__ = ("__dict__", "__weakref__", "_shape", "_view", "array", "leaf", "node", "vc")
     is_cuda = is_sparse = is_quantized = is_meta = is_mps = is_xpu = is_nested = is_mkldnn = False
     is_ipu = is_maia = is_mtia = is_sparse_csr = is_vulkan = is_xla = False
-    is_cpu, layout, name, output_nr = True, dtypes.strided, None, 0
+    is_cpu, layout, name = True, dtypes.strided, None
 
     def __new__(cls, *args, dtype=None, device=None):
         return legacy(cls, args, dtypes.as_numpy(dtype), of_dtype=dtype is not None)
@@ -161,7 +172,13 @@ class Tensor(PythonProtocol):
     def grad_fn(self) -> Node | None:
         """The node that computed this tensor, or None for leaves."""
         node = node_of(self)
-        return None if node is None or node.op is LEAF else node
+        return None if node is None or node.op is LEAF else edge_of(node)[0]
+
+    @property
+    def output_nr(self) -> int:
+        """Which of the outputs of `grad_fn` this is; 0 but for `split`, `unbind` and their kind."""
+        node = node_of(self)
+        return 0 if node is None else edge_of(node)[1]
 
     @property
     def grad(self) -> Tensor | None:

@@ -7,6 +7,7 @@ is imported, and again whenever a block is added (a user's own op, see CONTRIBUT
 from __future__ import annotations
 
 from minigrad.autograd import door, fuse, inplace, rules
+from minigrad.autograd.node import show_saved
 from minigrad.kernels.dispatch import on_change
 from minigrad.registry import (
     COMPOSITES,
@@ -103,6 +104,8 @@ def build(op):
     function.__defaults__, function.__kwdefaults__ = op.opening.defaults, op.opening.kwdefaults
     function.__doc__, function.__module__ = op.__doc__, "minigrad"
     rules.build(op)
+    for saved in (*op.saved, *op.attrs):
+        show_saved(saved)
     TENSORS[op.name] = function
     publish(op, op.name, function)
 
