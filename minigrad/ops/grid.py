@@ -66,14 +66,8 @@ on_every_path("product")(math.prod)
 
 @helper
 def sample_nearest(flat, sizes, at):
-    return texels(flat, sizes, [to_even(x.detach()) for x in at])
-
-
-@helper
-def to_even(x):
-    """The nearest whole number, of two the even one."""
-    nearest = floor(x + 0.5)
-    return where((nearest - x == 0.5) & (nearest % 2 != 0), nearest - 1, nearest)
+    one = sign(abs(at[0]) + 1)  # its gradient is 0: the points get zeros, as in PyTorch, and not None
+    return texels(flat, sizes, [round(x.detach()) for x in at], one)
 
 
 @helper
@@ -188,11 +182,11 @@ def check_grid(input, grid, mode, padding_mode):
         raise RuntimeError(f"grid_sample(): expected input to have non-empty spatial dimensions, but got {shapes}")
     if mode == "bicubic" and input.ndim != 4:
         raise RuntimeError(f"grid_sample(): bicubic interpolation only supports 4D input, but got {shapes}")
+    refuse("grid_sampler", input, "biu")
     if input.dtype != grid.dtype:
         raise RuntimeError(
             f"grid_sample(): expected input and grid to have same dtype, but got {input.dtype} and {grid.dtype}"
         )
-    refuse("grid_sampler", input, "biu")
 
 
 @on_every_path("corners_aligned")

@@ -1,7 +1,7 @@
 """Windows of images laid out as columns and added back, and channels rearranged into pixels: views of one image as
 another, without arithmetic.
 
-`windows` and `overlapped` are each other's transposes, so the family is closed under differentiation.
+`windows_as_columns` and `overlapped` are each other's transposes, so the family is closed under differentiation.
 """
 
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
@@ -23,7 +23,7 @@ def refuse(op, input, kinds):
         raise NotImplementedError(f"\"{op}_cpu\" not implemented for '{input.dtype}': convert the input with .to()")
 
 
-class windows(Op):
+class windows_as_columns(Op):
     """The windows of images (N, C, H, W) as columns (N, C * KH * KW, positions); called by `unfold`."""
 
     public, fresh, symbol, backward_name = (), True, "unfold", "Im2ColBackward0"
@@ -48,7 +48,7 @@ class overlapped(Op):
         return kernels.numpy_fold(columns, image, stride, padding, dilation)
 
     def grad_input(g, window, stride, padding, dilation):
-        return windows(g, window, stride, padding, dilation)
+        return windows_as_columns(g, window, stride, padding, dilation)
 
 
 def window_positions(image, window, stride, padding, dilation):
@@ -96,8 +96,8 @@ def im2col(input, kernel_size, dilation=1, padding=0, stride=1):
         )
     refuse("im2col", input, "iu")
     if input.ndim == 3:
-        return squeeze(windows(unsqueeze(input, 0), window, stride, padding, dilation), 0)
-    return windows(input, window, stride, padding, dilation)
+        return squeeze(windows_as_columns(unsqueeze(input, 0), window, stride, padding, dilation), 0)
+    return windows_as_columns(input, window, stride, padding, dilation)
 
 
 on_every_path("positions_of")(window_positions)
