@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from minigrad.errors import shape_text
-from minigrad.ops.window import refuse
+from minigrad.ops.window import refuse_dtype
 from minigrad.registry import FUNCTIONAL, Op, composite, helper
 from minigrad.samples import S, of
 
@@ -188,7 +188,7 @@ class linear(Op):
         if input.dtype is not weight.dtype:
             same_dtype("linear", input, weight)
         if input.dtype.kind == "b" and input.size:
-            refuse("linear", input, "b")
+            refuse_dtype("linear", input, "b")
         if weight.ndim > 2:
             raise RuntimeError(f"linear(): expected a weight (out, in), but got {shape_text(weight.shape)}")
         if input.shape[-1:] != weight.shape[-1:]:

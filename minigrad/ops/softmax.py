@@ -12,7 +12,7 @@ from minigrad import dtypes
 from minigrad.errors import shape_text
 from minigrad.kernels import norm as norm_kernels
 from minigrad.kernels import softmax as kernels
-from minigrad.ops.window import refuse
+from minigrad.ops.window import refuse_dtype
 from minigrad.registry import FUNCTION, FUNCTIONAL, METHOD, Op, composite, helper, on_every_path
 from minigrad.samples import S, constant, of
 from minigrad.shapes import index_of, one_dim
@@ -244,7 +244,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05):
             raise RuntimeError(
                 f"layer_norm(): expected {name} to have input's dtype {input.dtype}, but found {parameter.dtype}"
             )
-    refuse("layer_norm", input, "biu")
+    refuse_dtype("layer_norm", input, "biu")
     return layer_normalized(input, weight, bias, len(shape), eps)
 
 
@@ -305,7 +305,7 @@ def check_batch(input, running_mean, running_var, training, eps):
     if training and (running_mean is None) != (running_var is None):
         raise ValueError("batch_norm(): running_mean and running_var must either both be None or neither be None")
     if input.shape[0]:
-        refuse("batch_norm", input, "biu")
+        refuse_dtype("batch_norm", input, "biu")
 
 
 @on_every_path("update_running")
