@@ -60,7 +60,7 @@ on_every_path("product")(math.prod)
 
 @helper
 def sample_nearest(flat, sizes, at):
-    one = sign(abs(at[0]) + 1)  # its gradient is 0: the points get zeros, as in PyTorch, and not None
+    one = sign(abs(numbered(at[0])) + 1)  # its gradient is 0: the points get zeros, as in PyTorch, and not None
     return texels(flat, sizes, [round(x.detach()) for x in at], one)
 
 
@@ -109,13 +109,11 @@ def keys_far(x):
 
 
 @helper
-def texels(flat, sizes, places, weight=None):
+def texels(flat, sizes, places, weight):
     """The numbers of flat (N, C, pixels) at whole places (a tensor (N, P) per dimension), 0 outside; weighted."""
     index, inside = flat_index(places, sizes)
     found = gather(flat, 2, expand(unsqueeze(index, 1), (*flat.shape[:2], index.shape[1])))
-    if weight is not None:
-        found = found * unsqueeze(weight, 1)
-    return where(unsqueeze(inside, 1), found, 0.0)
+    return where(unsqueeze(inside, 1), found, 0.0) * unsqueeze(weight, 1)
 
 
 @helper
@@ -140,7 +138,13 @@ def into_image(x, n, padding_mode, align_corners):
         return x
     if padding_mode == "reflection":
         x = reflected(x, 0.0, n - 1.0) if align_corners else reflected(x, -0.5, n - 0.5)
-    return where((x > 0) & (x < n - 1), x, clamp(x.detach(), 0, n - 1))
+    return where((x > 0) & (x < n - 1), x, clamp(numbered(x.detach()), 0, n - 1))
+
+
+@helper
+def numbered(x):
+    """0 for NaN."""
+    return where(x == x, x, 0.0)
 
 
 @helper
