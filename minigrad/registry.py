@@ -332,7 +332,11 @@ def link_arrays():
 def np_dtype(x) -> np.dtype:
     """The NumPy dtype of a tensor, an array or a number."""
     array = getattr(x, "array", x)
-    return array.dtype if isinstance(array, np.ndarray | np.generic) else np.asarray(array).dtype
+    if isinstance(array, np.ndarray | np.generic):
+        return array.dtype
+    if isinstance(array, int | float):
+        return np.asarray(array).dtype
+    raise AttributeError(f"{type(x).__name__!r} has no dtype", name="dtype", obj=x)
 
 
 @on_every_path("named_tuple")

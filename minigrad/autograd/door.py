@@ -92,7 +92,10 @@ def missing(name, argument):
 
 
 def blamed(name, error, parameters):
-    """The error of an argument that is no tensor, if that is why an attribute was missing; else the error itself."""
+    """PyTorch's error for one that arose in reading the parameters: of an argument that is no tensor, if that is why an
+    attribute was missing; of shapes that do not broadcast; else the error itself."""
+    if isinstance(error, ValueError):
+        return RuntimeError(f"{name}(): {error}") if "broadcast" in str(error) else error
     for parameter, value in parameters.items():
         if value is error.obj and not isinstance(value, Tensor):
             return not_a_tensor(name, parameter, value)
@@ -130,7 +133,7 @@ def opening(block, function, name, target):
         further["out"] = None
         prologue += ["    if out is not None:", f"        return into(out, {target}, {call})"]
     blame = f"        raise blamed({name!r}, error, {{{', '.join(f'{p!r}: {p}' for p in plain)}}}) from None"
-    guard = ["    except AttributeError as error:", blame]
+    guard = ["    except (AttributeError, ValueError) as error:", blame]
     parameters = [*plain, *(star or (["*"] if keyword or further else [])), *keyword, *further]
     kwdefaults = {**(function.__kwdefaults__ or {}), **further}
     return Opening([f"def door({', '.join(parameters)}):", *prologue], call, keyword, defaults, kwdefaults, guard)
