@@ -3,6 +3,8 @@
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
 
+import math
+
 import numpy as np
 
 from minigrad.errors import shape_text
@@ -18,7 +20,10 @@ class cross_entropy_of_classes(Op):
     """Cross-entropy of logits with class numbers, reduced; called by `cross_entropy`."""
 
     public, fresh, optional, aux = (), True, ("weight",), ("scale",)
-    constant, symbol, backward_name = ("target", "weight"), "cross_entropy", "NllLossBackward0"
+    constant, symbol = ("target", "weight"), "cross_entropy"
+
+    def backward_name(node):
+        return "AddBackward0" if node.attrs[2] else "NllLossBackward0"  # PyTorch adds the two parts
 
     def forward(input, target, weight, /, ignore_index, reduction, label_smoothing):
         return kernels.cross_entropy_forward(input, target, weight, ignore_index, label_smoothing, reduction)
@@ -97,8 +102,10 @@ def cross_entropy_of_probabilities(input, target, weight, reduction, label_smoot
     terms = log_softmax(input, dim) * target
     if weight is not None:
         terms = terms * reshape(weight, tuple([classes if d == dim else 1 for d in range(input.ndim)]))
-    losses = -sum(terms, dim)
-    return sum(losses) / (input_size(losses) or 1) if reduction == "mean" else reduced(losses, reduction)
+    if reduction == "none":
+        return -sum(terms, dim)
+    count = input_size(input) // classes if classes else 0
+    return -sum(terms) / (count or math.nan) if reduction == "mean" else -sum(terms)
 
 
 @on_every_path("check_classes")
@@ -107,8 +114,13 @@ def check_classes(op, input, target, weight):
     check_constant(op, "weight", weight)
     is_tensor(op, "target", target)
     is_float(op, input)
+    if weight is not None and np_dtype(weight) != np_dtype(input):
+        raise RuntimeError(
+            f"{op}(): expected weight of input's dtype {input.dtype}, but got {weight.dtype}: convert it with .to()"
+        )
     if not input.ndim:
-        raise RuntimeError(f"{op}(): Expected input of at least one dimension, the classes, but got 0 dimensions")
+        error = ValueError if op == "nll_loss" else RuntimeError
+        raise error(f"{op}(): Expected input of at least one dimension, the classes, but got 0 dimensions")
     if np_dtype(target).itemsize in (2, 4):
         raise RuntimeError(
             f"expected target dtype to be Long or Byte, but got {target.dtype} in {op}(): use target.long()"

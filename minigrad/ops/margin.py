@@ -52,6 +52,8 @@ def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=No
     is_tensor("hinge_embedding_loss", "input", input)
     is_tensor("hinge_embedding_loss", "target", target)
     reduction = reduction_of(reduction, size_average, reduce)
+    if np_dtype(input).kind in "iu":
+        margin = int(margin)
     apart, near = clamp(margin - input, 0), 0 * input
     return reduced(where(target != 1, apart, near) + where(target != -1, input, near), reduction)
 
@@ -243,10 +245,10 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
         )
     if np_dtype(target) != np.int64:
         raise RuntimeError(f"expected scalar type Long but found {target.dtype} for target: use target.long()")
-    is_float("multilabel_margin_loss", input)
     count = rows.shape[1]
     if some(target < -1) or some(target >= count):
         raise RuntimeError(f"multilabel_margin_loss(): target out of range: expected classes from -1 to {count - 1}")
+    is_float("multilabel_margin_loss", input)
     target = reshape(target, rows.shape)
     listed = cumsum(target == -1, 1) == 0
     target = where(listed, target, 0)
