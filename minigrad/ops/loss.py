@@ -333,22 +333,6 @@ class bce_of_logits(PairLoss):
         return -g * input
 
 
-class bce_of_logits_weighted(PairLoss):
-    """Called by `binary_cross_entropy_with_logits` where the positive term has a weight."""
-
-    backward_name = "BinaryCrossEntropyWithLogitsBackward0"
-
-    def scalar(input, target, pos_weight):
-        high = log1p(exp(-abs(input))) + where(input < 0, -input, 0.0)
-        return (1.0 - target) * input + ((pos_weight - 1.0) * target + 1.0) * high
-
-    def grad_input(g, input, target, pos_weight):
-        return g * ((1.0 - target) - ((pos_weight - 1.0) * target + 1.0) * sigmoid(-input))
-
-    def grad_target(g, input, pos_weight):
-        return g * ((pos_weight - 1.0) * (log1p(exp(-abs(input))) + where(input < 0, -input, 0.0)) - input)
-
-
 @composite(
     public=F,
     samples=of(
@@ -373,7 +357,9 @@ def binary_cross_entropy_with_logits(
     is_float(op, input)
     check_constant(op, "weight", weight)
     check_constant(op, "pos_weight", pos_weight)
-    losses = bce_of_logits(input, target) if pos_weight is None else bce_of_logits_weighted(input, target, pos_weight)
+    losses = bce_of_logits(input, target)
+    if pos_weight is not None:
+        losses = losses - (pos_weight - 1.0) * target * logsigmoid(input)
     losses = in_dtype_of(op, losses, target)
     name = "BinaryCrossEntropyWithLogitsBackward0"
     return reduced(losses if weight is None else losses * weight, reduction, name)
