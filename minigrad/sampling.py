@@ -39,15 +39,17 @@ def _source(generator):
     return random.default_generator if generator is None else generator
 
 
-def rand(*size, generator=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, **named):
+def rand(*args, size=None, generator=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False):
     """rand(*size, generator=None, dtype=None) -> Tensor: uniform in [0, 1). (PyTorch: torch.rand)"""
-    shape = _size_of(size, named.pop("size", None), "rand")
+    shape = _size_of(args, size, "rand")
     return made(_source(generator).uniform(shape, dtype=dtypes.as_numpy(dtype)), requires_grad, device)
 
 
-def randn(*size, generator=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, **named):
+def randn(
+    *args, size=None, generator=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False
+):
     """randn(*size, generator=None, dtype=None) -> Tensor: standard normal. (PyTorch: torch.randn)"""
-    shape = _size_of(size, named.pop("size", None), "randn")
+    shape = _size_of(args, size, "randn")
     return made(_source(generator).normal(shape, dtype=dtypes.as_numpy(dtype)), requires_grad, device)
 
 
