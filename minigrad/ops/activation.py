@@ -196,6 +196,11 @@ class softplus(Activation):
     (Dugas et al. 2001; F.softplus)
     """
 
+    def check_attributes(beta, threshold):
+        for name, value in (("beta", beta), ("threshold", threshold)):
+            if not hasattr(value, "__float__"):
+                raise TypeError(f"softplus(): argument '{name}' must be Number, not {type(value).__name__}")
+
     def scalar(input, /, beta=1.0, threshold=20.0):
         z = input * beta
         return where(z > threshold, input, log1p(exp(where(z > threshold, 0, z))) / beta)
