@@ -147,6 +147,7 @@ class search_rows(Op):
 
 
 @composite(
+    out=True,
     public=(FUNCTION,),
     samples=of(
         lambda make: S(constant([1.0, 2.0, 2.0, 4.0]), constant([[0.0, 2.0], [3.0, 5.0]])),
@@ -199,6 +200,7 @@ def check_sorter(sorter, size):
 
 
 @composite(
+    out=True,
     public=(FUNCTION,),
     samples=of(
         lambda make: S(constant([[0.5, 2.0], [3.0, 5.0]]), constant([1.0, 2.0, 4.0])),
@@ -306,11 +308,12 @@ class histogram_counts(Op):
 
 
 @composite(
+    out=True,
     samples=of(
         lambda make: S(make(12), 4),
         lambda make: S(make(6), 3, range=(-1.0, 2.0), weight=constant([0.5, 1.0, 2.0, 0.25, 1.5, 3.0]), density=True),
         lambda make: S(make(12), constant([-2.0, 0.0, 0.5, 2.5])),
-    )
+    ),
 )
 def histogram(input, bins, *, range=None, weight=None, density=False):
     """histogram(input, bins, *, range=None, weight=None, density=False) -> (hist, bin_edges)
@@ -406,7 +409,7 @@ def quantiles(input, q, dim, keepdim, interpolation, without_nan, op):
     return reshape(out, (*whole.shape, *reduced) if several else reduced)
 
 
-@composite(samples=QUANTILES)
+@composite(out=True, samples=QUANTILES)
 def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     """quantile(input, q, dim=None, keepdim=False, *, interpolation="linear") -> Tensor
 
@@ -417,7 +420,7 @@ def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     return quantiles(input, q, dim, keepdim, interpolation, False, "quantile")
 
 
-@composite(samples=QUANTILES)
+@composite(out=True, samples=QUANTILES)
 def nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     """nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear") -> Tensor
 

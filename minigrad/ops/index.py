@@ -423,7 +423,10 @@ def mask_rows(rows, input, padding_idx):
     return rows if padding_idx is None else where(unsqueeze(input == padding_idx, -1), 0.0, rows)
 
 
-@composite(samples=of(lambda make: S(make(3, 4), make(3, 4, kind="b")), lambda make: S(make(4), make(3, 1, kind="b"))))
+@composite(
+    out=True,
+    samples=of(lambda make: S(make(3, 4), make(3, 4, kind="b")), lambda make: S(make(4), make(3, 1, kind="b"))),
+)
 def masked_select(input, mask):
     """masked_select(input, mask) -> Tensor
 

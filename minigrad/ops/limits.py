@@ -131,6 +131,7 @@ class clamp_max(Pointwise):
 
 
 @composite(
+    out=True,
     public=(FUNCTION, METHOD, INPLACE),
     alias=("clip",),
     samples=of(
@@ -229,6 +230,7 @@ def in_range(input, low, high):
 
 
 @composite(
+    out=True,
     public=(FUNCTION, METHOD, INPLACE),
     samples=of(
         lambda make: S(np.array([[1.5, np.nan, -2.0], [np.inf, -np.inf, 0.5]])),

@@ -85,13 +85,13 @@ def addr(input, vec1, vec2, *, beta=1, alpha=1):
     return plus("addr", input, beta, alpha, product)
 
 
-@composite(samples=of(lambda make: S(make(4), make(4))))
+@composite(out=True, samples=of(lambda make: S(make(4), make(4))))
 def vdot(input, other):
     """vdot(input, other) -> Tensor: `dot` (they differ for complex numbers only). (PyTorch: torch.vdot)"""
     return dot(input, other)
 
 
-@composite(public=(LINALG,), samples=of(
+@composite(out=True, public=(LINALG,), samples=of(
     lambda make: S(make(3, 4), make(3, 4)), lambda make: S(make(2, 3), make(3), dim=-1),
 ))  # fmt: skip
 def linalg_vecdot(x, y, *, dim=-1):
@@ -100,7 +100,7 @@ def linalg_vecdot(x, y, *, dim=-1):
     return sum(x * y, dim)
 
 
-@composite(samples=of(
+@composite(out=True, samples=of(
     lambda make: S(make(2, 3), make(3, 2)), lambda make: S(make(3), make(2, 2)), lambda make: S(make(), make(2)),
 ))  # fmt: skip
 def kron(input, other):
@@ -137,6 +137,7 @@ def crossed(input, other, dim):
 
 
 @composite(
+    out=True,
     samples=of(lambda make: S(make(2, 3), make(2, 3)), lambda make: S(make(3, 2), make(3, 1), 0)),
 )
 def cross(input, other, dim=None):
@@ -154,7 +155,9 @@ def cross(input, other, dim=None):
 
 
 @composite(
-    public=(LINALG,), samples=of(lambda make: S(make(2, 3), make(2, 3)), lambda make: S(make(3, 2), make(3, 1), dim=0))
+    out=True,
+    public=(LINALG,),
+    samples=of(lambda make: S(make(2, 3), make(2, 3)), lambda make: S(make(3, 2), make(3, 1), dim=0)),
 )
 def linalg_cross(input, other, *, dim=-1):
     """cross(input, other, *, dim=-1) -> Tensor
@@ -186,7 +189,7 @@ def chained(matrices, split, i, j):
     return matmul(chained(matrices, split, i, split[i, j]), chained(matrices, split, split[i, j] + 1, j))
 
 
-@composite(public=(LINALG,), samples=of(
+@composite(out=True, public=(LINALG,), samples=of(
     lambda make: S([make(3, 4), make(4, 2), make(2, 5)]), lambda make: S([make(3), make(3, 4), make(4)]),
 ))  # fmt: skip
 def linalg_multi_dot(tensors):
@@ -233,6 +236,7 @@ def chain_matmul(*matrices):
 
 
 @composite(
+    out=True,
     alias=("linalg.matrix_power",),
     samples=of(lambda make: S(make(3, 3), 3), lambda make: S(make(2, 3, 3), 2), lambda make: S(make(3, 3), 0)),
 )

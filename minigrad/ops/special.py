@@ -86,7 +86,7 @@ class special_erfcx(Plain):
     samples = unary()
 
 
-@composite(public=(SPECIAL,), samples=unary())
+@composite(out=True, public=(SPECIAL,), samples=unary())
 def special_ndtr(input):
     """special.ndtr(input) -> Tensor
 
@@ -199,6 +199,7 @@ class special_xlog1py(Plain):
 
 
 @composite(
+    out=True,
     public=(FUNCTION, METHOD, INPLACE),
     alias=("special.logit",),
     samples=of(lambda make: S(make(3, 4, low=0.1, high=0.9)), lambda make: S(make(3, 4, low=0.05, high=0.95), 0.2)),
@@ -280,6 +281,7 @@ class polygamma_of(Plain):
 
 
 @composite(
+    out=True,
     public=(FUNCTION,),
     alias=("special.polygamma",),
     samples=of(lambda make: S(1, make(3, 4, low=0.5, high=4.0)), lambda make: S(2, make(5, low=0.5, high=4.0))),
@@ -295,6 +297,7 @@ def polygamma(n, input):
 
 
 @composite(
+    out=True,
     alias=("special.multigammaln",),
     samples=of(lambda make: S(make(3, 4, low=1.5, high=4.0), 2)),
 )
