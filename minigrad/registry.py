@@ -94,6 +94,7 @@ class Op:
     torch: str | None = None
     numpy = None
     inplace_keyword = False  # nn.functional.X takes inplace=
+    out_casts = False  # out= may have another dtype that the result can be cast to
     variadic = False  # the one tensor input is a list of tensors (cat, stack)
 
     def __init_subclass__(cls):
@@ -118,6 +119,8 @@ class Pointwise(Op):
     boolean      the result is a bool (comparisons)
     array        the formula on arrays, where that is not `scalar` itself (NumPy has no erf)
     no_bools     a sentence: the op refuses bools, and this is what it says
+    refused      kinds of dtypes that the op is not implemented for: "b" bools, "biu" all but floats
+    check        a function of the attributes; raises where they make no sense
     keywords     a function of the op language called instead when a keyword-only argument is not at its default,
                  e.g. ``add(input, other, *, alpha=1)``; its signature is then the public one
     jit_forward  False: `scalar` is never compiled (NumPy's function is used on every backend)
@@ -127,15 +130,17 @@ class Pointwise(Op):
     public: tuple = (FUNCTION, METHOD, INPLACE)
     fresh = pointwise = broadcasts = True
     floats = boolean = False
+    out_casts = True
     jit_forward = jit_rules = True
-    keywords = array = no_bools = None
+    keywords = array = no_bools = check = None
+    refused = ""
 
 
 class Activation(Pointwise):
-    """A pointwise op of `nn.functional`; float in, float out."""
+    """A pointwise op of `nn.functional`; float in, float out, nothing else in."""
 
     public = (FUNCTIONAL,)
-    floats = True
+    floats, refused = True, "biu"
 
 
 def positional(function):
@@ -192,8 +197,8 @@ def _PASS_ON(g):
     return g
 
 
-def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dunder=(), reference=None):
-    """Declare a public function made of other ops: derivatives of any order come with it.
+def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dunder=(), reference=None, out=False):
+    """Declare a public function made of other ops: derivatives of any order come with it. out: it takes `out=`.
 
     Its body is written in the op language, and may use only what tensors and arrays share besides ops
     (`.shape`, `.ndim`, arithmetic).
@@ -202,7 +207,7 @@ def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dun
     def declare(function):
         name = function.__name__.rstrip("_")
         function.public, function.alias, function.samples = public, alias, samples
-        function.torch, function.dunder, function.reference = torch, dunder, reference
+        function.torch, function.dunder, function.reference, function.out = torch, dunder, reference, out
         COMPOSITES[name] = function
         return function
 

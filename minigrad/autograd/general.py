@@ -113,23 +113,25 @@ def as_tensor(arg, dtype, op, argument):
         return constant(arg, dtype)
     if isinstance(arg, np.ndarray):
         return wrap(arg.astype(dtype, copy=False))
-    raise not_a_tensor(op, argument, arg)
+    raise not_a_tensor(op.name, argument, arg)
 
 
-def not_a_tensor(op, argument, value):
+def not_a_tensor(name, argument, value):
     """The error of an argument that is no tensor."""
     hint = "; use minigrad.from_numpy or minigrad.tensor" if isinstance(value, np.ndarray | list | tuple) else ""
-    return TypeError(f"{op.name}(): argument '{argument}' must be Tensor, not {type(value).__name__}{hint}")
+    return TypeError(f"{name}(): argument '{argument}' must be Tensor, not {type(value).__name__}{hint}")
 
 
 def operands(op, args):
     """The inputs of a pointwise op as tensors of one dtype."""
     for name, arg in zip(op.inputs, args, strict=True):
         if not isinstance(arg, OPERAND):
-            raise not_a_tensor(op, name, arg)
+            raise not_a_tensor(op.name, name, arg)
     dtype = promote(args)
     if op.no_bools and any(promote((arg,)).kind == "b" for arg in args):
         raise RuntimeError(op.no_bools)
+    if dtype.kind in op.refused:
+        raise not_implemented(op, dtype)
     if op.floats and dtype.kind != "f":
         dtype = get_default_dtype().numpy
     return [as_tensor(arg, dtype, op, name) for name, arg in zip(op.inputs, args, strict=True)]

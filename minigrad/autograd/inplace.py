@@ -183,6 +183,8 @@ def method(op):
             return write(OPS["copy"], self, (op.function(self, *args, **kwargs),))
         if kwargs or len(args) != count - 1 + len(names):
             args = _arrange(op, args, kwargs, defaults)
+        if op.check is not None:
+            op.check(*args[count - 1 :])
         return write(op, self, args[: count - 1], tuple(args[count - 1 :]))
 
     in_place.__name__ = in_place.__qualname__ = op.name + "_"

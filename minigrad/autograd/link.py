@@ -53,7 +53,7 @@ def link() -> None:
         if name not in TENSORS:
             TENSORS[name] = tensors(function)
             if name in COMPOSITES:
-                publish(function, name, TENSORS[name])
+                publish(function, name, door_of_composite(function, name, TENSORS[name]))
     for binding in (tensors, arrays, numbers):
         binding.refresh()
     for op in fresh:
@@ -82,22 +82,35 @@ def build(op):
     if not op.variadic:
         op.keep = staticmethod(door.make_keep(op))
     public = body.get("prepare") or body.get("keywords") or body.get("scalar") or body["forward"]
+    op.opening = door.opening(op, public, op.name, "op")
     names = op.namespace = {**door.NAMES, "op": op, "many": door.many, "any_node": door.any_node}
     if "prepare" in body:
         names["prepare"] = tensors(body["prepare"])
     if body.get("keywords"):
         names["keywords"] = tensors(body["keywords"])
         names |= {f"default_{name}": value for name, value in public.__kwdefaults__.items()}
+    if op.pointwise and op.check:
+        names["check"] = body["check"]
     if op.result:
         names["result"] = named_tuple(op.result, ("values", *op.aux[: op.nout - 1]))
     writer = door.pointwise_source if op.pointwise else door.joining_source if op.variadic else door.forward_source
     source = writer(op)
     function = op.function = staticmethod(door.make(source, names, op.name)).__func__
-    function.__defaults__, function.__kwdefaults__ = public.__defaults__, public.__kwdefaults__
+    function.__defaults__, function.__kwdefaults__ = op.opening.defaults, op.opening.kwdefaults
     function.__doc__, function.__module__ = op.__doc__, "minigrad"
     rules.build(op)
     TENSORS[op.name] = function
     publish(op, op.name, function)
+
+
+def door_of_composite(block, name, function):
+    """The public function of a composite: with `out=` and NumPy's spellings, where it has them."""
+    opened = door.opening(block, function, name, "function")
+    source = "\n".join([*opened.lines, "    try:", f"        return function({opened.call})", *opened.guard]) + "\n"
+    made = door.make(source, {**door.NAMES, "function": function}, name)
+    made.__defaults__, made.__kwdefaults__ = opened.defaults, opened.kwdefaults
+    made.__doc__, made.__module__ = function.__doc__, "minigrad"
+    return made
 
 
 def publish(block, name, function):
@@ -117,15 +130,14 @@ def publish(block, name, function):
         if FUNCTIONAL in block.public:
             FUNCTIONALS[known] = with_inplace(block, function) if getattr(block, "inplace_keyword", False) else function
         if INPLACE in block.public:
-            in_place = (
-                inplace.method(block) if getattr(block, "pointwise", False) else inplace.rewriting(name, function)
-            )
-            setattr(Tensor, known + "_", in_place)
+            pointwise = getattr(block, "pointwise", False)
+            written = inplace.method(block) if pointwise else inplace.rewriting(name, function)
+            if METHOD in block.public:
+                setattr(Tensor, known + "_", written)
             if FUNCTION in block.public:
-                FUNCTIONS[known + "_"] = getattr(Tensor, known + "_")
-            else:
-                FUNCTIONALS[known + "_"] = getattr(Tensor, known + "_")
-                delattr(Tensor, known + "_")
+                FUNCTIONS[known + "_"] = written
+            if getattr(block, "inplace_keyword", False):
+                FUNCTIONALS[known + "_"] = written
     for operator in block.dunder:
         setattr(Tensor, operator, function)
 
@@ -133,10 +145,9 @@ def publish(block, name, function):
 def with_inplace(op, function):
     """F.relu(input, inplace=False) and its kind."""
     written = inplace.method(op)
-    signature, call, _ = door.signature_of(op.__dict__["scalar"])
-    source = (
-        f"def {op.name}({signature}, inplace=False):\n    return written({call}) if inplace else function({call})\n"
-    )
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    call = ", ".join(names)
+    source = f"def {op.name}({call}, inplace=False):\n    return written({call}) if inplace else function({call})\n"
     made = door.make(source, {"written": written, "function": function}, op.name)
     made.__defaults__ = (*(function.__defaults__ or ()), False)
     made.__doc__, made.__module__ = op.__doc__, "minigrad.nn.functional"
