@@ -128,6 +128,7 @@ def pair_gradient(g, input, other, output, p, by_product):
 
 
 @composite(
+    out=True,
     public=(FUNCTION, METHOD, INPLACE),
     samples=of(lambda make: S(make(3, 4), 2, 0, 1.5), lambda make: S(make(2, 3, 2), 1.0, -1, 2.0)),
 )

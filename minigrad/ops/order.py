@@ -79,7 +79,7 @@ OVERLOADS = of(
 )
 
 
-@composite(samples=OVERLOADS)
+@composite(out=True, samples=OVERLOADS)
 def max(input, dim=None, keepdim=False, *, other=None):
     """max(input) -> Tensor;  max(input, dim, keepdim=False) -> (values, indices);  max(input, other) -> Tensor
 
@@ -93,7 +93,7 @@ def max(input, dim=None, keepdim=False, *, other=None):
     return max_all(input) if dim is None else max_dim(input, dim, keepdim)
 
 
-@composite(samples=OVERLOADS)
+@composite(out=True, samples=OVERLOADS)
 def min(input, dim=None, keepdim=False, *, other=None):
     """min(input) -> Tensor;  min(input, dim, keepdim=False) -> (values, indices);  min(input, other) -> Tensor
 
@@ -208,7 +208,7 @@ def argsort(input, dim=-1, descending=False, stable=False):
     return sort(input, dim, descending, stable)[1]
 
 
-@composite(samples=of(lambda make: S(make(3, 4))))
+@composite(out=True, samples=of(lambda make: S(make(3, 4))))
 def msort(input):
     """msort(input) -> Tensor: the elements in order along the first dimension. (PyTorch: torch.msort)"""
     return sort(input, 0)[0]
@@ -342,7 +342,7 @@ def middle_of(input, dim, keepdim, without_nan, name):
 MIDDLES = of(lambda make: S(make(3, 4)), lambda make: S(make(3, 5), 1), lambda make: S(make(3, 4), 0, True))
 
 
-@composite(samples=MIDDLES)
+@composite(out=True, samples=MIDDLES)
 def median(input, dim=None, keepdim=False):
     """median(input) -> Tensor;  median(input, dim, keepdim=False) -> (values, indices)
 
@@ -352,7 +352,7 @@ def median(input, dim=None, keepdim=False):
     return middle_of(input, dim, keepdim, False, "median")
 
 
-@composite(samples=MIDDLES)
+@composite(out=True, samples=MIDDLES)
 def nanmedian(input, dim=None, keepdim=False):
     """nanmedian(input) -> Tensor;  nanmedian(input, dim, keepdim=False) -> (values, indices)
 

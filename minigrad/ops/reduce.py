@@ -267,9 +267,10 @@ class min_all(amin):
 
 
 @composite(
+    out=True,
     samples=of(
         lambda make: S(make(3, 4)), lambda make: S(make(3, 4), dim=1), lambda make: S(make(2, 3), dim=0, keepdim=True)
-    )
+    ),
 )
 def aminmax(input, *, dim=None, keepdim=False):
     """aminmax(input, *, dim=None, keepdim=False) -> (min, max)
@@ -341,7 +342,8 @@ class any(Op):
 
 
 @composite(
-    samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 1, 1), lambda make: S(make(3, 4), 2, 0, True))
+    out=True,
+    samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 1, 1), lambda make: S(make(3, 4), 2, 0, True)),
 )
 def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
     """norm(input, p="fro", dim=None, keepdim=False, dtype=None) -> Tensor

@@ -203,12 +203,13 @@ def running_extreme(extreme, input, dim):
 
 
 @composite(
+    out=True,
     samples=of(
         lambda make: S(make(3, 4)),
         lambda make: S(make(3, 4), 2, 0),
         lambda make: S(make(3, 4), 1, -1, make(3, 2), make(3, 1)),
         lambda make: S(make(5, kind="b")),
-    )
+    ),
 )
 def diff(input, n=1, dim=-1, prepend=None, append=None):
     """diff(input, n=1, dim=-1, prepend=None, append=None) -> Tensor

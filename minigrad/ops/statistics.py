@@ -122,7 +122,7 @@ WITH_NAN = of(
 )
 
 
-@composite(samples=WITH_NAN)
+@composite(out=True, samples=WITH_NAN)
 def nansum(input, dim=None, keepdim=False, *, dtype=None):
     """nansum(input, dim=None, keepdim=False, *, dtype=None) -> Tensor
 
@@ -131,7 +131,7 @@ def nansum(input, dim=None, keepdim=False, *, dtype=None):
     return sum(input if np_dtype(input).kind != "f" else where(input != input, 0.0, input), dim, keepdim, dtype=dtype)
 
 
-@composite(samples=WITH_NAN)
+@composite(out=True, samples=WITH_NAN)
 def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     """nanmean(input, dim=None, keepdim=False, *, dtype=None) -> Tensor
 
