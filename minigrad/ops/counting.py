@@ -91,10 +91,10 @@ class bincount(Op):
     optional = ("weights",)
 
     def prepare(input, weights=None, minlength=0):
+        least = index_of(minlength, "bincount", "minlength")
         if np_dtype(input).kind in "fb":
             kind = type_name(np_dtype(input))
             raise NotImplementedError(f"\"bincount_cpu\" not implemented for '{kind}': expected integers")
-        least = index_of(minlength, "bincount", "minlength")
         if least < 0:
             raise RuntimeError(f"minlength should be >= 0 in bincount(), but got {least}")
         return input, weights, least
@@ -315,8 +315,8 @@ class histogram_counts(Op):
         lambda make: S(make(12), constant([-2.0, 0.0, 0.5, 2.5])),
     ),
 )
-def histogram(input, bins, *, range=None, weight=None, density=False):
-    """histogram(input, bins, *, range=None, weight=None, density=False) -> (hist, bin_edges)
+def histogram(input, bins=100, *, range=None, weight=None, density=False):
+    """histogram(input, bins=100, *, range=None, weight=None, density=False) -> (hist, bin_edges)
 
     How many elements, or how much of their weight, each bin has. bins: how many of one width, between the two ends of
     range (by default of the data), or a tensor of their edges. density: divided by the total and by the widths.

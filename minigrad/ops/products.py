@@ -81,8 +81,10 @@ def addmv(input, mat, vec, *, beta=1, alpha=1):
 def addr(input, vec1, vec2, *, beta=1, alpha=1):
     """addr(input, vec1, vec2, *, beta=1, alpha=1) -> Tensor: ``beta * input + alpha * outer(vec1, vec2)``.
     (PyTorch: torch.addr)"""
-    product = outer(vec1, vec2)
-    return plus("addr", input, beta, alpha, product)
+    product = weighed(outer(vec1, vec2), alpha)
+    if tuple(input.shape) != tuple(product.shape):
+        input = expand(input, product.shape)
+    return weighed(input, beta) + product if beta != 0 else product
 
 
 @composite(out=True, samples=of(lambda make: S(make(4), make(4))))
@@ -97,6 +99,10 @@ def vdot(input, other):
 def linalg_vecdot(x, y, *, dim=-1):
     """vecdot(x, y, *, dim=-1) -> Tensor: the sums of products along `dim`, with broadcasting.
     (PyTorch: torch.linalg.vecdot)"""
+    if np_dtype(x).kind != "f":
+        raise RuntimeError(
+            f"linalg.vecdot: Expected a floating point or complex tensor as input. Got {type_name(np_dtype(x))}"
+        )
     return sum(x * y, dim)
 
 
@@ -132,6 +138,10 @@ def crossed(input, other, dim):
         )
     if np_dtype(input).kind == "b":
         raise NotImplementedError("\"cross\" not implemented for 'Bool': convert the inputs with .to()")
+    if np_dtype(input) != np_dtype(other):
+        raise RuntimeError(
+            f"cross(): expected scalar type {input.dtype} but found {other.dtype}: convert one with .to()"
+        )
     one, two = roll(input, -1, dim), roll(input, -2, dim)
     return one * roll(other, -2, dim) - two * roll(other, -1, dim)
 

@@ -219,10 +219,11 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
     """
     if not input.ndim:
         raise RuntimeError("diff expects input to be at least one-dimensional: got a 0-dim tensor")
-    dim, times = one_dim(dim, input.ndim, "diff"), index_of(n, "diff", "n")
+    times = index_of(n, "diff", "n")
     if times < 0:
         raise RuntimeError(f"order must be non-negative but got {times} in diff()")
     parts = [part for part in (prepend, input, append) if part is not None]
+    dim = one_dim(dim, input.ndim, "diff") if times or len(parts) > 1 else 0
     for part in parts:
         check_neighbour(part.shape, input.shape, dim)
     if not times:
