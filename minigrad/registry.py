@@ -42,7 +42,19 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ARRAYS", "NUMBERS", "OPS", "TENSORS", "Op", "Pointwise", "bind", "composite", "helper", "on_every_path"]
+__all__ = [
+    "ARRAYS",
+    "NUMBERS",
+    "OPS",
+    "TENSORS",
+    "Op",
+    "Plain",
+    "Pointwise",
+    "bind",
+    "composite",
+    "helper",
+    "on_every_path",
+]
 
 OPS: dict[str, type[Op]] = {}  # every block, by name
 COMPOSITES: dict[str, Any] = {}  # public functions made of ops
@@ -70,6 +82,8 @@ class Op:
     view         its output may share the memory of its first input
     nout, aux    names of the outputs after the first (not differentiable), and how many outputs are public
     result       name of the named tuple that several outputs come in
+    pieces       names of its outputs, where all are differentiable (svd): the rules may save them by these names, and
+                 `vjp` gets a list of gradients, None for outputs that were not used
     optional     tensor inputs that may be None
     multi        forward returns a list of any length; the rule gets a list of gradients
     broadcasts   the shapes of its inputs may differ, and gradients are summed back to them
@@ -86,6 +100,7 @@ class Op:
     backward_name = None
     fresh = view = multi = broadcasts = pointwise = False
     aux: tuple = ()
+    pieces: tuple = ()
     nout = 1
     result: str | None = None
     optional: tuple = ()
@@ -102,6 +117,8 @@ class Op:
         if "scalar" not in body and "forward" not in body:
             return  # a family's base class, such as Pointwise
         cls.name = cls.__name__.rstrip("_")
+        if cls.pieces:
+            cls.multi, cls.aux = True, cls.pieces
         cls.label = cls.symbol or cls.name
         cls.label_backward = cls.backward_name or "".join(w.capitalize() for w in cls.name.split("_")) + "Backward0"
         _read_signature(cls, body.get("scalar") or body["forward"])
@@ -118,9 +135,14 @@ class Pointwise(Op):
     floats       integer inputs are computed in the default float type (exp, div), not in their own
     boolean      the result is a bool (comparisons)
     array        the formula on arrays, where that is not `scalar` itself (NumPy has no erf)
-    no_bools     a sentence: the op refuses bools, and this is what it says
-    refused      kinds of dtypes that the op is not implemented for: "b" bools, "biu" all but floats
-    check        a function of the attributes; raises where they make no sense
+    kinds        NumPy's kinds of the dtypes it has a meaning for: "iuf" refuses bools (NotImplementedError)
+    no_bools     a sentence: the op refuses bools, and this is what it says (RuntimeError)
+    number       which inputs may be Python numbers: "last" (not the first; the rule), "one" (either of two, not both),
+                 "any", or "none"
+    counts_bools bools are computed as int64
+    check        a function of the operands as they were given, called unless they are float tensors of one dtype: it
+                 raises where PyTorch takes numbers, 0-dim tensors or dtypes differently
+    check_attributes  a function of the attributes; raises where they make no sense
     keywords     a function of the op language called instead when a keyword-only argument is not at its default,
                  e.g. ``add(input, other, *, alpha=1)``; its signature is then the public one
     jit_forward  False: `scalar` is never compiled (NumPy's function is used on every backend)
@@ -131,16 +153,22 @@ class Pointwise(Op):
     fresh = pointwise = broadcasts = True
     floats = boolean = False
     out_casts = True
+    kinds, number, counts_bools = "biuf", "last", False
     jit_forward = jit_rules = True
-    keywords = array = no_bools = check = None
-    refused = ""
+    keywords = array = no_bools = check = check_attributes = None
+
+
+class Plain(Pointwise):
+    """A pointwise op that runs on NumPy with every backend: a loop compiled for it would gain nothing."""
+
+    jit_forward = jit_rules = False
 
 
 class Activation(Pointwise):
     """A pointwise op of `nn.functional`; float in, float out, nothing else in."""
 
     public = (FUNCTIONAL,)
-    floats, refused = True, "biu"
+    floats, kinds = True, "f"
 
 
 def positional(function):

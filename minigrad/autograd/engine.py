@@ -153,8 +153,8 @@ def _put(pending, node, g):
 
 
 def _materialized(node, grads, zeros):
-    """Zeros for the outputs of a node that were not used, unless its Function asked for None."""
-    if not getattr(node.saved and node.saved[0], "_materialize", True):
+    """Zeros for the outputs of a node that were not used, unless its rule or its Function asked for None."""
+    if getattr(node.op, "pieces", ()) or not getattr(node.saved and node.saved[0], "_materialize", True):
         return grads
     given = next(g for g in grads if g is not None)
     dtype = given.array.dtype if isinstance(given, Tensor) else given.dtype

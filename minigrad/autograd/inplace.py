@@ -11,7 +11,15 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad.autograd.engine import fit
-from minigrad.autograd.general import as_tensor, numbers_given, operands, quiet, run_kernel
+from minigrad.autograd.general import (
+    as_tensor,
+    check_castable,
+    general,
+    numbers_given,
+    operands,
+    quiet,
+    run_kernel,
+)  # fmt: skip
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import (
     COPY_SLICES,
@@ -26,8 +34,6 @@ from minigrad.autograd.node import (
 from minigrad.errors import shape_text
 from minigrad.registry import ARRAYS, OPS, TENSORS
 from minigrad.tensor import Tensor, wrap
-
-_RANK = {"b": 0, "u": 1, "i": 1, "f": 2}
 
 LEAF_TEXT = "a leaf Variable that requires grad is being used in an in-place operation."
 
@@ -77,13 +83,13 @@ def _is_dense(array):
 def write(op, tensor, args=(), attrs=()):
     """tensor = op(tensor, *args), in the tensor's own memory and with its history. Returns the tensor."""
     if op.pointwise:
-        inputs = operands(op, (tensor, *args))
+        inputs = operands(op, (tensor, *args), tensor)
     else:
         inputs = [tensor, *[as_tensor(a, tensor.array.dtype, op, i) for i, a in zip(op.inputs[1:], args, strict=True)]]
-    dtype = inputs[0].array.dtype
-    check_castable(op.name, dtype, tensor)
-    if dtype != tensor.array.dtype:  # computed in a wider dtype: the result is converted back, and recorded so
-        return write(OPS["copy"], tensor, (op.function(tensor, *args, *attrs),))
+    if (
+        inputs[0].array.dtype != tensor.array.dtype
+    ):  # computed in a wider dtype: the result is converted, and recorded so
+        return write(OPS["copy"], tensor, (general(op, (tensor, *args), attrs),))
     for other in inputs[1:]:
         if other.vc is not None and other.vc is tensor.vc and other is not tensor:
             check_overlap(tensor.array, other.array, op.name + "_")
@@ -115,15 +121,6 @@ def write(op, tensor, args=(), attrs=()):
             extra_of(node).vc = version
         rebase(tensor, node)
     return tensor
-
-
-def check_castable(name, dtype, tensor):
-    """Refuse to write floats into integers, or either into bools."""
-    if _RANK[dtype.kind] > _RANK[tensor.array.dtype.kind]:
-        raise RuntimeError(
-            f"{name}_: result type {TENSORS['type_name'](dtype)} can't be cast to the desired output type "
-            f"{TENSORS['type_name'](tensor.array.dtype)}"
-        )
 
 
 def base_requires_grad(tensor):
@@ -180,11 +177,11 @@ def method(op):
         if not isinstance(self, Tensor):
             raise TypeError(f"{op.name}_(): argument 'input' must be Tensor, not {type(self).__name__}")
         if keywords is not None and kwargs:
-            return write(OPS["copy"], self, (op.function(self, *args, **kwargs),))
+            return rewrite(self, op.name, op.function, args, kwargs)
         if kwargs or len(args) != count - 1 + len(names):
             args = _arrange(op, args, kwargs, defaults)
-        if op.check is not None:
-            op.check(*args[count - 1 :])
+        if op.check_attributes is not None:
+            op.check_attributes(*args[count - 1 :])
         return write(op, self, args[: count - 1], tuple(args[count - 1 :]))
 
     in_place.__name__ = in_place.__qualname__ = op.name + "_"

@@ -36,10 +36,12 @@ _linked: set[str] = set()
 
 REFLECTED = {
     "__rsub__": "sub", "__rtruediv__": "div", "__rpow__": "pow", "__rmatmul__": "matmul", "__rmod__": "remainder",
-    "__rfloordiv__": "floor_divide",
+    "__rfloordiv__": "floor_divide", "__rlshift__": "bitwise_left_shift", "__rrshift__": "bitwise_right_shift",
 }  # fmt: skip
 IN_PLACE_OPERATORS = {
     "__iadd__": "add_", "__isub__": "sub_", "__imul__": "mul_", "__itruediv__": "div_", "__ipow__": "pow_",
+    "__ifloordiv__": "floor_divide_", "__imod__": "remainder_", "__iand__": "bitwise_and_", "__ior__": "bitwise_or_",
+    "__ixor__": "bitwise_xor_", "__ilshift__": "bitwise_left_shift_", "__irshift__": "bitwise_right_shift_",
 }  # fmt: skip
 
 
@@ -83,16 +85,18 @@ def build(op):
         op.keep = staticmethod(door.make_keep(op))
     public = body.get("prepare") or body.get("keywords") or body.get("scalar") or body["forward"]
     op.opening = door.opening(op, public, op.name, "op")
-    names = op.namespace = {**door.NAMES, "op": op, "many": door.many, "any_node": door.any_node}
+    names = op.namespace = {
+        **door.NAMES, "op": op, "many": door.many, "any_node": door.any_node, "several": door.several,
+    }  # fmt: skip
     if "prepare" in body:
         names["prepare"] = tensors(body["prepare"])
     if body.get("keywords"):
         names["keywords"] = tensors(body["keywords"])
         names |= {f"default_{name}": value for name, value in public.__kwdefaults__.items()}
-    if op.pointwise and op.check:
-        names["check"] = body["check"]
+    if op.pointwise and op.check_attributes:
+        names["check_attributes"] = body["check_attributes"]
     if op.result:
-        names["result"] = named_tuple(op.result, ("values", *op.aux[: op.nout - 1]))
+        names["result"] = named_tuple(op.result, op.pieces or ("values", *op.aux[: op.nout - 1]))
     writer = door.pointwise_source if op.pointwise else door.joining_source if op.variadic else door.forward_source
     source = writer(op)
     function = op.function = staticmethod(door.make(source, names, op.name)).__func__

@@ -22,7 +22,8 @@ class sigmoid(Activation):
     ``1 / (1 + exp(-input))``. (PyTorch: torch.sigmoid)
     """
 
-    public, symbol, array, refused = EVERYWHERE, "σ", ARRAY_FUNCTIONS["sigmoid"], ""
+    public, symbol, array, alias = EVERYWHERE, "σ", ARRAY_FUNCTIONS["sigmoid"], ("special.expit",)
+    kinds = "biuf"
 
     def scalar(input):
         return 1 / (1 + exp(-input))
@@ -75,7 +76,7 @@ class celu(Activation):
 
     inplace_keyword, public = True, (FUNCTION, FUNCTIONAL, INPLACE)
 
-    def check(alpha):
+    def check_attributes(alpha):
         if alpha == 0:
             raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
 
@@ -214,7 +215,7 @@ class softsign(Activation):
     ``input / (1 + |input|)``. (PyTorch: F.softsign)
     """
 
-    refused, backward_name = "b", "DivBackward0"
+    kinds, backward_name = "iuf", "DivBackward0"
 
     def scalar(input):
         return input / (1 + abs(input))
@@ -231,11 +232,8 @@ class tanhshrink(Activation):
     ``input - tanh(input)``. (PyTorch: F.tanhshrink)
     """
 
-    refused, no_bools = (
-        "",
-        "Subtraction, the `-` operator, with a bool tensor is not supported: convert it with .float()",
-    )
-    backward_name = "SubBackward0"
+    kinds, backward_name = "biuf", "SubBackward0"
+    no_bools = "Subtraction, the `-` operator, with a bool tensor is not supported: convert it with .float()"
 
     def scalar(input):
         return input - tanh(input)

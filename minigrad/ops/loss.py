@@ -113,7 +113,7 @@ def weighted(losses, input, weight, reduction):
 class PairLoss(Pointwise):
     """The loss of one number against another. Two integers have none."""
 
-    public, floats, refused = (), True, "biu"
+    public, floats, kinds = (), True, "f"
 
 
 LOSS_SAMPLES = of(

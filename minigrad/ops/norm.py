@@ -1,216 +1,203 @@
-"""Normalisation over groups of channels, single samples, vectors and neighbours.
-
-`batch_norm` and `layer_norm`, which have kernels of their own, are in `softmax.py`.
-"""
+"""Norms of vectors and of matrices, as `minigrad.linalg` has them."""
 
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
 
 import math
+import numbers
 
 import numpy as np
 
+from minigrad import dtypes
 from minigrad.errors import shape_text
-from minigrad.kernels import norm as kernels
-from minigrad.registry import FUNCTION, FUNCTIONAL, Op, composite, on_every_path
-from minigrad.samples import S, constant, of
+from minigrad.ops.decomposition import spaced
+from minigrad.registry import LINALG, TENSORS, Op, composite, np_dtype, on_every_path
+from minigrad.samples import S, of
+from minigrad.shapes import dims_or_all, one_dim
 
-BOTH = (FUNCTION, FUNCTIONAL)
+
+@on_every_path("norm_dtype")
+def norm_dtype(op, input, dtype):
+    """The dtype asked for, checked: a float no narrower than the input."""
+    kind = np_dtype(input)
+    if kind.kind != "f":
+        raise RuntimeError(
+            f"{op}: Expected a floating point or complex tensor as input. Got {TENSORS['type_name'](kind)}: convert it "
+            "with .float()"
+        )
+    if dtype is None:
+        return kind
+    wanted = dtypes.as_numpy(dtype)
+    if wanted.kind != "f":
+        raise RuntimeError(f"{op}: dtype should be floating point or complex, but got {TENSORS['type_name'](wanted)}")
+    if wanted.itemsize < kind.itemsize:
+        raise RuntimeError(
+            f"{op}: the dtype of the input ({TENSORS['type_name'](kind)}) should be convertible without narrowing to "
+            f"the specified dtype ({TENSORS['type_name'](wanted)})"
+        )
+    return wanted
 
 
-@on_every_path("check_affine")
-def check_affine(op, channels, **given):
-    """Weight and bias must have a number for each channel."""
-    for name, parameter in given.items():
-        if parameter is not None and tuple(parameter.shape) != (channels,):
-            raise RuntimeError(
-                f"{op}(): Expected {name} to be a vector of size equal to the number of channels in input, but got "
-                f"{name} of shape {shape_text(parameter.shape)} and {channels} channels"
+class linalg_vector_norm(Op):
+    """linalg.vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None) -> Tensor
+
+    ``(Σ |x|^ord)^(1/ord)`` over `dim` (int, tuple, or None for all); ord inf and -inf: the largest and smallest
+    absolute value; 0: how many are not zero. Its gradient where the norm is zero is zero.
+    (PyTorch: torch.linalg.vector_norm)
+    """
+
+    public, fresh, backward_name = (LINALG,), True, "LinalgVectorNormBackward0"
+
+    def prepare(x, ord=2, dim=None, keepdim=False, *, dtype=None):
+        op = "linalg.vector_norm"
+        wanted = norm_dtype(op, x, dtype)
+        if not isinstance(ord, numbers.Number):
+            raise TypeError(
+                f"linalg_vector_norm(): argument 'ord' (position 2) must be Number, not {type(ord).__name__}"
             )
+        dims = dims_or_all(dim, x.ndim, op)
+        if ord < 0 or ord == math.inf:
+            without_identity(op, x, ord, dims, dim)
+        return to_dtype(x, wanted) if np_dtype(x) != wanted else x, float(ord), dims, bool(keepdim)
+
+    def forward(input, /, ord, dim, keepdim):
+        if ord == 2:
+            return np.sqrt(np.square(input).sum(axis=dim, keepdims=keepdim))
+        if ord == 0:
+            return (input != 0).astype(input.dtype).sum(axis=dim, keepdims=keepdim)
+        size = np.abs(input)
+        if ord == 1:
+            return size.sum(axis=dim, keepdims=keepdim)
+        if ord == np.inf:
+            return size.max(axis=dim, keepdims=keepdim)
+        if ord == -np.inf:
+            return size.min(axis=dim, keepdims=keepdim)
+        total = np.power(size, input.dtype.type(ord)).sum(axis=dim, keepdims=keepdim)
+        return np.power(total, input.dtype.type(1 / ord))
+
+    def grad_input(g, input, output, input_shape, ord, dim):
+        if ord == 0:
+            return zeros_of(input_shape, np_dtype(g))
+        along = spread(g, input_shape, dim)
+        if ord == 1:
+            return along * sign(input)
+        length = spread(output, input_shape, dim)
+        if ord == 2:
+            return along * where(length == 0, 0.0, input / length)
+        if ord in (math.inf, -math.inf):
+            return share(g, abs(input), output, input_shape, dim) * sign(input)
+        if ord < 1:
+            steep = where(input == 0, 0.0, abs(input) ** (ord - 1.0))
+            return along * sign(input) * steep * length ** (1.0 - ord)
+        steep = sign(input) * abs(input) ** (ord - 1.0) if ord < 2 else input * abs(input) ** (ord - 2.0)
+        return steep * spread(where(output == 0, 0.0, g / output ** (ord - 1.0)), input_shape, dim)
+
+    samples = of(
+        lambda make: S(make(3, 4)),
+        lambda make: S(make(3, 4), 3, 1, True),
+        lambda make: S(make(3, 4), 1, (0, 1)),
+        lambda make: S(make(2, 3, 4), math.inf, -1),
+        lambda make: S(make(3, 4), -math.inf),
+        lambda make: S(make(3, 4), -1.5, 0),
+        lambda make: S(make(3, 4), 0.5, dtype="float64"),
+        lambda make: S(make(), 2),
+    )
 
 
-class group_normalized(Op):
-    """(input - mean) / sqrt(var + eps) of each of the groups of channels; called by `group_norm`."""
-
-    public, fresh, optional = (), True, ("weight", "bias")
-    symbol, backward_name = "group_norm", "NativeGroupNormBackward0"
-
-    def forward(input, weight, bias, /, groups, eps):
-        rows = input.reshape(input.shape[0] * groups, group_size(input.shape, groups))
-        normal = kernels.layer_norm(rows, None, None, 1, eps).reshape(input.shape)
-        shape = (-1, *[1] * (input.ndim - 2))
-        if weight is not None:
-            normal = normal * weight.reshape(shape)
-        return normal if bias is None else normal + bias.reshape(shape)
-
-    def vjp(g, input, weight, bias_dtype, groups, eps):
-        shape = (-1, *[1] * (input.ndim - 2))
-        dims = tuple([d for d in range(input.ndim) if d != 1])
-        rows = reshape(input, (input.shape[0] * groups, group_size(input.shape, groups)))
-        scaled = reshape(g if weight is None else g * reshape(weight, shape), rows.shape)
-        centred = rows - mean(rows, 1, True)
-        scale = rsqrt(mean(centred * centred, 1, True) + eps)
-        normal = centred * scale
-        inner = (scaled - mean(scaled, 1, True) - normal * mean(scaled * normal, 1, True)) * scale
-        grad_weight = None if weight is None else sum(g * reshape(normal, input.shape), dims)
-        return reshape(inner, input.shape), grad_weight, None if bias_dtype is None else sum(g, dims)
+def without_identity(op, input, ord, dims, dim):
+    """An extreme of nothing is refused."""
+    if input.ndim and 0 in [input.shape[d] for d in dims]:
+        raise RuntimeError(
+            f"{op} cannot compute the {ord} norm on an empty "
+            f"{'tensor' if dim is None else 'dimension'} because the operation does not have an identity"
+        )
 
 
-@on_every_path("group_size")
-def group_size(shape, groups):
-    return math.prod(shape[1:]) // groups
+@on_every_path("matrix_dims")
+def matrix_dims(op, dim, ndim):
+    """Two different dimensions."""
+    if not isinstance(dim, tuple | list):
+        raise TypeError(f"{op}(): argument 'dim' must be tuple of ints, not {type(dim).__name__}")
+    if len(dim) != 2:
+        raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {', '.join(map(str, dim))}")
+    first, second = one_dim(dim[0], ndim, op), one_dim(dim[1], ndim, op)
+    if first == second:
+        raise RuntimeError(f"linalg.matrix_norm: dims must be different. Got ({dim[0]}, {dim[1]})")
+    return first, second
 
 
 @composite(
-    public=BOTH,
+    public=(LINALG,),
     samples=of(
-        lambda make: S(make(2, 6, 3), 3, make(6), make(6)),
-        lambda make: S(make(2, 4), 2),
-        lambda make: S(make(2, 4, 2, 3), 1, make(4), None, 1e-3),
+        lambda make: S(spaced(3, 4)(make)),
+        lambda make: S(spaced(2, 3, 3)(make), "nuc"),
+        lambda make: S(spaced(2, 4, 3)(make), 2, keepdim=True),
+        lambda make: S(spaced(3, 3)(make), -2, (1, 0)),
+        lambda make: S(spaced(3, 4)(make), 1),
+        lambda make: S(spaced(2, 3, 4)(make), -math.inf, (0, 2), dtype="float64"),
     ),
 )
-def group_norm(input, num_groups, weight=None, bias=None, eps=1e-05):
-    """group_norm(input, num_groups, weight=None, bias=None, eps=1e-5) -> Tensor
+def linalg_matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
+    """linalg.matrix_norm(A, ord='fro', dim=(-2, -1), keepdim=False, *, dtype=None) -> Tensor
 
-    The channels (dimension 1) of each sample in num_groups groups, each made mean 0 and variance 1, then scaled and
-    shifted by a number for each channel. (Wu & He 2018, arXiv:1803.08494; F.group_norm)
+    Of the matrices along two dimensions. ord: "fro", the root of the sum of squares; "nuc", the sum of the singular
+    values; 2 and -2, the largest and smallest singular value; 1 and -1, the largest and smallest column sum of absolute
+    values; inf and -inf, row sum. (PyTorch: torch.linalg.matrix_norm)
     """
-    is_tensor("group_norm", "input", input)
-    if input.ndim < 2:
-        raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.ndim}")
-    if num_groups <= 0:
-        raise RuntimeError(f"Expected num groups to be greater than 0, got {num_groups}")
-    channels = input.shape[1]
-    if input.shape[0] * channels // num_groups * group_size((1, *input.shape[2:]), 1) == 1:
-        raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(input.shape)}")
-    if channels % num_groups:
-        raise RuntimeError(
-            "Expected number of channels in input to be divisible by num_groups, but got input of shape "
-            f"{shape_text(input.shape)} and num_groups={num_groups}"
-        )
-    check_affine("group_norm", channels, weight=weight, bias=bias)
-    is_float("group_norm", input)
-    return group_normalized(input, weight, bias, num_groups, eps)
+    op = "linalg.matrix_norm"
+    known = ord in ("fro", "nuc") if isinstance(ord, str) else builtin_abs(ord) in (1, 2, math.inf)
+    if not known:
+        raise RuntimeError(f"{op}: Order {ord} not supported.")
+    if A.ndim < 2:
+        raise RuntimeError(f"{op}: The input tensor A must have at least 2 dimensions.")
+    wanted = norm_dtype(op, A, dtype)
+    A = A if np_dtype(A) == wanted else to_dtype(A, wanted)
+    first, second = matrix_dims("linalg_matrix_norm", dim, A.ndim)
+    if ord == "fro":
+        return linalg_vector_norm(A, 2, (first, second), keepdim)
+    if ord in ("nuc", 2, -2):
+        rest = [d for d in range(A.ndim) if d not in (first, second)]
+        sizes = linalg_svdvals(permute(A, (*rest, first, second)))
+        out = sum(sizes, -1) if ord == "nuc" else amax(sizes, -1) if ord == 2 else amin(sizes, -1)
+        return reshape(out, keepdim_shape(A.shape, (first, second))) if keepdim else out
+    along, across = (first, second) if ord in (1, -1) else (second, first)
+    sums = linalg_vector_norm(A, 1, along, True)
+    extreme = amax if ord > 0 else amin
+    out = extreme(sums, across, True)
+    return out if keepdim else squeeze(out, (first, second))
+
+
+@on_every_path("keepdim_shape")
+def keepdim_shape(shape, dims):
+    return tuple([1 if d in dims else n for d, n in enumerate(shape)])
 
 
 @composite(
-    public=(FUNCTIONAL,),
+    public=(LINALG,),
     samples=of(
-        lambda make: S(make(2, 3, 4), weight=make(3), bias=make(3)),
-        lambda make: S(make(2, 3, 2, 2)),
-        lambda make: S(
-            make(2, 3, 4), constant([0.1, 0, -1]), constant([1, 2, 0.5]), make(3), make(3), use_input_stats=False
-        ),
+        lambda make: S(make(2, 3, 4)),
+        lambda make: S(spaced(3, 4)(make), "nuc"),
+        lambda make: S(spaced(3, 4)(make), 2),
+        lambda make: S(make(3, 4), 3, 1),
+        lambda make: S(make(3, 4), math.inf, (0, 1), True),
     ),
 )
-def instance_norm(
-    input,
-    running_mean=None,
-    running_var=None,
-    weight=None,
-    bias=None,
-    use_input_stats=True,
-    momentum=0.1,
-    eps=1e-05,
-):
-    """instance_norm(input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True,
-    momentum=0.1, eps=1e-5) -> Tensor
+def linalg_norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):
+    """linalg.norm(A, ord=None, dim=None, keepdim=False, *, dtype=None) -> Tensor
 
-    Each channel of each sample of (N, C, ...) made mean 0 and variance 1, then scaled and shifted. The running
-    statistics, if given, are updated with the mean of the samples', or used, with use_input_stats=False.
-    (Ulyanov et al. 2016, arXiv:1607.08022; F.instance_norm)
+    `linalg.matrix_norm` for two dimensions, and `linalg.vector_norm` for one; without ord the 2-norm of all numbers
+    along `dim`. (PyTorch: torch.linalg.norm)
     """
-    is_tensor("instance_norm", "input", input)
-    is_float("instance_norm", input)
-    if use_input_stats and group_size((1, *input.shape[2:]), 1) == 1:
-        raise ValueError(f"Expected more than 1 spatial element when training, got input size {list(input.shape)}")
-    if not use_input_stats and (running_mean is None or running_var is None):
-        raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
-    batch, channels = input.shape[:2]
-    # A channel of a sample is a channel of one batch of one: the work is batch_norm's.
-    rows = reshape(input, (1, batch * channels, *input.shape[2:]))
-    tiled = [None if given is None else repeat(given, batch) for given in (running_mean, running_var, weight, bias)]
-    out = batch_norm(rows, *tiled, use_input_stats, momentum, eps)
-    if use_input_stats:
-        for given, updated in ((running_mean, tiled[0]), (running_var, tiled[1])):
-            if given is not None:
-                given.array[...] = updated.array.reshape(batch, channels).mean(0)
-    return reshape(out, input.shape)
-
-
-@composite(
-    public=BOTH,
-    samples=of(
-        lambda make: S(make(3, 4), (4,), make(4)),
-        lambda make: S(make(2, 3, 4), (3, 4)),
-        lambda make: S(make(2, 3, 4), (4,), None, 1e-3),
-    ),
-)
-def rms_norm(input, normalized_shape, weight=None, eps=None):
-    """rms_norm(input, normalized_shape, weight=None, eps=None) -> Tensor
-
-    The last dimensions (normalized_shape) divided by their root mean square: ``x / sqrt(mean(x²) + eps) * weight``;
-    eps defaults to the machine epsilon of the dtype. (Zhang & Sennrich 2019, arXiv:1910.07467; F.rms_norm)
-    """
-    is_tensor("rms_norm", "input", input)
-    shape = tuple(normalized_shape) if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
-    if not shape:
+    if dim is not None:
+        dim = tuple(dim) if isinstance(dim, tuple | list) else (dim,)
+        if ord is not None and len(dim) not in (1, 2):
+            raise RuntimeError(f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {shape_text(dim)}")
+    elif ord is not None and A.ndim not in (1, 2):
         raise RuntimeError(
-            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element"
+            f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {A.ndim}D."
         )
-    if weight is not None and tuple(weight.shape) != shape:
-        raise RuntimeError(
-            f"Expected weight to be of same shape as normalized_shape, but got weight of shape "
-            f"{shape_text(weight.shape)} and normalized_shape = {list(shape)}"
-        )
-    if input.ndim < len(shape) or tuple(input.shape[input.ndim - len(shape) :]) != shape:
-        raise RuntimeError(
-            f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], but "
-            f"got input of size{shape_text(input.shape)}"
-        )
-    is_float("rms_norm", input)
-    if eps is None:
-        eps = np.finfo(np_dtype(input)).eps.item()
-    last = tuple(range(input.ndim - len(shape), input.ndim))
-    normal = input * rsqrt(mean(input * input, last, True) + eps)
-    return normal if weight is None else normal * weight
-
-
-@composite(
-    public=(FUNCTIONAL,),
-    samples=of(
-        lambda make: S(make(3, 4)), lambda make: S(make(3, 4), p=1.0, dim=0), lambda make: S(make(2, 3, 4), dim=(0, 2))
-    ),
-)
-def normalize(input, p=2.0, dim=1, eps=1e-12):
-    """normalize(input, p=2.0, dim=1, eps=1e-12) -> Tensor: ``input / max(‖input‖_p, eps)`` along `dim`.
-    (PyTorch: F.normalize)"""
-    if np_dtype(input).kind != "f":
-        raise RuntimeError(f"normalize(): Expected a floating point tensor as input. Got {input.dtype}: use .float()")
-    return input / clamp(norm(input, p, dim, True), eps)
-
-
-@composite(
-    public=(FUNCTIONAL,),
-    samples=of(lambda make: S(make(2, 5, 3), 3), lambda make: S(make(2, 4, 2, 2), 2, alpha=0.5, beta=0.5, k=2.0)),
-)
-def local_response_norm(input, size, alpha=0.0001, beta=0.75, k=1.0):
-    """local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0) -> Tensor
-
-    ``input / (k + alpha * mean of input² over the `size` neighbouring channels) ** beta``, with zeros beyond the first
-    and the last channel. Input (N, C, L, ...). (Krizhevsky et al. 2012; F.local_response_norm)
-    """
-    if input.ndim < 3:
-        raise ValueError(f"Expected 3D or higher dimensionality input (got {input.ndim} dimensions)")
-    if input_size(input) == 0:
-        return input
-    if np_dtype(input).kind == "b":
-        raise NotImplementedError("local_response_norm(): not implemented for 'Bool': convert the input with .float()")
-    before = size // 2
-    channels, edges = input.shape[1], [0, 0] * (input.ndim - 2)
-    squares = pad(input * input, (*edges, before, size - 1 - before))
-    total = narrow(squares, 1, 0, channels)
-    for shift in range(1, size):
-        total = total + narrow(squares, 1, shift, channels)
-    average = total / size if np_dtype(input).kind == "f" else floor_divide(total, size)
-    return input / pow(average * alpha + k, beta)
+    if ord is None:
+        return linalg_vector_norm(A, 2, dim, keepdim, dtype=dtype)
+    if isinstance(ord, str) or (A.ndim == 2 if dim is None else len(dim) == 2):
+        return linalg_matrix_norm(A, ord, (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
+    return linalg_vector_norm(A, ord, dim, keepdim, dtype=dtype)

@@ -39,7 +39,7 @@ class relu(Activation):
     ``max(0, input)``; the gradient at 0 is 0. nn.functional.relu takes inplace=. (Nair & Hinton 2010; torch.relu)
     """
 
-    public, floats, refused, inplace_keyword = EVERYWHERE, False, "", True
+    public, floats, kinds, inplace_keyword = EVERYWHERE, False, "biuf", True
     no_bools = "Boolean inputs not supported for relu"
 
     def scalar(input):
@@ -152,7 +152,7 @@ class threshold(Activation):
     ``input`` where above the threshold, ``value`` elsewhere. (PyTorch: F.threshold)
     """
 
-    inplace_keyword, public, floats, refused = True, (FUNCTION, FUNCTIONAL, INPLACE), False, "b"
+    inplace_keyword, public, floats, kinds = True, (FUNCTION, FUNCTIONAL, INPLACE), False, "iuf"
 
     def scalar(input, /, threshold, value):
         return where(input <= threshold, value, input)
@@ -172,10 +172,10 @@ class hardtanh(Activation):
     The input limited to [min_val, max_val]; the gradient is 0 at the limits. (PyTorch: F.hardtanh)
     """
 
-    inplace_keyword, public, floats, refused = True, (FUNCTIONAL, INPLACE), False, ""
+    inplace_keyword, public, floats, kinds = True, (FUNCTIONAL, INPLACE), False, "biuf"
     no_bools = "Bool inputs not supported for hardtanh"
 
-    def check(min_val, max_val):
+    def check_attributes(min_val, max_val):
         if min_val > max_val:
             raise ValueError(f"hardtanh(): min_val cannot be greater than max_val, but got {min_val} and {max_val}")
 
@@ -197,7 +197,7 @@ class relu6(Activation):
     ``min(max(0, input), 6)``. (Krizhevsky 2010; F.relu6)
     """
 
-    inplace_keyword, backward_name, floats, refused = True, "HardtanhBackward0", False, ""
+    inplace_keyword, backward_name, floats, kinds = True, "HardtanhBackward0", False, "biuf"
     no_bools = "Bool inputs not supported for hardtanh"
 
     def scalar(input):
@@ -266,7 +266,7 @@ class softshrink(Activation):
     ``input - lambd`` above lambd, ``input + lambd`` below -lambd, 0 between (lambd >= 0). (PyTorch: F.softshrink)
     """
 
-    def check(lambd):
+    def check_attributes(lambd):
         if not lambd >= 0:
             raise RuntimeError(f"lambda must be in range [0, inf) for softshrink(), but found {lambd}")
 
