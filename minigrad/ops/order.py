@@ -195,7 +195,7 @@ class sort(Op):
         return put_along(g, indices, input_shape, dim, True)
 
     samples = of(
-        lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 0, True), lambda make: S(make(3, 4), 1, stable=True)
+        lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 0, True), lambda make: S(make(3, 4), stable=True, dim=1)
     )
 
 
@@ -390,7 +390,7 @@ class mode(Op):
         return put_along(g, indices, input_shape, dim, keepdim)
 
     samples = of(
-        lambda make: S(np.array([[1.0, 2.0, 2.0, 3.0], [4.0, 4.0, 1.0, 1.0]])),
+        lambda make: S(make(3, 4)),
         lambda make: S(make(3, 4), 0, True),
         lambda make: S(make(2, 9, kind="i")),
     )
