@@ -50,7 +50,7 @@ def cast_float(input, dtype, op):
         what = "Input dtype" if dtype is None else "Optional dtype"
         raise RuntimeError(
             f"{op}(): could not infer output dtype. {what} must be either a floating point or complex dtype. "
-            f"Got: {type_name(wanted)} (convert with .float(), or pass a float dtype=)"
+            f"Got: {dtypes.from_numpy_dtype(wanted)!r} (convert with .float(), or pass a float dtype=)"
         )
     return input if dtype is None else to_dtype(input, wanted)
 
