@@ -332,11 +332,7 @@ def link_arrays():
 def np_dtype(x) -> np.dtype:
     """The NumPy dtype of a tensor, an array or a number."""
     array = getattr(x, "array", x)
-    if isinstance(array, np.ndarray | np.generic):
-        return array.dtype
-    if isinstance(array, int | float):
-        return np.asarray(array).dtype
-    raise AttributeError(f"{type(x).__name__!r} has no dtype", name="dtype", obj=x)
+    return np.asarray(array).dtype if isinstance(array, bool | int | float) else array.dtype
 
 
 @on_every_path("named_tuple")
