@@ -97,7 +97,7 @@ class remainder(Pointwise):
         return g
 
     def grad_other(g, input, other):
-        return -g * floor(input / other)
+        return -g * div_floor(input, other)
 
     samples = binary(0.5, 3.0)
 
@@ -120,7 +120,7 @@ class fmod(Plain):
         return g
 
     def grad_other(g, input, other):
-        return -g * trunc(input / other)
+        return -g * div_trunc(input, other)
 
     samples = binary(0.5, 3.0)
 

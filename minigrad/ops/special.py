@@ -382,7 +382,7 @@ class special_i1(Plain):
         return number_of(kernels.i1, input)
 
     def grad_input(g, input, output):
-        return g * where(input == 0, 0.5, i0(input) - output / input)
+        return g * where(input == 0, 0.5, i0(input) - output / where(input == 0, 1.0, input))
 
     samples = unary()
 
@@ -399,6 +399,8 @@ class special_i1e(Plain):
         return number_of(kernels.i1e, input)
 
     def grad_input(g, input, output):
-        return g * where(input == 0, 0.5, special_i0e(input) - output * (sign(input) + 1.0 / input))
+        return g * where(
+            input == 0, 0.5, special_i0e(input) - output * (sign(input) + 1.0 / where(input == 0, 1.0, input))
+        )
 
     samples = unary()
