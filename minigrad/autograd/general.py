@@ -96,7 +96,7 @@ def constant(number, dtype):
     tensor = _constants.get(key)
     negative_zero = not number and math.copysign(1, number) < 0  # the same key as 0.0
     if tensor is None or negative_zero:
-        tensor = wrap(np.asarray(np.asarray(number).astype(dtype)))
+        tensor = wrap(np.asarray(quiet.run(np.asarray(number).astype, dtype)))
         tensor.array.flags.writeable = False
         if len(_constants) < 1000 and number == number and not negative_zero:
             _constants[key] = tensor
@@ -113,20 +113,20 @@ def as_tensor(arg, dtype, op, argument):
         return constant(arg, dtype)
     if isinstance(arg, np.ndarray):
         return wrap(arg.astype(dtype, copy=False))
-    raise not_a_tensor(op, argument, arg)
+    raise not_a_tensor(op.name, argument, arg)
 
 
-def not_a_tensor(op, argument, value):
+def not_a_tensor(name, argument, value):
     """The error of an argument that is no tensor."""
     hint = "; use minigrad.from_numpy or minigrad.tensor" if isinstance(value, np.ndarray | list | tuple) else ""
-    return TypeError(f"{op.name}(): argument '{argument}' must be Tensor, not {type(value).__name__}{hint}")
+    return TypeError(f"{name}(): argument '{argument}' must be Tensor, not {type(value).__name__}{hint}")
 
 
 def operands(op, args, target=None):
     """The inputs of a pointwise op as tensors of one dtype; target: the tensor that the result is to be written to."""
     for name, arg in zip(op.inputs, args, strict=True):
         if not isinstance(arg, OPERAND):
-            raise not_a_tensor(op, name, arg)
+            raise not_a_tensor(op.name, name, arg)
     if op.number != "any":
         check_numbers(op, args)
     if op.check is not None:
@@ -134,14 +134,15 @@ def operands(op, args, target=None):
     dtype = promote(args)
     if op.no_bools and any(promote((arg,)).kind == "b" for arg in args):
         raise RuntimeError(op.no_bools)
+    counted = dtype.kind == "b" and op.counts_bools
+    if dtype.kind not in op.kinds and not counted:
+        raise not_implemented(op, dtype)
     if op.floats and dtype.kind != "f":
         dtype = get_default_dtype().numpy
     if target is not None:
         check_castable(op.name, BOOL if op.boolean else dtype, target)
-    if dtype.kind == "b" and op.counts_bools:
+    if counted:
         dtype = I64
-    elif dtype.kind not in op.kinds:
-        raise not_implemented(op, dtype)
     return [as_tensor(arg, dtype, op, name) for name, arg in zip(op.inputs, args, strict=True)]
 
 
@@ -160,7 +161,7 @@ def check_numbers(op, args):
     wrong = any(numbers) if op.number == "none" else numbers[0] if op.number == "last" else all(numbers)
     if wrong:
         at = numbers.index(True)
-        raise not_a_tensor(op, op.inputs[at], args[at])
+        raise not_a_tensor(op.name, op.inputs[at], args[at])
 
 
 def run_kernel(op, arrays, attrs=()):

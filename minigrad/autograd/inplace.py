@@ -25,6 +25,7 @@ from minigrad.autograd.node import (
     COPY_SLICES,
     FREED,
     LEAF,
+    base_of,
     bump,
     extra_of,
     multi_view_text,
@@ -54,7 +55,7 @@ def check_writable(tensor):
             "and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or "
             "both outside (if you want the inplace to be tracked)."
         )
-    base = view.base.node
+    base = base_of(view).node
     if base is not None and base.op is LEAF:
         raise RuntimeError("a view of " + LEAF_TEXT + " Write under no_grad(), or to a view of a clone().")
 
@@ -88,7 +89,7 @@ def write(op, tensor, args=(), attrs=()):
         inputs = [tensor, *[as_tensor(a, tensor.array.dtype, op, i) for i, a in zip(op.inputs[1:], args, strict=True)]]
     if (
         inputs[0].array.dtype != tensor.array.dtype
-    ):  # computed in a wider dtype: the result is converted back, and recorded so
+    ):  # computed in a wider dtype: the result is converted, and recorded so
         return write(OPS["copy"], tensor, (general(op, (tensor, *args), attrs),))
     for other in inputs[1:]:
         if other.vc is not None and other.vc is tensor.vc and other is not tensor:
@@ -123,9 +124,33 @@ def write(op, tensor, args=(), attrs=()):
     return tensor
 
 
+def turn(op, tensor, args, kwargs):
+    """Make a tensor the view of itself that a view op gives, as `x.t_()` does. Returns the tensor."""
+    is_leaf = tensor.node is not None and tensor.node.op is LEAF
+    if is_grad_enabled() and is_leaf:
+        raise RuntimeError(LEAF_TEXT + f" {op.name}_() changes its shape: use {op.name}().")
+    was = tensor
+    if tensor._view is None and tensor.vc is not None and not is_leaf:  # it may have views: they go on as views of this
+        was = wrap(tensor.array)
+        was.node, was.vc = tensor.node, tensor.vc
+    alone = tensor.vc is None
+    out = op.function(was, *args, **kwargs)
+    tensor.array, tensor._shape = out.array, out._shape
+    if not is_leaf:
+        tensor.node = out.node
+        if not alone:
+            tensor._view = out._view
+        if was is not tensor:
+            out._view.mode = None
+    if tensor.leaf is not None:
+        tensor.leaf.shape = out._shape
+    bump(tensor, op.name + "_")
+    return tensor
+
+
 def base_requires_grad(tensor):
     """Whether the tensor is a view, made under no_grad, of a tensor that requires grad."""
-    return tensor._view is not None and tensor._view.base.node is not None
+    return tensor._view is not None and base_of(tensor._view).node is not None
 
 
 def _as_it_was(tensor, node):
@@ -155,7 +180,7 @@ def rebase(tensor, node):
         _move_retain(tensor.node, node)
         tensor.node = node
         return
-    base = tensor._view.base
+    base = base_of(tensor._view)
     attrs = (tensor._view.chain, _axis_order(base.array))
     slices = record(COPY_SLICES, (base.node, *node.parents[1:]), (node,), base._shape, attrs)
     _move_retain(base.node, slices)
@@ -180,6 +205,8 @@ def method(op):
             return rewrite(self, op.name, op.function, args, kwargs)
         if kwargs or len(args) != count - 1 + len(names):
             args = _arrange(op, args, kwargs, defaults)
+        if op.check_attributes is not None:
+            op.check_attributes(*args[count - 1 :])
         return write(op, self, args[: count - 1], tuple(args[count - 1 :]))
 
     in_place.__name__ = in_place.__qualname__ = op.name + "_"
@@ -219,6 +246,18 @@ def rewriting(name, function):
     in_place.__doc__ = f"In-place form of `{name}`: writes the result into this tensor's memory and returns it."
     in_place.__module__ = "minigrad"
     in_place.__wrapped__ = function
+    return in_place
+
+
+def turning(op):
+    """The Tensor method `X_` of a view."""
+
+    def in_place(self, *args, **kwargs):
+        return turn(op, self, args, kwargs)
+
+    in_place.__name__ = in_place.__qualname__ = op.name + "_"
+    in_place.__doc__ = f"In-place form of `{op.name}`: gives this tensor that shape and returns it."
+    in_place.__module__, in_place.__wrapped__ = "minigrad", op.function
     return in_place
 
 

@@ -46,7 +46,7 @@ class sign(Pointwise):
         return input.copy() if input.dtype.kind == "b" else np.sign(input)
 
     def grad_input(g):
-        return where(g == 0, g, 0.0)  # zero even where g is inf or NaN
+        return where(g == 0, 0.0 * g, 0.0)  # zero even where g is inf or NaN, and linear in g
 
     samples = unary()
 
@@ -61,7 +61,7 @@ class sgn(Plain):
         return sign(input)
 
     def grad_input(g):
-        return where(g == 0, g, 0.0)
+        return where(g == 0, 0.0 * g, 0.0)
 
     samples = unary()
 
@@ -82,7 +82,7 @@ class copysign(Plain):
         return g * where(input == 0, 0.0, output / input)
 
     def grad_other(g):
-        return where(g == 0, g, 0.0)
+        return where(g == 0, 0.0 * g, 0.0)
 
     samples = binary()
 
