@@ -233,7 +233,7 @@ class round_decimals(Plain):
         return where(g == 0, 0.0 * g, 0.0)
 
 
-@composite(public=(SPECIAL,), samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), decimals=1)))
+@composite(public=(SPECIAL,), samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), decimals=1)), out=True)
 def special_round(input, *, decimals=0):
     """special.round(input, *, decimals=0) -> Tensor
 
