@@ -173,11 +173,13 @@ def setitem(self, index, value):
         raise RuntimeError("value cannot be converted to a real number without overflow")
     if not isinstance(value, NUMBER) and not isinstance(value, Tensor):
         raise TypeError(f"can't assign a {type(value).__name__} to a {type_(self)}: make a tensor of it first")
-    view, pick = TENSORS["index_steps"](index, self.ndim)
     if index is False:  # nothing is named, so PyTorch does not look at the value
         return
+    view, pick = TENSORS["index_steps"](None if index is True else index, self.ndim)
     if isinstance(value, Tensor):
         value = without_leading_ones(value)
+        if pick is not None:
+            index_ops.same_dtype_to_put(self, pick, value)
     recording = is_grad_enabled() and (
         node_of(self) is not None
         or (isinstance(value, Tensor) and node_of(value) is not None)
