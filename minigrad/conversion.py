@@ -110,24 +110,9 @@ def zero_(self):
     return copy_(self, 0)
 
 
-def masked_fill_(self, mask, value):
-    """masked_fill_(mask, value) -> Tensor: `masked_fill` in place. (PyTorch: Tensor.masked_fill_)"""
-    return copy_(self, TENSORS["masked_fill"](self, mask, value))
-
-
 def clamp_(self, min=None, max=None):
     """clamp_(min=None, max=None) -> Tensor: `clamp` in place. (PyTorch: Tensor.clamp_)"""
     return copy_(self, TENSORS["clamp"](TENSORS["clone"](self), min, max))  # its rule needs the values as they are now
-
-
-def scatter_(self, dim, index, src=None, *, value=None):
-    """scatter_(dim, index, src) -> Tensor: `scatter` in place. (PyTorch: Tensor.scatter_)"""
-    return copy_(self, TENSORS["scatter"](self, dim, index, src, value=value))
-
-
-def scatter_add_(self, dim, index, src):
-    """scatter_add_(dim, index, src) -> Tensor: `scatter_add` in place. (PyTorch: Tensor.scatter_add_)"""
-    return copy_(self, TENSORS["scatter_add"](self, dim, index, src))
 
 
 def addcmul_(self, tensor1, tensor2, *, value=1):
@@ -142,8 +127,7 @@ def addcdiv_(self, tensor1, tensor2, *, value=1):
 
 type_.__name__ = type_.__qualname__ = "type"  # in this file that name is Python's
 for _method in (
-    to, type_, type_as, cpu, cuda, pin_memory, share_memory_, copy_, fill_, zero_, masked_fill_, clamp_, scatter_,
-    scatter_add_, addcmul_, addcdiv_,
+    to, type_, type_as, cpu, cuda, pin_memory, share_memory_, copy_, fill_, zero_, clamp_, addcmul_, addcdiv_,
 ):  # fmt: skip
     setattr(Tensor, _method.__name__, _method)
 TENSORS["copy_"] = copy_

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from minigrad.errors import shape_text
-from minigrad.registry import FUNCTION, METHOD, Op, Pointwise, composite, on_every_path
+from minigrad.registry import FUNCTION, INPLACE, METHOD, Op, Pointwise, composite, on_every_path
 from minigrad.samples import S, binary, of, tensors, unary
 
 
@@ -314,6 +314,7 @@ class masked_fill(Op):
 
     fresh = True
     broadcasts = True
+    public = (FUNCTION, METHOD, INPLACE)
 
     def prepare(input, mask, value):
         return input, mask, filler(input, value)
