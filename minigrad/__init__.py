@@ -53,12 +53,14 @@ from minigrad.sampling import *  # noqa: F403
 from minigrad.sampling import __all__ as _sampling
 from minigrad.storage import UntypedStorage
 from minigrad.tensor import Tensor
-from minigrad.typed import BoolTensor, ByteTensor, DoubleTensor, FloatTensor, IntTensor, LongTensor
+from minigrad.typed import *  # noqa: F403
+from minigrad.typed import __all__ as _typed
 
 __version__ = "0.1.0"
 
 find_beside(os.path.dirname(os.path.abspath(__file__)))
 link()
+detach, detach_ = Tensor.detach, Tensor.detach_
 globals().update(FUNCTIONS)
 globals().update(_CONVERSIONS)
 globals().update(dtypes.PUBLIC)
@@ -72,13 +74,14 @@ _LAZY = {
 _FROM_SERIALIZATION = ("load", "save", "load_safetensors", "save_safetensors")
 
 __all__ = [
-    "BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "Generator", "IntTensor", "LongTensor", "Size", "Tensor",
-    "UntypedStorage", "get_printoptions", "layout", "memory_format", "printoptions",
+    "Generator", "Size", "Tensor",
+    "UntypedStorage", "detach", "detach_", "get_printoptions", "layout", "memory_format", "printoptions",
     "autograd", "backend", "can_cast", "default_generator", "device", "dtype", "e", "enable_grad", "finfo",
     "get_backend", "get_default_dtype", "get_num_threads", "iinfo", "inf", "inference_mode",
     "initial_seed", "is_grad_enabled", "is_inference_mode_enabled", "link", "manual_seed", "nan",
     "no_grad", "ops", "pi", "promote_types", "seed", "set_backend", "set_default_dtype",
-    "set_grad_enabled", "set_num_threads", "set_printoptions", *_creation, *_exchange, *_inspection, *_ranges, *_sampling,
+    "set_grad_enabled", "set_num_threads", "set_printoptions",
+    *_creation, *_exchange, *_inspection, *_ranges, *_sampling, *_typed,
     *dtypes.PUBLIC, *dtypes.LAYOUTS, *FUNCTIONS, *_CONVERSIONS, *_LAZY, *_FROM_SERIALIZATION,
 ]  # fmt: skip
 

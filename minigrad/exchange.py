@@ -44,7 +44,7 @@ def from_dlpack(ext_tensor, *, device=None, copy=None):
         dtypes.device(device)
     if not hasattr(ext_tensor, "__dlpack__"):
         if type(ext_tensor).__name__ != "PyCapsule":
-            raise AttributeError(
+            raise RuntimeError(
                 f"from_dlpack(): got {type(ext_tensor).__name__}; expected an object with __dlpack__ and "
                 "__dlpack_device__, or a DLPack capsule"
             )

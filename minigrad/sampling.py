@@ -39,9 +39,7 @@ def _source(generator):
     return random.default_generator if generator is None else generator
 
 
-def rand(
-    *args, size=None, generator=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False
-):
+def rand(*args, size=None, generator=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False):
     """rand(*size, generator=None, dtype=None) -> Tensor: uniform in [0, 1). (PyTorch: torch.rand)"""
     shape = _size_of(args, size, "rand")
     return made(_source(generator).uniform(shape, dtype=dtypes.as_numpy(dtype)), requires_grad, device)

@@ -175,6 +175,8 @@ def _all_reversed(self) -> Tensor:
 
 def _matrices_transposed(name):
     def swap(self) -> Tensor:
+        if not self.ndim and name == "mH":
+            return self
         if self.ndim < 2:
             raise RuntimeError(
                 f"tensor.{name} is only supported on matrices or batches of matrices. Got {self.ndim}-D tensor."

@@ -10,7 +10,10 @@ from minigrad import dtypes
 from minigrad.protocol import legacy
 from minigrad.tensor import Tensor
 
-__all__ = ["BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "IntTensor", "LongTensor"]
+__all__ = [
+    "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor", "IntTensor", "LongTensor",
+    "ShortTensor",
+]  # fmt: skip
 
 
 class _TypedTensor(type):
@@ -33,4 +36,7 @@ DoubleTensor = _typed("DoubleTensor", dtypes.float64)
 LongTensor = _typed("LongTensor", dtypes.int64)
 IntTensor = _typed("IntTensor", dtypes.int32)
 ByteTensor = _typed("ByteTensor", dtypes.uint8)
+HalfTensor = _typed("HalfTensor", dtypes.float16)
+ShortTensor = _typed("ShortTensor", dtypes.int16)
+CharTensor = _typed("CharTensor", dtypes.int8)
 BoolTensor = _typed("BoolTensor", dtypes.bool_)

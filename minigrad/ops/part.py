@@ -105,7 +105,7 @@ class flip(Op):
         return input, dims_of(shape_args(given, "flip"), input.ndim, "flip")
 
     def forward(input, /, dims):
-        return np.flip(input, dims).copy()
+        return np.flip(input, dims if input.ndim else ()).copy()
 
     def grad_input(g, dims):
         return flip(g, dims)
@@ -126,6 +126,8 @@ class roll(Op):
             if len(shifts) != 1:
                 raise RuntimeError(f"roll(): expected one shift where dims is not given, but got {len(shifts)}")
             return input, shifts[0], None
+        if not input.ndim:
+            raise IndexError("roll(): Dimension specified as 0 but tensor has no dimensions")
         dims = dims_of(dims, input.ndim, "roll")
         if len(dims) != len(shifts):
             raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
