@@ -29,33 +29,6 @@ def flipud(input):
     return flip(input, (0,))
 
 
-@composite(samples=of(lambda make: S(make(3, 4)), lambda make: S(make(2, 3, 4), 3, (-1, 0)), lambda m: S(m(2, 3), 2)))
-def rot90(input, k=1, dims=(0, 1)):
-    """rot90(input, k=1, dims=(0, 1)) -> Tensor
-
-    A copy turned k times by 90 degrees in the plane of two dimensions, from the first towards the second.
-    (PyTorch: torch.rot90)
-    """
-    if len(dims) != 2:
-        raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
-    if input.ndim < 2:
-        raise RuntimeError(f"expected total dims >= 2, but got total dims = {input.ndim}")
-    for d in dims:
-        if not -input.ndim <= d < input.ndim:
-            reach = f"[{-input.ndim}, {input.ndim - 1}]"
-            raise IndexError(f"Dimension out of range (expected to be in range of {reach}, but got {d})")
-    first, second = dims
-    if first % input.ndim == second % input.ndim:
-        raise RuntimeError(f"expected rotation dims to be different, but got dim0 = {first} and dim1 = {second}")
-    if k % 4 == 1:
-        return transpose(flip(input, (second,)), first, second)
-    if k % 4 == 2:
-        return flip(input, (first, second))
-    if k % 4 == 3:
-        return transpose(flip(input, (first,)), first, second)
-    return clone(input)
-
-
 @composite(
     samples=of(
         lambda make: S(make(2, 3), 2),
