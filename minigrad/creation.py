@@ -39,6 +39,10 @@ def array_from(data, dtype=None, op="tensor"):
         array = data.array
     elif isinstance(data, np.ndarray | np.generic):
         array = np.asarray(data)
+        if any(stride < 0 for stride in array.strides):  # tensors have none
+            array = array.copy()
+    elif hasattr(data, "__dlpack__"):
+        array = np.from_dlpack(data)
     else:
         kinds = set()
         array = _from_python(data, kinds, op)
@@ -159,10 +163,8 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
     wanted = None if dtype is None else dtypes.as_numpy(dtype, "asarray")
     if isinstance(obj, Tensor):
         out = obj.detach() if requires_grad and not obj.requires_grad else obj
-    elif isinstance(obj, np.ndarray | np.generic):
+    elif isinstance(obj, np.ndarray | np.generic) or hasattr(obj, "__dlpack__"):
         out = wrap(array_from(obj))
-    elif hasattr(obj, "__dlpack__"):
-        out = wrap(array_from(np.from_dlpack(obj)))
     elif isinstance(obj, bytes | bytearray | memoryview):
         out = wrap(np.frombuffer(obj, dtypes.as_numpy(dtype)))
     elif copy is False:
