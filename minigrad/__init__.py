@@ -70,10 +70,16 @@ globals().update(dtypes.LAYOUTS)
 
 _LAZY = {
     "cli": "minigrad.cli", "cuda": "minigrad.cuda", "datasets": "minigrad.datasets",
-    "linalg": "minigrad.linalg", "nn": "minigrad.nn", "optim": "minigrad.optim", "special": "minigrad.special",
+    "func": "minigrad.func", "linalg": "minigrad.linalg", "nn": "minigrad.nn", "optim": "minigrad.optim",
+    "special": "minigrad.special",
     "utils": "minigrad.utils", "viz": "minigrad.viz",
 }  # fmt: skip
-_FROM_SERIALIZATION = ("load", "save", "load_safetensors", "save_safetensors")
+_LAZY_NAMES = {
+    "is_anomaly_check_nan_enabled": "minigrad.autograd.anomaly_mode",
+    "is_anomaly_enabled": "minigrad.autograd.anomaly_mode", "load": "minigrad.serialization",
+    "load_safetensors": "minigrad.serialization", "save": "minigrad.serialization",
+    "save_safetensors": "minigrad.serialization", "vmap": "minigrad.batching",
+}  # fmt: skip
 
 __all__ = [
     "Generator", "Size", "Tensor",
@@ -84,15 +90,15 @@ __all__ = [
     "no_grad", "ops", "pi", "promote_types", "seed", "set_backend", "set_default_dtype",
     "set_grad_enabled", "set_num_threads", "set_printoptions",
     *_absent, *_creation, *_exchange, *_inspection, *_ranges, *_sampling, *_storage, *_typed,
-    *dtypes.PUBLIC, *dtypes.LAYOUTS, *FUNCTIONS, *_CONVERSIONS, *_LAZY, *_FROM_SERIALIZATION,
+    *dtypes.PUBLIC, *dtypes.LAYOUTS, *FUNCTIONS, *_CONVERSIONS, *_LAZY, *_LAZY_NAMES,
 ]  # fmt: skip
 
 
 def __getattr__(name):
     if name in _LAZY:
         return importlib.import_module(_LAZY[name])
-    if name in _FROM_SERIALIZATION:
-        return getattr(importlib.import_module("minigrad.serialization"), name)
+    if name in _LAZY_NAMES:
+        return getattr(importlib.import_module(_LAZY_NAMES[name]), name)
     raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
 
 

@@ -55,7 +55,7 @@ def from_dlpack(ext_tensor, *, device=None, copy=None):
     return from_numpy(array.copy() if copy else array)
 
 
-def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None) -> object:
     """The memory as a DLPack capsule, for other array libraries' `from_dlpack`. Not of tensors that require grad."""
     if node_of(self) is not None:
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")

@@ -12,8 +12,9 @@ from minigrad.storage import UntypedStorage
 from minigrad.tensor import Tensor
 
 __all__ = [
-    "broadcast_shapes", "get_default_device", "get_device", "is_complex", "is_conj", "is_inference", "is_neg", "is_nonzero", "is_same_size",
-    "is_signed", "is_storage", "is_tensor", "numel", "result_type", "set_default_device", "typename",
+    "broadcast_shapes", "get_default_device", "get_device", "is_complex", "is_conj", "is_inference", "is_neg",
+    "is_nonzero", "is_same_size", "is_signed", "is_storage", "is_tensor", "numel", "result_type", "set_default_device",
+    "typename",
 ]  # fmt: skip
 
 

@@ -181,8 +181,8 @@ def swapaxes_(self, axis0, axis1):
 
 
 for _method in (
-    untyped_storage, storage_offset, is_set_to, dim_order, contiguous, is_contiguous, resize_, set_, resize_as_, new, apply_,
-    swapaxes_, unfold,
+    untyped_storage, storage_offset, is_set_to, dim_order, contiguous, is_contiguous, resize_, set_, resize_as_, new,
+    apply_, swapaxes_, unfold,
 ):  # fmt: skip
     setattr(Tensor, _method.__name__, _method)
 

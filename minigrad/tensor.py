@@ -13,7 +13,18 @@ whose functions `autograd/link.py` attaches as methods; how it behaves as a Pyth
 from __future__ import annotations
 
 from minigrad import dtypes
-from minigrad.autograd.node import LEAF, Handle, Node, base_of, bump, extra_of, make_leaf, new_version, node_of
+from minigrad.autograd.node import (
+    LEAF,
+    Handle,
+    Node,
+    base_of,
+    bump,
+    edge_of,
+    extra_of,
+    make_leaf,
+    new_version,
+    node_of,
+)  # fmt: skip
 from minigrad.protocol import PythonProtocol, legacy
 from minigrad.registry import TENSORS
 
@@ -170,7 +181,13 @@ class Tensor(PythonProtocol):
     def grad_fn(self) -> Node | None:
         """The node that computed this tensor, or None for leaves."""
         node = node_of(self)
-        return None if node is None or node.op is LEAF else node
+        return None if node is None or node.op is LEAF else edge_of(node)[0]
+
+    @property
+    def output_nr(self) -> int:
+        """Which of the outputs of `grad_fn` this is; 0 but for `split`, `unbind` and their kind."""
+        node = node_of(self)
+        return 0 if node is None else edge_of(node)[1]
 
     @property
     def grad(self) -> Tensor | None:

@@ -36,14 +36,9 @@ np.multiply(v,np.ones(3))
 np.maximum(v,2)
 np.maximum(np.ones(3,dtype=np.float32)*2,v)
 np.negative(v)
-np.sum(v)
-np.sum(a,axis=0)
-np.mean(v)
 np.max(v)
-np.mean(a,axis=1)
 np.std(v)
 np.var(a)
-np.prod(v)
 np.argmax(v)
 np.argsort(v)
 np.sort(T.tensor([3.,1.,2.]))
@@ -97,6 +92,8 @@ v[np.array([True,False,True])]
 v[np.int64(1)]
 v[np.array(1)]
 v[:np.int64(2)]
+v[:]=np.array([7.,8.,9.]); v
+v[:2]=np.array([7,8]); v
 T.from_numpy(np.array([1,2]))
 T.from_numpy(np.array([1.,2.]))
 T.from_numpy(np.array(5.))
@@ -211,8 +208,6 @@ np.meshgrid(v,v)[0]
 np.histogram(v,bins=2)[0]
 np.percentile(v,50)
 np.median(v)
-np.any(b)
-np.all(b)
 np.nonzero(v)
 np.split(v,3)[0]
 np.pad(v,1)

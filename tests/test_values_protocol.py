@@ -81,6 +81,9 @@ pow(T.tensor(2), 3)
 +T.tensor(True)
 ~T.tensor(True)
 ~T.tensor(5)
+T.tensor(2) << 1
+T.tensor(8) >> 1
+1 << T.tensor(2)
 hash(v) == hash(v)
 v is v
 {v: 1}[v]

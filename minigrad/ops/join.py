@@ -21,8 +21,7 @@ class cat(Op):
 
     public, variadic, alias, torch = (FUNCTION,), True, ("concat", "concatenate"), "cat"
 
-    def prepare(tensors, dim=0, *, axis=None):
-        dim = dim if axis is None else axis
+    def prepare(tensors, dim=0):
         listed = [t for t in tensor_list(tensors, "cat") if t.ndim != 1 or t.shape[0]] or [tensors[0]]
         if not listed[0].ndim:
             raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated: use stack")

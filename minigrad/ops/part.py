@@ -318,4 +318,6 @@ def trace(input):
     """trace(input) -> Tensor: the sum of a matrix's diagonal. (PyTorch: torch.trace)"""
     if input.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
+    if np_dtype(input).kind == "b":
+        raise NotImplementedError("\"trace\" not implemented for 'Bool': convert the input, e.g. with .int()")
     return sum(diagonal(input))

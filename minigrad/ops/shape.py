@@ -448,6 +448,9 @@ class to_dtype(Op):
 
     public, backward_name = (), "ToCopyBackward0"
 
+    def prepare(input, dtype):
+        return input if dtype.kind == "f" else untracked(input), dtype  # integers have no gradient
+
     def forward(input, /, dtype):
         return input.astype(dtype)
 
