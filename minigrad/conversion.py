@@ -15,30 +15,44 @@ from minigrad.registry import ARRAYS, OPS, TENSORS
 from minigrad.tensor import Tensor, wrap
 
 
-def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, memory_format=None):
-    """to(dtype) -> Tensor;  to(device);  to(other)
+def to(self, *args, dtype=None, device=None, other=None, non_blocking=False, copy=False, memory_format=None):
+    """to(dtype, non_blocking=False, copy=False) -> Tensor;  to(device, dtype=None, ...);  to(other, ...)
 
     The tensor in another dtype (recorded); itself if it already has it and copy is False. The device must be the CPU.
     (PyTorch: Tensor.to)
     """
-    for arg in args:
-        if isinstance(arg, dtypes.dtype | np.dtype):
-            dtype = arg
-        elif isinstance(arg, Tensor):
-            dtype = arg.dtype
-        elif isinstance(arg, str | dtypes.device):
-            device = arg
-        elif arg is not None and not isinstance(arg, bool):
-            raise TypeError(f"to(): expected a dtype, a device or a tensor, but got {type(arg).__name__}")
-    if device is not None:
-        dtypes.device(device)
-    wanted = self.array.dtype if dtype is None else dtypes.as_numpy(dtype)
-    if wanted == self.array.dtype:
-        return TENSORS["clone"](self) if copy else self
+    if len(args) == 1 and args[0].__class__ is dtypes.dtype and not copy:
+        wanted = dtypes.as_numpy(args[0], "to")
+    else:
+        flags = [arg for arg in args if isinstance(arg, bool)]
+        copy = flags[1] if len(flags) > 1 else copy
+        dtype, device = _dtype_and_device([arg for arg in args if not isinstance(arg, bool)], dtype, device, other)
+        wanted = self.array.dtype if dtype is None else dtypes.as_numpy(dtype, "to")
+    if wanted is self.array.dtype or wanted == self.array.dtype:
+        return TENSORS["clone"](self, memory_format=memory_format) if copy else self
     return TENSORS["to_dtype"](self, wanted)
 
 
-def type_(self, dtype=None):
+def _dtype_and_device(given, dtype, device, other):
+    """What the positional arguments of `to` mean: a tensor, a dtype, a device, or a device and a dtype."""
+    for position, arg in enumerate(given):
+        if isinstance(arg, Tensor) and position == 0:
+            other = arg
+        elif isinstance(arg, dtypes.dtype | np.dtype | type) and dtype is None:
+            dtype = arg
+        elif isinstance(arg, str | dtypes.device | int) and device is None and position == 0:
+            device = arg
+        elif arg is not None:
+            raise TypeError(
+                f"to() received an invalid combination of arguments: got {type(arg).__name__} at position {position}; "
+                "expected (dtype), (device), (device, dtype) or (other), then non_blocking and copy"
+            )
+    if device is not None:
+        dtypes.device(device)
+    return (other.dtype if other is not None else dtype), device
+
+
+def type_(self, dtype=None, non_blocking=False):
     """type() -> str;  type(dtype) -> Tensor: the type's name, e.g. 'torch.FloatTensor'; with a dtype as `to`."""
     if dtype is None:
         return f"torch.{TENSORS['type_name'](self.array.dtype)}Tensor"
@@ -47,6 +61,8 @@ def type_(self, dtype=None):
             if dtype == f"torch.{TENSORS['type_name'](known.numpy)}Tensor":
                 return to(self, known)
         raise ValueError(f"invalid type: {dtype!r}")
+    if isinstance(dtype, type) and not hasattr(dtype, "dtype_made"):
+        raise ValueError(f"invalid type: {dtype.__name__!r}")
     return to(self, getattr(dtype, "dtype_made", dtype))
 
 
@@ -68,6 +84,8 @@ TENSORS["to"] = to
 
 def type_as(self, other):
     """type_as(other) -> Tensor: ``self.to(other.dtype)``. (PyTorch: Tensor.type_as)"""
+    if not isinstance(other, Tensor):
+        raise TypeError(f"type_as(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}")
     return to(self, other.dtype)
 
 

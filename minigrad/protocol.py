@@ -16,6 +16,7 @@ from minigrad import dtypes
 from minigrad.autograd.node import LEAF, node_of
 from minigrad.printing import format_scalar, tensor_repr
 from minigrad.registry import TENSORS
+from minigrad.shapes import shape_args
 
 if TYPE_CHECKING:
     from minigrad.tensor import Tensor
@@ -59,6 +60,10 @@ class PythonProtocol:
                 )
             return array.astype(dtype)
         return array.copy() if copy else array
+
+    def __array_wrap__(self, array, context=None, return_scalar=False) -> Tensor:
+        """What NumPy's functions that are no ufuncs (`np.cumsum`) make of their result."""
+        return TENSORS["wrap"](np.asarray(array))
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs) -> Any:
         """`ndarray * tensor` is the tensor's `*`; results of other NumPy functions come as tensors without history."""
@@ -120,6 +125,9 @@ class PythonProtocol:
             raise TypeError("iteration over a 0-d tensor")
         return iter(TENSORS["unbind"](self, 0))
 
+    def __reversed__(self) -> Tensor:
+        return TENSORS["flip"](self, (0,)) if self._shape else TENSORS["clone"](self)
+
     def __contains__(self, element) -> bool:
         if isinstance(element, PythonProtocol | bool | int | float | np.generic):
             return bool((self.array == (element.array if isinstance(element, PythonProtocol) else element)).any())
@@ -173,8 +181,6 @@ class PythonProtocol:
         return out
 
     def __reduce_ex__(self, protocol) -> tuple[Any, ...]:
-        if not self.is_leaf:
-            raise RuntimeError("only leaf tensors can be pickled: use .detach() to keep the values without history")
         return _unpickled, (type(self), self.array, self.node is not None, dict(self.__dict__))
 
 
@@ -220,11 +226,11 @@ def legacy(cls, args, dtype, of_dtype=True):
                 "convert it with .to()"
             )
     elif len(args) == 1 and _is_data(args[0]):
-        if isinstance(args[0], float | str | bytes):
+        if isinstance(args[0], float | str | bytes | type(None)):
             raise TypeError(f"new(): data must be a sequence (got {type(args[0]).__name__})")
-        array = np.array(TENSORS["array_from"](args[0], dtype))
+        array = TENSORS["array_from"](args[0], dtype)
     else:
-        shape = tuple([int(n) for n in (args[0] if isinstance(args[0], dtypes.Size) else args)])
+        shape = shape_args(args, "new")
         if min(shape, default=0) < 0:
             raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
         array = np.zeros(shape, dtype)

@@ -44,7 +44,7 @@ class Tensor(PythonProtocol):
     __slots__ = ("__dict__", "__weakref__", "_shape", "_view", "array", "leaf", "node", "vc")
     is_cuda = is_sparse = is_quantized = is_meta = is_mps = is_xpu = is_nested = is_mkldnn = False
     is_ipu = is_maia = is_mtia = is_sparse_csr = is_vulkan = is_xla = False
-    is_cpu, layout, name = True, dtypes.strided, None
+    is_cpu = True
 
     def __new__(cls, *args, dtype=None, device=None):
         return legacy(cls, args, dtypes.as_numpy(dtype), of_dtype=dtype is not None)
@@ -80,6 +80,15 @@ class Tensor(PythonProtocol):
     def device(self) -> dtypes.device:
         """Always ``device(type='cpu')``."""
         return CPU
+
+    @property
+    def layout(self) -> dtypes.layout:
+        """Always ``torch.strided``."""
+        return dtypes.strided
+
+    @property
+    def name(self) -> None:
+        """None: tensors have no names."""
 
     def get_device(self) -> int:
         """-1, as PyTorch says for the CPU."""

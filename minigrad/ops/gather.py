@@ -86,8 +86,8 @@ def cut_to(src, index, op):
 def check_source(src, index, op):
     if max(src.ndim, 1) != max(index.ndim, 1):
         raise (IndexError if src.ndim < index.ndim else RuntimeError)(
-            f"{op}(): Index tensor must have the same number of dimensions as src tensor: got {shape_text(index.shape)} "
-            f"and {shape_text(src.shape)}"
+            f"{op}(): Index tensor must have the same number of dimensions as src tensor: got "
+            f"{shape_text(index.shape)} and {shape_text(src.shape)}"
         )
     if any(n < m for n, m in zip(src.shape, index.shape, strict=False)):
         raise RuntimeError(
