@@ -290,4 +290,4 @@ def link_arrays():
 def np_dtype(x) -> np.dtype:
     """The NumPy dtype of a tensor, an array or a number."""
     array = getattr(x, "array", x)
-    return array.dtype if isinstance(array, np.ndarray | np.generic) else np.asarray(array).dtype
+    return array.dtype if hasattr(array, "dtype") else np.asarray(array).dtype
