@@ -35,14 +35,23 @@ from minigrad.dtypes import (
     finfo,
     get_default_dtype,
     iinfo,
+    layout,
+    memory_format,
     promote_types,
     set_default_dtype,
 )
+from minigrad.exchange import *  # noqa: F403
+from minigrad.exchange import __all__ as _exchange
+from minigrad.inspection import *  # noqa: F403
+from minigrad.inspection import __all__ as _inspection
 from minigrad.kernels.dispatch import backend, get_backend, get_num_threads, set_backend, set_num_threads
-from minigrad.printing import set_printoptions
+from minigrad.printing import get_printoptions, printoptions, set_printoptions
 from minigrad.random import Generator, default_generator, initial_seed, manual_seed, seed
+from minigrad.ranges import *  # noqa: F403
+from minigrad.ranges import __all__ as _ranges
 from minigrad.sampling import *  # noqa: F403
 from minigrad.sampling import __all__ as _sampling
+from minigrad.storage import UntypedStorage
 from minigrad.tensor import Tensor
 from minigrad.typed import BoolTensor, ByteTensor, DoubleTensor, FloatTensor, IntTensor, LongTensor
 
@@ -53,6 +62,7 @@ link()
 globals().update(FUNCTIONS)
 globals().update(_CONVERSIONS)
 globals().update(dtypes.PUBLIC)
+globals().update(dtypes.LAYOUTS)
 
 _LAZY = {
     "cli": "minigrad.cli", "cuda": "minigrad.cuda", "datasets": "minigrad.datasets",
@@ -61,36 +71,22 @@ _LAZY = {
     "utils": "minigrad.utils", "viz": "minigrad.viz",
 }  # fmt: skip
 _LAZY_NAMES = {
-    "load": "minigrad.serialization", "load_safetensors": "minigrad.serialization", "save": "minigrad.serialization",
+    "is_anomaly_check_nan_enabled": "minigrad.autograd.anomaly_mode",
+    "is_anomaly_enabled": "minigrad.autograd.anomaly_mode", "load": "minigrad.serialization",
+    "load_safetensors": "minigrad.serialization", "save": "minigrad.serialization",
     "save_safetensors": "minigrad.serialization", "vmap": "minigrad.batching",
 }  # fmt: skip
 
 __all__ = [
     "BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "Generator", "IntTensor", "LongTensor", "Size", "Tensor",
+    "UntypedStorage", "get_printoptions", "layout", "memory_format", "printoptions",
     "autograd", "backend", "can_cast", "default_generator", "device", "dtype", "e", "enable_grad", "finfo",
     "get_backend", "get_default_dtype", "get_num_threads", "iinfo", "inf", "inference_mode",
-    "initial_seed", "is_grad_enabled", "is_inference_mode_enabled", "is_tensor", "link", "manual_seed", "nan",
-    "no_grad", "numel", "ops", "pi", "promote_types", "result_type", "seed", "set_backend", "set_default_dtype",
-    "set_grad_enabled", "set_num_threads", "set_printoptions", *_creation, *_sampling,
-    *dtypes.PUBLIC, *FUNCTIONS, *_CONVERSIONS, *_LAZY, *_LAZY_NAMES,
+    "initial_seed", "is_grad_enabled", "is_inference_mode_enabled", "link", "manual_seed", "nan",
+    "no_grad", "ops", "pi", "promote_types", "seed", "set_backend", "set_default_dtype",
+    "set_grad_enabled", "set_num_threads", "set_printoptions", *_creation, *_exchange, *_inspection, *_ranges,
+    *_sampling, *dtypes.PUBLIC, *dtypes.LAYOUTS, *FUNCTIONS, *_CONVERSIONS, *_LAZY, *_LAZY_NAMES,
 ]  # fmt: skip
-
-
-def is_tensor(obj):
-    """is_tensor(obj) -> bool: whether obj is a `Tensor`. (PyTorch: torch.is_tensor)"""
-    return isinstance(obj, Tensor)
-
-
-def numel(input):
-    """numel(input) -> int: the number of elements. (PyTorch: torch.numel)"""
-    return input.numel()
-
-
-def result_type(tensor1, tensor2):
-    """result_type(tensor1, tensor2) -> dtype: the dtype in which two tensors or numbers meet. (torch.result_type)"""
-    from minigrad.autograd.general import promote
-
-    return dtypes.from_numpy_dtype(promote((tensor1, tensor2)))
 
 
 def __getattr__(name):

@@ -20,9 +20,7 @@ import contextvars
 
 import numpy as np
 
-import minigrad
 from minigrad.autograd.general import Unseen
-from minigrad.registry import TENSORS
 from minigrad.tensor import Tensor
 
 __all__ = ["Batched", "all_at_once", "lift", "size_now"]
@@ -113,7 +111,7 @@ def _all(inputs):
     return [t for each in inputs for t in (each if isinstance(each, list | tuple) else (each,))]
 
 
-# ---- rules: rule(op, inputs, attributes), as the op's `forward` has them ----------------------------------------------
+# ---- rules: rule(op, inputs, attributes), as the op's `forward` has them ---------------------------------------------
 
 
 def _aligned(op, inputs, attrs):

@@ -2,7 +2,7 @@
 
 In two ways, which give the same:
 
-    all at once   the function is called once, on tensors that look like one example and hold all of them (`batched.py`).
+    all at once   the function is called once, on tensors that look like one example and hold all (`batched.py`).
                   Works as far as its ops have rules: pointwise ops, sums and their kind, products of matrices, linear
                   layers, softmax, the losses of classes, rearrangements, and `grad`, `vjp`, `jacrev` of these
     one by one    else: once for each example, and the results are stacked. Right for every function, branches on

@@ -347,3 +347,40 @@ class device:
 
 
 CPU = device("cpu")
+
+
+# ---- layouts ------------------------------------------------------------------------------------------------------
+
+
+class layout:
+    """How the elements of a tensor are kept: always `strided`."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name):
+        self._name = name
+
+    def __repr__(self):
+        return f"torch.{self._name}"
+
+    def __reduce__(self):
+        return self._name
+
+
+class memory_format(layout):
+    """In which order new tensors are laid out. `contiguous_format` and `preserve_format` are taken where PyTorch takes
+    them; `channels_last` and `channels_last_3d` are names only: an op that is asked for them raises."""
+
+
+strided = layout("strided")
+contiguous_format, preserve_format = memory_format("contiguous_format"), memory_format("preserve_format")
+channels_last, channels_last_3d = memory_format("channels_last"), memory_format("channels_last_3d")
+LAYOUTS = {each._name: each for each in (strided, contiguous_format, preserve_format, channels_last, channels_last_3d)}
+
+
+def only_plain_format(given, op: str) -> None:
+    """Raise where a `memory_format` is asked for that is not here."""
+    if given in (channels_last, channels_last_3d):
+        raise NotImplementedError(f"{op}(): {given!r} is not supported; leave memory_format out, or contiguous_format")
+    if given is not None and not isinstance(given, memory_format):
+        raise TypeError(f"{op}(): argument 'memory_format' must be torch.memory_format, not {type(given).__name__}")

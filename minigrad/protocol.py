@@ -65,9 +65,13 @@ class PythonProtocol:
         if method == "__call__" and not kwargs and len(inputs) == 2 and not isinstance(inputs[0], PythonProtocol):
             name = _OPERATOR_OF_UFUNC.get(ufunc.__name__)
             if name is not None:
-                left = inputs[0]
-                left = TENSORS["wrap"](np.asarray(left)) if isinstance(left, np.ndarray) and left.ndim else left
-                return TENSORS[name](left.item() if isinstance(left, np.ndarray) else left, inputs[1])
+                left, right = inputs
+                if isinstance(left, np.ndarray) and left.ndim:
+                    return TENSORS[name](TENSORS["wrap"](left), right)
+                left = left.item() if isinstance(left, np.ndarray) else left
+                if name in _MIRRORED:
+                    return TENSORS[_MIRRORED[name]](right, left)
+                return TENSORS[name](left, right)
         arrays = [x.numpy() if isinstance(x, PythonProtocol) else x for x in inputs]
         outs = kwargs.get("out")
         if outs is not None:
@@ -177,9 +181,13 @@ class PythonProtocol:
 _OPERATOR_OF_UFUNC = {
     "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div", "power": "pow",
     "matmul": "matmul", "remainder": "remainder", "floor_divide": "floor_divide", "greater": "gt", "less": "lt",
-    "greater_equal": "ge", "less_equal": "le", "equal": "eq", "not_equal": "ne", "maximum": "maximum",
-    "minimum": "minimum",
+    "greater_equal": "ge", "less_equal": "le", "equal": "eq", "not_equal": "ne", "bitwise_and": "bitwise_and",
+    "bitwise_or": "bitwise_or", "bitwise_xor": "bitwise_xor", "left_shift": "bitwise_left_shift",
+    "right_shift": "bitwise_right_shift",
 }  # fmt: skip
+
+
+_MIRRORED = {"eq": "eq", "ne": "ne", "lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 
 
 def _is_supported(dtype):

@@ -13,7 +13,18 @@ whose functions `autograd/link.py` attaches as methods; how it behaves as a Pyth
 from __future__ import annotations
 
 from minigrad import dtypes
-from minigrad.autograd.node import LEAF, Handle, Node, bump, extra_of, make_leaf, new_version, node_of
+from minigrad.autograd.node import (
+    LEAF,
+    Handle,
+    Node,
+    base_of,
+    bump,
+    edge_of,
+    extra_of,
+    make_leaf,
+    new_version,
+    node_of,
+)  # fmt: skip
 from minigrad.protocol import PythonProtocol, legacy
 from minigrad.registry import TENSORS
 
@@ -31,7 +42,9 @@ class Tensor(PythonProtocol):
     """
 
     __slots__ = ("__dict__", "__weakref__", "_shape", "_view", "array", "leaf", "node", "vc")
-    is_cuda = is_sparse = is_quantized = is_meta = is_mps = is_xpu = is_nested = False
+    is_cuda = is_sparse = is_quantized = is_meta = is_mps = is_xpu = is_nested = is_mkldnn = False
+    is_ipu = is_maia = is_mtia = is_sparse_csr = is_vulkan = is_xla = False
+    is_cpu, layout, name = True, dtypes.strided, None
 
     def __new__(cls, *args, dtype=None, device=None):
         return legacy(cls, args, dtypes.as_numpy(dtype), of_dtype=dtype is not None)
@@ -99,10 +112,6 @@ class Tensor(PythonProtocol):
         strides = tuple([s // size for s in self.array.strides])
         return strides if dim is None else strides[_dim(self, dim)]
 
-    def is_contiguous(self) -> bool:
-        """Whether the elements lie in memory in order (C order)."""
-        return self.array.flags.c_contiguous
-
     def data_ptr(self) -> int:
         """The address of the first element."""
         return self.array.ctypes.data
@@ -126,7 +135,7 @@ class Tensor(PythonProtocol):
         """Whether gradients are wanted for this tensor. May be set on leaves."""
         view = self._view
         if view is not None and self.vc.time > view.time:  # its base was written to since: the base decides
-            return view.base.node is not None
+            return base_of(view).node is not None
         return self.node is not None
 
     @requires_grad.setter
@@ -163,7 +172,13 @@ class Tensor(PythonProtocol):
     def grad_fn(self) -> Node | None:
         """The node that computed this tensor, or None for leaves."""
         node = node_of(self)
-        return None if node is None or node.op is LEAF else node
+        return None if node is None or node.op is LEAF else edge_of(node)[0]
+
+    @property
+    def output_nr(self) -> int:
+        """Which of the outputs of `grad_fn` this is; 0 but for `split`, `unbind` and their kind."""
+        node = node_of(self)
+        return 0 if node is None else edge_of(node)[1]
 
     @property
     def grad(self) -> Tensor | None:
@@ -283,7 +298,7 @@ class Tensor(PythonProtocol):
     @property
     def _base(self) -> Tensor | None:
         """The tensor of which this one is a view, or None."""
-        return None if self._view is None else self._view.base
+        return None if self._view is None else base_of(self._view)
 
     def _is_view(self) -> bool:
         """Whether autograd knows this tensor as a view of another."""

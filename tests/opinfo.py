@@ -159,7 +159,7 @@ def forms(info):
         yield "operator_variant", None, info.operator_variant
     if info.inplace_operator_variant is not None:
         yield "inplace_operator_variant", None, info.inplace_operator_variant
-    if info.supports_out:
+    if info.supports_out and not info.name.startswith("nn."):  # those take it, but undocumented
         yield "out", None, info.op
     for alias in info.aliases:
         with contextlib.suppress(AttributeError):

@@ -138,7 +138,7 @@ def our_form(info, form, alias=None):
 
 
 def swapped_method(function):
-    if isinstance(function, types.FunctionType):
+    if isinstance(function, types.FunctionType | functools.partial):
         return swapped(function)
     return getattr(minigrad.Tensor, function.__name__)
 

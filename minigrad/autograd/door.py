@@ -34,7 +34,7 @@ import numpy as np
 
 from minigrad.autograd.general import F32, F64, Unseen, general, not_a_tensor, quiet, with_number
 from minigrad.autograd.modes import is_grad_enabled
-from minigrad.autograd.node import PICK, Node, as_view, node_of, record, tick
+from minigrad.autograd.node import PICK, Node, as_view, new_version, node_of, record, tick
 from minigrad.autograd.outputs import into
 from minigrad.registry import FUNCTION, LINALG, SPECIAL
 from minigrad.tensor import Tensor, wrap
@@ -205,9 +205,13 @@ def pointwise_source(op):
     lines, call, keyword, *_ = op.opening
     tensors, attrs = ", ".join(op.inputs), ", ".join(op.attrs)
     slow = f"return general(op, ({tensors},), ({attrs}{',' if attrs else ''}))"
-    for name in keyword:
-        lines = [*lines, f"    if {name} is not default_{name}:", f"        return keywords({call})"]
+    takes_number = op.number != "none" and "f" in op.kinds
+    number = slow.replace(f"general(op, ({tensors},)", f"with_number(op, {tensors}") if takes_number else slow
     lines = list(lines)
+    for name in keyword:
+        lines += [f"    if {name} is not default_{name}:", f"        return keywords({call})"]
+    if op.check_attributes:
+        lines.append(f"    check_attributes({attrs})")
     if len(op.inputs) > 2:
         return "\n".join([*lines, f"    {slow}"]) + "\n"
     operands = "x" if len(op.inputs) == 1 else "x, z"
@@ -223,7 +227,7 @@ def pointwise_source(op):
     else:
         lines += [
             f"    if not (isinstance({a}, Tensor) and isinstance({b}, Tensor)):",
-            f"        {slow.replace(f'general(op, ({tensors},)', f'with_number(op, {tensors}')}",
+            f"        {number}",
             f"    x = {a}.array; z = {b}.array; dtype = x.dtype; shape = {a}._shape; other_shape = {b}._shape",
             "    if dtype is not z.dtype or (dtype is not F32 and dtype is not F64):",
             f"        {slow}",
@@ -263,6 +267,9 @@ def forward_source(op):
     arrays = [f"None if {i} is None else {i}.array" if i in op.optional else f"{i}.array" for i in op.inputs]
     arguments = ", ".join([*arrays, *op.attrs])
     call = f"kernel({arguments})" if op.view else f"quiet.run(kernel, {arguments})"  # a view computes nothing
+    if op.pieces:
+        given = f"({', '.join(op.inputs)},), {call}, ({''.join(a + ', ' for a in op.attrs)})"
+        return "\n".join([*lines, f"    return result(*several(op, {given}))"]) + "\n"
     if op.multi:
         lines += ["    try:", f"        arrays = {call}", *unseen_lines(op)]
         return "\n".join([*lines, f"    return many(op, {op.inputs[0]}, arrays, ({', '.join(op.attrs)},))"]) + "\n"
@@ -278,9 +285,10 @@ def forward_source(op):
     lines += record_lines(op, f"({shapes})" if op.broadcasts else "None")
     if op.view:
         a, attrs = op.inputs[0], "".join(f"{n}, " for n in op.attrs)
+        shares = "y is x or (owner is not None and (owner is x or owner is x.base))"
         lines += [
             f"    x = {a}.array; owner = y.base",
-            "    if y is x or (owner is not None and (owner is x or owner is x.base)):",
+            f"    if {True if op.view == 'always' else shares}:",
             f"        as_view(op, {a}, made, ({attrs}), {kept_tuple(op)})",
         ]
     outs = "".join(f", wrap(asarray({name}))" for name in op.aux[: op.nout - 1])
@@ -321,6 +329,29 @@ def joining_source(op):
 def any_node(nodes):
     """Whether a gradient is wanted for one of several tensors."""
     return any([node is not None for node in nodes])
+
+
+class Piece:
+    """An output that was saved for the backward of an op with several: its array, and its version counter."""
+
+    __slots__ = ("array", "vc")
+
+    def __init__(self, out):
+        self.array, self.vc = out.array, new_version(out)
+
+
+def several(op, sources, arrays, attrs):
+    """The outputs of an op whose outputs are all differentiable (svd): each is the k-th PICK of one node."""
+    outs = [wrap(np.asarray(array)) for array in arrays]
+    if op.rules and is_grad_enabled():
+        nodes = tuple([None if source is None else node_of(source) for source in sources])
+        if any_node(nodes):
+            saved = op.keep(nodes, sources, None, tuple([Piece(out) for out in outs]))
+            node = record(op, nodes, saved, tuple([out._shape for out in outs]), attrs)
+            for k, out in enumerate(outs):
+                if out.array.dtype.kind == "f":
+                    out.node = record(PICK, (node,), (), out._shape, k)
+    return outs
 
 
 def many(op, source, arrays, attrs):

@@ -20,7 +20,7 @@ from minigrad.errors import shape_text
 from minigrad.registry import TENSORS
 from minigrad.tensor import Tensor, wrap
 
-F32, F64, I64, BOOL = (np.dtype(t) for t in ("f4", "f8", "i8", "?"))
+F16, F32, F64, I64, BOOL = (np.dtype(t) for t in ("f2", "f4", "f8", "i8", "?"))
 _RANK = {"b": 0, "u": 1, "i": 1, "f": 2}
 NUMBER = (bool, int, float, np.generic)
 OPERAND = (Tensor, *NUMBER, np.ndarray)
@@ -105,7 +105,7 @@ def constant(number, dtype):
     tensor = _constants.get(key)
     negative_zero = not number and math.copysign(1, number) < 0  # the same key as 0.0
     if tensor is None or negative_zero:
-        tensor = wrap(np.asarray(np.asarray(number).astype(dtype)))
+        tensor = wrap(np.asarray(quiet.run(np.asarray(number).astype, dtype)))
         tensor.array.flags.writeable = False
         if len(_constants) < 1000 and number == number and not negative_zero:
             _constants[key] = tensor
@@ -131,22 +131,54 @@ def not_a_tensor(name, argument, value):
     return TypeError(f"{name}(): argument '{argument}' must be Tensor, not {type(value).__name__}{hint}")
 
 
-def operands(op, args):
-    """The inputs of a pointwise op as tensors of one dtype."""
+def operands(op, args, target=None):
+    """The inputs of a pointwise op as tensors of one dtype; target: the tensor that the result is to be written to."""
     for name, arg in zip(op.inputs, args, strict=True):
         if not isinstance(arg, OPERAND):
             raise not_a_tensor(op.name, name, arg)
+    if op.number != "any":
+        check_numbers(op, args)
+    if op.check is not None:
+        op.check(args)
     dtype = promote(args)
     if op.no_bools and any(promote((arg,)).kind == "b" for arg in args):
         raise RuntimeError(op.no_bools)
+    counted = dtype.kind == "b" and op.counts_bools
+    if dtype.kind not in op.kinds and not counted:
+        raise not_implemented(op, dtype)
     if op.floats and dtype.kind != "f":
         dtype = get_default_dtype().numpy
+    if target is not None:
+        check_castable(op.name, BOOL if op.boolean else dtype, target)
+    if counted:
+        dtype = I64
     return [as_tensor(arg, dtype, op, name) for name, arg in zip(op.inputs, args, strict=True)]
+
+
+def check_castable(name, dtype, target):
+    """Refuse to write floats into integers, or either into bools."""
+    if _RANK[dtype.kind] > _RANK[target.array.dtype.kind]:
+        raise RuntimeError(
+            f"{name}_: result type {TENSORS['type_name'](dtype)} can't be cast to the desired output type "
+            f"{TENSORS['type_name'](target.array.dtype)}"
+        )
+
+
+def check_numbers(op, args):
+    """Refuse Python numbers where the op wants tensors."""
+    numbers = [isinstance(arg, NUMBER) for arg in args]
+    wrong = any(numbers) if op.number == "none" else numbers[0] if op.number == "last" else all(numbers)
+    if wrong:
+        at = numbers.index(True)
+        raise not_a_tensor(op.name, op.inputs[at], args[at])
 
 
 def run_kernel(op, arrays, attrs=()):
     """Call the kernel for the arrays' dtype; NumPy's errors become PyTorch's, naming the op."""
     kernel = op.kernels.get(arrays[0].dtype, op.twin)
+    if arrays[0].dtype == F16:  # computed in float32 and rounded once, as PyTorch does
+        wide = run_kernel(op, [array.astype(F32) for array in arrays], attrs)
+        return wide.astype(F16) if wide.dtype == F32 else wide
     try:
         y = quiet.run(kernel, *arrays, *attrs)
     except ValueError as error:
@@ -193,7 +225,7 @@ def with_number(op, a, b, attrs=()):
         return general(op, (a, b), attrs)
     x = tensor.array
     dtype = x.dtype
-    if dtype is not F32 and dtype is not F64:
+    if (dtype is not F32 and dtype is not F64) or (not first and op.number == "last"):
         return general(op, (a, b), attrs)
     constant_ = constant(number, dtype)
     pair = (tensor, constant_) if first else (constant_, tensor)

@@ -4,8 +4,9 @@ Both are generated around the same rules.  They unpack what was saved, refuse wh
 (`stale`), and call the rule of each input that wants a gradient:
 
     def run(n, g):                               # for mul
-        if n.saved is None: raise freed()
-        input, other = n.saved
+        x = n.saved
+        if x is None: raise freed()
+        input, other = x
         p_input, p_other = n.parents
         ...                                      # a saved tensor must not be younger than the node
         return (grad_input(g, other) if p_input is not None else None, ...)
@@ -16,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad.autograd import door
-from minigrad.autograd.node import FREED
+from minigrad.autograd.node import FREED, PICK, record
 from minigrad.registry import arrays, tensors
 from minigrad.tensor import wrap
 
@@ -28,6 +29,8 @@ def freed():
 
 def stale(node, version, what):
     """A saved tensor was written to after it was saved: PyTorch's message, and what to do about it."""
+    if getattr(node, "packed", False):  # kept by a hook, which saw it before the write
+        return
     later = [entry for entry in version.log if entry[0] > node.seq]
     expected = version.count - len(later)
     raise RuntimeError(
@@ -58,9 +61,21 @@ def output_of(node, array):
     return out
 
 
+def piece_of(node, piece, k, recording):
+    """The k-th of several outputs as it was saved: an array, or a tensor with its place in the graph."""
+    if piece.vc.time > node.seq:
+        stale(node, piece.vc, node.op.pieces[k])
+    if not recording:
+        return piece.array
+    out = wrap(piece.array)
+    if piece.array.dtype.kind == "f":
+        out.node, out.vc = record(PICK, (node,), (), out._shape, k), piece.vc
+    return out
+
+
 NAMES = {
     "F32": door.F32, "F64": door.F64, "as_saved": as_saved, "freed": freed, "ndarray": np.ndarray,
-    "output_of": output_of, "stale": stale, "wrap": wrap,
+    "output_of": output_of, "piece_of": piece_of, "stale": stale, "wrap": wrap,
 }  # fmt: skip
 
 
@@ -68,7 +83,7 @@ def program_source(op, kind):
     """Source of a backward program: of kind "run" (on arrays) or "rule" (on tensors)."""
     lines = ["def program(n, g):"]
     if op.saved:
-        lines += ["    if n.saved is None:", "        raise freed()", f"    {', '.join(op.saved)}, = n.saved"]
+        lines += ["    x = n.saved", "    if x is None:", "        raise freed()", f"    {', '.join(op.saved)}, = x"]
     if not op.variadic and (len(op.inputs) > 1 or kind == "rule"):
         lines.append(f"    {', '.join('p_' + i for i in op.inputs)}, = n.parents")
     if op.attrs:
@@ -106,6 +121,8 @@ def _unpack_lines(op, name, kind):
         yield "    if x is not None and x.vc is not None and x.vc.time > n.seq: stale(n, x.vc, 'output')"
         if kind == "rule":
             yield "    output = output_of(n, output)"
+    elif name in op.pieces:
+        yield f"    {name} = piece_of(n, {name}, {op.pieces.index(name)}, {kind == 'rule'})"
     elif name in op.aux and kind == "rule":
         yield f"    {name} = wrap({name}) if {name}.__class__ is ndarray else {name}"
 

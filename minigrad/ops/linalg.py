@@ -3,10 +3,12 @@
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
 
+import math
+
 import numpy as np
 
 from minigrad.errors import shape_text
-from minigrad.registry import FUNCTION, FUNCTIONAL, Op, composite, helper, on_every_path
+from minigrad.registry import FUNCTIONAL, Op, composite, helper
 from minigrad.samples import S, of
 
 
@@ -25,7 +27,7 @@ class matmul(Op):
     broadcast. (PyTorch: torch.matmul)
     """
 
-    fresh, symbol, dunder = True, "@", ("__matmul__",)
+    fresh, symbol, dunder, alias = True, "@", ("__matmul__",), ("linalg.matmul",)
 
     def backward_name(node):
         kinds = {(): "DotBackward0", (1,): "MvBackward0", (2,): "MmBackward0"}
@@ -34,7 +36,7 @@ class matmul(Op):
     def forward(input, other, /):
         if input.dtype is not other.dtype:
             same_dtype("matmul", input, other)
-        if input.dtype.kind == "b":
+        if input.dtype.kind == "b" and input.size and other.size:
             raise NotImplementedError("\"matmul\" not implemented for 'Bool': convert the input with .to()")
         if input.ndim == 2 == other.ndim and input.shape[1] == other.shape[0]:
             return np.dot(input, other)  # 0.7 us less than matmul on small matrices
@@ -97,8 +99,9 @@ def matmul_grad_other(g, input, other_shape):
     if len(other_shape) == 1:
         return sum_to_size(squeeze(matmul(transpose(input, -1, -2), unsqueeze(g, -1)), -1), other_shape)
     if len(other_shape) == 2:  # a weight shared by a batch: one product of flattened rows
-        rows = reshape(input, (-1, input.shape[-1]))
-        return matmul(transpose(rows, 0, 1), reshape(g, (-1, g.shape[-1])))
+        count = math.prod(input.shape[:-1])
+        rows = reshape(input, (count, input.shape[-1]))
+        return matmul(transpose(rows, 0, 1), reshape(g, (count, g.shape[-1])))
     return sum_to_size(matmul(transpose(input, -1, -2), g), other_shape)
 
 
@@ -128,6 +131,10 @@ def bmm(input, mat2):
 @composite(samples=of(lambda make: S(make(3, 4), make(4))))
 def mv(input, vec):
     """mv(input, vec) -> Tensor: a matrix times a vector, (n, m) @ (m). (PyTorch: torch.mv)"""
+    if input.ndim != 2 or vec.ndim != 1:
+        raise RuntimeError(
+            f"vector + matrix @ vector expected in mv(), but got {input.ndim}-D and {vec.ndim}-D; use matmul"
+        )
     return matmul(input, vec)
 
 
@@ -143,105 +150,9 @@ def dot(input, tensor):
 def outer(input, vec2):
     """outer(input, vec2) -> Tensor: every product of two vectors' elements, (n) and (m) to (n, m).
     (PyTorch: torch.outer)"""
+    if input.ndim != 1 or vec2.ndim != 1:
+        raise RuntimeError(f"outer: Expected 1-D arguments, but got {input.ndim}-D and {vec2.ndim}-D")
     return unsqueeze(input, 1) * vec2
-
-
-@composite(
-    samples=of(
-        lambda make: S(make(3, 2), make(3, 4), make(4, 2)),
-        lambda make: S(make(2), make(3, 4), make(4, 2), beta=0.5, alpha=2.0),
-    )
-)
-def addmm(input, mat1, mat2, *, beta=1, alpha=1):
-    """addmm(input, mat1, mat2, *, beta=1, alpha=1) -> Tensor: ``beta * input + alpha * (mat1 @ mat2)``.
-    (PyTorch: torch.addmm)"""
-    product = matmul(mat1, mat2)
-    product = product if alpha == 1 else product * alpha
-    return product + (input if beta == 1 else input * beta)
-
-
-@on_every_path("einsum_terms")
-def einsum_terms(equation, count):
-    """(letters of each operand, letters of the output) of an equation."""
-    text = equation.replace(" ", "")
-    left, arrow, right = text.partition("->")
-    terms = left.split(",")
-    if len(terms) != count:
-        raise RuntimeError(f"einsum(): the equation {equation!r} names {len(terms)} operands, but {count} were given")
-    if not arrow:
-        right = "".join(sorted(c for c in set(left) - {","} if left.count(c) == 1))
-    return terms, right
-
-
-class einsum2(Op):
-    """The sum of products of two tensors by letters; called by `einsum`."""
-
-    public = ()
-
-    def forward(input, other, /, first, second, left):
-        sizes = dict(zip(first, input.shape, strict=True))
-        for letter, n in zip(second, other.shape, strict=True):
-            if sizes.setdefault(letter, n) not in (n, 1) and n != 1:
-                raise RuntimeError(
-                    f"einsum(): subscript {letter} has size {n} for operand 1 which does not broadcast with previously "
-                    f"seen size {sizes[letter]}"
-                )
-        return np.einsum(f"{first},{second}->{left}", input, other, optimize=True)
-
-    def grad_input(g, other, input_shape, first, second, left):
-        return einsum_grad(g, other, input_shape, first, second, left)
-
-    def grad_other(g, input, other_shape, first, second, left):
-        return einsum_grad(g, input, other_shape, second, first, left)
-
-
-@helper
-def einsum_grad(g, other, shape, mine, others, left):
-    """The gradient of one operand: sum over the letters it lacks; letters only it has are spread."""
-    known = "".join([c for c in mine if c in left or c in others])
-    partial = einsum2(g, other, left, others, known)
-    for position, letter in enumerate(mine):
-        if letter not in known:
-            partial = unsqueeze(partial, position)
-    return expand(partial, shape)
-
-
-@composite(public=(FUNCTION,), samples=of(
-    lambda make: S("ij,jk->ik", make(3, 4), make(4, 2)),
-    lambda make: S("bij,bkj->bik", make(2, 3, 4), make(2, 5, 4)),
-    lambda make: S("ij->ji", make(3, 4)),
-    lambda make: S("i,j,k->ijk", make(2), make(3), make(2)),
-    lambda make: S("ij,ij", make(3, 4), make(3, 4)),
-))  # fmt: skip
-def einsum(equation, *operands):
-    """einsum(equation, *operands) -> Tensor
-
-    The sum of products by letters, e.g. ``einsum("bij,bjk->bik", a, b)``. A letter may stand once in an operand; an
-    ellipsis is not supported. (PyTorch: torch.einsum)
-    """
-    if len(operands) == 1 and isinstance(operands[0], tuple | list):
-        operands = tuple(operands[0])
-    terms, out = einsum_terms(equation, len(operands))
-    if "." in equation or not all_distinct(terms):
-        raise NotImplementedError(
-            f"einsum({equation!r}): an ellipsis or a letter twice in one operand is not supported; use diagonal() or "
-            "reshape first"
-        )
-    result, letters = operands[0], terms[0]
-    for k in range(1, len(operands)):
-        later = "".join(terms[k + 1 :]) + out
-        keep = "".join(unique_letters(letters + terms[k], later))
-        if k == len(operands) - 1:
-            keep = out
-        result, letters = einsum2(result, operands[k], letters, terms[k], keep), keep
-    gone = tuple([d for d, c in enumerate(letters) if c not in out])
-    if gone:
-        result, letters = sum(result, gone), "".join([c for c in letters if c in out])
-    return permute(result, tuple([letters.index(c) for c in out])) if letters != out else result
-
-
-on_every_path("all_distinct")(lambda terms: all(len(set(term)) == len(term) for term in terms))
-on_every_path("unique_letters")(lambda letters, wanted: [c for c in dict.fromkeys(letters) if c in wanted])
 
 
 class linear(Op):

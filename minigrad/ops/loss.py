@@ -1,4 +1,7 @@
-"""Losses: how wrong an output is, as one number.
+"""Losses that compare two tensors number by number: how wrong an output is, as one number.
+
+A loss is a pointwise block, which says what one number of each costs, and a composite of the public name, which checks
+and reduces. Those against class numbers are in `classes.py`, those with margins in `margin.py`.
 
 reduction: "mean" (default), "sum", or "none" for one loss per element or sample.
 """
@@ -6,28 +9,85 @@ reduction: "mean" (default), "sum", or "none" for one loss per element or sample
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
 
+import math
 import warnings
 
 import numpy as np
 
-from minigrad.errors import shape_text
-from minigrad.kernels import loss as kernels
-from minigrad.registry import FUNCTIONAL, Op, composite, helper, np_dtype, on_every_path
+from minigrad.registry import FUNCTIONAL, Op, Pointwise, composite, helper, np_dtype, on_every_path
 from minigrad.samples import S, constant, of
 
 F = (FUNCTIONAL,)
 
 
+@on_every_path("reduction_of")
+def reduction_of(reduction, size_average=None, reduce=None):
+    """The reduction that is meant, also by PyTorch's two older arguments."""
+    if size_average is not None or reduce is not None:
+        averaged, reduced_ = size_average in (None, True), reduce in (None, True)
+        reduction = "none" if not reduced_ else "mean" if averaged else "sum"
+        warnings.warn(
+            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
+            stacklevel=3,
+        )
+    elif reduction == "elementwise_mean":
+        warnings.warn("reduction='elementwise_mean' is deprecated. Please use reduction='mean' instead.", stacklevel=3)
+        reduction = "mean"
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{reduction} is not a valid value for reduction: expected 'none', 'mean' or 'sum'")
+    return reduction
+
+
+class reduced_loss(Op):
+    """The mean or the sum of losses, recorded under the loss's name; called by `reduced`."""
+
+    public, fresh = (), True
+
+    def backward_name(node):
+        return node.attrs[1]
+
+    def forward(losses, /, how, name):
+        return mean(losses) if how == "mean" else sum(losses)
+
+    def grad_losses(g, losses_shape, how):
+        return expand(g / shape_size(losses_shape) if how == "mean" else g, losses_shape) * 1.0
+
+
+on_every_path("shape_size")(lambda shape: math.prod(shape) or math.nan)
+
+
 @helper
-def reduced(losses, reduction):
-    """Losses by their reduction."""
-    if reduction == "mean":
-        return mean(losses)
-    if reduction == "sum":
-        return sum(losses)
+def reduced(losses, reduction, name=None):
+    """Losses by their reduction; `name` is what PyTorch prints as grad_fn, if not that of the mean or the sum."""
     if reduction == "none":
         return losses
-    raise ValueError(f"{reduction} is not a valid value for reduction: expected 'none', 'mean' or 'sum'")
+    if name is not None:
+        return reduced_loss(losses, reduction, name)
+    return mean(losses) if reduction == "mean" else sum(losses)
+
+
+@on_every_path("is_tensor")
+def is_tensor(op, argument, value):
+    """Refuse what is no tensor."""
+    if not hasattr(value, "ndim"):
+        raise TypeError(f"{op}(): argument '{argument}' must be Tensor, not {type(value).__name__}")
+
+
+@on_every_path("is_float")
+def is_float(op, input):
+    """Refuse integers and bools."""
+    if np_dtype(input).kind != "f":
+        raise NotImplementedError(f'"{op}_cpu" not implemented for {input.dtype}: convert the input with .float()')
+
+
+@on_every_path("check_constant")
+def check_constant(op, argument, value):
+    """Refuse a tensor that requires grad where the op has no gradient for it."""
+    if getattr(value, "requires_grad", False) and (value * 1.0).requires_grad:  # the second: not under no_grad()
+        raise RuntimeError(
+            f"The function '{op}' is not differentiable with respect to argument '{argument}'. This input cannot have "
+            "requires_grad True: detach() it."
+        )
 
 
 @on_every_path("same_size")
@@ -39,6 +99,28 @@ def same_size(op, input, target):
             "This will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
             stacklevel=4,
         )
+
+
+@helper
+def weighted(losses, input, weight, reduction):
+    """Losses times a weight for each element; their mean is that of the weights."""
+    if tuple(weight.shape) != tuple(input.shape):
+        raise ValueError("Weights and input must have the same size.")
+    losses = losses * weight
+    return sum(losses) / sum(weight) if reduction == "mean" else reduced(losses, reduction)
+
+
+class PairLoss(Pointwise):
+    """The loss of one number against another. Two integers have none."""
+
+    public, floats, kinds = (), True, "f"
+
+
+LOSS_SAMPLES = of(
+    lambda make: S(make(3, 4), make(3, 4)),
+    lambda make: S(make(3, 4), make(3, 4), reduction="sum"),
+    lambda make: S(make(5), make(5), reduction="none"),
+)
 
 
 class mse(Op):
@@ -57,35 +139,66 @@ class mse(Op):
         return (g * (2.0 * scale)) * (target - input)
 
 
-LOSS_SAMPLES = of(
-    lambda make: S(make(3, 4), make(3, 4)),
-    lambda make: S(make(3, 4), make(3, 4), reduction="sum"),
-    lambda make: S(make(5), make(5), reduction="none"),
-)
+class squared_error(PairLoss):
+    """``(input - target)²``; called by `mse_loss`."""
+
+    backward_name = "MseLossBackward0"
+
+    def scalar(input, target):
+        return (input - target) * (input - target)
+
+    def grad_input(g, input, target):
+        return g * (2.0 * (input - target))
+
+    def grad_target(g, input, target):
+        return g * (2.0 * (target - input))
 
 
 @composite(public=F, samples=LOSS_SAMPLES)
-def mse_loss(input, target, size_average=None, reduce=None, reduction="mean"):
-    """mse_loss(input, target, reduction='mean') -> Tensor: ``(input - target)²``. (PyTorch: F.mse_loss)"""
+def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """mse_loss(input, target, reduction='mean', weight=None) -> Tensor: ``(input - target)²``. (PyTorch: F.mse_loss)"""
     same_size("mse_loss", input, target)
-    if reduction in ("mean", "sum") and tuple(input.shape) == tuple(target.shape) and same_float(input, target):
+    reduction = reduction_of(reduction, size_average, reduce)
+    if weight is not None:
+        return weighted(squared_error(input, target), input, weight, reduction)
+    if reduction != "none" and tuple(input.shape) == tuple(target.shape) and same_float(input, target):
         size = input_size(input)
-        scale = 1.0 if reduction == "sum" else 1.0 / size if size else float("nan")
+        scale = 1.0 if reduction == "sum" else 1.0 / size if size else math.nan
         return mse(input, target, scale)
-    return reduced(square(input - target), reduction)
+    return reduced(squared_error(input, target), reduction, "MseLossBackward0")
 
 
 @on_every_path("same_float")
 def same_float(input, target):
-    a, b = (getattr(x, "array", x).dtype for x in (input, target))
+    a, b = np_dtype(input), np_dtype(target)
     return a == b and a.kind == "f"
 
 
 @composite(public=F, samples=LOSS_SAMPLES)
-def l1_loss(input, target, size_average=None, reduce=None, reduction="mean"):
-    """l1_loss(input, target, reduction='mean') -> Tensor: ``|input - target|``. (PyTorch: F.l1_loss)"""
+def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """l1_loss(input, target, reduction='mean', weight=None) -> Tensor: ``|input - target|``. (PyTorch: F.l1_loss)"""
     same_size("l1_loss", input, target)
-    return reduced(abs(input - target), reduction)
+    reduction = reduction_of(reduction, size_average, reduce)
+    losses = abs(input - target)
+    return reduced(losses, reduction) if weight is None else weighted(losses, input, weight, reduction)
+
+
+class smooth_l1(PairLoss):
+    """Called by `smooth_l1_loss`."""
+
+    backward_name = "SmoothL1LossBackward0"
+
+    def scalar(input, target, /, beta):
+        d = abs(input - target)
+        return where(d < beta, 0.5 * d * d / beta, d - 0.5 * beta)
+
+    def grad_input(g, input, target, beta):
+        d = input - target
+        return g * where(d <= -beta, -1.0, where(d >= beta, 1.0, d / beta))
+
+    def grad_target(g, input, target, beta):
+        d = target - input
+        return g * where(d <= -beta, -1.0, where(d >= beta, 1.0, d / beta))
 
 
 @composite(public=F, samples=LOSS_SAMPLES)
@@ -96,195 +209,58 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
     (Girshick 2015; PyTorch: F.smooth_l1_loss)
     """
     same_size("smooth_l1_loss", input, target)
+    reduction = reduction_of(reduction, size_average, reduce)
     if beta < 0:
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, but got {beta}")
-    d = abs(input - target)
-    return reduced(d if beta == 0 else where(d < beta, 0.5 * d * d / beta, d - 0.5 * beta), reduction)
+    if beta == 0:
+        return reduced(abs(input - target), reduction)
+    return reduced(smooth_l1(input, target, beta), reduction, "SmoothL1LossBackward0")
+
+
+class huber(PairLoss):
+    """Called by `huber_loss`."""
+
+    backward_name = "HuberLossBackward0"
+
+    def scalar(input, target, /, delta):
+        d = abs(input - target)
+        return where(d <= delta, 0.5 * d * d, delta * (d - 0.5 * delta))
+
+    def grad_input(g, input, target, delta):
+        d = input - target
+        return g * where(d < -delta, -delta, where(d > delta, delta, d))
+
+    def grad_target(g, input, target, delta):
+        d = target - input
+        return g * where(d < -delta, -delta, where(d > delta, delta, d))
+
+
+@helper
+def in_dtype_of(op, losses, tensor):
+    """Losses in the dtype of one of the inputs, where PyTorch writes them into a tensor of that dtype."""
+    if np_dtype(tensor).kind != "f":
+        raise RuntimeError(
+            f"{op}(): result type {losses.dtype} can't be cast to the desired output type {tensor.dtype}"
+        )
+    return losses if np_dtype(losses) == np_dtype(tensor) else to_dtype(losses, np_dtype(tensor))
 
 
 @composite(public=F, samples=LOSS_SAMPLES)
-def huber_loss(input, target, reduction="mean", delta=1.0):
-    """huber_loss(input, target, reduction='mean', delta=1.0) -> Tensor
+def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
+    """huber_loss(input, target, reduction='mean', delta=1.0, weight=None) -> Tensor
 
     ``0.5 d²`` where ``d = |input - target| <= delta``, ``delta (d - 0.5 delta)`` elsewhere. (Huber 1964; F.huber_loss)
     """
     same_size("huber_loss", input, target)
+    reduction = reduction_of(reduction)
     if delta <= 0:
         raise RuntimeError(f"huber_loss does not support non-positive values for delta, but got {delta}")
-    d = abs(input - target)
-    return reduced(where(d <= delta, 0.5 * d * d, delta * (d - 0.5 * delta)), reduction)
-
-
-class cross_entropy_of_classes(Op):
-    """Cross-entropy of logits with class numbers, reduced; called by `cross_entropy`."""
-
-    public, fresh, optional, aux = (), True, ("weight",), ("scale",)
-    constant, symbol, backward_name = ("target", "weight"), "cross_entropy", "NllLossBackward0"
-
-    def forward(input, target, weight, /, ignore_index, reduction, label_smoothing):
-        return kernels.cross_entropy_forward(input, target, weight, ignore_index, label_smoothing, reduction)
-
-    def vjp(g, input, target, weight, scale, ignore_index, label_smoothing):
-        dim = 1 if input.ndim > 1 else 0
-        classes = input.shape[dim]
-        p = softmax(input, dim)
-        kept = target != ignore_index
-        chosen = class_mask(target, classes, dim, np_dtype(g))
-        rows = unsqueeze(where(kept, g * scale, 0.0), dim)
-        if weight is None:
-            return (rows * (p - ((1.0 - label_smoothing) * chosen + label_smoothing / classes)), None, None)
-        weight = reshape(weight, tuple([classes if d == dim else 1 for d in range(input.ndim)]))
-        own = sum(chosen * weight, dim, True)
-        hard = own * (p - chosen)
-        smooth = p * sum(weight) - weight
-        return (rows * ((1.0 - label_smoothing) * hard + (label_smoothing / classes) * smooth), None, None)
-
-    def fused(g, input, target, weight, scale, ignore_index, label_smoothing):
-        grad = kernels.cross_entropy_backward(g * scale, input, target, weight, ignore_index, label_smoothing)
-        return (grad, None, None)
-
-
-@helper
-def class_mask(target, classes, dim, dtype):
-    """1 at each target's class along a new dimension `dim`, 0 elsewhere (nothing for targets out of range)."""
-    shape = tuple([classes if d == dim else 1 for d in range(target.ndim + 1)])
-    return to_dtype(unsqueeze(target, dim) == class_numbers(shape), dtype)
-
-
-def cross_entropy_samples(make):
-    """Class numbers in several shapes with each keyword, then class probabilities."""
-    yield S(make(5, 4), make(5, kind="i", low=0, high=4))
-    yield S(make(4), np.array(2))
-    yield S(make(2, 4, 3), make(2, 3, kind="i", low=0, high=4), reduction="none")
-    yield S(make(5, 4), np.array([0, 3, 1, 3, 2]), constant([0.5, 1.0, 2.0, 1.5]), ignore_index=3)
-    yield S(make(5, 4), make(5, kind="i", low=0, high=4), reduction="sum", label_smoothing=0.1)
-    yield S(make(3, 4), np.array([[0.1, 0.2, 0.3, 0.4]] * 3))
-
-
-@composite(public=F, samples=cross_entropy_samples)
-def cross_entropy(
-    input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean", label_smoothing=0.0
-):
-    """cross_entropy(input, target, weight=None, ignore_index=-100, reduction='mean', label_smoothing=0.0) -> Tensor
-
-    ``-log softmax(input)[target]``: input are logits (N, C), (C) or (N, C, d1, ...), target class numbers (N), () or
-    (N, d1, ...), or probabilities of input's shape. weight (C) scales the classes (the mean divides by the weights'
-    sum); targets equal to ignore_index count nothing. (PyTorch: F.cross_entropy)
-    """
-    if not 0.0 <= label_smoothing <= 1.0:
-        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"{reduction} is not a valid value for reduction: expected 'none', 'mean' or 'sum'")
-    is_tensor("cross_entropy", "target", target)
-    is_float("cross_entropy", input)
-    if np_dtype(target).kind == "f":
-        if ignore_index >= 0:
-            raise RuntimeError("cross_entropy(): ignore_index is not supported for floating point target")
-        return cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing)
-    check_classes("cross_entropy", input, target, weight)
-    return cross_entropy_of_classes(input, target, weight, ignore_index, reduction, label_smoothing)
-
-
-@helper
-def cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing):
-    if tuple(input.shape) != tuple(target.shape):
-        raise RuntimeError(
-            f"cross_entropy(): expected target probabilities of input's shape {shape_text(input.shape)}, but got "
-            f"{shape_text(target.shape)}"
-        )
-    dim = 1 if input.ndim > 1 else 0
-    classes = input.shape[dim]
-    if label_smoothing:
-        target = target * (1.0 - label_smoothing) + label_smoothing / classes
-    terms = log_softmax(input, dim) * target
-    if weight is not None:
-        terms = terms * reshape(weight, tuple([classes if d == dim else 1 for d in range(input.ndim)]))
-    losses = -sum(terms, dim)
-    return sum(losses) / (input_size(losses) or 1) if reduction == "mean" else reduced(losses, reduction)
-
-
-@on_every_path("is_tensor")
-def is_tensor(op, argument, value):
-    if not hasattr(value, "ndim"):
-        raise TypeError(f"{op}(): argument '{argument}' must be Tensor, not {type(value).__name__}")
-
-
-@on_every_path("is_float")
-def is_float(op, input):
-    if np_dtype(input).kind != "f":
-        raise NotImplementedError(f"{op}(): not implemented for {input.dtype}: convert the input with .float()")
-
-
-@on_every_path("check_classes")
-def check_classes(op, input, target, weight):
-    """The shapes and dtypes of logits and class numbers."""
-    is_tensor(op, "target", target)
-    is_float(op, input)
-    if not input.ndim:
-        raise RuntimeError(f"{op}(): Expected input of at least one dimension, the classes, but got 0 dimensions")
-    if np_dtype(target).itemsize in (2, 4):
-        raise RuntimeError(
-            f"expected target dtype to be Long or Byte, but got {target.dtype} in {op}(): use target.long()"
-        )
-    if np.dtype(getattr(target, "array", target).dtype).kind not in "iu":
-        raise RuntimeError(
-            f"expected scalar type Long but found {target.dtype} for target of {op}(): use target.long()"
-        )
-    expected = () if input.ndim == 1 else (input.shape[0], *input.shape[2:])
-    if tuple(target.shape) != expected:
-        batch = target.shape[0] if target.ndim else 0
-        if input.ndim > 1 and input.shape[0] != batch:
-            raise ValueError(f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({batch}).")
-        raise RuntimeError(
-            f"{op}(): for input of shape {shape_text(input.shape)} expected class numbers of shape "
-            f"{shape_text(expected)}, but got {shape_text(target.shape)}"
-        )
-    classes = input.shape[1 if input.ndim > 1 else 0]
-    if weight is not None and tuple(weight.shape) != (classes,):
-        raise RuntimeError(
-            f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of "
-            f"shape: {shape_text(weight.shape)}"
-        )
-
-
-class nll_of_classes(Op):
-    """The negative of the log-probability at each class number, reduced; called by `nll_loss`."""
-
-    public, fresh, optional, aux = (), True, ("weight",), ("scale",)
-    constant, symbol, backward_name = ("target", "weight"), "nll_loss", "NllLossBackward0"
-
-    def forward(input, target, weight, /, ignore_index, reduction):
-        return kernels.nll_forward(input, target, weight, ignore_index, reduction)
-
-    def vjp(g, input_shape, target, weight, scale, ignore_index):
-        dim = 1 if len(input_shape) > 1 else 0
-        chosen = class_mask(target, input_shape[dim], dim, np_dtype(g))
-        if weight is not None:
-            shape = tuple([n if d == dim else 1 for d, n in enumerate(input_shape)])
-            chosen = chosen * reshape(weight, shape)
-        return (-chosen * unsqueeze(where(target != ignore_index, g * scale, 0.0), dim), None, None)
-
-    def fused(g, input_shape, target, weight, scale, ignore_index):
-        return (kernels.nll_backward(g * scale, target, weight, ignore_index, input_shape), None, None)
-
-
-@composite(
-    public=F,
-    samples=of(
-        lambda make: S(make(5, 4), make(5, kind="i", low=0, high=4)),
-        lambda make: S(make(2, 4, 3), make(2, 3, kind="i", low=0, high=4), reduction="none"),
-        lambda make: S(make(3, 4), np.array([0, 3, 1]), constant([0.5, 1.0, 2.0, 1.5]), ignore_index=3),
-    ),
-)
-def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
-    """nll_loss(input, target, weight=None, ignore_index=-100, reduction='mean') -> Tensor
-
-    ``-input[target]``: input are log-probabilities, shapes and keywords as `cross_entropy`. (PyTorch: F.nll_loss)
-    """
-    check_classes("nll_loss", input, target, weight)
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"{reduction} is not a valid value for reduction: expected 'none', 'mean' or 'sum'")
-    return nll_of_classes(input, target, weight, ignore_index, reduction)
+    losses = in_dtype_of("huber_loss", huber(input, target, delta), input)
+    if weight is None:
+        return reduced(losses, reduction, "HuberLossBackward0")
+    if tuple(weight.shape) != tuple(input.shape):
+        raise ValueError("Weights and input must have the same size.")
+    return reduced(losses * weight, reduction)
 
 
 @composite(
@@ -301,21 +277,25 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     ``-(target log(input) + (1 - target) log(1 - input))`` of probabilities; logarithms are kept above -100.
     (PyTorch: F.binary_cross_entropy)
     """
+    reduction = reduction_of(reduction, size_average, reduce)
     if tuple(input.shape) != tuple(target.shape):
         raise ValueError(
             f"Using a target size ({target.shape!r}) that is different to the input size ({input.shape!r}) is "
             "deprecated. Please ensure they have the same size."
         )
-    check_probabilities("input", input)
-    check_probabilities("target", target)
     if np_dtype(input) != np_dtype(target):
         raise RuntimeError(f"binary_cross_entropy(): Found dtype {target.dtype} but expected {input.dtype}")
+    is_float("binary_cross_entropy", input)
+    check_constant("binary_cross_entropy", "weight", weight)
+    check_probabilities("input", input)
+    check_probabilities("target", target)
     losses = bce(input, target)
-    return reduced(losses if weight is None else losses * weight, reduction)
+    return reduced(losses if weight is None else losses * weight, reduction, "BinaryCrossEntropyBackward0")
 
 
 @on_every_path("check_probabilities")
 def check_probabilities(argument, values):
+    """Refuse numbers outside [0, 1]."""
     array = getattr(values, "array", values)
     if array.size and not (array.min() >= 0 and array.max() <= 1):
         hint = ": apply sigmoid first" if argument == "input" else ""
@@ -338,6 +318,37 @@ class bce(Op):
         return g * (clamp(log1p(-input), -100.0) - clamp(log(input), -100.0))
 
 
+class bce_of_logits(PairLoss):
+    """Called by `binary_cross_entropy_with_logits`."""
+
+    backward_name = "BinaryCrossEntropyWithLogitsBackward0"
+
+    def scalar(input, target):
+        return (1.0 - target) * input + (log1p(exp(-abs(input))) + where(input < 0, -input, 0.0))
+
+    def grad_input(g, input, target):
+        return g * (sigmoid(input) - target)
+
+    def grad_target(g, input):
+        return -g * input
+
+
+class bce_of_logits_weighted(PairLoss):
+    """Called by `binary_cross_entropy_with_logits` where the positive term has a weight."""
+
+    backward_name = "BinaryCrossEntropyWithLogitsBackward0"
+
+    def scalar(input, target, pos_weight):
+        high = log1p(exp(-abs(input))) + where(input < 0, -input, 0.0)
+        return (1.0 - target) * input + ((pos_weight - 1.0) * target + 1.0) * high
+
+    def grad_input(g, input, target, pos_weight):
+        return g * ((1.0 - target) - ((pos_weight - 1.0) * target + 1.0) * sigmoid(-input))
+
+    def grad_target(g, input, pos_weight):
+        return g * ((pos_weight - 1.0) * (log1p(exp(-abs(input))) + where(input < 0, -input, 0.0)) - input)
+
+
 @composite(
     public=F,
     samples=of(
@@ -355,15 +366,17 @@ def binary_cross_entropy_with_logits(
     ``binary_cross_entropy(sigmoid(input), target)`` without overflow; pos_weight scales the positive term.
     (PyTorch: F.binary_cross_entropy_with_logits)
     """
+    op = "binary_cross_entropy_with_logits"
+    reduction = reduction_of(reduction, size_average, reduce)
     if tuple(input.shape) != tuple(target.shape):
         raise ValueError(f"Target size ({target.shape!r}) must be the same as input size ({input.shape!r})")
-    is_float("binary_cross_entropy_with_logits", input)
-    is_float("binary_cross_entropy_with_logits", target)
-    if pos_weight is None:
-        losses = (1.0 - target) * input - logsigmoid(input)
-    else:
-        losses = (1.0 - target) * input - ((pos_weight - 1.0) * target + 1.0) * logsigmoid(input)
-    return reduced(losses if weight is None else losses * weight, reduction)
+    is_float(op, input)
+    check_constant(op, "weight", weight)
+    check_constant(op, "pos_weight", pos_weight)
+    losses = bce_of_logits(input, target) if pos_weight is None else bce_of_logits_weighted(input, target, pos_weight)
+    losses = in_dtype_of(op, losses, target)
+    name = "BinaryCrossEntropyWithLogitsBackward0"
+    return reduced(losses if weight is None else losses * weight, reduction, name)
 
 
 @composite(
@@ -378,15 +391,129 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
 
     ``target (log target - input)``, input being log-probabilities; reduction may be "batchmean". (PyTorch: F.kl_div)
     """
-    if reduction == "mean":
+    is_tensor("kl_div", "input", input)
+    is_tensor("kl_div", "target", target)
+    by_batch = reduction == "batchmean" and size_average is None and reduce is None
+    if reduction == "mean" and size_average is None and reduce is None:
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size. "
-            "'batchmean' divides only "
-            "by the batch size, and aligns with the KL math definition.",
+            "'batchmean' divides only by the batch size, and aligns with the KL math definition.",
             stacklevel=3,
         )
+    reduction = reduction_of("sum" if by_batch else reduction, size_average, reduce)
+    if np_dtype(input).kind != "f" or np_dtype(target).kind != "f":
+        raise RuntimeError("kl_div: Integral inputs not supported.")
     if log_target:
         losses = exp(target) * (target - input)
     else:
-        losses = where(target > 0, target * log(where(target > 0, target, 1.0)), 0.0) - target * input
-    return sum(losses) / input.shape[0] if reduction == "batchmean" else reduced(losses, reduction)
+        losses = target * log(where(target == 0, 1.0, target)) - target * input
+    total = reduced(losses, reduction)
+    return total / input.shape[0] if by_batch and input.ndim else total
+
+
+@composite(
+    public=F,
+    samples=of(
+        lambda make: S(make(3, 4), make(3, 4, low=0.1, high=4.0)),
+        lambda make: S(make(5, low=0.2, high=2.0), make(5, low=0.1, high=4.0), log_input=False, full=True),
+        lambda make: S(make(3, 4), make(4, low=0.1, high=4.0), reduction="none", full=True),
+    ),
+)
+def poisson_nll_loss(
+    input, target, log_input=True, full=False, size_average=None, eps=1e-08, reduce=None, reduction="mean"
+):
+    """poisson_nll_loss(input, target, log_input=True, full=False, eps=1e-8, reduction='mean') -> Tensor
+
+    ``exp(input) - target * input``, the negative log-likelihood of counts under a Poisson distribution whose logarithm
+    of the rate is the input; ``input - target * log(input + eps)`` with log_input=False. full adds Stirling's
+    approximation of ``log(target!)`` where target > 1. (PyTorch: F.poisson_nll_loss)
+    """
+    reduction = reduction_of(reduction, size_average, reduce)
+    losses = exp(input) - target * input if log_input else input - target * log(input + eps)
+    if full:
+        stirling = target * log(target) - target + 0.5 * log(2 * math.pi * target)
+        losses = losses + masked_fill(stirling, target <= 1, 0.0)
+    return reduced(losses, reduction)
+
+
+@composite(
+    public=F,
+    samples=of(
+        lambda make: S(make(3, 4), make(3, 4), make(3, 4, low=0.2, high=2.0)),
+        lambda make: S(make(3, 4), make(3, 4), make(3, low=0.2, high=2.0), full=True, reduction="sum"),
+        lambda make: S(make(3, 4), make(3, 4), 0.5, reduction="none"),
+    ),
+)
+def gaussian_nll_loss(input, target, var, full=False, eps=1e-06, reduction="mean"):
+    """gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction='mean') -> Tensor
+
+    ``0.5 (log var + (input - target)² / var)``, the negative log-likelihood of a normal distribution with mean input
+    and variance var (a number, of input's shape, or with its last dimension 1 or missing; kept above eps). full adds
+    ``0.5 log 2π``. (Nix & Weigend 1994; F.gaussian_nll_loss)
+    """
+    is_tensor("gaussian_nll_loss", "input", input)
+    if isinstance(var, float):
+        if var < 0:
+            raise ValueError("var has negative entry/entries")
+        var = var * (zeros_of(input.shape, np_dtype(input)) + 1)
+    elif some(var < 0):
+        raise ValueError("var has negative entry/entries")
+    shape, given = tuple(input.shape), tuple(var.shape)
+    if given != shape:
+        if given == shape[:-1]:
+            var = unsqueeze(var, -1)
+        elif len(given) != len(shape) or lengths_that_differ(shape, given) != [1]:
+            raise ValueError(f"var is of incorrect size: got {given} for an input of {shape}")
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{reduction} is not valid: expected 'none', 'mean' or 'sum'")
+    if np_dtype(var).kind in "iu":
+        raise RuntimeError(
+            f"gaussian_nll_loss(): result type Float can't be cast to the desired output type {var.dtype} of var: use "
+            "var.float()"
+        )
+    var = at_least(var, eps)
+    losses = 0.5 * (log(var) + (input - target) ** 2 / var)
+    return reduced(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
+
+
+@on_every_path("lengths_that_differ")
+def lengths_that_differ(shape, given):
+    """The lengths in `given` of the dimensions in which two shapes of one rank differ."""
+    return [b for a, b in zip(shape, given, strict=True) if a != b]
+
+
+class soft_margin(PairLoss):
+    """``log(1 + exp(-target * input))``; called by `soft_margin_loss`."""
+
+    backward_name = "SoftMarginLossBackward0"
+
+    def scalar(input, target):
+        return log1p(exp(-target * input))
+
+    def grad_input(g, input, target):
+        return -g * (target * sigmoid(-target * input))
+
+
+@composite(
+    public=F,
+    samples=of(
+        lambda make: S(make(3, 4), constant([1.0, -1, -1, 1])),
+        lambda make: S(make(3, 4), constant([[1.0], [-1], [0.5]]), reduction="sum"),
+        lambda make: S(make(3), constant([1.0, -1, -1]), reduction="none"),
+    ),
+)
+def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
+    """soft_margin_loss(input, target, reduction='mean') -> Tensor
+
+    ``log(1 + exp(-target * input))``, target being 1 or -1. (PyTorch: F.soft_margin_loss)
+    """
+    is_tensor("soft_margin_loss", "input", input)
+    is_tensor("soft_margin_loss", "target", target)
+    check_constant("soft_margin_loss", "target", target)
+    reduction = reduction_of(reduction, size_average, reduce)
+    if np_dtype(input).kind != "f":
+        raise RuntimeError(
+            f"soft_margin_loss(): result type Float can't be cast to the desired output type {input.dtype}"
+        )
+    losses = in_dtype_of("soft_margin_loss", soft_margin(input, target), input)
+    return reduced(losses, reduction, "SoftMarginLossBackward0")

@@ -5,6 +5,7 @@
 
 import numpy as np
 
+from minigrad.errors import describe
 from minigrad.registry import METHOD, Op, composite, helper, on_every_path
 from minigrad.samples import S, of
 from minigrad.shapes import dims_of, index_of, one_dim, shape_args
@@ -19,6 +20,10 @@ class narrow(Op):
     view, backward_name = True, "SliceBackward0"
 
     def prepare(input, dim, start, length):
+        if not input.ndim:
+            raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+        if hasattr(start, "ndim") and (start.ndim or np_dtype(start).kind not in "iu"):
+            raise RuntimeError("start must be an 0-dim integral Tensor, but it is " + describe(start))
         dim, start = one_dim(dim, input.ndim, "narrow"), index_of(start, "narrow", "start")
         size = input.shape[dim]
         if not -size <= start <= size:
@@ -37,6 +42,12 @@ class narrow(Op):
         return pad_zeros(g, input_shape, dim, start)
 
     samples = of(lambda make: S(make(5, 4), 0, 1, 3), lambda make: S(make(3, 4), -1, -2, 2))
+
+
+@composite(samples=of(lambda make: S(make(5, 4), 0, 1, 3)))
+def narrow_copy(input, dim, start, length):
+    """narrow_copy(input, dim, start, length) -> Tensor: `narrow` as a copy. (PyTorch: torch.narrow_copy)"""
+    return clone(narrow(input, dim, start, length))
 
 
 class pad_zeros(Op):
@@ -87,10 +98,11 @@ class flip(Op):
     A copy with the order of the elements reversed along `dims`. (PyTorch: torch.flip)
     """
 
-    def prepare(input, *dims):
-        if not dims:
+    def prepare(input, *args, dims=None):
+        given = args if dims is None else (dims,)
+        if not given:
             raise TypeError("flip() missing 1 required positional arguments: 'dims'")
-        return input, dims_of(shape_args(dims, "flip"), input.ndim, "flip")
+        return input, dims_of(shape_args(given, "flip"), input.ndim, "flip")
 
     def forward(input, /, dims):
         return np.flip(input, dims).copy()
@@ -134,14 +146,15 @@ def opposite(shifts):
 
 
 @composite(public=(METHOD,), samples=of(lambda make: S(make(3, 4), 2, 1, 3), lambda make: S(make(3), (2, 2))))
-def repeat(input, *repeats):
+def repeat(input, *args, repeats=None):
     """repeat(*repeats) -> Tensor
 
     The tensor tiled, so many times along each dimension. (PyTorch: torch.Tensor.repeat)
     """
-    if not repeats:
+    args = args if repeats is None else (repeats,)
+    if not args:
         raise TypeError("repeat() missing 1 required positional arguments: 'repeats'")
-    counts = shape_args(repeats, "repeat")
+    counts = shape_args(args, "repeat")
     if [n for n in counts if n < 0]:
         raise RuntimeError(f"repeat(): Trying to create tensor with negative dimension: repeats are {list(counts)}")
     lead = len(counts) - input.ndim
@@ -155,10 +168,10 @@ def repeat(input, *repeats):
 
 
 @composite(samples=of(lambda make: S(make(3, 4), (2, 1)), lambda make: S(make(3, 4), (2,))))
-def tile(input, *dims):
+def tile(input, *args, dims=None):
     """tile(input, dims) -> Tensor: as `repeat`, with missing leading counts taken as 1. (PyTorch: torch.tile)"""
-    dims = shape_args(dims, "tile")
-    return repeat(input, *[1] * (input.ndim - len(dims)), *dims)
+    counts = shape_args(args if dims is None else (dims,), "tile")
+    return repeat(input, (*[1] * (input.ndim - len(counts)), *counts))
 
 
 def matrices(op, input):
@@ -266,4 +279,6 @@ def trace(input):
     """trace(input) -> Tensor: the sum of a matrix's diagonal. (PyTorch: torch.trace)"""
     if input.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
+    if np_dtype(input).kind == "b":
+        raise NotImplementedError("\"trace\" not implemented for 'Bool': convert the input, e.g. with .int()")
     return sum(diagonal(input))

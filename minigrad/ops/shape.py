@@ -10,11 +10,11 @@ Shapes and dimensions may be given as PyTorch takes them, as ints or as one sequ
 import numpy as np
 
 from minigrad import dtypes
-from minigrad.registry import METHOD, Op, composite, on_every_path
+from minigrad.registry import FUNCTION, INPLACE, METHOD, Op, composite, on_every_path
 from minigrad.samples import S, of
 from minigrad.shapes import dims_of, infer_size, one_dim, shape_args
 
-view_only = (METHOD,)
+view_only, with_inplace = (METHOD,), (FUNCTION, METHOD, INPLACE)
 
 
 class reshape(Op):
@@ -52,14 +52,17 @@ def input_size(input):
 class view(Op):
     """view(*shape) -> Tensor;  view(dtype) -> Tensor
 
-    The same memory in another shape; RuntimeError where that needs a copy (use reshape). (PyTorch: torch.Tensor.view)
+    The same memory in another shape; RuntimeError where that needs a copy (use reshape). With a dtype the same bytes
+    read as another type, without gradient; where its elements are larger or smaller, the last dimension shrinks or
+    grows. (PyTorch: torch.Tensor.view)
     """
 
     view, public = True, view_only
 
-    def prepare(input, *shape, size=None):
-        if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
-            raise NotImplementedError("view(dtype): reinterpreting memory is not supported; to convert, use .to(dtype)")
+    def prepare(input, *shape, size=None, dtype=None):
+        if dtype is not None or (len(shape) == 1 and isinstance(shape[0], dtypes.dtype)):
+            wanted = dtypes.as_numpy(shape[0] if dtype is None else dtype)
+            return without_history(input), reinterpreted(input.shape, input.stride(), np_dtype(input), wanted)
         shape = shape if size is None else (size,)
         if not shape:
             raise TypeError(
@@ -68,6 +71,8 @@ class view(Op):
         return input, infer_size(shape_args(shape, "view"), input_size(input), "view")
 
     def forward(input, /, shape):
+        if shape.__class__ is not tuple:
+            return input.view(shape)
         out = input.reshape(shape)
         if input.size and not np.may_share_memory(out, input):
             raise RuntimeError(
@@ -80,6 +85,24 @@ class view(Op):
         return reshape(g, input_shape)
 
     samples = of(lambda make: S(make(3, 4), 2, 6), lambda make: S(make(3, 4), -1))
+
+
+def reinterpreted(shape, stride, was, wanted):
+    """The dtype to read memory as, where PyTorch allows that."""
+    names = f"view {type_name(was)} as {type_name(wanted)} (different element sizes)"
+    if was.itemsize == wanted.itemsize:
+        return wanted
+    if not shape:
+        raise RuntimeError(f"self.dim() cannot be 0 to {names}")
+    if stride[-1] != 1:
+        raise RuntimeError(f"self.stride(-1) must be 1 to {names}, but got {stride[-1]}")
+    times = wanted.itemsize // was.itemsize
+    if times and shape[-1] % times:
+        raise RuntimeError(f"self.size(-1) must be divisible by {times} to {names}, but got {shape[-1]}")
+    uneven = [d for d in range(len(shape) - 1) if times and stride[d] % times]
+    if uneven:
+        raise RuntimeError(f"self.stride({uneven[0]}) must be divisible by {times} to {names}, but got {stride}")
+    return wanted
 
 
 @composite(public=(METHOD,), samples=of(lambda make: S(make(3, 4), make(2, 6))))
@@ -112,6 +135,13 @@ def flatten(input, start_dim=0, end_dim=-1):
     for n in shape[start : end + 1]:
         together *= n
     return reshape(input, (*shape[:start], together, *shape[end + 1 :]))
+
+
+@composite(samples=of(lambda make: S(make(2, 3)), lambda make: S(make())))
+def ravel(input):
+    """ravel(input) -> Tensor: all elements in one dimension; a view where the memory allows it.
+    (PyTorch: torch.ravel)"""
+    return reshape(input, (-1,))
 
 
 @composite(samples=of(lambda make: S(make(2, 12), 1, (3, 4)), lambda make: S(make(2, 12), 1, (-1, 4))))
@@ -172,7 +202,7 @@ class transpose(Op):
     A view with two dimensions exchanged. (PyTorch: torch.transpose)
     """
 
-    view, alias = True, ("swapaxes", "swapdims")
+    view, public, alias = True, with_inplace, ("swapdims",)
 
     def prepare(input, dim0, dim1):
         return input, one_dim(dim0, input.ndim, "transpose"), one_dim(dim1, input.ndim, "transpose")
@@ -186,13 +216,30 @@ class transpose(Op):
     samples = of(lambda make: S(make(3, 4), 0, 1), lambda make: S(make(2, 3, 4), -1, 0))
 
 
+@composite(samples=of(lambda make: S(make(2, 3, 4), 0, 2)))
+def swapaxes(input, axis0, axis1):
+    """swapaxes(input, axis0, axis1) -> Tensor: `transpose` by NumPy's name. (PyTorch: torch.swapaxes)"""
+    return transpose(input, axis0, axis1)
+
+
+@composite(samples=of(lambda make: S(make(2, 3, 4))))
+def adjoint(input):
+    """adjoint(input) -> Tensor: the transpose of (each of a batch of) matrices, as there are no complex numbers.
+    (PyTorch: torch.adjoint)"""
+    if input.ndim < 2:
+        raise RuntimeError(
+            f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor."
+        )
+    return transpose(input, -2, -1)
+
+
 class t(Op):
     """t(input) -> Tensor
 
     The transpose of a matrix; vectors and numbers as they are. (PyTorch: torch.t)
     """
 
-    view = True
+    view, public = True, with_inplace
 
     def forward(input, /):
         if input.ndim > 2:
@@ -205,7 +252,10 @@ class t(Op):
     samples = of(lambda make: S(make(3, 4)), lambda make: S(make(3)))
 
 
-@composite(samples=of(lambda make: S(make(2, 3, 4), 0, 2), lambda make: S(make(2, 3, 4), (0, 1), (1, 2))))
+@composite(
+    alias=("moveaxis",),
+    samples=of(lambda make: S(make(2, 3, 4), 0, 2), lambda make: S(make(2, 3, 4), (0, 1), (1, 2))),
+)
 def movedim(input, source, destination):
     """movedim(input, source, destination) -> Tensor
 
@@ -232,7 +282,7 @@ class squeeze(Op):
     (PyTorch: torch.squeeze)
     """
 
-    view = True
+    view, public = True, with_inplace
 
     def backward_name(node):
         return f"SqueezeBackward{int(node.attrs[0] is not None)}"
@@ -258,7 +308,7 @@ class unsqueeze(Op):
     A view with a dimension of size 1 put in at `dim`. (PyTorch: torch.unsqueeze)
     """
 
-    view = True
+    view, public = True, with_inplace
 
     def prepare(input, dim):
         return input, one_dim(dim, input.ndim + 1, "unsqueeze")
@@ -281,8 +331,9 @@ class expand(Op):
 
     view, public = True, view_only
 
-    def prepare(input, *size):
-        return input, expanded_shape(input.shape, shape_args(size, "expand"))
+    def prepare(input, *shape, size=None):
+        shape = shape if size is None else (size,)
+        return input, expanded_shape(input.shape, shape_args(shape, "expand"))
 
     def forward(input, /, size):
         return np.broadcast_to(input, size)
@@ -374,6 +425,9 @@ class to_dtype(Op):
     """The input in another dtype, recorded; called by `to`, `float` and promotion."""
 
     public, backward_name = (), "ToCopyBackward0"
+
+    def prepare(input, dtype):
+        return input if dtype.kind == "f" else untracked(input), dtype  # integers have no gradient
 
     def forward(input, /, dtype):
         return input.astype(dtype)

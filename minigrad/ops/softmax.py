@@ -19,9 +19,17 @@ ALL = (FUNCTION, METHOD, FUNCTIONAL)
 
 
 @helper
-def cast_or_float(input, dtype):
-    """The input in the dtype asked for, or as floats."""
-    return to_float(input) if dtype is None else to_dtype(input, dtypes.as_numpy(dtype))
+def softmax_input(op, input, _stacklevel, dtype):
+    """The input, in the dtype asked for; `dtype` may also stand third, as in torch.softmax. Of integers there is only
+    the empty softmax."""
+    is_tensor(op, "input", input)
+    if dtype is None and not isinstance(_stacklevel, int):
+        dtype = _stacklevel
+    if dtype is not None:
+        input = to_dtype(input, dtypes.as_numpy(dtype))
+    if input_size(input):
+        is_float(op, input)
+    return input
 
 
 @on_every_path("implicit_dim")
@@ -42,13 +50,13 @@ class softmax(Op):
     ``exp(input) / Σ exp(input)`` along `dim`: positive, summing to 1. (PyTorch: torch.softmax)
     """
 
-    public, fresh = ALL, True
+    public, alias, fresh = ALL, ("special.softmax",), True
 
     def prepare(input, dim=None, _stacklevel=3, dtype=None):
-        return cast_or_float(input, dtype), implicit_dim("softmax", dim, input.ndim)
+        return softmax_input("softmax", input, _stacklevel, dtype), implicit_dim("softmax", dim, input.ndim)
 
     def forward(input, /, dim):
-        return kernels.softmax(input, dim)
+        return kernels.softmax(input, dim) if input.size else input.copy()
 
     def grad_input(g, output, dim):
         return softmax_backward(g, output, dim)
@@ -78,13 +86,13 @@ class log_softmax(Op):
     ``input - log Σ exp(input)`` along `dim`, without overflow. (PyTorch: torch.log_softmax)
     """
 
-    public, fresh = ALL, True
+    public, alias, fresh = ALL, ("special.log_softmax",), True
 
     def prepare(input, dim=None, _stacklevel=3, dtype=None):
-        return cast_or_float(input, dtype), implicit_dim("log_softmax", dim, input.ndim)
+        return softmax_input("log_softmax", input, _stacklevel, dtype), implicit_dim("log_softmax", dim, input.ndim)
 
     def forward(input, /, dim):
-        return kernels.log_softmax(input, dim)
+        return kernels.log_softmax(input, dim) if input.size else input.copy()
 
     def grad_input(g, output, dim):
         return log_softmax_backward(g, output, dim)
@@ -111,6 +119,24 @@ class log_softmax_backward(Op):
 def softmin(input, dim=None, _stacklevel=3, dtype=None):
     """softmin(input, dim, *, dtype=None) -> Tensor: ``softmax(-input, dim)``. (PyTorch: F.softmin)"""
     return softmax(-input, implicit_dim("softmin", dim, input.ndim), dtype=dtype)
+
+
+@composite(public=(FUNCTIONAL,))
+def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
+    """gumbel_softmax(logits, tau=1, hard=False, dim=-1) -> Tensor
+
+    A sample of a softmax that gradients pass through: ``softmax((logits + G) / tau)`` along `dim`, G being Gumbel noise
+    (the one PyTorch draws from the same seed). hard=True gives the one-hot vector of the largest, with the gradient of
+    the soft sample. (Jang et al. 2017, arXiv:1611.01144; F.gumbel_softmax)
+    """
+    if eps != 1e-10:
+        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
+    soft = softmax((logits - log(exponential_draws(logits.shape, np_dtype(logits)))) / tau, dim)
+    if not hard:
+        return soft
+    index = argmax(soft, dim, True)
+    one_hot = scatter(zeros_of(soft.shape, np_dtype(soft)), dim, index, 1.0)
+    return one_hot - soft.detach() + soft
 
 
 class batch_normalized(Op):
@@ -262,10 +288,3 @@ def update_running(running_mean, running_var, mean, invstd, momentum, eps, count
     if running_var is not None:
         variance = (1.0 / np.square(invstd.array) - eps) * (count / (count - 1))
         running_var.array[...] += momentum * (variance - running_var.array)
-
-
-@composite(public=(FUNCTIONAL,), samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), p=1.0, dim=0)))
-def normalize(input, p=2.0, dim=1, eps=1e-12):
-    """normalize(input, p=2.0, dim=1, eps=1e-12) -> Tensor: ``input / max(‖input‖_p, eps)`` along `dim`.
-    (PyTorch: F.normalize)"""
-    return input / clamp(norm(input, p, dim, True), eps)
