@@ -285,6 +285,8 @@ def on_every_path(name):
     """Give a plain function (of shapes, dtypes) the same meaning in all bindings."""
 
     def declare(function):
+        if TENSORS.get(name, function) is not function:
+            raise ValueError(f"the op language has {name!r} twice: in {function.__module__} and elsewhere")
         TENSORS[name] = ARRAYS[name] = NUMBERS[name] = function
         return function
 

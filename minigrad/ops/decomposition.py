@@ -111,7 +111,7 @@ def linalg_cholesky(A, *, upper=False):
     """
     matrices_of("linalg.cholesky", A, square=True)
     factor, info = cholesky_lower(turned(A) if upper else A)
-    refuse("linalg.cholesky", info, kernels.INDEFINITE)
+    refuse_matrix("linalg.cholesky", info, kernels.INDEFINITE)
     return turned(factor) if upper else factor
 
 
@@ -125,7 +125,7 @@ def linalg_cholesky_ex(A, *, upper=False, check_errors=False):
     matrices_of("linalg.cholesky_ex", A, square=True)
     factor, info = cholesky_lower(turned(A) if upper else A)
     if check_errors:
-        refuse("linalg.cholesky_ex", info, kernels.INDEFINITE)
+        refuse_matrix("linalg.cholesky_ex", info, kernels.INDEFINITE)
     return CHOLESKY_EX(turned(factor) if upper else factor, info)
 
 
@@ -136,12 +136,12 @@ def cholesky(input, upper=False):
     """cholesky(input, upper=False) -> Tensor: `linalg.cholesky`, PyTorch's older name. (PyTorch: torch.cholesky)"""
     matrices_of("cholesky", input, square=True)
     factor, info = cholesky_lower(turned(input) if upper else input)
-    refuse("cholesky", info, kernels.INDEFINITE)
+    refuse_matrix("cholesky", info, kernels.INDEFINITE)
     return turned(factor) if upper else factor
 
 
-@on_every_path("refuse")
-def refuse(op, info, what):
+@on_every_path("refuse_matrix")
+def refuse_matrix(op, info, what):
     kernels.refuse(op, getattr(info, "array", info), what)
 
 

@@ -42,7 +42,7 @@ def linalg_inv(A):
     """
     matrices_of("linalg.inv", A, square=True)
     out, info = inverse_matrix(A)
-    refuse("linalg.inv", info, kernels.SINGULAR)
+    refuse_matrix("linalg.inv", info, kernels.SINGULAR)
     return out
 
 
@@ -56,7 +56,7 @@ def linalg_inv_ex(A, *, check_errors=False):
     matrices_of("linalg.inv_ex", A, square=True)
     out, info = inverse_matrix(A)
     if check_errors:
-        refuse("linalg.inv_ex", info, kernels.SINGULAR)
+        refuse_matrix("linalg.inv_ex", info, kernels.SINGULAR)
     return INV_EX(out, info)
 
 
@@ -266,7 +266,7 @@ def linalg_solve_ex(A, B, *, left=True, check_errors=False):
     same_batch("linalg.solve", A, right)
     out, info = solution(A, right) if left else solution(turned(A), turned(right))
     if check_errors:
-        refuse("torch.linalg.solve_ex", info, SINGULAR)
+        refuse_matrix("torch.linalg.solve_ex", info, SINGULAR)
     return SOLVE_EX(squeeze(out, -1) if vector else out if left else turned(out), info)
 
 
@@ -282,7 +282,7 @@ def linalg_solve(A, B, *, left=True):
     (PyTorch: torch.linalg.solve)
     """
     out, info = linalg_solve_ex(A, B, left=left)
-    refuse("torch.linalg.solve", info, SINGULAR)
+    refuse_matrix("torch.linalg.solve", info, SINGULAR)
     return out
 
 
