@@ -116,7 +116,7 @@ def _all(inputs):
 
 def _aligned(op, inputs, attrs):
     """Ops whose inputs are broadcast: dimensions of size 1 are put in after the batch until all have as many."""
-    most = max([t.ndim for t in inputs])
+    most = max([t.ndim for t in inputs if t is not None])
     wholes = [_padded(t, most) if isinstance(t, Batched) else t for t in inputs]
     return batched(op.function(*wholes, *attrs.values()))
 
@@ -127,16 +127,35 @@ def _padded(tensor, ndim):
     return whole.reshape(whole._shape[0], *[1] * missing, *tensor._shape) if missing else whole
 
 
+def _each(result):
+    """An op's outputs, of all examples, as those of each."""
+    if not isinstance(result, tuple):
+        return batched(result)
+    outputs = [batched(whole) for whole in result]
+    return type(result)(*outputs) if hasattr(result, "_fields") else tuple(outputs)
+
+
 def _same(op, inputs, attrs):
     """Ops of each element by itself."""
-    return batched(op.function(inputs[0].whole, *attrs.values()))
+    return _each(op.function(inputs[0].whole, *attrs.values()))
+
+
+def _of_matrices(op, inputs, attrs):
+    """Ops of the last two dimensions, which take batches as they are."""
+    if inputs[0].ndim < 2:
+        raise Unseen(apply)
+    return _same(op, inputs, attrs)
 
 
 def _along(op, inputs, attrs):
     """Ops along dimensions: each is one further."""
     attrs = {name: _further(value) if name.startswith("dim") else value for name, value in attrs.items()}
-    result = op.function(inputs[0].whole, **attrs)
-    return type(result)(*map(batched, result)) if isinstance(result, tuple) else batched(result)
+    return _each(op.function(inputs[0].whole, **attrs))
+
+
+def _at_places(op, inputs, attrs):
+    """gather and its kind: all tensors have the batch, and indices count from one dimension further."""
+    return batched(op.function(lift(inputs[0]), _further(attrs["dim"]), *[lift(t) for t in inputs[1:]]))
 
 
 def _further(dim):
@@ -184,8 +203,18 @@ def _getitem(op, inputs, attrs):
     return batched(op.function(inputs[0].whole, (slice(None), *key)))
 
 
-def _unbind(op, inputs, attrs):
-    return tuple([batched(part) for part in op.function(inputs[0].whole, attrs["dim"] + 1)])
+def _flip(op, inputs, attrs):
+    return batched(inputs[0].whole.flip(_further(attrs["dims"])))
+
+
+def _pieces(op, inputs, attrs):
+    """unbind and split."""
+    *sizes, dim = attrs.values()
+    return _each(op.function(inputs[0].whole, *sizes, _further(dim)))
+
+
+def _pad(op, inputs, attrs):
+    return batched(op.function(inputs[0].whole, ((0, 0), *attrs["width"]), attrs["value"]))
 
 
 def _joined(op, inputs, attrs):
@@ -215,6 +244,50 @@ def _linear(op, inputs, attrs):
     return out if bias is None else out + bias
 
 
+def _embedding(op, inputs, attrs):
+    indices, weight = inputs
+    if isinstance(weight, Batched):
+        raise Unseen(apply)
+    return batched(op.function(indices.whole, weight, *attrs.values()))
+
+
+def _pool(op, inputs, attrs):
+    """Poolings of (N, C, ...): the batch is merged with N."""
+    whole = inputs[0].whole
+    result = op.function(whole.reshape(-1, *whole._shape[2:]), *attrs.values())
+    parts = [y.reshape(*whole._shape[:2], *y._shape[1:]) for y in (result if isinstance(result, tuple) else (result,))]
+    return _each(tuple(parts)) if isinstance(result, tuple) else batched(parts[0])
+
+
+def _convolution(op, inputs, attrs):
+    """Weights shared by all: the batch is merged with N. Else each example's channels are groups of their own."""
+    x, weight, bias = inputs
+    if not isinstance(weight, Batched) and not isinstance(bias, Batched):
+        whole = x.whole
+        out = op.function(whole.reshape(-1, *whole._shape[2:]), weight, bias, *attrs.values())
+        return batched(out.reshape(*whole._shape[:2], *out._shape[1:]))
+    x, weight, size = lift(x), lift(weight), size_now()
+    channels = x.transpose(0, 1).reshape(x._shape[1], -1, *x._shape[3:])
+    attrs = {**attrs, "groups": size * attrs["groups"]}
+    out = op.function(channels, weight.reshape(-1, *weight._shape[2:]), None, *attrs.values())
+    out = batched(out.reshape(out._shape[0], size, -1, *out._shape[2:]).transpose(0, 1))
+    return out if bias is None else out + bias.reshape(-1, *[1] * (out.ndim - 2))
+
+
+def _layer_norm(op, inputs, attrs):
+    x, weight, bias = inputs
+    if not isinstance(weight, Batched) and not isinstance(bias, Batched):
+        return batched(op.function(x.whole, weight, bias, *attrs.values()))
+    out = batched(op.function(lift(x), None, None, *attrs.values()))
+    out = out if weight is None else out * weight
+    return out if bias is None else out + bias
+
+
+def _reduced_loss(op, inputs, attrs):
+    losses = inputs[0]
+    return losses.mean() if attrs["how"] == "mean" else losses.sum()
+
+
 def _mse(op, inputs, attrs):
     difference = inputs[0] - inputs[1]
     return (difference * difference).sum() * attrs["scale"]
@@ -234,22 +307,36 @@ def _of_classes(op, inputs, attrs):
     return batched(total / (classes != attrs["ignore_index"]).sum(1) if attrs["reduction"] == "mean" else total)
 
 
-RULES = (
-    dict.fromkeys(("where", "masked_fill", "clamp_tensors"), _aligned)
-    | dict.fromkeys(("clone", "clamp_numbers", "contiguous_copy", "to_dtype"), _same)
-    | dict.fromkeys(
-        (
-            "all", "amax", "amin", "any", "argmax", "argmin", "cumsum", "flip", "log_softmax", "logsumexp", "max_dim",
-            "mean", "min_dim", "narrow", "prod", "select", "softmax", "sort", "std", "sum", "topk", "transpose",
-            "unsqueeze", "var", "vector_norm",
-        ),
-        _along,
-    )
-    | dict.fromkeys(("reshape", "view"), _reshape)
-    | dict.fromkeys(("cat", "stack"), _joined)
-    | dict.fromkeys(("cross_entropy_of_classes", "nll_of_classes"), _of_classes)
-    | {
-        "expand": _expand, "getitem": _getitem, "linear": _linear, "matmul": _matmul, "mse": _mse, "permute": _permute,
-        "squeeze": _squeeze, "t": _transposed, "unbind": _unbind,
-    }
-)  # fmt: skip
+def _table(names, rule):
+    return dict.fromkeys(names.split(), rule)
+
+
+RULES = {
+    **_table("bce clamp_tensors masked_fill where", _aligned),
+    **_table("clamp_numbers clone contiguous_copy to_dtype", _same),
+    **_table("cholesky_lower inverse_matrix linalg_det linalg_eigh linalg_eigvalsh linalg_matrix_exp", _of_matrices),
+    **_table("linalg_qr linalg_slogdet linalg_svd linalg_svdvals tril triu", _of_matrices),
+    **_table("all amax amin any argmax argmin cummax cummin cumprod cumsum diagonal glu kthvalue", _along),
+    **_table("linalg_vector_norm log_softmax logcumsumexp logsumexp max_all max_dim mean median_dim min_all", _along),
+    **_table("min_dim mode narrow prod select softmax sort std sum topk transpose unsqueeze var vector_norm", _along),
+    **_table("gather scatter scatter_add", _at_places),
+    **_table("reshape view", _reshape),
+    **_table("split unbind", _pieces),
+    **_table("cat stack", _joined),
+    **_table("adaptive_average adaptive_max_pool avg_pool max_pool", _pool),
+    **_table("cross_entropy_of_classes nll_of_classes", _of_classes),
+    "convolution": _convolution,
+    "embedding": _embedding,
+    "expand": _expand,
+    "flip": _flip,
+    "getitem": _getitem,
+    "layer_normalized": _layer_norm,
+    "linear": _linear,
+    "matmul": _matmul,
+    "mse": _mse,
+    "pad_constant": _pad,
+    "permute": _permute,
+    "reduced_loss": _reduced_loss,
+    "squeeze": _squeeze,
+    "t": _transposed,
+}
