@@ -111,22 +111,22 @@ def zero_(self):
 
 def masked_fill_(self, mask, value):
     """masked_fill_(mask, value) -> Tensor: `masked_fill` in place. (PyTorch: Tensor.masked_fill_)"""
-    return copy_(self, TENSORS["masked_fill"](self, mask, value))
+    return inplace.rewrite(self, "masked_fill", TENSORS["masked_fill"], (mask, value), {})
 
 
 def clamp_(self, min=None, max=None):
     """clamp_(min=None, max=None) -> Tensor: `clamp` in place. (PyTorch: Tensor.clamp_)"""
-    return copy_(self, TENSORS["clamp"](TENSORS["clone"](self), min, max))  # its rule needs the values as they are now
+    return inplace.rewrite(self, "clamp", TENSORS["clamp"], (min, max), {})
 
 
 def scatter_(self, dim, index, src=None, *, value=None):
     """scatter_(dim, index, src) -> Tensor: `scatter` in place. (PyTorch: Tensor.scatter_)"""
-    return copy_(self, TENSORS["scatter"](self, dim, index, src, value=value))
+    return inplace.rewrite(self, "scatter", TENSORS["scatter"], (dim, index, src), {"value": value})
 
 
 def scatter_add_(self, dim, index, src):
     """scatter_add_(dim, index, src) -> Tensor: `scatter_add` in place. (PyTorch: Tensor.scatter_add_)"""
-    return copy_(self, TENSORS["scatter_add"](self, dim, index, src))
+    return inplace.rewrite(self, "scatter_add", TENSORS["scatter_add"], (dim, index, src), {})
 
 
 def addcmul_(self, tensor1, tensor2, *, value=1):

@@ -13,8 +13,8 @@ whose functions `autograd/link.py` attaches as methods; how it behaves as a Pyth
 from __future__ import annotations
 
 from minigrad import dtypes
-from minigrad.autograd.node import LEAF, Handle, Node, bump, edge_of, extra_of, make_leaf, new_version, node_of
-from minigrad.protocol import PythonProtocol, legacy
+from minigrad.autograd.node import LEAF, Handle, Node, edge_of, extra_of, make_leaf, new_version, node_of
+from minigrad.protocol import PythonProtocol, legacy, root_of
 from minigrad.registry import TENSORS
 
 __all__ = ["Tensor", "wrap"]
@@ -95,13 +95,20 @@ class Tensor(PythonProtocol):
     def stride(self, dim=None):
         """stride() -> tuple of ints;  stride(dim) -> int: how many elements to step for the next index of each
         dimension, or of `dim`."""
-        size = self.array.itemsize
-        strides = tuple([s // size for s in self.array.strides])
-        return strides if dim is None else strides[_dim(self, dim)]
+        size, shape = self.array.itemsize, self._shape
+        strides = [s // size for s in self.array.strides]
+        for d in range(len(shape) - 1, -1, -1):  # NumPy says 0 for the dimension that None makes
+            if shape[d] == 1 and not strides[d]:
+                strides[d] = 1 if d == len(shape) - 1 else strides[d + 1] * shape[d + 1]
+        return tuple(strides) if dim is None else strides[_dim(self, dim)]
 
     def is_contiguous(self) -> bool:
         """Whether the elements lie in memory in order (C order)."""
         return self.array.flags.c_contiguous
+
+    def storage_offset(self) -> int:
+        """How many elements lie in memory before the first element, of the memory that this tensor is a view of."""
+        return (self.data_ptr() - root_of(self.array).ctypes.data) // self.array.itemsize
 
     def data_ptr(self) -> int:
         """The address of the first element."""
@@ -124,10 +131,7 @@ class Tensor(PythonProtocol):
     @property
     def requires_grad(self) -> bool:
         """Whether gradients are wanted for this tensor. May be set on leaves."""
-        view = self._view
-        if view is not None and self.vc.time > view.time:  # its base was written to since: the base decides
-            return view.base.node is not None
-        return self.node is not None
+        return self.node is not None or (self._view is not None and self._view.base.node is not None)
 
     @requires_grad.setter
     def requires_grad(self, value):
@@ -218,9 +222,20 @@ class Tensor(PythonProtocol):
         if not isinstance(other, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(other).__name__}")
         self.array, self._shape = other.array, other._shape
-        bump(self, "data=")
         if self.leaf is not None:
             self.leaf.shape = other._shape
+
+    def set_(self, *args, **kwargs) -> Tensor:
+        """set_() raises: a tensor's memory is not exchanged. (PyTorch: torch.Tensor.set_)"""
+        raise NotImplementedError("set_(): a tensor's memory cannot be exchanged; assign x.data = other instead")
+
+    def resize_(self, *args, **kwargs) -> Tensor:
+        """resize_() raises: a tensor's memory does not grow. (PyTorch: torch.Tensor.resize_)"""
+        raise NotImplementedError("resize_(): memory does not grow; use reshape() or a new tensor instead")
+
+    def is_inference(self) -> bool:
+        """False: tensors made in inference_mode are ordinary ones here."""
+        return False
 
     def detach(self) -> Tensor:
         """A tensor of the same memory that does not require grad. Writes through it are noticed by autograd."""

@@ -14,6 +14,7 @@ from minigrad.autograd.engine import fit
 from minigrad.autograd.general import as_tensor, numbers_given, operands, quiet, run_kernel
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import (
+    AMBIGUOUS,
     COPY_SLICES,
     FREED,
     LEAF,
@@ -35,22 +36,18 @@ LEAF_TEXT = "a leaf Variable that requires grad is being used in an in-place ope
 def check_writable(tensor):
     """PyTorch's check, in its order; called where some input requires grad and recording is on."""
     view = tensor._view
+    if view is not None:
+        if view.mode in ("multi", "function"):
+            raise RuntimeError(multi_view_text(view, "is being modified inplace"))
+        if view.mode == "no_grad":
+            raise RuntimeError(
+                "A view was created in no_grad mode and is being modified inplace with grad mode enabled. " + AMBIGUOUS
+            )
+        base = view.base.node
+        if tensor.requires_grad and (base is None or base.op is LEAF):
+            raise RuntimeError("a view of " + LEAF_TEXT + " Write under no_grad(), or to a view of a clone().")
     if tensor.node is not None and tensor.node.op is LEAF:
         raise RuntimeError(LEAF_TEXT + " Write under no_grad(), or to a clone().")
-    if view is None:
-        return
-    if view.mode in ("multi", "function"):
-        raise RuntimeError(multi_view_text(view, "is being modified inplace"))
-    if view.mode == "no_grad":
-        raise RuntimeError(
-            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this "
-            "use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view "
-            "and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or "
-            "both outside (if you want the inplace to be tracked)."
-        )
-    base = view.base.node
-    if base is not None and base.op is LEAF:
-        raise RuntimeError("a view of " + LEAF_TEXT + " Write under no_grad(), or to a view of a clone().")
 
 
 def check_overlap(target, values, op):
@@ -81,11 +78,7 @@ def write(op, tensor, args=(), attrs=()):
     else:
         inputs = [tensor, *[as_tensor(a, tensor.array.dtype, op, i) for i, a in zip(op.inputs[1:], args, strict=True)]]
     dtype = inputs[0].array.dtype
-    if _RANK[dtype.kind] > _RANK[tensor.array.dtype.kind]:
-        raise RuntimeError(
-            f"{op.name}_: result type {TENSORS['type_name'](dtype)} can't be cast to the desired output type "
-            f"{TENSORS['type_name'](tensor.array.dtype)}"
-        )
+    check_castable(op.name, dtype, tensor)
     if dtype != tensor.array.dtype:  # computed in a wider dtype: the result is converted back, and recorded so
         return write(OPS["copy"], tensor, (op.function(tensor, *args, *attrs),))
     for other in inputs[1:]:
@@ -119,6 +112,15 @@ def write(op, tensor, args=(), attrs=()):
             extra_of(node).vc = version
         rebase(tensor, node)
     return tensor
+
+
+def check_castable(name, dtype, tensor):
+    """Refuse to write floats into integers, or either into bools."""
+    if _RANK[dtype.kind] > _RANK[tensor.array.dtype.kind]:
+        raise RuntimeError(
+            f"{name}_: result type {TENSORS['type_name'](dtype)} can't be cast to the desired output type "
+            f"{TENSORS['type_name'](tensor.array.dtype)}"
+        )
 
 
 def base_requires_grad(tensor):
@@ -175,7 +177,7 @@ def method(op):
         if not isinstance(self, Tensor):
             raise TypeError(f"{op.name}_(): argument 'input' must be Tensor, not {type(self).__name__}")
         if keywords is not None and kwargs:
-            return write(OPS["copy"], self, (op.function(self, *args, **kwargs),))
+            return rewrite(self, op.name, op.function, args, kwargs)
         if kwargs or len(args) != count - 1 + len(names):
             args = _arrange(op, args, kwargs, defaults)
         return write(op, self, args[: count - 1], tuple(args[count - 1 :]))
@@ -184,6 +186,56 @@ def method(op):
     in_place.__doc__ = f"In-place form of `{op.name}`: writes the result into this tensor's memory and returns it."
     in_place.__module__ = "minigrad"
     in_place.__wrapped__ = op.function  # `help` and `inspect.signature` show its parameters
+    return in_place
+
+
+def rewrite(tensor, name, function, args, kwargs):
+    """``tensor = function(tensor, *args, **kwargs)`` in the tensor's memory: for what `write` does not do in one step.
+    The history of the result becomes the tensor's; that of a view is a copy into its base."""
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{name}_(): argument 'input' must be Tensor, not {type(tensor).__name__}")
+    given = [tensor, *[a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)]]
+    old = tensor
+    if is_grad_enabled() and (any([node_of(t) is not None for t in given]) or base_requires_grad(tensor)):
+        check_writable(tensor)
+        old = _as_it_was(tensor, node_of(tensor))  # the rules will need the values as they are now
+        args = [_not_written(a, tensor, old) for a in args]
+        kwargs = {key: _not_written(a, tensor, old) for key, a in kwargs.items()}
+    result = function(old, *args, **kwargs)
+    check_castable(name, result.array.dtype, tensor)
+    if result._shape != tensor._shape:
+        raise RuntimeError(
+            f"{name}_: output with shape {shape_text(tensor._shape)} doesn't match the broadcast shape "
+            f"{shape_text(result._shape)}"
+        )
+    node = node_of(result)
+    if node is None or tensor._view is not None or result.array.dtype != tensor.array.dtype:
+        return write(OPS["copy"], tensor, (result,))
+    store(tensor.array, result.array)
+    bump(tensor, name + "_")
+    rebase(tensor, node)
+    return tensor
+
+
+def _not_written(arg, tensor, old):
+    """An argument as it is before the write."""
+    if arg is tensor:
+        return old
+    if isinstance(arg, Tensor) and arg.vc is not None and arg.vc is tensor.vc:
+        return TENSORS["clone"](arg)
+    return arg
+
+
+def rewriting(name, function):
+    """The Tensor method `X_` of an op that is not pointwise, or of a function made of ops."""
+
+    def in_place(self, *args, **kwargs):
+        return rewrite(self, name, function, args, kwargs)
+
+    in_place.__name__ = in_place.__qualname__ = name + "_"
+    in_place.__doc__ = f"In-place form of `{name}`: writes the result into this tensor's memory and returns it."
+    in_place.__module__ = "minigrad"
+    in_place.__wrapped__ = function
     return in_place
 
 

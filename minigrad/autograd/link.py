@@ -132,7 +132,10 @@ def publish(block, name, function):
         if FUNCTIONAL in block.public:
             FUNCTIONALS[known] = with_inplace(block, function) if getattr(block, "inplace_keyword", False) else function
         if INPLACE in block.public:
-            setattr(Tensor, known + "_", inplace.method(block))
+            in_place = (
+                inplace.method(block) if getattr(block, "pointwise", False) else inplace.rewriting(name, function)
+            )
+            setattr(Tensor, known + "_", in_place)
             if FUNCTION in block.public:
                 FUNCTIONS[known + "_"] = getattr(Tensor, known + "_")
             else:
