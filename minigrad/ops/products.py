@@ -106,7 +106,7 @@ def linalg_vecdot(x, y, *, dim=-1):
     return sum(x * y, dim)
 
 
-@composite(samples=of(
+@composite(out=True, samples=of(
     lambda make: S(make(2, 3), make(3, 2)), lambda make: S(make(3), make(2, 2)), lambda make: S(make(), make(2)),
 ))  # fmt: skip
 def kron(input, other):
@@ -147,7 +147,6 @@ def crossed(input, other, dim):
 
 
 @composite(
-    out=True,
     samples=of(lambda make: S(make(2, 3), make(2, 3)), lambda make: S(make(3, 2), make(3, 1), 0)),
 )
 def cross(input, other, dim=None):
