@@ -106,7 +106,7 @@ def matmul_grad_other(g, input, other_shape):
     return sum_to_size(matmul(transpose(input, -1, -2), g), other_shape)
 
 
-@composite(samples=of(lambda make: S(make(3, 4), make(4, 2))))
+@composite(out=True, samples=of(lambda make: S(make(3, 4), make(4, 2))))
 def mm(input, mat2):
     """mm(input, mat2) -> Tensor: the product of two matrices, (n, k) @ (k, m). (PyTorch: torch.mm)"""
     if input.ndim != 2 or mat2.ndim != 2:
@@ -116,7 +116,7 @@ def mm(input, mat2):
     return matmul(input, mat2)
 
 
-@composite(samples=of(lambda make: S(make(2, 3, 4), make(2, 4, 2))))
+@composite(out=True, samples=of(lambda make: S(make(2, 3, 4), make(2, 4, 2))))
 def bmm(input, mat2):
     """bmm(input, mat2) -> Tensor: products of batches of matrices, (b, n, k) @ (b, k, m). (PyTorch: torch.bmm)"""
     if input.ndim != 3 or mat2.ndim != 3:
@@ -129,7 +129,7 @@ def bmm(input, mat2):
     return matmul(input, mat2)
 
 
-@composite(samples=of(lambda make: S(make(3, 4), make(4))))
+@composite(out=True, samples=of(lambda make: S(make(3, 4), make(4))))
 def mv(input, vec):
     """mv(input, vec) -> Tensor: a matrix times a vector, (n, m) @ (m). (PyTorch: torch.mv)"""
     if input.ndim != 2 or vec.ndim != 1:
@@ -139,7 +139,7 @@ def mv(input, vec):
     return matmul(input, vec)
 
 
-@composite(samples=of(lambda make: S(make(4), make(4))))
+@composite(out=True, samples=of(lambda make: S(make(4), make(4))))
 def dot(input, tensor):
     """dot(input, tensor) -> Tensor: the sum of the products of two vectors. (PyTorch: torch.dot)"""
     if input.ndim != 1 or tensor.ndim != 1:
@@ -147,7 +147,7 @@ def dot(input, tensor):
     return matmul(input, tensor)
 
 
-@composite(alias=("ger",), samples=of(lambda make: S(make(3), make(4))))
+@composite(out=True, alias=("ger",), samples=of(lambda make: S(make(3), make(4))))
 def outer(input, vec2):
     """outer(input, vec2) -> Tensor: every product of two vectors' elements, (n) and (m) to (n, m).
     (PyTorch: torch.outer)"""

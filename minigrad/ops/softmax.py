@@ -17,16 +17,13 @@ from minigrad.registry import FUNCTION, FUNCTIONAL, METHOD, Op, composite, helpe
 from minigrad.samples import S, constant, of
 from minigrad.shapes import index_of, one_dim
 
-ALL = (FUNCTION, METHOD, FUNCTIONAL)
+BOTH = (FUNCTION, METHOD)
 
 
 @helper
-def softmax_input(op, input, _stacklevel, dtype):
-    """The input, in the dtype asked for; `dtype` may also stand third, as in torch.softmax. Of integers there is only
-    the empty softmax."""
+def softmax_input(op, input, dtype):
+    """The input, in the dtype asked for. Of integers there is only the empty softmax."""
     is_tensor(op, "input", input)
-    if dtype is None and not isinstance(_stacklevel, int):
-        dtype = _stacklevel
     if dtype is not None:
         input = to_dtype(input, dtypes.as_numpy(dtype))
     if input_size(input):
@@ -36,14 +33,14 @@ def softmax_input(op, input, _stacklevel, dtype):
 
 @on_every_path("implicit_dim")
 def implicit_dim(op, dim, ndim):
-    """The dimension of a softmax; None picks 0 for 0-, 1- and 3-D inputs, else 1, as PyTorch's old default does."""
+    """The dimension of a softmax of nn.functional; None picks 0 for 0-, 1- and 3-D inputs, else 1, as PyTorch does."""
     if dim is None:
         warnings.warn(
             f"Implicit dimension choice for {op} has been deprecated. Change the call to include dim=X as an argument.",
             stacklevel=4,
         )
         dim = 0 if ndim in (0, 1, 3) else 1
-    return one_dim(dim, ndim, op)
+    return dim
 
 
 class softmax(Op):
@@ -52,10 +49,10 @@ class softmax(Op):
     ``exp(input) / Σ exp(input)`` along `dim`: positive, summing to 1. (PyTorch: torch.softmax)
     """
 
-    public, alias, fresh = ALL, ("special.softmax",), True
+    public, alias, fresh = BOTH, ("special.softmax",), True
 
-    def prepare(input, dim=None, _stacklevel=3, dtype=None):
-        return softmax_input("softmax", input, _stacklevel, dtype), implicit_dim("softmax", dim, input.ndim)
+    def prepare(input, dim, dtype=None):
+        return softmax_input("softmax", input, dtype), one_dim(dim, input.ndim, "softmax")
 
     def forward(input, /, dim):
         return kernels.softmax(input, dim) if input.size else input.copy()
@@ -88,10 +85,10 @@ class log_softmax(Op):
     ``input - log Σ exp(input)`` along `dim`, without overflow. (PyTorch: torch.log_softmax)
     """
 
-    public, alias, fresh = ALL, ("special.log_softmax",), True
+    public, alias, fresh = BOTH, ("special.log_softmax",), True
 
-    def prepare(input, dim=None, _stacklevel=3, dtype=None):
-        return softmax_input("log_softmax", input, _stacklevel, dtype), implicit_dim("log_softmax", dim, input.ndim)
+    def prepare(input, dim, dtype=None):
+        return softmax_input("log_softmax", input, dtype), one_dim(dim, input.ndim, "log_softmax")
 
     def forward(input, /, dim):
         return kernels.log_softmax(input, dim) if input.size else input.copy()
@@ -115,6 +112,28 @@ class log_softmax_backward(Op):
 
     def grad_output_(g, grad, output_, dim):
         return -g * (exp(output_) * sum(grad, dim, True))
+
+
+@composite(public=(), alias=("functional.softmax",))
+def functional_softmax(input, dim=None, _stacklevel=3, dtype=None):
+    """softmax(input, dim=None, *, dtype=None) -> Tensor
+
+    ``exp(input) / Σ exp(input)`` along `dim`: positive, summing to 1. Without a dim there is a warning, and 1 is taken,
+    or 0 for 0-, 1- and 3-D inputs. (PyTorch: F.softmax)
+    """
+    is_tensor("softmax", "input", input)
+    return softmax(input, implicit_dim("softmax", dim, input.ndim), dtype)
+
+
+@composite(public=(), alias=("functional.log_softmax",))
+def functional_log_softmax(input, dim=None, _stacklevel=3, dtype=None):
+    """log_softmax(input, dim=None, *, dtype=None) -> Tensor
+
+    ``input - log Σ exp(input)`` along `dim`, without overflow. Without a dim there is a warning, and 1 is taken, or 0
+    for 0-, 1- and 3-D inputs. (PyTorch: F.log_softmax)
+    """
+    is_tensor("log_softmax", "input", input)
+    return log_softmax(input, implicit_dim("log_softmax", dim, input.ndim), dtype)
 
 
 @composite(public=(FUNCTIONAL,), samples=of(lambda make: S(make(3, 4), 1)))
