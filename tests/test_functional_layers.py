@@ -282,6 +282,15 @@ t = T.arange(14.).reshape(7,2); (F.embedding(i, t, None, 2.5), t, t._version)
 t = T.arange(14.).reshape(7,2).requires_grad_(); (F.embedding(i, t, max_norm=2, norm_type=1.), t, t._version)
 t = T.ones(7,2).requires_grad_(); F.embedding(i % 3, t, 2, scale_grad_by_freq=True).sum().backward(); t.grad
 t = T.ones(7,2).requires_grad_(); F.embedding(i % 3, t).sum().backward(); t.grad
+F.embedding_bag(i, T.arange(14.).reshape(7,2))
+F.embedding_bag(i, T.arange(14.).reshape(7,2), mode='max', padding_idx=3)
+F.embedding_bag(i[0], T.arange(14.).reshape(7,2), T.tensor([0,2,2]), mode='sum')
+F.embedding_bag(i[0], T.ones(7,2), T.tensor([0,2,3]), None, 2, False, 'sum', False, v, True)
+F.embedding_bag(i[0], T.ones(7,2), T.tensor([1,2]))
+F.embedding_bag(i[0], T.ones(7,2), T.tensor([0,9]))
+F.embedding_bag(i[0], T.ones(7,2))
+F.embedding_bag(i, T.ones(7,2), mode='min')
+F.embedding_bag(i, T.ones(7,2), per_sample_weights=T.ones(2,3))
 F.one_hot(i)
 F.one_hot(i, 9).shape
 F.one_hot(si)
