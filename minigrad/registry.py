@@ -332,7 +332,7 @@ def link_arrays():
 def np_dtype(x) -> np.dtype:
     """The NumPy dtype of a tensor, an array or a number."""
     array = getattr(x, "array", x)
-    return array.dtype if isinstance(array, np.ndarray | np.generic) else np.asarray(array).dtype
+    return np.asarray(array).dtype if isinstance(array, bool | int | float) else array.dtype
 
 
 @on_every_path("named_tuple")

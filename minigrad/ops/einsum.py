@@ -250,6 +250,8 @@ def dot_dims(dims, a_shape, b_shape):
         if not 0 <= dims <= min(len(a_shape), len(b_shape)):
             raise RuntimeError(f"tensordot expects dims >= 0 and dims < ndim_a or ndim_b, but got dims={dims}")
         dims = tuple(range(len(a_shape) - dims, len(a_shape))), tuple(range(dims))
+    if not isinstance(dims, tuple | list) or len(dims) != 2:
+        raise RuntimeError(f"tensordot expects dims to be int or a pair of lists of ints, but got dims={dims!r}")
     first, second = (list(d) if isinstance(d, tuple | list) else [d] for d in dims)
     if len(first) != len(second):
         raise RuntimeError(f"tensordot(): both dimension lists should have same length, got {first} and {second}")

@@ -287,8 +287,8 @@ def positive(input):
 
 
 @composite(
-    out=True,
     public=(FUNCTION, METHOD, INPLACE),
+    out=True,
     samples=of(lambda make: S(make(3, 4), make(4, kind="i", low=0, high=4)), lambda make: S(make(2, 3), make(3))),
 )
 def ldexp(input, other):

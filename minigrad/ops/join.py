@@ -193,11 +193,17 @@ class split(Op):
     multi = view = True
     alias = ("unsafe_split",)
 
-    def prepare(input, split_size_or_sections, dim=0):
+    def backward_name(node):
+        return "SplitWithSizesBackward0" if isinstance(node.attrs[0], list) else "SplitBackward0"
+
+    def prepare(input, split_size_or_sections=None, dim=0, *, split_size=None):
+        given = split_size_or_sections if split_size is None else split_size
+        if given is None:
+            raise TypeError("split() missing 1 required positional arguments: 'split_size_or_sections'")
         if not input.ndim:
             raise RuntimeError("split expects at least a 1-dimensional tensor")
         dim = one_dim(dim, input.ndim, "split")
-        return input, sections(input.shape[dim], split_size_or_sections), dim
+        return input, sections(input.shape[dim], given), dim
 
     def forward(input, /, split_size_or_sections, dim):
         return np.split(input, np.cumsum(split_size_or_sections)[:-1], dim)
@@ -228,7 +234,7 @@ def sections(size, given):
                 f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at dimension "
                 f"-1), but got split_sizes={list(given)}"
             )
-        return tuple([int(n) for n in given])
+        return [int(n) for n in given]
     given = index_of(given, "split", "split_size_or_sections")
     if given < 0 or (given == 0 and size):
         raise RuntimeError(f"split expects split_size be non-negative and not zero, but got split_size={given}")
@@ -281,7 +287,16 @@ class unbind(Op):
 def broadcast_tensors(*tensors):
     """broadcast_tensors(*tensors) -> tuple of Tensors: each expanded to their common shape.
     (PyTorch: torch.broadcast_tensors)"""
-    shape = np.broadcast_shapes(*[tuple(t.shape) for t in tensors])
+    for position, t in enumerate(tensors):
+        if not hasattr(t, "ndim"):
+            raise TypeError(f"expected Tensor as element {position} in argument 0, but got {type(t).__name__}")
+    try:
+        shape = np.broadcast_shapes(*[tuple(t.shape) for t in tensors])
+    except ValueError:
+        raise RuntimeError(
+            f"broadcast_tensors: shapes {' and '.join([str(list(t.shape)) for t in tensors])} do not broadcast: they "
+            "must match in each dimension, counted from the last, or be 1"
+        ) from None
     return tuple([expand(t, shape) for t in tensors])
 
 
@@ -301,7 +316,11 @@ def meshgrid(*tensors, indexing=None):
         warnings.warn(
             "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", stacklevel=3
         )
+    if not tensors:
+        raise RuntimeError("meshgrid expects a non-empty TensorList")
     for t in tensors:
+        if np_dtype(t) != np_dtype(tensors[0]):
+            raise RuntimeError("meshgrid expects all tensors to have the same dtype: convert them with .to()")
         if t.ndim > 1:
             raise RuntimeError(f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {t.ndim}D")
     if indexing not in ("ij", "xy"):

@@ -201,7 +201,7 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
             "cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of observations",
             stacklevel=3,
         )
-        freedom = freedom * 0.0
+        freedom = freedom * freedom * 0.0
     away = rows - middle
     products = matmul(away, transpose(away if weights is None else away * weights, 0, 1))
     return squeeze(products / freedom)
