@@ -187,11 +187,10 @@ class sort(Op):
 
     def forward(input, /, dim, descending, stable):
         rows = last(input, dim)
-        values, order = kernels.descending(rows) if descending else kernels.ascending(rows)
-        if not stable and kernels.INSERTION < rows.shape[-1] <= LONGEST:
-            tied = kernels.neighbours(values).any(-1)
-            order = kernels.resettle(values, order, tied, rows.shape[-1], kernels.SORT)
-        return back(values, order, input, dim)
+        if stable or rows.shape[-1] > LONGEST:
+            return back(*(kernels.descending(rows) if descending else kernels.ascending(rows)), input, dim)
+        order = kernels.first_places(rows, rows.shape[-1], kernels.SORT, descending)
+        return back(np.take_along_axis(rows, order, -1), order, input, dim)
 
     def grad_input(g, indices, input_shape, dim):
         return put_along(g, indices, input_shape, dim, True)
@@ -237,11 +236,9 @@ class topk(Op):
 
     def forward(input, /, k, dim, largest, sorted):
         rows = last(input, dim)
-        values, order = kernels.descending(rows) if largest else kernels.ascending(rows)
         few = k * 64 <= rows.shape[-1]
         how = kernels.PARTIAL if few else kernels.NTH_SORTED if sorted else kernels.NTH
-        tied = kernels.neighbours(values[..., : k + 1]).any(-1) | (not sorted and not few)
-        order = kernels.resettle(values, order, tied, k, how) if k else order[..., :0]
+        order = kernels.first_places(rows, k, how, largest)
         return back(np.take_along_axis(rows, order, -1), order, input, dim)
 
     def grad_input(g, indices, input_shape, dim):
@@ -267,10 +264,7 @@ class kthvalue(Op):
         return numeric(input, "kthvalue") if input.ndim else input, k, dim, keepdim
 
     def forward(input, /, k, dim, keepdim):
-        rows = last(input, dim)
-        values, order = kernels.ascending(rows)
-        tied = kernels.neighbours(values[..., k - 2 if k > 1 else 0 : k + 1]).any(-1)
-        order = kernels.resettle(values, order, tied, k, kernels.KTH)
+        order = kernels.first_places(last(input, dim), k, kernels.KTH, False)
         return picked(input, order[..., k - 1], dim, keepdim)
 
     def grad_input(g, indices, input_shape, dim, keepdim):
@@ -378,9 +372,9 @@ class mode(Op):
 
     def forward(input, /, dim, keepdim):
         rows = last(input, dim)
-        values, order = kernels.ascending(rows)
+        order = kernels.first_places(rows, rows.shape[-1], kernels.SORT, False)
+        values = np.take_along_axis(rows, order, -1)
         same = values[..., 1:] == values[..., :-1]  # a NaN is like no other
-        order = kernels.resettle(values, order, same.any(-1), rows.shape[-1], kernels.SORT)
         number = np.arange(rows.shape[-1])
         starts = np.zeros(values.shape, np.int64)
         starts[..., 1:] = np.where(same, 0, number[1:])
