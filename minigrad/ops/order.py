@@ -291,13 +291,17 @@ class median_dim(Op):
 
     def forward(input, /, dim, keepdim, without_nan):
         rows = last(input, dim)
-        order = np.argsort(rows, axis=-1, kind="stable")
-        count = (rows == rows).sum(-1, keepdims=True)  # NaN is sorted to the end
         if without_nan:
-            middle = np.maximum(count - 1, 0) // 2
-        else:
-            middle = np.where(count < rows.shape[-1], count, (rows.shape[-1] - 1) // 2)
-        return picked(input, np.take_along_axis(order, middle, -1)[..., 0], dim, keepdim)
+            order = np.argsort(rows, axis=-1, kind="stable")
+            middle = np.maximum((rows == rows).sum(-1, keepdims=True) - 1, 0) // 2  # NaN is sorted to the end
+            return picked(input, np.take_along_axis(order, middle, -1)[..., 0], dim, keepdim)
+        middle = (rows.shape[-1] - 1) // 2
+        value = np.partition(rows, middle, -1)[..., middle, None]
+        ahead = middle - (rows < value).sum(-1, keepdims=True)  # how many equal ones come first
+        order = (np.cumsum(rows == value, -1) > ahead).argmax(-1)
+        if rows.dtype.kind == "f":
+            order = np.where(np.isnan(rows).any(-1), np.isnan(rows).argmax(-1), order)
+        return picked(input, order, dim, keepdim)
 
     def grad_input(g, indices, input_shape, dim, keepdim):
         return put_along(g, indices, input_shape, dim, keepdim)
@@ -314,11 +318,11 @@ class median_all(Op):
     def forward(input, /, without_nan):
         if not input.size:
             return np.asarray(np.nan if input.dtype.kind == "f" else np.iinfo(input.dtype).min, input.dtype)
-        values = np.sort(input, axis=None)
-        count = int((values == values).sum())
-        if count < values.size and (not without_nan or not count):
-            return values[-1]
-        return values[(count - 1) // 2]
+        flat = input.reshape(-1)
+        count = np.count_nonzero(flat == flat)
+        if count < flat.size and (not without_nan or not count):
+            return np.asarray(np.nan, input.dtype)
+        return np.partition(flat, (count - 1) // 2)[(count - 1) // 2]
 
     def grad_input(g, input, output, input_shape):
         return share(g, input, output, input_shape, tuple(range(len(input_shape))))
