@@ -9,35 +9,50 @@ from minigrad.autograd import inplace
 from minigrad.autograd.general import NUMBER, OPERAND, as_tensor, broadcast_error, promote
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import bump, node_of
+from minigrad.creation import as_scalar
 from minigrad.ops import index as index_ops
 from minigrad.registry import ARRAYS, OPS, TENSORS
 from minigrad.tensor import Tensor, wrap
 
 
-def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, memory_format=None):
-    """to(dtype) -> Tensor;  to(device);  to(other)
+def to(self, *args, dtype=None, device=None, other=None, non_blocking=False, copy=False, memory_format=None):
+    """to(dtype, non_blocking=False, copy=False) -> Tensor;  to(device, dtype=None, ...);  to(other, ...)
 
     The tensor in another dtype (recorded); itself if it already has it and copy is False. The device must be the CPU.
     (PyTorch: Tensor.to)
     """
-    for arg in args:
-        if isinstance(arg, dtypes.dtype | np.dtype):
-            dtype = arg
-        elif isinstance(arg, Tensor):
-            dtype = arg.dtype
-        elif isinstance(arg, str | dtypes.device):
-            device = arg
-        elif arg is not None and not isinstance(arg, bool):
-            raise TypeError(f"to(): expected a dtype, a device or a tensor, but got {type(arg).__name__}")
-    if device is not None:
-        dtypes.device(device)
-    wanted = self.array.dtype if dtype is None else dtypes.as_numpy(dtype)
-    if wanted == self.array.dtype:
-        return TENSORS["clone"](self) if copy else self
+    if len(args) == 1 and args[0].__class__ is dtypes.dtype and not copy:
+        wanted = dtypes.as_numpy(args[0], "to")
+    else:
+        flags = [arg for arg in args if isinstance(arg, bool)]
+        copy = flags[1] if len(flags) > 1 else copy
+        dtype, device = _dtype_and_device([arg for arg in args if not isinstance(arg, bool)], dtype, device, other)
+        wanted = self.array.dtype if dtype is None else dtypes.as_numpy(dtype, "to")
+    if wanted is self.array.dtype or wanted == self.array.dtype:
+        return TENSORS["clone"](self, memory_format=memory_format) if copy else self
     return TENSORS["to_dtype"](self, wanted)
 
 
-def type_(self, dtype=None):
+def _dtype_and_device(given, dtype, device, other):
+    """What the positional arguments of `to` mean: a tensor, a dtype, a device, or a device and a dtype."""
+    for position, arg in enumerate(given):
+        if isinstance(arg, Tensor) and position == 0:
+            other = arg
+        elif isinstance(arg, dtypes.dtype | np.dtype | type) and dtype is None:
+            dtype = arg
+        elif isinstance(arg, str | dtypes.device | int) and device is None and position == 0:
+            device = arg
+        elif arg is not None:
+            raise TypeError(
+                f"to() received an invalid combination of arguments: got {type(arg).__name__} at position {position}; "
+                "expected (dtype), (device), (device, dtype) or (other), then non_blocking and copy"
+            )
+    if device is not None:
+        dtypes.device(device)
+    return (other.dtype if other is not None else dtype), device
+
+
+def type_(self, dtype=None, non_blocking=False):
     """type() -> str;  type(dtype) -> Tensor: the type's name, e.g. 'torch.FloatTensor'; with a dtype as `to`."""
     if dtype is None:
         return f"torch.{TENSORS['type_name'](self.array.dtype)}Tensor"
@@ -46,6 +61,8 @@ def type_(self, dtype=None):
             if dtype == f"torch.{TENSORS['type_name'](known.numpy)}Tensor":
                 return to(self, known)
         raise ValueError(f"invalid type: {dtype!r}")
+    if isinstance(dtype, type) and not hasattr(dtype, "dtype_made"):
+        raise ValueError(f"invalid type: {dtype.__name__!r}")
     return to(self, getattr(dtype, "dtype_made", dtype))
 
 
@@ -67,6 +84,8 @@ TENSORS["to"] = to
 
 def type_as(self, other):
     """type_as(other) -> Tensor: ``self.to(other.dtype)``. (PyTorch: Tensor.type_as)"""
+    if not isinstance(other, Tensor):
+        raise TypeError(f"type_as(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}")
     return to(self, other.dtype)
 
 
@@ -100,6 +119,8 @@ def copy_(self, src, non_blocking=False):
 
 def fill_(self, value):
     """fill_(value) -> Tensor: a number (or 0-dim tensor) written everywhere. (PyTorch: Tensor.fill_)"""
+    if isinstance(value, bool | int | float):
+        as_scalar(value, self.array.dtype)  # an error where it does not fit
     if isinstance(value, Tensor) and value._shape:
         raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
     return copy_(self, value)
@@ -110,25 +131,9 @@ def zero_(self):
     return copy_(self, 0)
 
 
-def masked_fill_(self, mask, value):
-    """masked_fill_(mask, value) -> Tensor: `masked_fill` in place. (PyTorch: Tensor.masked_fill_)"""
-    return copy_(self, TENSORS["masked_fill"](self, mask, value))
-
-
-def scatter_(self, dim, index, src=None, *, value=None):
-    """scatter_(dim, index, src) -> Tensor: `scatter` in place. (PyTorch: Tensor.scatter_)"""
-    return copy_(self, TENSORS["scatter"](self, dim, index, src, value=value))
-
-
-def scatter_add_(self, dim, index, src):
-    """scatter_add_(dim, index, src) -> Tensor: `scatter_add` in place. (PyTorch: Tensor.scatter_add_)"""
-    return copy_(self, TENSORS["scatter_add"](self, dim, index, src))
-
-
 type_.__name__ = type_.__qualname__ = "type"  # in this file that name is Python's
 for _method in (
-    to, type_, type_as, cpu, cuda, pin_memory, share_memory_, copy_, fill_, zero_, masked_fill_, scatter_,
-    scatter_add_,
+    to, type_, type_as, cpu, cuda, pin_memory, share_memory_, copy_, fill_, zero_,
 ):  # fmt: skip
     setattr(Tensor, _method.__name__, _method)
 TENSORS["copy_"] = copy_
@@ -149,35 +154,19 @@ _scan_in_place("cumsum")
 _scan_in_place("cumprod")
 
 
-def _transposed(name, doc, swap):
-    setattr(Tensor, name, property(swap, doc=doc))
-
-
-def _all_reversed(self) -> Tensor:
-    return TENSORS["permute"](self, tuple(range(self.ndim))[::-1])
-
-
-def _matrix_transposed(self) -> Tensor:
-    if self.ndim < 2:
-        raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {self.ndim}-D tensor.")
-    return TENSORS["transpose"](self, -1, -2)
-
-
-_transposed("T", "The transpose: a view with the dimensions in reverse order. (PyTorch: Tensor.T)", _all_reversed)
-_transposed("mT", "The transpose of (each of a batch of) matrices, as a view. (PyTorch: Tensor.mT)", _matrix_transposed)
-
-
 def setitem(self, index, value):
     """``self[index] = value``: a number or a tensor, broadcast to the indexed part and converted to this dtype."""
     if isinstance(value, complex):
         raise RuntimeError("value cannot be converted to a real number without overflow")
     if not isinstance(value, NUMBER) and not isinstance(value, Tensor):
         raise TypeError(f"can't assign a {type(value).__name__} to a {type_(self)}: make a tensor of it first")
-    view, pick = TENSORS["index_steps"](index, self.ndim)
     if index is False:  # nothing is named, so PyTorch does not look at the value
         return
+    view, pick = TENSORS["index_steps"](None if index is True else index, self.ndim)
     if isinstance(value, Tensor):
         value = without_leading_ones(value)
+        if pick is not None:
+            index_ops.same_dtype_to_put(self, pick, value)
     recording = is_grad_enabled() and (
         node_of(self) is not None
         or (isinstance(value, Tensor) and node_of(value) is not None)
@@ -258,6 +247,8 @@ ARRAYS["zeros_of"] = lambda shape, dtype: np.zeros(tuple(shape), dtype)
 ARRAYS["full_of"] = lambda shape, value, dtype: np.full(tuple(shape), value, dtype)
 ARRAYS["class_numbers"] = lambda shape: np.arange(max(shape, default=1)).reshape(shape)
 TENSORS["class_numbers"] = lambda shape: wrap(np.arange(max(shape, default=1)).reshape(shape))
+ARRAYS["without_history"], TENSORS["without_history"] = lambda array: array, Tensor.detach
+ARRAYS["index_tensor"], TENSORS["index_tensor"] = lambda places: places, wrap
 ARRAYS["eye_mask"] = lambda n: np.eye(n, dtype=bool)
 
 
@@ -282,12 +273,6 @@ def where(self, condition, other):
     return TENSORS["where"](condition, self, other)
 
 
-def contiguous(self, memory_format=None):
-    """contiguous() -> Tensor: itself if its elements lie in memory in order, else a copy that does.
-    (PyTorch: Tensor.contiguous)"""
-    return self if self.array.flags.c_contiguous else TENSORS["contiguous_copy"](self)
-
-
 def polygamma(self, n):
     """polygamma(n) -> Tensor: the n-th derivative of `digamma`. (PyTorch: Tensor.polygamma)"""
     return TENSORS["polygamma"](n, self)
@@ -303,7 +288,7 @@ def float_power_(self, exponent):
 
 
 Tensor.polygamma_ = inplace.rewriting("polygamma", polygamma)
-for _method in (where, contiguous, polygamma, float_power_):
+for _method in (where, polygamma, float_power_):
     setattr(Tensor, _method.__name__, _method)
 
 

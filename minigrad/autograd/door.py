@@ -32,7 +32,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigrad.autograd.general import F32, F64, general, not_a_tensor, quiet, with_number
+from minigrad.autograd.general import F32, F64, OPERAND, Unseen, general, not_a_tensor, quiet, with_number
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import PICK, Node, as_view, new_version, node_of, record, tick
 from minigrad.autograd.outputs import into
@@ -92,7 +92,10 @@ def missing(name, argument):
 
 
 def blamed(name, error, parameters):
-    """The error of an argument that is no tensor, if that is why an attribute was missing; else the error itself."""
+    """PyTorch's error for one that arose in reading the parameters: of an argument that is no tensor, if that is why an
+    attribute was missing; of shapes that do not broadcast; else the error itself."""
+    if isinstance(error, ValueError):
+        return RuntimeError(f"{name}(): {error}") if "broadcast" in str(error) else error
     for parameter, value in parameters.items():
         if value is error.obj and not isinstance(value, Tensor):
             return not_a_tensor(name, parameter, value)
@@ -100,10 +103,11 @@ def blamed(name, error, parameters):
 
 
 NAMES = {
-    "__name__": "minigrad.door", "F32": F32, "F64": F64, "Node": Node, "RECONSIDERED": RECONSIDERED, "REQUIRED":
-    REQUIRED, "Tensor": Tensor, "as_view": as_view, "asarray": np.asarray, "blamed": blamed, "general": general,
-    "into": into, "is_grad_enabled": is_grad_enabled, "missing": missing, "ndarray": np.ndarray, "new":
-    object.__new__, "node_of": node_of, "not_a_tensor": not_a_tensor, "quiet": quiet, "record": record, "tick":
+    "__name__": "minigrad.door", "F32": F32, "F64": F64, "Node": Node, "OPERAND": OPERAND, "RECONSIDERED": RECONSIDERED,
+    "REQUIRED": REQUIRED, "Tensor": Tensor, "Unseen": Unseen, "as_view": as_view, "asarray": np.asarray,
+    "blamed": blamed, "general": general, "into": into, "is_grad_enabled": is_grad_enabled, "missing": missing,
+    "ndarray": np.ndarray, "new": object.__new__, "node_of": node_of, "not_a_tensor": not_a_tensor, "quiet": quiet,
+    "record": record, "tick":
     tick, "with_number": with_number, "wrap": wrap,
 }  # fmt: skip
 
@@ -130,7 +134,7 @@ def opening(block, function, name, target):
         further["out"] = None
         prologue += ["    if out is not None:", f"        return into(out, {target}, {call})"]
     blame = f"        raise blamed({name!r}, error, {{{', '.join(f'{p!r}: {p}' for p in plain)}}}) from None"
-    guard = ["    except AttributeError as error:", blame]
+    guard = ["    except (AttributeError, ValueError) as error:", blame]
     parameters = [*plain, *(star or (["*"] if keyword or further else [])), *keyword, *further]
     kwdefaults = {**(function.__kwdefaults__ or {}), **further}
     return Opening([f"def door({', '.join(parameters)}):", *prologue], call, keyword, defaults, kwdefaults, guard)
@@ -255,6 +259,14 @@ def pointwise_source(op):
     return "\n".join([*lines, "    return made"]) + "\n"
 
 
+def operator_source(op):
+    """The same for the Python operator of a binary op: what is no operand is left to the other side (``x * model`` may
+    be ``model.__rmul__``)."""
+    guarded = f"    if not (isinstance({op.inputs[0]}, Tensor) and isinstance({op.inputs[-1]}, Tensor)):\n"
+    left_over = f"        if not isinstance({op.inputs[-1]}, OPERAND):\n            return NotImplemented\n"
+    return pointwise_source(op).replace(guarded, guarded + left_over)
+
+
 def forward_source(op):
     """The door of an op that gives `forward`."""
     lines, call, *_ = op.opening
@@ -271,9 +283,12 @@ def forward_source(op):
         given = f"({', '.join(op.inputs)},), {call}, ({''.join(a + ', ' for a in op.attrs)})"
         return "\n".join([*lines, f"    return result(*several(op, {given}))"]) + "\n"
     if op.multi:
-        return "\n".join([*lines, f"    return many(op, {op.inputs[0]}, {call}, ({', '.join(op.attrs)},))"]) + "\n"
+        lines += ["    try:", f"        arrays = {call}", *unseen_lines(op)]
+        return "\n".join([*lines, f"    return many(op, {op.inputs[0]}, arrays, ({', '.join(op.attrs)},))"]) + "\n"
     lines += [
-        f"    {', '.join(['y', *op.aux])} = {call}",
+        "    try:",
+        f"        {', '.join(['y', *op.aux])} = {call}",
+        *unseen_lines(op),
         "    if y.__class__ is not ndarray:",
         "        y = asarray(y)",
         "    made = new(Tensor); made.array = y; made._shape = y.shape; made.vc = made._view = made.leaf = None",
@@ -282,14 +297,22 @@ def forward_source(op):
     lines += record_lines(op, f"({shapes})" if op.broadcasts else "None")
     if op.view:
         a, attrs = op.inputs[0], "".join(f"{n}, " for n in op.attrs)
+        shares = "y is x or (owner is not None and (owner is x or owner is x.base))"
         lines += [
             f"    x = {a}.array; owner = y.base",
-            "    if y is x or (owner is not None and (owner is x or owner is x.base)):",
+            f"    if {True if op.view == 'always' else shares}:",
             f"        as_view(op, {a}, made, ({attrs}), {kept_tuple(op)})",
         ]
     outs = "".join(f", wrap(asarray({name}))" for name in op.aux[: op.nout - 1])
     lines.append(f"    return result(made{outs})" if op.result else f"    return made{outs}")
     return "\n".join(lines) + "\n"
+
+
+def unseen_lines(op):
+    """Leave the op to tensors whose numbers its kernel could not see: vmap's (`minigrad/batched.py`)."""
+    inputs = "listed, " if op.variadic else "".join(f"{i}, " for i in op.inputs)
+    attrs = "".join(f"{a}, " for a in op.attrs)
+    return ["    except Unseen as hidden:", f"        return hidden.apply(op, ({inputs}), ({attrs}))"]
 
 
 def joining_source(op):
@@ -302,7 +325,9 @@ def joining_source(op):
         "    try:",
         f"        listed, {attrs} = prepare({call})",
         *op.opening.guard,
-        f"    y = quiet.run(kernel, [t.array for t in listed], {attrs})",
+        "    try:",
+        f"        y = quiet.run(kernel, [t.array for t in listed], {attrs})",
+        *unseen_lines(op),
         "    made = wrap(y)",
         "    nodes = tuple([t.node if t._view is None else node_of(t) for t in listed])",
         "    if any_node(nodes) and is_grad_enabled():",

@@ -26,6 +26,15 @@ NUMBER = (bool, int, float, np.generic)
 OPERAND = (Tensor, *NUMBER, np.ndarray)
 
 
+class Unseen(Exception):
+    """Something reached for the numbers of a tensor of `vmap`, which shows only its shape and dtype.
+    ``apply(op, inputs, attributes)`` runs an op on such tensors. See `minigrad/batched.py`."""
+
+    def __init__(self, apply):
+        super().__init__("vmap: the examples are not at hand one by one")
+        self.apply = apply
+
+
 class _Quiet(threading.local):
     """`quiet.run(kernel, *arrays)` calls a kernel with NumPy's floating-point warnings off, as PyTorch has none.
 
@@ -96,7 +105,7 @@ def constant(number, dtype):
     tensor = _constants.get(key)
     negative_zero = not number and math.copysign(1, number) < 0  # the same key as 0.0
     if tensor is None or negative_zero:
-        tensor = wrap(np.asarray(np.asarray(number).astype(dtype)))
+        tensor = wrap(np.asarray(quiet.run(np.asarray(number).astype, dtype)))
         tensor.array.flags.writeable = False
         if len(_constants) < 1000 and number == number and not negative_zero:
             _constants[key] = tensor
@@ -134,15 +143,15 @@ def operands(op, args, target=None):
     dtype = promote(args)
     if op.no_bools and any(promote((arg,)).kind == "b" for arg in args):
         raise RuntimeError(op.no_bools)
-    counted = dtype.kind == "b" and op.counts_bools
-    if dtype.kind not in op.kinds and not counted:
-        raise not_implemented(op, dtype)
+    given = dtype
     if op.floats and dtype.kind != "f":
         dtype = get_default_dtype().numpy
+    elif op.counts_bools and dtype.kind == "b":
+        given = dtype = I64
     if target is not None:
         check_castable(op.name, BOOL if op.boolean else dtype, target)
-    if counted:
-        dtype = I64
+    if given.kind not in op.kinds:
+        raise not_implemented(op, given)
     return [as_tensor(arg, dtype, op, name) for name, arg in zip(op.inputs, args, strict=True)]
 
 
@@ -234,6 +243,9 @@ def with_number(op, a, b, attrs=()):
 def general(op, args, attrs=()):
     """Any mix of tensors and numbers. Returns a tensor even where all inputs are numbers."""
     tensors = operands(op, args)
+    for t in tensors:
+        if not isinstance(t.array, np.ndarray):
+            return t.array.apply(op, tensors, attrs)
     out = wrap(run_kernel(op, [t.array for t in tensors], attrs))
     if op.rules and is_grad_enabled():
         nodes = tuple([node_of(t) for t in tensors])

@@ -344,7 +344,7 @@ def sum_to(x, shape):
 
 @jit
 def extreme_rows(x, sign, values, places):
-    """values[o, j]: the largest (sign 1) or smallest (sign -1) of x[o, :, j], or NaN; places[o, j]: where first."""
+    """values[o, j]: the largest (sign 1) or smallest (-1) of x[o, :, j], or NaN; places[o, j]: where it is first."""
     outer, count, inner = x.shape
     for o in range(outer):
         for left in range(0, inner, WIDE):

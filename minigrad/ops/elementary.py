@@ -46,7 +46,7 @@ class sign(Pointwise):
         return input.copy() if input.dtype.kind == "b" else np.sign(input)
 
     def grad_input(g):
-        return where(g == 0, g, 0.0)  # zero even where g is inf or NaN
+        return where(g == 0, 0.0 * g, 0.0)  # zero even where g is inf or NaN, and linear in g
 
     samples = unary()
 
@@ -61,7 +61,7 @@ class sgn(Plain):
         return sign(input)
 
     def grad_input(g):
-        return where(g == 0, g, 0.0)
+        return where(g == 0, 0.0 * g, 0.0)
 
     samples = unary()
 
@@ -82,7 +82,7 @@ class copysign(Plain):
         return g * where(input == 0, 0.0, output / input)
 
     def grad_other(g):
-        return where(g == 0, g, 0.0)
+        return where(g == 0, 0.0 * g, 0.0)
 
     samples = binary()
 
@@ -288,6 +288,7 @@ def positive(input):
 
 @composite(
     public=(FUNCTION, METHOD, INPLACE),
+    out=True,
     samples=of(lambda make: S(make(3, 4), make(4, kind="i", low=0, high=4)), lambda make: S(make(2, 3), make(3))),
 )
 def ldexp(input, other):
@@ -316,11 +317,12 @@ class ldexp_whole(Op):
 
 
 @composite(
+    out=True,
     samples=of(
         lambda make: S(make(3, 4, kind="i", low=1, high=5), make(4, kind="i")),
         lambda make: S(make(2, kind="i", low=1, high=5), -2.5),
         lambda make: S(2.0, make(2, 3, kind="i")),
-    )
+    ),
 )
 def float_power(input, exponent):
     """float_power(input, exponent) -> Tensor

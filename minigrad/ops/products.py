@@ -68,7 +68,7 @@ def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
     return plus("addbmm", input, beta, alpha, sum(product, 0, dtype=product.dtype))
 
 
-@composite(out=True, public=PUBLIC, samples=of(
+@composite(public=PUBLIC, samples=of(
     lambda make: S(make(3), make(3, 4), make(4)), lambda make: S(make(1), make(3, 4), make(4), beta=0.5, alpha=2.0),
 ))  # fmt: skip
 def addmv(input, mat, vec, *, beta=1, alpha=1):
@@ -93,7 +93,7 @@ def vdot(input, other):
     return dot(input, other)
 
 
-@composite(out=True, public=(LINALG,), samples=of(
+@composite(public=(LINALG,), samples=of(
     lambda make: S(make(3, 4), make(3, 4)), lambda make: S(make(2, 3), make(3), dim=-1),
 ))  # fmt: skip
 def linalg_vecdot(x, y, *, dim=-1):
@@ -147,7 +147,6 @@ def crossed(input, other, dim):
 
 
 @composite(
-    out=True,
     samples=of(lambda make: S(make(2, 3), make(2, 3)), lambda make: S(make(3, 2), make(3, 1), 0)),
 )
 def cross(input, other, dim=None):
@@ -199,7 +198,7 @@ def chained(matrices, split, i, j):
     return matmul(chained(matrices, split, i, split[i, j]), chained(matrices, split, split[i, j] + 1, j))
 
 
-@composite(out=True, public=(LINALG,), samples=of(
+@composite(public=(LINALG,), samples=of(
     lambda make: S([make(3, 4), make(4, 2), make(2, 5)]), lambda make: S([make(3), make(3, 4), make(4)]),
 ))  # fmt: skip
 def linalg_multi_dot(tensors):
