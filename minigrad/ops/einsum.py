@@ -138,7 +138,7 @@ def repeated(term):
 
 
 @helper
-def distinct(operand, term, sizes):
+def once_each(operand, term, sizes):
     """The operand and its labels with diagonals taken, and without the ones that broadcast."""
     twice = repeated(term)
     while twice is not None:
@@ -171,7 +171,7 @@ def einsum(*args):
     (PyTorch: torch.einsum)
     """
     operands, terms, out, sizes = einsum_plan(args)
-    parts = [distinct(operand, term, sizes) for operand, term in zip(operands, terms, strict=True)]
+    parts = [once_each(operand, term, sizes) for operand, term in zip(operands, terms, strict=True)]
     result, known = parts[0]
     for k in range(1, len(parts)):
         other, term = parts[k]

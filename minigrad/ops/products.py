@@ -24,7 +24,11 @@ def weighed(tensor, factor):
     if factor == 1:
         return tensor
     kind = np_dtype(tensor).kind
-    return tensor * (factor if kind == "f" else as_int(factor)) if kind != "b" else logical_and(tensor, factor != 0)
+    return (
+        tensor * (factor if kind == "f" else as_int(factor))
+        if kind != "b"
+        else (tensor if factor else logical_xor(tensor, tensor))
+    )
 
 
 on_every_path("as_int")(int)
@@ -68,7 +72,7 @@ def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
     return plus("addbmm", input, beta, alpha, sum(product, 0, dtype=product.dtype))
 
 
-@composite(public=PUBLIC, samples=of(
+@composite(out=True, public=PUBLIC, samples=of(
     lambda make: S(make(3), make(3, 4), make(4)), lambda make: S(make(1), make(3, 4), make(4), beta=0.5, alpha=2.0),
 ))  # fmt: skip
 def addmv(input, mat, vec, *, beta=1, alpha=1):
@@ -93,7 +97,7 @@ def vdot(input, other):
     return dot(input, other)
 
 
-@composite(public=(LINALG,), samples=of(
+@composite(out=True, public=(LINALG,), samples=of(
     lambda make: S(make(3, 4), make(3, 4)), lambda make: S(make(2, 3), make(3), dim=-1),
 ))  # fmt: skip
 def linalg_vecdot(x, y, *, dim=-1):
@@ -147,6 +151,7 @@ def crossed(input, other, dim):
 
 
 @composite(
+    out=True,
     samples=of(lambda make: S(make(2, 3), make(2, 3)), lambda make: S(make(3, 2), make(3, 1), 0)),
 )
 def cross(input, other, dim=None):
@@ -198,7 +203,7 @@ def chained(matrices, split, i, j):
     return matmul(chained(matrices, split, i, split[i, j]), chained(matrices, split, split[i, j] + 1, j))
 
 
-@composite(public=(LINALG,), samples=of(
+@composite(out=True, public=(LINALG,), samples=of(
     lambda make: S([make(3, 4), make(4, 2), make(2, 5)]), lambda make: S([make(3), make(3, 4), make(4)]),
 ))  # fmt: skip
 def linalg_multi_dot(tensors):
