@@ -92,6 +92,8 @@ class sum_to_size(Op):
     public = (METHOD,)
 
     def prepare(input, *size):
+        if not size:
+            raise TypeError("sum_to_size() missing 1 required positional argument: 'size'")
         size = sum_shape(input.shape, size)
         return input if size else cast_sum(input, None), size
 
