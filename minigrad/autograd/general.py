@@ -96,7 +96,10 @@ def constant(number, dtype):
     tensor = _constants.get(key)
     negative_zero = not number and math.copysign(1, number) < 0  # the same key as 0.0
     if tensor is None or negative_zero:
-        tensor = wrap(np.asarray(quiet.run(np.asarray(number).astype, dtype)))
+        array = np.asarray(number)
+        if array.dtype == object:
+            raise OverflowError(f"int too big to convert: {number} does not fit into int64; write it as a float")
+        tensor = wrap(np.asarray(quiet.run(array.astype, dtype)))
         tensor.array.flags.writeable = False
         if len(_constants) < 1000 and number == number and not negative_zero:
             _constants[key] = tensor
@@ -144,6 +147,11 @@ def operands(op, args, target=None):
     if given.kind not in op.kinds:
         raise not_implemented(op, given)
     return [as_tensor(arg, dtype, op, name) for name, arg in zip(op.inputs, args, strict=True)]
+
+
+def python_numbers(attrs):
+    """Attributes as Python numbers, which take the dtype of the arrays: NumPy's, of 0-dim tensors too, would not."""
+    return tuple([a.item() if isinstance(a, np.generic | Tensor) else a for a in attrs])
 
 
 def check_castable(name, dtype, target):
@@ -233,7 +241,7 @@ def with_number(op, a, b, attrs=()):
 
 def general(op, args, attrs=()):
     """Any mix of tensors and numbers. Returns a tensor even where all inputs are numbers."""
-    tensors = operands(op, args)
+    tensors, attrs = operands(op, args), python_numbers(attrs)
     out = wrap(run_kernel(op, [t.array for t in tensors], attrs))
     if op.rules and is_grad_enabled():
         nodes = tuple([node_of(t) for t in tensors])

@@ -180,6 +180,7 @@ class clamp_numbers(Op):
 def limit_in(dtype, number):
     """A limit as a number that the dtype has; negative ones wrap around in unsigned dtypes, as PyTorch's do."""
     refuse_bools(dtype)
+    number = number.item() if isinstance(number, np.generic) else number
     if number is None or dtype.kind == "f":
         return number
     limits = np.iinfo(dtype)
