@@ -186,7 +186,7 @@ def run_kernel(op, arrays, attrs=()):
     kernel = op.kernels.get(arrays[0].dtype, op.twin)
     if arrays[0].dtype == F16:  # computed in float32 and rounded once, as PyTorch does
         wide = run_kernel(op, [array.astype(F32) for array in arrays], attrs)
-        return wide.astype(F16) if wide.dtype == F32 else wide
+        return quiet.run(wide.astype, F16) if wide.dtype == F32 else wide
     try:
         y = quiet.run(kernel, *arrays, *attrs)
     except ValueError as error:
