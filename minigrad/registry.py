@@ -82,6 +82,7 @@ class Op:
     view         its output may share the memory of its first input ("always": it does, by strides NumPy does not know)
     nout, aux    names of the outputs after the first (not differentiable), and how many outputs are public
     result       name of the named tuple that several outputs come in
+    first        name of the first output in the named tuple, if not "values"
     pieces       names of its outputs, where all are differentiable (svd): the rules may save them by these names, and
                  `vjp` gets a list of gradients, None for outputs that were not used
     optional     tensor inputs that may be None
@@ -101,6 +102,7 @@ class Op:
     fresh = view = multi = broadcasts = pointwise = False
     aux: tuple = ()
     pieces: tuple = ()
+    first = "values"
     nout = 1
     result: str | None = None
     optional: tuple = ()

@@ -17,6 +17,7 @@ from minigrad.autograd.general import (
     general,
     numbers_given,
     operands,
+    python_numbers,
     quiet,
     run_kernel,
 )  # fmt: skip
@@ -81,7 +82,7 @@ def _is_dense(array):
 def write(op, tensor, args=(), attrs=()):
     """tensor = op(tensor, *args), in the tensor's own memory and with its history. Returns the tensor."""
     if op.pointwise:
-        inputs = operands(op, (tensor, *args), tensor)
+        inputs, attrs = operands(op, (tensor, *args), tensor), python_numbers(attrs)
     else:
         inputs = [tensor, *[as_tensor(a, tensor.array.dtype, op, i) for i, a in zip(op.inputs[1:], args, strict=True)]]
     if (
