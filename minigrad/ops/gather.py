@@ -86,8 +86,8 @@ def cut_to(src, index, op):
 def check_source(src, index, op):
     if max(src.ndim, 1) != max(index.ndim, 1):
         raise (IndexError if src.ndim < index.ndim else RuntimeError)(
-            f"{op}(): Index tensor must have the same number of dimensions as src tensor: got {shape_text(index.shape)} "
-            f"and {shape_text(src.shape)}"
+            f"{op}(): Index tensor must have the same number of dimensions as src tensor: got "
+            f"{shape_text(index.shape)} and {shape_text(src.shape)}"
         )
     if any(n < m for n, m in zip(src.shape, index.shape, strict=False)):
         raise RuntimeError(
@@ -226,6 +226,8 @@ class scatter_reduce(Op):
         if reduce not in ("sum", "prod", "mean", "amax", "amin"):
             raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
         same_dtype_to_scatter(input, src)
+        if reduce == "mean" and np_dtype(input).kind == "b":
+            raise NotImplementedError("\"scatter_reduce_mean\" not implemented for 'Bool': convert with .to()")
         return input, index, cut_to(src, index, "scatter_reduce"), dim, reduce, bool(include_self)
 
     def forward(input, index, src, /, dim, reduce, include_self):

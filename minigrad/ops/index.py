@@ -472,18 +472,6 @@ def mask_rows(rows, input, padding_idx):
     return rows if padding_idx is None else where(unsqueeze(input == padding_idx, -1), 0.0, rows)
 
 
-@composite(samples=of(lambda make: S(make(3, 4), make(3, 4, kind="b")), lambda make: S(make(4), make(3, 1, kind="b"))))
-def masked_select(input, mask):
-    """masked_select(input, mask) -> Tensor
-
-    The elements where the bool mask is true, as a vector; the two broadcast. (PyTorch: torch.masked_select)
-    """
-    if np_dtype(mask).kind != "b":
-        raise RuntimeError(f"masked_select: expected BoolTensor for mask, but got {np_dtype(mask)}")
-    shape = common_shape("masked_select", input.shape, mask.shape)
-    return getitem(expand(input, shape), (expand(mask, shape),))
-
-
 class one_hot(Op):
     """one_hot(tensor, num_classes=-1) -> LongTensor
 
