@@ -205,6 +205,8 @@ for _method in (bernoulli, multinomial):
 
 def bernoulli_like(input, keep):
     """1 with probability `keep`, else 0, laid out in memory as the input is, and drawn in that order."""
+    if input.array.flags.c_contiguous:
+        return wrap(random.default_generator.bernoulli(keep, input._shape, input.array.dtype))
     array = np.empty_like(input.array)
     axes = sorted(range(array.ndim), key=lambda d: -array.strides[d])
     target = array.transpose(axes)

@@ -158,7 +158,7 @@ def package_stub():
         if name in dtypes.PUBLIC:
             bodies += f"{name}: dtype\n"
         elif name in dtypes.LAYOUTS:
-            bodies += f"{name}: {type(value).__name__}\n"
+            bodies += f"{name}: dtypes.{type(value).__name__}\n"
         elif isinstance(value, float):
             bodies += f"{name}: builtins.float\n"
         elif inspect.ismodule(value):

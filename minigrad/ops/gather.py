@@ -218,7 +218,7 @@ class index_add(Op):
     samples = of(lambda make: S(make(3, 4), 0, np.array([2, 0, 2]), make(3, 4)))
 
 
-@composite(samples=of(lambda make: S(make(3, 4), np.array([[1, 0, 2, 1]] * 3), 1)))
+@composite(out=True, samples=of(lambda make: S(make(3, 4), np.array([[1, 0, 2, 1]] * 3), 1)))
 def take_along_dim(input, indices, dim=None):
     """take_along_dim(input, indices, dim=None) -> Tensor: `gather`, of the flattened tensor without dim.
     (PyTorch: torch.take_along_dim)"""

@@ -141,6 +141,7 @@ def each_of(tensors, function, op):
 
 
 @composite(
+    out=True,
     public=(FUNCTION,),
     alias=("row_stack",),
     samples=of(lambda make: S([make(2, 3), make(1, 3)]), lambda make: S([make(3), make(3)])),
@@ -150,14 +151,20 @@ def vstack(tensors):
     return cat(list(atleast_2d(tensor_list(tensors, "vstack"))), 0)
 
 
-@composite(public=(FUNCTION,), samples=of(lambda make: S([make(3), make(3)]), lambda make: S([make(2, 1), make(2, 1)])))
+@composite(
+    out=True,
+    public=(FUNCTION,),
+    samples=of(lambda make: S([make(3), make(3)]), lambda make: S([make(2, 1), make(2, 1)])),
+)
 def dstack(tensors):
     """dstack(tensors) -> Tensor: the tensors joined along dimension 2, made 3-d by `atleast_3d` first.
     (PyTorch: torch.dstack)"""
     return cat(list(atleast_3d(tensor_list(tensors, "dstack"))), 2)
 
 
-@composite(public=(FUNCTION,), samples=of(lambda make: S([make(3), make(3, 2)]), lambda make: S([make(), make()])))
+@composite(
+    out=True, public=(FUNCTION,), samples=of(lambda make: S([make(3), make(3, 2)]), lambda make: S([make(), make()]))
+)
 def column_stack(tensors):
     """column_stack(tensors) -> Tensor: the tensors beside one another; vectors and numbers become columns.
     (PyTorch: torch.column_stack)"""
@@ -165,7 +172,11 @@ def column_stack(tensors):
     return cat([reshape(t, (input_size(t), 1)) if t.ndim < 2 else t for t in listed], 1)
 
 
-@composite(public=(FUNCTION,), samples=of(lambda make: S([make(2, 3), make(2, 1)]), lambda make: S([make(3), make(3)])))
+@composite(
+    out=True,
+    public=(FUNCTION,),
+    samples=of(lambda make: S([make(2, 3), make(2, 1)]), lambda make: S([make(3), make(3)])),
+)
 def hstack(tensors):
     """hstack(tensors) -> Tensor: the tensors beside one another; vectors are joined. (PyTorch: torch.hstack)"""
     listed = list(atleast_1d(tensor_list(tensors, "hstack")))

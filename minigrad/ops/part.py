@@ -44,7 +44,7 @@ class narrow(Op):
     samples = of(lambda make: S(make(5, 4), 0, 1, 3), lambda make: S(make(3, 4), -1, -2, 2))
 
 
-@composite(samples=of(lambda make: S(make(5, 4), 0, 1, 3)))
+@composite(out=True, samples=of(lambda make: S(make(5, 4), 0, 1, 3)))
 def narrow_copy(input, dim, start, length):
     """narrow_copy(input, dim, start, length) -> Tensor: `narrow` as a copy. (PyTorch: torch.narrow_copy)"""
     return clone(narrow(input, dim, start, length))
@@ -291,7 +291,7 @@ class put_diagonal(Op):
         return diagonal(g, offset, dim1, dim2)
 
 
-@composite(samples=of(lambda make: S(make(3)), lambda make: S(make(3, 4), 1), lambda make: S(make(3), -1)))
+@composite(out=True, samples=of(lambda make: S(make(3)), lambda make: S(make(3, 4), 1), lambda make: S(make(3), -1)))
 def diag(input, diagonal=0):
     """diag(input, diagonal=0) -> Tensor
 
