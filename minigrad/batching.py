@@ -1,9 +1,15 @@
 """`vmap`: a function of single examples, called on whole batches. (PyTorch: torch.vmap, torch.func.vmap)
 
-The function is called once for each example, on views of the arguments, and what it returns is stacked. That is right
-for every function, data-dependent branches and `.item()` included (which PyTorch's vmap refuses), and recorded like all
-else, so `vmap` nests with `grad` and the other transforms of `func.py`. It saves writing, not time: where speed counts,
-write the batch dimension out.
+In two ways, which give the same:
+
+    all at once   the function is called once, on tensors that look like one example and hold all (`batched.py`).
+                  Works as far as its ops have rules: pointwise ops, sums and their kind, products of matrices, linear
+                  layers, softmax, the losses of classes, rearrangements, and `grad`, `vjp`, `jacrev` of these
+    one by one    else: once for each example, and the results are stacked. Right for every function, branches on
+                  values and `.item()` included (which PyTorch's vmap refuses), but as slow as a loop
+
+Both are recorded like all else, so `vmap` nests with the transforms of `func.py`. As the first way may be given up half
+way, func must not have effects of its own: it is called once, or once for each example, or both.
 """
 
 from __future__ import annotations
@@ -13,6 +19,7 @@ import functools
 import numpy as np
 
 import minigrad
+from minigrad.batched import Batched, all_at_once, batched, size_now
 from minigrad.random import default_generator
 from minigrad.tensor import Tensor, wrap
 from minigrad.trees import flatten, spread, tree_map, unflatten
@@ -28,8 +35,8 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
     in_dims: the dimension of the batch in the arguments (int; None: the argument is the same for all), one for all or a
     tuple with one for each, nested as the arguments are. out_dims: likewise where the batch goes in the outputs; None
     gives an output that is the same for all once. randomness: "error" (random numbers are a RuntimeError),
-    "different" (each example draws its own) or "same". chunk_size has no effect, as examples are computed one by one
-    (see `help(minigrad.batching)`). Keyword arguments are passed on as they are.
+    "different" (each example draws its own) or "same". chunk_size has no effect. Keyword arguments are passed on as
+    they are. func may be called on all examples at once or on each (see `help(minigrad.batching)`).
 
     Raises ValueError if sizes or dims do not fit, or an output is no tensor. (PyTorch: torch.vmap)
 
@@ -47,30 +54,42 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
         tree_map(lambda dim: _checked_out_dim(dim, name, out_dims), out_dims)
         leaves, spec = flatten(args)
         dims = _input_dims(args, in_dims, leaves, spec, name)
-        sizes = [leaf._shape[dim] for leaf, dim in zip(leaves, dims, strict=True) if dim is not None]
-        if not sizes:
-            raise ValueError("vmap: Expected at least one Tensor to vmap over")
-        if any(size != sizes[0] for size in sizes):
-            raise ValueError(
-                "vmap: Expected all tensors to have the same size in the mapped dimension, got sizes "
-                f"{sizes} for the mapped dimension"
-            )
-        examples = _examples(leaves, dims, sizes[0])
+        size = _batch_size(leaves, dims)
+
+        def call(example):
+            return func(*unflatten(example, spec), **kwargs)
+
         state = default_generator.get_state()
+        if size and randomness != "different" and size_now() is None:
+            try:
+                with all_at_once(size):
+                    result = call([x if d is None else batched(x.movedim(d, 0)) for x, d in zip(leaves, dims)])
+            except Exception:  # no rule, or an error of func's: one by one it works, or raises as it should
+                default_generator.set_state(state)
+            else:
+                _check_random(randomness, state)
+                return _from_batched(result, size, out_dims, name)
         results = []
-        for example in examples:
+        for example in _examples(leaves, dims, size):
             if randomness == "same":
                 default_generator.set_state(state)
-            results.append(func(*unflatten(example, spec), **kwargs))
-            if randomness == "error" and not np.array_equal(state, default_generator.get_state()):
-                default_generator.set_state(state)
-                raise RuntimeError(
-                    "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
-                    "'different' randomness flags on vmap or perform the randomness operation out of vmap"
-                )
-        return _stacked(results, sizes[0], out_dims, name)
+            results.append(call(example))
+            if len(results) == 1:
+                _check_random(randomness, state)
+        _check_random(randomness, state)
+        return _stacked(results, size, out_dims, name)
 
     return mapped
+
+
+def _check_random(randomness, state):
+    """In the mode "error": whether random numbers were drawn."""
+    if randomness == "error" and not np.array_equal(state, default_generator.get_state()):
+        default_generator.set_state(state)
+        raise RuntimeError(
+            "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
+            "randomness flags on vmap or perform the randomness operation out of vmap"
+        )
 
 
 def _name(func):
@@ -127,6 +146,18 @@ def _input_dim(dim, leaf, where):
     return dim % leaf.ndim
 
 
+def _batch_size(leaves, dims):
+    sizes = [leaf._shape[dim] for leaf, dim in zip(leaves, dims, strict=True) if dim is not None]
+    if not sizes:
+        raise ValueError("vmap: Expected at least one Tensor to vmap over")
+    if any(size != sizes[0] for size in sizes):
+        raise ValueError(
+            "vmap: Expected all tensors to have the same size in the mapped dimension, got sizes "
+            f"{sizes} for the mapped dimension"
+        )
+    return sizes[0]
+
+
 def _examples(leaves, dims, count):
     """The arguments' leaves for each example. An empty batch has one example of zeros, which says what comes out."""
     if not count:
@@ -144,41 +175,63 @@ def _parts(tensor, dim, count):
     return [tensor.select(dim, i) for i in range(count)]
 
 
-def _stacked(results, count, out_dims, name):
-    """The outputs of all examples as one, in the structure of the first."""
-    flat = [flatten(result) for result in results]
-    columns, spec = list(zip(*[leaves for leaves, _ in flat], strict=True)), flat[0][1]
-    if any(other != spec for _, other in flat):
-        raise ValueError(f"vmap({name}, ...): `{name}` returned other structures for other examples")
-    prefix = out_dims[0] if isinstance(results[0], Tensor) and _is_single(out_dims) else out_dims
+def _output_dims(result, spec, out_dims, name):
+    """Where the batch goes in each leaf of the result."""
+    single = isinstance(result, Tensor) and isinstance(out_dims, tuple) and len(out_dims) == 1
     try:
-        dims = spread(prefix, spec)
+        return spread(out_dims[0] if single else out_dims, spec)
     except ValueError as error:
         raise ValueError(
             f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure of "
             f"`outputs`. {error}"
         ) from None
-    return unflatten([_together(c, d, count, name) for c, d in zip(columns, dims, strict=True)], spec)
 
 
-def _is_single(out_dims):
-    return isinstance(out_dims, tuple) and len(out_dims) == 1
+def _check_tensor(value, name):
+    if not isinstance(value, Tensor):
+        raise ValueError(
+            f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(value)}. Did you mean to set "
+            "out_dims= to None for output?"
+        )
 
 
-def _together(values, dim, count, name):
+def _from_batched(result, size, out_dims, name):
+    """The outputs of all examples, computed at once, with the batch where it belongs."""
+    leaves, spec = flatten(result)
+    dims = _output_dims(result, spec, out_dims, name)
+    return unflatten([_whole(leaf, dim, size, name) for leaf, dim in zip(leaves, dims, strict=True)], spec)
+
+
+def _whole(value, dim, size, name):
+    if dim is None:
+        if isinstance(value, Batched):
+            raise ValueError(f"vmap({name}, ...): `{name}` can not return a BatchedTensor when out_dim is None")
+        return value
+    _check_tensor(value, name)
+    whole = value.whole if isinstance(value, Batched) else value.unsqueeze(0).expand(size, *value.shape).clone()
+    return whole.movedim(0, dim) if dim else whole
+
+
+def _stacked(results, size, out_dims, name):
+    """The outputs of all examples, computed one by one, stacked in the structure of the first."""
+    flat = [flatten(result) for result in results]
+    columns, spec = list(zip(*[leaves for leaves, _ in flat], strict=True)), flat[0][1]
+    if any(other != spec for _, other in flat):
+        raise ValueError(f"vmap({name}, ...): `{name}` returned other structures for other examples")
+    dims = _output_dims(results[0], spec, out_dims, name)
+    return unflatten([_together(c, d, size, name) for c, d in zip(columns, dims, strict=True)], spec)
+
+
+def _together(values, dim, size, name):
     """One output: the values of all examples stacked, or with dim None the one that they share."""
     if dim is None:
         if isinstance(values[0], Tensor) and any([not _same(values[0], value) for value in values]):
             raise ValueError(f"vmap({name}, ...): `{name}` can not return a BatchedTensor when out_dim is None")
         return values[0]
     for value in values:
-        if not isinstance(value, Tensor):
-            raise ValueError(
-                f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(value)}. Did you mean to set "
-                "out_dims= to None for output?"
-            )
+        _check_tensor(value, name)
     together = minigrad.stack(list(values), dim)
-    return together if count else wrap(np.delete(together.array, 0, dim))
+    return together if size else wrap(np.delete(together.array, 0, dim))
 
 
 def _same(a, b):

@@ -131,25 +131,9 @@ def zero_(self):
     return copy_(self, 0)
 
 
-def masked_fill_(self, mask, value):
-    """masked_fill_(mask, value) -> Tensor: `masked_fill` in place. (PyTorch: Tensor.masked_fill_)"""
-    return copy_(self, TENSORS["masked_fill"](self, mask, value))
-
-
-def scatter_(self, dim, index, src=None, *, value=None):
-    """scatter_(dim, index, src) -> Tensor: `scatter` in place. (PyTorch: Tensor.scatter_)"""
-    return copy_(self, TENSORS["scatter"](self, dim, index, src, value=value))
-
-
-def scatter_add_(self, dim, index, src):
-    """scatter_add_(dim, index, src) -> Tensor: `scatter_add` in place. (PyTorch: Tensor.scatter_add_)"""
-    return copy_(self, TENSORS["scatter_add"](self, dim, index, src))
-
-
 type_.__name__ = type_.__qualname__ = "type"  # in this file that name is Python's
 for _method in (
-    to, type_, type_as, cpu, cuda, pin_memory, share_memory_, copy_, fill_, zero_, masked_fill_, scatter_,
-    scatter_add_,
+    to, type_, type_as, cpu, cuda, pin_memory, share_memory_, copy_, fill_, zero_,
 ):  # fmt: skip
     setattr(Tensor, _method.__name__, _method)
 TENSORS["copy_"] = copy_
@@ -176,11 +160,13 @@ def setitem(self, index, value):
         raise RuntimeError("value cannot be converted to a real number without overflow")
     if not isinstance(value, NUMBER) and not isinstance(value, Tensor):
         raise TypeError(f"can't assign a {type(value).__name__} to a {type_(self)}: make a tensor of it first")
-    view, pick = TENSORS["index_steps"](index, self.ndim)
     if index is False:  # nothing is named, so PyTorch does not look at the value
         return
+    view, pick = TENSORS["index_steps"](None if index is True else index, self.ndim)
     if isinstance(value, Tensor):
         value = without_leading_ones(value)
+        if pick is not None:
+            index_ops.same_dtype_to_put(self, pick, value)
     recording = is_grad_enabled() and (
         node_of(self) is not None
         or (isinstance(value, Tensor) and node_of(value) is not None)

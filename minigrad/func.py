@@ -44,6 +44,10 @@ __all__ = [
 # ---- gradients -------------------------------------------------------------------------------------------------------
 
 
+def _columns(pairs):
+    return ([a for a, _ in pairs], [b for _, b in pairs])
+
+
 def grad_and_value(func, argnums=0, has_aux=False):
     """grad_and_value(func, argnums=0, has_aux=False) -> function returning (gradient, value)
 
@@ -56,8 +60,8 @@ def grad_and_value(func, argnums=0, has_aux=False):
     def gradient_and_value(*args, **kwargs):
         leaves, spec, replaced = split(args, argnums)
         with Level() as level:
-            inputs = [level.enter(leaf) for leaf in leaves]
-            output, aux = without_aux(func(*replaced(inputs), **kwargs), has_aux, name)
+            variables, inside = _columns([level.enter(leaf) for leaf in leaves])
+            output, aux = without_aux(func(*replaced(inside), **kwargs), has_aux, name)
             if not isinstance(output, Tensor):
                 raise RuntimeError(f"{name}: Expected f(*args) to return a Tensor, got {type(output)}")
             if output.ndim:
@@ -66,7 +70,7 @@ def grad_and_value(func, argnums=0, has_aux=False):
                     "you wanted to use the vjp or jacrev APIs instead?"
                 )
             tracked = level.tracks([output])
-            found = pull([output], inputs, [None], tracked, retain_graph=tracked or has_aux)
+            found = pull(level, [output], variables, [None], tracked, retain_graph=tracked or has_aux)
             gradient = level.leave(unflatten(found, spec))
             value = level.leave(output)
             return gradient, ((value, level.leave(aux)) if has_aux else value)
@@ -126,7 +130,7 @@ class _Reverse:
         self.level = Level()
         leaves, self.spec, replaced = split(args, argnums)
         with self.level:
-            self.inputs = [self.level.enter(leaf) for leaf in leaves]
+            self.variables, self.inputs = _columns([self.level.enter(leaf) for leaf in leaves])
             output, aux = without_aux(func(*replaced(self.inputs)), has_aux, name)
             self.outputs, self.output_spec = tensors_of(output, name)
             self.output, self.aux = self.level.leave(output), self.level.leave(aux) if has_aux else None
@@ -142,8 +146,8 @@ class _Reverse:
         """The gradients of the inputs, given those of these outputs."""
         self.level.recording = is_grad_enabled()
         create_graph = create_graph and (self.tracked or any([_requires_grad(g) for g in cotangents]))
-        found = pull(outputs, self.inputs, cotangents, create_graph, retain_graph)
-        return [self.level.outside(g) for g in found] if create_graph else found
+        found = pull(self.level, outputs, self.variables, cotangents, create_graph, retain_graph)
+        return [self.level.outside(g) for g in found]
 
 
 def _requires_grad(value):
@@ -219,34 +223,36 @@ class _Forward:
 
     def __init__(self, func, args, argnums=None, has_aux=False, name="jvp(f, primals, tangents)"):
         self.level = level = Level()
-        self.leaves, self.spec, replaced = split(args, argnums)
+        self.primals, self.spec, replaced = split(args, argnums)
         with level:
-            self.inputs, inside = zip(*[self._enter(leaf) for leaf in self.leaves])
+            self.variables, inside = _columns([self._enter(primal) for primal in self.primals])
             output, aux = without_aux(func(*replaced(inside)), has_aux, name)
             self.outputs, self.output_spec = tensors_of(output, name)
             self.output, self.aux = level.leave(output), level.leave(aux) if has_aux else None
             self.varying = [y for y in self.outputs if y.requires_grad]
-            self.dummies = [level.leaf(minigrad.zeros_like(y)) for y in self.varying]
-            self.gradients = [None] * len(self.inputs)
-            if self.varying:
-                self.gradients = backward(self.varying, self.inputs, self.dummies, create_graph=True, allow_unused=True)
+            wholes = [level.whole(y) for y in self.varying]
+            self.dummies = [level.leaf(minigrad.zeros_like(y)) for y in wholes]
+            self.gradients = [None] * len(self.variables)
+            if wholes:
+                self.gradients = backward(wholes, self.variables, self.dummies, create_graph=True, allow_unused=True)
         self.tracked = level.tracks(self.outputs)
 
-    def _enter(self, tensor):
-        """A tensor with the node that is differentiated by, and one for func, which may write to it."""
-        if not tensor.is_floating_point():
-            raise ValueError(f"Expected primal to be floating point or complex, but got: {tensor.dtype}")
+    def _enter(self, primal):
+        """A variable to differentiate by, and a tensor for func, which may write to it."""
+        if not primal.is_floating_point():
+            raise ValueError(f"Expected primal to be floating point or complex, but got: {primal.dtype}")
+        tensor = self.level.whole(primal)
         above = tensor if self.level.recording and tensor.requires_grad else self.level.leaf(tensor.detach())
-        pair = wrap(tensor.array), wrap(tensor.array)
+        variable, inside = wrap(tensor.array), wrap(tensor.array)
         shape = tensor._shape
-        pair[0].node = pair[1].node = record(OPS["view"], (node_of(above),), (shape,), shape, (shape,))
-        pair[1].vc = above.vc or new_version(above)
-        return pair
+        variable.node = inside.node = record(OPS["view"], (node_of(above),), (shape,), shape, (shape,))
+        inside.vc = above.vc or new_version(above)
+        return variable, self.level.example(inside)
 
     def push(self, tangents):
         """The derivatives of the outputs along these tangents (None: zeros); None where there is no dependence."""
         pairs = [
-            (g, t)
+            (g, self.level.whole(t))
             for g, t in zip(self.gradients, tangents, strict=True)
             if g is not None and t is not None and g.requires_grad
         ]
@@ -257,7 +263,8 @@ class _Forward:
             gs, ts = zip(*pairs)
             pushed = backward(gs, self.dummies, ts, True, create_graph, allow_unused=True)
             found.update(zip(map(id, self.varying), pushed, strict=True))
-        return [None if (t := found[id(y)]) is None else self.level.outside(t) for y in self.outputs]
+        tangents = [found[id(y)] for y in self.outputs]
+        return [None if t is None else self.level.outside(self.level.example(t)) for t in tangents]
 
     def filled(self, tangents):
         """The output's tangents in its structure, zeros where there is no dependence."""
@@ -326,7 +333,7 @@ def linearize(func, *primals):
         given, spec = flatten(tangents)
         if spec != run.spec:
             raise RuntimeError(f"Expected the tangents {spec!r} to have the same argspec as the primals {run.spec!r}")
-        for k, (tangent, primal) in enumerate(zip(given, run.inputs, strict=True)):
+        for k, (tangent, primal) in enumerate(zip(given, run.primals, strict=True)):
             for what in ("shape", "dtype"):
                 if getattr(tangent, what) != getattr(primal, what):
                     raise RuntimeError(
@@ -349,8 +356,8 @@ def jacfwd(func, argnums=0, has_aux=False, *, randomness="error"):
     def jacobian_of(*args):
         run = _Forward(func, args, argnums, has_aux)
         found = [[] for _ in run.outputs]  # for each output, for each input
-        for position, primal in enumerate(run.inputs):
-            columns = [run.push(_only(position, unit, len(run.inputs))) for unit in _basis(primal)]
+        for position, primal in enumerate(run.primals):
+            columns = [run.push(_only(position, unit, len(run.primals))) for unit in _basis(primal)]
             for k, output in enumerate(run.outputs):
                 zeros = minigrad.zeros_like(output)
                 mine = [zeros if column[k] is None else column[k] for column in columns]

@@ -11,6 +11,7 @@ import minigrad
 from minigrad.autograd.engine import grad
 from minigrad.autograd.modes import enable_grad, is_grad_enabled
 from minigrad.autograd.node import LEAF, node_of
+from minigrad.batched import Batched, batched, lift, size_now
 from minigrad.registry import OPS
 from minigrad.tensor import Tensor
 from minigrad.trees import flatten, tree_map, unflatten
@@ -20,12 +21,15 @@ class Level:
     """One run of a transform: makes the tensors it differentiates by, and takes its results out of its graph.
 
     In a ``with`` block it is active and recording is on. The leaves it makes know it (in `attrs`), and are variables
-    for the transforms inside it; once it is over they are constants.
+    for the transforms inside it; once it is over they are constants. Inside a `vmap` that computes all examples at
+    once, each example has variables of its own: differentiated are the tensors of all examples (`whole`), and the
+    function sees one of them (`example`).
     """
 
     def __init__(self):
         self.recording = is_grad_enabled()  # the caller's mode
         self.active = False
+        self.whole, self.example = (lift, batched) if size_now() is not None else (_same, _same)
         self._mode = enable_grad()
 
     def __enter__(self):
@@ -38,14 +42,16 @@ class Level:
         self.active = False
 
     def enter(self, tensor):
-        """The tensor as an input of the function: the same memory with a node of its own, not to be written to."""
+        """(variable, the tensor for the function): the same memory with a node of its own, not to be written to."""
         if not isinstance(tensor, Tensor):
             raise ValueError(f"Thing passed to transform API must be Tensor, got {type(tensor)}")
+        tensor = self.whole(tensor)
         if self.recording and tensor.requires_grad:
             inside = OPS["view"].function(tensor, tensor.shape)
             inside._view.mode = "function"
-            return inside
-        return self.leaf(tensor.detach())
+        else:
+            inside = self.leaf(tensor.detach())
+        return inside, self.example(inside)
 
     def leaf(self, tensor):
         """A tensor that gradients are asked of."""
@@ -56,7 +62,8 @@ class Level:
         """Whether the history of one of the tensors leads to a leaf of the user's or of a transform around this one."""
         if not self.recording:
             return False
-        reached = [node for node in map(node_of, tensors) if node is not None]
+        nodes = [node_of(t.whole if isinstance(t, Batched) else t) for t in tensors]
+        reached = [node for node in nodes if node is not None]
         seen = set(reached)
         for node in reached:
             if node.op is LEAF and (node.attrs is None or (node.attrs is not self and node.attrs.active)):
@@ -76,14 +83,29 @@ class Level:
         return tensor if not tensor.requires_grad or self.tracks([tensor]) else tensor.detach()
 
 
-def pull(outputs, inputs, cotangents, create_graph, retain_graph=True):
-    """The gradients of the inputs, given those of the outputs; zeros where there is no dependence."""
-    pairs = [(y, g) for y, g in zip(outputs, cotangents, strict=True) if y.requires_grad]
-    found = [None] * len(inputs)
+def _same(x):
+    return x
+
+
+def pull(level, outputs, variables, cotangents, create_graph, retain_graph=True):
+    """The gradients of the variables, given those of the outputs; zeros where there is no dependence."""
+    if level.whole is _same and any([isinstance(g, Batched) for g in cotangents]):
+        create_graph = True  # only a recorded backward takes them
+    pairs = [
+        (level.whole(y), _cotangent(level, y, g)) for y, g in zip(outputs, cotangents, strict=True) if y.requires_grad
+    ]
+    found = [None] * len(variables)
     if pairs:
         ys, gs = zip(*pairs)
-        found = grad(ys, inputs, gs, retain_graph, create_graph, allow_unused=True)
-    return [minigrad.zeros_like(x) if g is None else g for x, g in zip(inputs, found, strict=True)]
+        found = grad(ys, variables, gs, retain_graph, create_graph, allow_unused=True)
+    return [level.example(minigrad.zeros_like(x) if g is None else g) for x, g in zip(variables, found, strict=True)]
+
+
+def _cotangent(level, output, g):
+    """An output's gradient, of all examples where that is what is differentiated."""
+    if g is None and level.whole is not _same and output.numel() == 1:
+        return minigrad.ones_like(level.whole(output))
+    return g if g is None else level.whole(g)
 
 
 # ---- arguments and results -------------------------------------------------------------------------------------------

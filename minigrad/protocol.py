@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad import dtypes
+from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import LEAF, node_of
 from minigrad.printing import format_scalar, tensor_repr
 from minigrad.registry import TENSORS
@@ -51,7 +52,7 @@ class PythonProtocol:
 
     def numpy(self, *, force=False) -> np.ndarray:
         """The array itself: memory is shared. Not for tensors that require grad (use detach(), or force=True)."""
-        if node_of(self) is not None and not force:
+        if not force and is_grad_enabled() and node_of(self) is not None:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         return self.array
 
@@ -152,9 +153,12 @@ class PythonProtocol:
         return self
 
     def __repr__(self) -> str:
-        node = node_of(self)
-        grad_fn = None if node is None or node.op is LEAF else f"<{node.name()}>"
-        return tensor_repr(self.array, requires_grad=node is not None and grad_fn is None, grad_fn=grad_fn)
+        try:
+            node = node_of(self)
+            grad_fn = None if node is None or node.op is LEAF else f"<{node.name().rpartition('::')[2]}>"
+        except RuntimeError:  # a view whose base was written to in a way that takes its history away
+            grad_fn = "<Invalid>"
+        return tensor_repr(self.array, requires_grad=self.requires_grad and grad_fn is None, grad_fn=grad_fn)
 
     def __format__(self, spec) -> str:
         if not self._shape:
@@ -175,7 +179,7 @@ class PythonProtocol:
                 "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
                 "moment. Use .detach().clone() to copy values without history."
             )
-        out = memo[id(self)] = _bare(type(self), self.array.copy())
+        out = memo[id(self)] = _bare(type(self), _copied(self.array, memo))
         if self.node is not None:
             out.requires_grad_()
         if self.grad is not None:
@@ -205,6 +209,25 @@ def _is_supported(dtype):
         return dtypes.from_numpy_dtype(dtype) is not None
     except (TypeError, ValueError):
         return False
+
+
+def root_of(array):
+    """The array that owns the memory of a view."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def _copied(array, memo):
+    """A copy of an array; of views of one memory, copies that are views of one copy."""
+    root = root_of(array)
+    if not (root.flags.c_contiguous or root.flags.f_contiguous) or root.dtype != array.dtype:
+        return array.copy()
+    key = "storage", id(root)
+    if key not in memo:
+        memo[key] = root.copy("K")
+    offset = array.ctypes.data - root.ctypes.data
+    return np.ndarray(array.shape, array.dtype, memo[key].ravel("K"), offset, array.strides)
 
 
 def _bare(cls, array):

@@ -32,7 +32,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigrad.autograd.general import F32, F64, OPERAND, general, not_a_tensor, quiet, with_number
+from minigrad.autograd.general import F32, F64, OPERAND, Unseen, general, not_a_tensor, quiet, with_number
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import PICK, Node, as_view, new_version, node_of, record, tick
 from minigrad.autograd.outputs import into
@@ -104,9 +104,10 @@ def blamed(name, error, parameters):
 
 NAMES = {
     "__name__": "minigrad.door", "F32": F32, "F64": F64, "Node": Node, "OPERAND": OPERAND, "RECONSIDERED": RECONSIDERED,
-    "REQUIRED": REQUIRED, "Tensor": Tensor, "as_view": as_view, "asarray": np.asarray, "blamed": blamed, "general":
-    general, "into": into, "is_grad_enabled": is_grad_enabled, "missing": missing, "ndarray": np.ndarray, "new":
-    object.__new__, "node_of": node_of, "not_a_tensor": not_a_tensor, "quiet": quiet, "record": record, "tick":
+    "REQUIRED": REQUIRED, "Tensor": Tensor, "Unseen": Unseen, "as_view": as_view, "asarray": np.asarray,
+    "blamed": blamed, "general": general, "into": into, "is_grad_enabled": is_grad_enabled, "missing": missing,
+    "ndarray": np.ndarray, "new": object.__new__, "node_of": node_of, "not_a_tensor": not_a_tensor, "quiet": quiet,
+    "record": record, "tick":
     tick, "with_number": with_number, "wrap": wrap,
 }  # fmt: skip
 
@@ -282,9 +283,12 @@ def forward_source(op):
         given = f"({', '.join(op.inputs)},), {call}, ({''.join(a + ', ' for a in op.attrs)})"
         return "\n".join([*lines, f"    return result(*several(op, {given}))"]) + "\n"
     if op.multi:
-        return "\n".join([*lines, f"    return many(op, {op.inputs[0]}, {call}, ({', '.join(op.attrs)},))"]) + "\n"
+        lines += ["    try:", f"        arrays = {call}", *unseen_lines(op)]
+        return "\n".join([*lines, f"    return many(op, {op.inputs[0]}, arrays, ({', '.join(op.attrs)},))"]) + "\n"
     lines += [
-        f"    {', '.join(['y', *op.aux])} = {call}",
+        "    try:",
+        f"        {', '.join(['y', *op.aux])} = {call}",
+        *unseen_lines(op),
         "    if y.__class__ is not ndarray:",
         "        y = asarray(y)",
         "    made = new(Tensor); made.array = y; made._shape = y.shape; made.vc = made._view = made.leaf = None",
@@ -304,6 +308,13 @@ def forward_source(op):
     return "\n".join(lines) + "\n"
 
 
+def unseen_lines(op):
+    """Leave the op to tensors whose numbers its kernel could not see: vmap's (`minigrad/batched.py`)."""
+    inputs = "listed, " if op.variadic else "".join(f"{i}, " for i in op.inputs)
+    attrs = "".join(f"{a}, " for a in op.attrs)
+    return ["    except Unseen as hidden:", f"        return hidden.apply(op, ({inputs}), ({attrs}))"]
+
+
 def joining_source(op):
     """The door of an op that takes a list of tensors."""
     opened, call, *_ = op.opening
@@ -314,7 +325,9 @@ def joining_source(op):
         "    try:",
         f"        listed, {attrs} = prepare({call})",
         *op.opening.guard,
-        f"    y = quiet.run(kernel, [t.array for t in listed], {attrs})",
+        "    try:",
+        f"        y = quiet.run(kernel, [t.array for t in listed], {attrs})",
+        *unseen_lines(op),
         "    made = wrap(y)",
         "    nodes = tuple([t.node if t._view is None else node_of(t) for t in listed])",
         "    if any_node(nodes) and is_grad_enabled():",

@@ -26,6 +26,15 @@ NUMBER = (bool, int, float, np.generic)
 OPERAND = (Tensor, *NUMBER, np.ndarray)
 
 
+class Unseen(Exception):
+    """Something reached for the numbers of a tensor of `vmap`, which shows only its shape and dtype.
+    ``apply(op, inputs, attributes)`` runs an op on such tensors. See `minigrad/batched.py`."""
+
+    def __init__(self, apply):
+        super().__init__("vmap: the examples are not at hand one by one")
+        self.apply = apply
+
+
 class _Quiet(threading.local):
     """`quiet.run(kernel, *arrays)` calls a kernel with NumPy's floating-point warnings off, as PyTorch has none.
 
@@ -234,6 +243,9 @@ def with_number(op, a, b, attrs=()):
 def general(op, args, attrs=()):
     """Any mix of tensors and numbers. Returns a tensor even where all inputs are numbers."""
     tensors = operands(op, args)
+    for t in tensors:
+        if not isinstance(t.array, np.ndarray):
+            return t.array.apply(op, tensors, attrs)
     out = wrap(run_kernel(op, [t.array for t in tensors], attrs))
     if op.rules and is_grad_enabled():
         nodes = tuple([node_of(t) for t in tensors])

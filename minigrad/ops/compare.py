@@ -316,6 +316,7 @@ class masked_fill(Op):
 
     fresh = True
     broadcasts = True
+    public = (FUNCTION, METHOD, INPLACE)
 
     def prepare(input, mask, value):
         return input, mask, filler(input, value)

@@ -343,7 +343,8 @@ class expand(Op):
         return input, expanded_shape(input.shape, shape_args(shape, "expand"))
 
     def forward(input, /, size):
-        return np.broadcast_to(input, size)
+        out = np.broadcast_to(input, size)
+        return input.reshape(size) if out.size == input.size else out  # nothing is repeated: it may be written to
 
     def grad_input(g, input_shape):
         return sum_to_size(g, input_shape)
@@ -463,7 +464,12 @@ class to_dtype(Op):
 class copy(Op):
     """The other tensor's values in the input's shape and dtype: what `copy_` and assignment to a slice write."""
 
-    public, broadcasts, backward_name = (), True, "CopyBackwards"
+    public, broadcasts = (), True
+
+    def backward_name(node):
+        if not node.attrs:
+            return "torch::autograd::CopyBackwards"
+        return "ZeroBackward0" if node.attrs[1].__class__ is int and not node.attrs[1] else "FillBackward2"  # a number
 
     def forward(input, other, /):
         try:
