@@ -153,9 +153,3 @@ def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
         raise RuntimeError(f"slice step must be positive: slice_scatter() got {step}")
     dim = one_dim(dim, input.ndim, "slice_scatter")
     return write_slice(input, src, (*[slice(None)] * dim, slice(start, end, step), Ellipsis))
-
-
-@composite(out=True, samples=of(lambda make: S(make(5, 4), 0, 1, 3)))
-def narrow_copy(input, dim, start, length):
-    """narrow_copy(input, dim, start, length) -> Tensor: a copy of `narrow`. (PyTorch: torch.narrow_copy)"""
-    return clone(narrow(input, dim, start, length))

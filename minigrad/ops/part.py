@@ -25,7 +25,7 @@ class narrow(Op):
         if hasattr(start, "ndim") and (start.ndim or np_dtype(start).kind not in "iu"):
             raise RuntimeError("start must be an 0-dim integral Tensor, but it is " + describe(start))
         dim, start = one_dim(dim, input.ndim, "narrow"), index_of(start, "narrow", "start")
-        size = input.shape[dim]
+        size, length = input.shape[dim], index_of(length, "narrow", "length")
         if not -size <= start <= size:
             raise IndexError(
                 f"start out of range (expected to be in range of [-{size}, {size}], but got {start}) in narrow()"
@@ -33,7 +33,7 @@ class narrow(Op):
         start = start + size if start < 0 else start
         if length < 0 or start + length > size:
             raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({size}).")
-        return input, dim, start, int(length)
+        return input, dim, start, length
 
     def forward(input, /, dim, start, length):
         return input[(*(slice(None),) * dim, slice(start, start + length))]
@@ -42,6 +42,14 @@ class narrow(Op):
         return pad_zeros(g, input_shape, dim, start)
 
     samples = of(lambda make: S(make(5, 4), 0, 1, 3), lambda make: S(make(3, 4), -1, -2, 2))
+
+
+@composite(out=True, samples=of(lambda make: S(make(5, 4), 0, 1, 3)))
+def narrow_copy(input, dim, start, length):
+    """narrow_copy(input, dim, start, length) -> Tensor: `narrow` as a copy. (PyTorch: torch.narrow_copy)"""
+    if index_of(dim, "narrow_copy", "dim") >= input.ndim:
+        raise RuntimeError(f"narrow_copy(): Expected dim < {input.ndim}, the dimensions of the tensor, but got {dim}")
+    return clone(narrow(input, dim, start, length))
 
 
 class pad_zeros(Op):
@@ -94,6 +102,8 @@ class flip(Op):
 
     def prepare(input, *args, dims=None):
         given = args if dims is None else (dims,)
+        if args and dims is not None:
+            raise TypeError(f"flip() got multiple values for argument 'dims': {args} and {dims}")
         if not given:
             raise TypeError("flip() missing 1 required positional arguments: 'dims'")
         return input, dims_of(shape_args(given, "flip"), input.ndim, "flip")
@@ -115,6 +125,7 @@ class rot90(Op):
     """
 
     def prepare(input, k=1, dims=(0, 1)):
+        dims = [index_of(d, "rot90", "dims") for d in dims]
         if len(dims) != 2:
             raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
         if input.ndim < 2:
@@ -142,6 +153,10 @@ class roll(Op):
 
     def prepare(input, shifts, dims=None):
         shifts = tuple(shifts) if isinstance(shifts, tuple | list) else (shifts,)
+        shifts = tuple([index_of(n, "roll", "shifts") for n in shifts])
+        if not input_size(input):
+            given = dims if isinstance(dims, tuple | list) else () if dims is None else (dims,)
+            return input, shifts, tuple([index_of(d, "roll", "dims") for d in given])
         if dims is None:
             if len(shifts) != 1:
                 raise RuntimeError(f"roll(): expected one shift where dims is not given, but got {len(shifts)}")
@@ -154,7 +169,7 @@ class roll(Op):
         return input, shifts, dims
 
     def forward(input, /, shifts, dims):
-        return np.roll(input, shifts, dims)
+        return np.roll(input, shifts, dims) if input.size else input.copy()
 
     def grad_input(g, shifts, dims):
         return roll(g, opposite(shifts), dims)
@@ -203,6 +218,8 @@ class repeat(Op):
 @composite(samples=of(lambda make: S(make(3, 4), (2, 1)), lambda make: S(make(3, 4), (2,))))
 def tile(input, *args, dims=None):
     """tile(input, dims) -> Tensor: as `repeat`, with missing leading counts taken as 1. (PyTorch: torch.tile)"""
+    if not args and dims is None:
+        raise TypeError("tile() missing 1 required positional arguments: 'dims'")
     counts = shape_args(args if dims is None else (dims,), "tile")
     return repeat(input, (*[1] * (input.ndim - len(counts)), *counts))
 
