@@ -153,9 +153,29 @@ def _along(op, inputs, attrs):
     return _each(op.function(inputs[0].whole, **attrs))
 
 
+def _largest(op, inputs, attrs):
+    return batched(inputs[0].whole.flatten(1).amax(1))
+
+
+def _smallest(op, inputs, attrs):
+    return batched(inputs[0].whole.flatten(1).amin(1))
+
+
+def _prod(op, inputs, attrs):
+    whole, dims = inputs[0].whole, attrs["dim"]
+    if len(dims) != 1:
+        raise Unseen(apply)
+    return batched(whole.prod(dims[0] + 1, attrs["keepdim"]))
+
+
 def _at_places(op, inputs, attrs):
     """gather and its kind: all tensors have the batch, and indices count from one dimension further."""
     return batched(op.function(lift(inputs[0]), _further(attrs["dim"]), *[lift(t) for t in inputs[1:]]))
+
+
+def _lifted_along(op, inputs, attrs):
+    """As `_along`, of several tensors of one shape."""
+    return batched(op.function(*[lift(t) for t in inputs], _further(attrs["dim"])))
 
 
 def _further(dim):
@@ -177,6 +197,12 @@ def _expand(op, inputs, attrs):
     return batched(whole.expand(whole._shape[0], *size))
 
 
+def _sum_to_size(op, inputs, attrs):
+    whole, size = inputs[0].whole, attrs["size"]
+    ones = [1] * (inputs[0].ndim - len(size))
+    return batched(whole.sum_to_size(whole._shape[0], *ones, *size).reshape(whole._shape[0], *size))
+
+
 def _permute(op, inputs, attrs):
     return batched(inputs[0].whole.permute(0, *[d + 1 for d in attrs["dims"]]))
 
@@ -192,15 +218,29 @@ def _squeeze(op, inputs, attrs):
 
 
 def _getitem(op, inputs, attrs):
-    """Slices, integers and at most one array: with more NumPy moves dimensions about."""
-    key = attrs["index"]
+    return batched(op.function(inputs[0].whole, _key(attrs["index"])))
+
+
+def _put_back(op, inputs, attrs):
+    whole = inputs[0].whole
+    return batched(op.function(whole, (whole._shape[0], *attrs["shape"]), _key(attrs["index"])))
+
+
+def _pad_zeros(op, inputs, attrs):
+    whole = inputs[0].whole
+    shape = (whole._shape[0], *attrs["shape"])
+    return batched(op.function(whole, shape, _further(attrs["dim"]), attrs["start"]))
+
+
+def _key(key):
+    """An index of slices, integers and at most one array (with more NumPy moves dimensions about), after the batch."""
     key = key if isinstance(key, tuple) else (key,)
     arrays = [item for item in key if isinstance(item, np.ndarray)]
     if any(isinstance(item, bool) for item in key) or (arrays and any(isinstance(item, int) for item in key)):
         raise Unseen(apply)
     if len(arrays) > 1:
         raise Unseen(apply)
-    return batched(op.function(inputs[0].whole, (slice(None), *key)))
+    return (slice(None), *key)
 
 
 def _flip(op, inputs, attrs):
@@ -312,14 +352,15 @@ def _table(names, rule):
 
 
 RULES = {
-    **_table("bce clamp_tensors masked_fill where", _aligned),
-    **_table("clamp_numbers clone contiguous_copy to_dtype", _same),
-    **_table("cholesky_lower inverse_matrix linalg_det linalg_eigh linalg_eigvalsh linalg_matrix_exp", _of_matrices),
-    **_table("linalg_qr linalg_slogdet linalg_svd linalg_svdvals tril triu", _of_matrices),
+    **_table("clamp_tensors masked_fill where", _aligned),
+    **_table("clamp_numbers clone to_dtype", _same),
+    **_table("cholesky_lower inverse_matrix linalg_det linalg_eigvalsh linalg_matrix_exp", _of_matrices),
+    **_table("linalg_svdvals tril triu", _of_matrices),
     **_table("all amax amin any argmax argmin cummax cummin cumprod cumsum diagonal glu kthvalue", _along),
-    **_table("linalg_vector_norm log_softmax logcumsumexp logsumexp max_all max_dim mean median_dim min_all", _along),
-    **_table("min_dim mode narrow prod select softmax sort std sum topk transpose unsqueeze var vector_norm", _along),
+    **_table("linalg_vector_norm log_softmax logcumsumexp logsumexp max_dim mean median_dim", _along),
+    **_table("min_dim mode narrow select softmax sort std sum topk transpose unsqueeze var vector_norm", _along),
     **_table("gather scatter scatter_add", _at_places),
+    **_table("log_softmax_backward softmax_backward", _lifted_along),
     **_table("reshape view", _reshape),
     **_table("split unbind", _pieces),
     **_table("cat stack", _joined),
@@ -333,10 +374,16 @@ RULES = {
     "layer_normalized": _layer_norm,
     "linear": _linear,
     "matmul": _matmul,
+    "max_all": _largest,
+    "min_all": _smallest,
     "mse": _mse,
     "pad_constant": _pad,
+    "pad_zeros": _pad_zeros,
     "permute": _permute,
+    "prod": _prod,
+    "put_back": _put_back,
     "reduced_loss": _reduced_loss,
     "squeeze": _squeeze,
+    "sum_to_size": _sum_to_size,
     "t": _transposed,
 }
