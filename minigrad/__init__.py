@@ -14,6 +14,8 @@ import os
 from math import e, inf, nan, pi
 
 from minigrad import autograd, dtypes, ops
+from minigrad.absent import *  # noqa: F403
+from minigrad.absent import __all__ as _absent
 from minigrad.autograd.link import FUNCTIONS, link
 from minigrad.autograd.modes import (
     enable_grad,
@@ -51,9 +53,11 @@ from minigrad.ranges import *  # noqa: F403
 from minigrad.ranges import __all__ as _ranges
 from minigrad.sampling import *  # noqa: F403
 from minigrad.sampling import __all__ as _sampling
-from minigrad.storage import UntypedStorage
+from minigrad.storage import *  # noqa: F403
+from minigrad.storage import __all__ as _storage
 from minigrad.tensor import Tensor
-from minigrad.typed import BoolTensor, ByteTensor, DoubleTensor, FloatTensor, IntTensor, LongTensor
+from minigrad.typed import *  # noqa: F403
+from minigrad.typed import __all__ as _typed
 
 __version__ = "0.1.0"
 
@@ -78,14 +82,15 @@ _LAZY_NAMES = {
 }  # fmt: skip
 
 __all__ = [
-    "BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "Generator", "IntTensor", "LongTensor", "Size", "Tensor",
-    "UntypedStorage", "get_printoptions", "layout", "memory_format", "printoptions",
+    "Generator", "Size", "Tensor",
+    "get_printoptions", "layout", "memory_format", "printoptions",
     "autograd", "backend", "can_cast", "default_generator", "device", "dtype", "e", "enable_grad", "finfo",
     "get_backend", "get_default_dtype", "get_num_threads", "iinfo", "inf", "inference_mode",
     "initial_seed", "is_grad_enabled", "is_inference_mode_enabled", "link", "manual_seed", "nan",
     "no_grad", "ops", "pi", "promote_types", "seed", "set_backend", "set_default_dtype",
-    "set_grad_enabled", "set_num_threads", "set_printoptions", *_creation, *_exchange, *_inspection, *_ranges,
-    *_sampling, *dtypes.PUBLIC, *dtypes.LAYOUTS, *FUNCTIONS, *_CONVERSIONS, *_LAZY, *_LAZY_NAMES,
+    "set_grad_enabled", "set_num_threads", "set_printoptions",
+    *_absent, *_creation, *_exchange, *_inspection, *_ranges, *_sampling, *_storage, *_typed,
+    *dtypes.PUBLIC, *dtypes.LAYOUTS, *FUNCTIONS, *_CONVERSIONS, *_LAZY, *_LAZY_NAMES,
 ]  # fmt: skip
 
 

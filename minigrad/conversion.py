@@ -15,30 +15,44 @@ from minigrad.registry import ARRAYS, OPS, TENSORS
 from minigrad.tensor import Tensor, wrap
 
 
-def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, memory_format=None):
-    """to(dtype) -> Tensor;  to(device);  to(other)
+def to(self, *args, dtype=None, device=None, other=None, non_blocking=False, copy=False, memory_format=None):
+    """to(dtype, non_blocking=False, copy=False) -> Tensor;  to(device, dtype=None, ...);  to(other, ...)
 
     The tensor in another dtype (recorded); itself if it already has it and copy is False. The device must be the CPU.
     (PyTorch: Tensor.to)
     """
-    for arg in args:
-        if isinstance(arg, dtypes.dtype | np.dtype):
-            dtype = arg
-        elif isinstance(arg, Tensor):
-            dtype = arg.dtype
-        elif isinstance(arg, str | dtypes.device):
-            device = arg
-        elif arg is not None and not isinstance(arg, bool):
-            raise TypeError(f"to(): expected a dtype, a device or a tensor, but got {type(arg).__name__}")
-    if device is not None:
-        dtypes.device(device)
-    wanted = self.array.dtype if dtype is None else dtypes.as_numpy(dtype)
-    if wanted == self.array.dtype:
-        return TENSORS["clone"](self) if copy else self
+    if len(args) == 1 and args[0].__class__ is dtypes.dtype and not copy:
+        wanted = dtypes.as_numpy(args[0], "to")
+    else:
+        flags = [arg for arg in args if isinstance(arg, bool)]
+        copy = flags[1] if len(flags) > 1 else copy
+        dtype, device = _dtype_and_device([arg for arg in args if not isinstance(arg, bool)], dtype, device, other)
+        wanted = self.array.dtype if dtype is None else dtypes.as_numpy(dtype, "to")
+    if wanted is self.array.dtype or wanted == self.array.dtype:
+        return TENSORS["clone"](self, memory_format=memory_format) if copy else self
     return TENSORS["to_dtype"](self, wanted)
 
 
-def type_(self, dtype=None):
+def _dtype_and_device(given, dtype, device, other):
+    """What the positional arguments of `to` mean: a tensor, a dtype, a device, or a device and a dtype."""
+    for position, arg in enumerate(given):
+        if isinstance(arg, Tensor) and position == 0:
+            other = arg
+        elif isinstance(arg, dtypes.dtype | np.dtype | type) and dtype is None:
+            dtype = arg
+        elif isinstance(arg, str | dtypes.device | int) and device is None and position == 0:
+            device = arg
+        elif arg is not None:
+            raise TypeError(
+                f"to() received an invalid combination of arguments: got {type(arg).__name__} at position {position}; "
+                "expected (dtype), (device), (device, dtype) or (other), then non_blocking and copy"
+            )
+    if device is not None:
+        dtypes.device(device)
+    return (other.dtype if other is not None else dtype), device
+
+
+def type_(self, dtype=None, non_blocking=False):
     """type() -> str;  type(dtype) -> Tensor: the type's name, e.g. 'torch.FloatTensor'; with a dtype as `to`."""
     if dtype is None:
         return f"torch.{TENSORS['type_name'](self.array.dtype)}Tensor"
@@ -47,6 +61,8 @@ def type_(self, dtype=None):
             if dtype == f"torch.{TENSORS['type_name'](known.numpy)}Tensor":
                 return to(self, known)
         raise ValueError(f"invalid type: {dtype!r}")
+    if isinstance(dtype, type) and not hasattr(dtype, "dtype_made"):
+        raise ValueError(f"invalid type: {dtype.__name__!r}")
     return to(self, getattr(dtype, "dtype_made", dtype))
 
 
@@ -68,6 +84,8 @@ TENSORS["to"] = to
 
 def type_as(self, other):
     """type_as(other) -> Tensor: ``self.to(other.dtype)``. (PyTorch: Tensor.type_as)"""
+    if not isinstance(other, Tensor):
+        raise TypeError(f"type_as(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}")
     return to(self, other.dtype)
 
 
@@ -113,25 +131,9 @@ def zero_(self):
     return copy_(self, 0)
 
 
-def masked_fill_(self, mask, value):
-    """masked_fill_(mask, value) -> Tensor: `masked_fill` in place. (PyTorch: Tensor.masked_fill_)"""
-    return copy_(self, TENSORS["masked_fill"](self, mask, value))
-
-
-def scatter_(self, dim, index, src=None, *, value=None):
-    """scatter_(dim, index, src) -> Tensor: `scatter` in place. (PyTorch: Tensor.scatter_)"""
-    return copy_(self, TENSORS["scatter"](self, dim, index, src, value=value))
-
-
-def scatter_add_(self, dim, index, src):
-    """scatter_add_(dim, index, src) -> Tensor: `scatter_add` in place. (PyTorch: Tensor.scatter_add_)"""
-    return copy_(self, TENSORS["scatter_add"](self, dim, index, src))
-
-
 type_.__name__ = type_.__qualname__ = "type"  # in this file that name is Python's
 for _method in (
-    to, type_, type_as, cpu, cuda, pin_memory, share_memory_, copy_, fill_, zero_, masked_fill_, scatter_,
-    scatter_add_,
+    to, type_, type_as, cpu, cuda, pin_memory, share_memory_, copy_, fill_, zero_,
 ):  # fmt: skip
     setattr(Tensor, _method.__name__, _method)
 TENSORS["copy_"] = copy_
@@ -158,11 +160,13 @@ def setitem(self, index, value):
         raise RuntimeError("value cannot be converted to a real number without overflow")
     if not isinstance(value, NUMBER) and not isinstance(value, Tensor):
         raise TypeError(f"can't assign a {type(value).__name__} to a {type_(self)}: make a tensor of it first")
-    view, pick = TENSORS["index_steps"](index, self.ndim)
     if index is False:  # nothing is named, so PyTorch does not look at the value
         return
+    view, pick = TENSORS["index_steps"](None if index is True else index, self.ndim)
     if isinstance(value, Tensor):
         value = without_leading_ones(value)
+        if pick is not None:
+            index_ops.same_dtype_to_put(self, pick, value)
     recording = is_grad_enabled() and (
         node_of(self) is not None
         or (isinstance(value, Tensor) and node_of(value) is not None)

@@ -39,12 +39,18 @@ def array_from(data, dtype=None, op="tensor"):
         array = data.array
     elif isinstance(data, np.ndarray | np.generic):
         array = np.asarray(data)
+        if any(stride < 0 for stride in array.strides):  # tensors have none
+            array = array.copy()
+    elif hasattr(data, "__dlpack__"):
+        array = np.from_dlpack(data)
     else:
         kinds = set()
         array = _from_python(data, kinds, op)
-        if dtype is None:
-            dtype = functools.reduce(promote_two, [_dtype_of_kind(kind) for kind in kinds], None)
-            dtype = dtype or dtypes.get_default_dtype().numpy  # there are no elements
+        found = functools.reduce(promote_two, [_dtype_of_kind(kind) for kind in kinds], None)
+        found = found or dtypes.get_default_dtype().numpy  # there are no elements
+        if array.dtype.kind in "uO" and found.kind == "i" and (dtype is None or np.dtype(dtype).kind != "f"):
+            raise ValueError(f"{op}(): Overflow when unpacking long long: an element does not fit into 64 bits")
+        dtype = found if dtype is None else dtype
         _check_range(array, np.dtype(dtype), op)
     if dtype is None:
         dtype = dtypes.from_numpy_dtype(array.dtype).numpy
@@ -77,12 +83,10 @@ def _from_python(data, kinds, op):
         array = np.array(plain)
     except (ValueError, TypeError):
         raise _ragged(plain, op) from None
-    if array.dtype.kind == "O":
-        raise ValueError(f"{op}(): Overflow when unpacking long long: an element does not fit into 64 bits")
     return array
 
 
-def _plain(data, kinds, op):
+def _plain(data, kinds, op, nested=False):
     """The data as lists of numbers and arrays."""
     kind = type(data)
     if kind is float or kind is int or kind is bool:
@@ -100,15 +104,16 @@ def _plain(data, kinds, op):
         kinds.add(data.array.dtype)
         return data.array.item()
     if isinstance(data, bool | int | float):
-        return _plain(data.__index__() if isinstance(data, int) else float(data), kinds, op)
+        return _plain(data.__index__() if isinstance(data, int) else float(data), kinds, op, nested)
     if isinstance(data, str | bytes):
-        raise TypeError(message(op, "data", describe(data), "numbers, nested sequences of them, an array or a tensor"))
+        expected = message(op, "data", describe(data), "numbers, nested sequences of them, an array or a tensor")
+        raise ValueError("too many dimensions 'str': " + expected) if nested else TypeError(expected)
     if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")) or isinstance(data, dict):
         raise RuntimeError(
             f"Could not infer dtype of {kind.__name__}: {op}() takes numbers, nested sequences of them, an array or a "
             "tensor"
         )
-    return [_plain(item, kinds, op) for item in data]
+    return [_plain(item, kinds, op, True) for item in data]
 
 
 def _ragged(data, op, depth=1):
@@ -157,11 +162,9 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
         dtypes.device(device)
     wanted = None if dtype is None else dtypes.as_numpy(dtype, "asarray")
     if isinstance(obj, Tensor):
-        out = obj if requires_grad else obj.detach() if obj.is_leaf else obj
-    elif isinstance(obj, np.ndarray | np.generic):
+        out = obj.detach() if requires_grad and not obj.requires_grad else obj
+    elif isinstance(obj, np.ndarray | np.generic) or hasattr(obj, "__dlpack__"):
         out = wrap(array_from(obj))
-    elif hasattr(obj, "__dlpack__"):
-        out = wrap(array_from(np.from_dlpack(obj)))
     elif isinstance(obj, bytes | bytearray | memoryview):
         out = wrap(np.frombuffer(obj, dtypes.as_numpy(dtype)))
     elif copy is False:
@@ -204,7 +207,7 @@ def _size_of(args, size, op):
     """The shape from ``f(2, 3)``, ``f((2, 3))`` or ``f(size=(2, 3))``."""
     if size is not None:
         args = (size,)
-    elif not args:
+    elif not args or isinstance(args[0], bool):
         raise TypeError(f"{op}() missing 1 required positional arguments: 'size': give ints, or () for a 0-dim tensor")
     return _shaped(args, op)
 

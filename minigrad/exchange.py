@@ -44,7 +44,7 @@ def from_dlpack(ext_tensor, *, device=None, copy=None):
         dtypes.device(device)
     if not hasattr(ext_tensor, "__dlpack__"):
         if type(ext_tensor).__name__ != "PyCapsule":
-            raise AttributeError(
+            raise RuntimeError(
                 f"from_dlpack(): got {type(ext_tensor).__name__}; expected an object with __dlpack__ and "
                 "__dlpack_device__, or a DLPack capsule"
             )
@@ -55,7 +55,7 @@ def from_dlpack(ext_tensor, *, device=None, copy=None):
     return from_numpy(array.copy() if copy else array)
 
 
-def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None) -> object:
     """The memory as a DLPack capsule, for other array libraries' `from_dlpack`. Not of tensors that require grad."""
     if node_of(self) is not None:
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")

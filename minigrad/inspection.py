@@ -12,8 +12,9 @@ from minigrad.storage import UntypedStorage
 from minigrad.tensor import Tensor
 
 __all__ = [
-    "broadcast_shapes", "get_device", "is_complex", "is_conj", "is_inference", "is_neg", "is_nonzero", "is_same_size",
-    "is_signed", "is_storage", "is_tensor", "numel", "result_type", "typename",
+    "broadcast_shapes", "get_default_device", "get_device", "is_complex", "is_conj", "is_inference", "is_neg",
+    "is_nonzero", "is_same_size", "is_signed", "is_storage", "is_tensor", "numel", "result_type", "set_default_device",
+    "typename",
 ]  # fmt: skip
 
 
@@ -42,6 +43,17 @@ def numel(input):
 def get_device(input):
     """get_device(input) -> int: -1, as PyTorch says for the CPU. (PyTorch: torch.get_device)"""
     return _of(input, "get_device").get_device()
+
+
+def get_default_device():
+    """get_default_device() -> device: the CPU. (PyTorch: torch.get_default_device)"""
+    return dtypes.CPU
+
+
+def set_default_device(device):
+    """set_default_device(device): accepts the CPU only. (PyTorch: torch.set_default_device)"""
+    if device is not None:
+        dtypes.device(device)
 
 
 def is_complex(input):

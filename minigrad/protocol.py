@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad import dtypes
+from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import LEAF, node_of
 from minigrad.printing import format_scalar, tensor_repr
 from minigrad.registry import TENSORS
+from minigrad.shapes import shape_args
 
 if TYPE_CHECKING:
     from minigrad.tensor import Tensor
@@ -46,7 +48,7 @@ class PythonProtocol:
 
     def numpy(self, *, force=False) -> np.ndarray:
         """The array itself: memory is shared. Not for tensors that require grad (use detach(), or force=True)."""
-        if node_of(self) is not None and not force:
+        if not force and is_grad_enabled() and node_of(self) is not None:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         return self.array
 
@@ -59,6 +61,10 @@ class PythonProtocol:
                 )
             return array.astype(dtype)
         return array.copy() if copy else array
+
+    def __array_wrap__(self, array, context=None, return_scalar=False) -> Tensor:
+        """What NumPy's functions that are no ufuncs (`np.cumsum`) make of their result."""
+        return TENSORS["wrap"](np.asarray(array))
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs) -> Any:
         """`ndarray * tensor` is the tensor's `*`; results of other NumPy functions come as tensors without history."""
@@ -120,6 +126,9 @@ class PythonProtocol:
             raise TypeError("iteration over a 0-d tensor")
         return iter(TENSORS["unbind"](self, 0))
 
+    def __reversed__(self) -> Tensor:
+        return TENSORS["flip"](self, (0,)) if self._shape else TENSORS["clone"](self)
+
     def __contains__(self, element) -> bool:
         if isinstance(element, PythonProtocol | bool | int | float | np.generic):
             return bool((self.array == (element.array if isinstance(element, PythonProtocol) else element)).any())
@@ -140,9 +149,12 @@ class PythonProtocol:
         return self
 
     def __repr__(self) -> str:
-        node = node_of(self)
-        grad_fn = None if node is None or node.op is LEAF else f"<{node.name()}>"
-        return tensor_repr(self.array, requires_grad=node is not None and grad_fn is None, grad_fn=grad_fn)
+        try:
+            node = node_of(self)
+            grad_fn = None if node is None or node.op is LEAF else f"<{node.name().rpartition('::')[2]}>"
+        except RuntimeError:  # a view whose base was written to in a way that takes its history away
+            grad_fn = "<Invalid>"
+        return tensor_repr(self.array, requires_grad=self.requires_grad and grad_fn is None, grad_fn=grad_fn)
 
     def __format__(self, spec) -> str:
         if not self._shape:
@@ -163,7 +175,7 @@ class PythonProtocol:
                 "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
                 "moment. Use .detach().clone() to copy values without history."
             )
-        out = memo[id(self)] = _bare(type(self), self.array.copy())
+        out = memo[id(self)] = _bare(type(self), _copied(self.array, memo))
         if self.node is not None:
             out.requires_grad_()
         if self.grad is not None:
@@ -173,8 +185,6 @@ class PythonProtocol:
         return out
 
     def __reduce_ex__(self, protocol) -> tuple[Any, ...]:
-        if not self.is_leaf:
-            raise RuntimeError("only leaf tensors can be pickled: use .detach() to keep the values without history")
         return _unpickled, (type(self), self.array, self.node is not None, dict(self.__dict__))
 
 
@@ -195,6 +205,25 @@ def _is_supported(dtype):
         return dtypes.from_numpy_dtype(dtype) is not None
     except (TypeError, ValueError):
         return False
+
+
+def root_of(array):
+    """The array that owns the memory of a view."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def _copied(array, memo):
+    """A copy of an array; of views of one memory, copies that are views of one copy."""
+    root = root_of(array)
+    if not (root.flags.c_contiguous or root.flags.f_contiguous) or root.dtype != array.dtype:
+        return array.copy()
+    key = "storage", id(root)
+    if key not in memo:
+        memo[key] = root.copy("K")
+    offset = array.ctypes.data - root.ctypes.data
+    return np.ndarray(array.shape, array.dtype, memo[key].ravel("K"), offset, array.strides)
 
 
 def _bare(cls, array):
@@ -220,11 +249,11 @@ def legacy(cls, args, dtype, of_dtype=True):
                 "convert it with .to()"
             )
     elif len(args) == 1 and _is_data(args[0]):
-        if isinstance(args[0], float | str | bytes):
+        if isinstance(args[0], float | str | bytes | type(None)):
             raise TypeError(f"new(): data must be a sequence (got {type(args[0]).__name__})")
-        array = np.array(TENSORS["array_from"](args[0], dtype))
+        array = TENSORS["array_from"](args[0], dtype)
     else:
-        shape = tuple([int(n) for n in (args[0] if isinstance(args[0], dtypes.Size) else args)])
+        shape = shape_args(args, "new")
         if min(shape, default=0) < 0:
             raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
         array = np.zeros(shape, dtype)

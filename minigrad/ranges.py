@@ -64,7 +64,9 @@ def _halves(a):
     return high, a - high
 
 
-def arange(start=0, end=None, step=1, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
+def arange(
+    start=None, end=None, step=1, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False
+):
     """arange(start=0, end, step=1, *, dtype=None) -> Tensor
 
     ``start, start + step, ...`` up to but not including end: ``ceil((end - start) / step)`` values, int64 if all three
@@ -72,6 +74,7 @@ def arange(start=0, end=None, step=1, *, dtype=None, layout=None, device=None, p
     """
     if end is None:
         start, end = 0, start
+    start = 0 if start is None and end is not None else start
     start, end, step = _numbers("arange", start=start, end=end, step=step)
     if dtype is None:
         floats = any(isinstance(value, float) for value in (start, end, step))

@@ -225,6 +225,12 @@ def _PASS_ON(g):
     return g
 
 
+def _claim(name, function, space):
+    """All families share the names of the op language: one that is taken is an error."""
+    if name in space:
+        raise ValueError(f"{name!r} is defined twice in the op language: the second time in {function.__module__}")
+
+
 def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dunder=(), reference=None, out=False):
     """Declare a public function made of other ops: derivatives of any order come with it. out: it takes `out=`.
 
@@ -234,6 +240,7 @@ def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dun
 
     def declare(function):
         name = function.__name__.rstrip("_")
+        _claim(name, function, COMPOSITES)
         function.public, function.alias, function.samples = public, alias, samples
         function.torch, function.dunder, function.reference, function.out = torch, dunder, reference, out
         COMPOSITES[name] = function
@@ -244,6 +251,7 @@ def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dun
 
 def helper(function):
     """Declare a private function of the op language, for rules to share. It is bound as the rules are."""
+    _claim(function.__name__, function, HELPERS)
     HELPERS[function.__name__] = function
     return function
 
@@ -285,8 +293,7 @@ def on_every_path(name):
     """Give a plain function (of shapes, dtypes) the same meaning in all bindings."""
 
     def declare(function):
-        if TENSORS.get(name, function) is not function:
-            raise ValueError(f"the op language has {name!r} twice: in {function.__module__} and elsewhere")
+        _claim(name, function, NUMBERS)
         TENSORS[name] = ARRAYS[name] = NUMBERS[name] = function
         return function
 
@@ -325,7 +332,7 @@ def link_arrays():
 def np_dtype(x) -> np.dtype:
     """The NumPy dtype of a tensor, an array or a number."""
     array = getattr(x, "array", x)
-    return array.dtype if hasattr(array, "dtype") else np.asarray(array).dtype
+    return np.asarray(array).dtype if isinstance(array, bool | int | float) else array.dtype
 
 
 @on_every_path("named_tuple")

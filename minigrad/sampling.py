@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad import dtypes, random
-from minigrad.autograd.inplace import check_writable, store
+from minigrad.autograd.inplace import check_writable, store, write
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import bump, node_of
 from minigrad.creation import _size_of, made
 from minigrad.errors import describe, message
-from minigrad.registry import TENSORS
+from minigrad.registry import OPS, TENSORS
 from minigrad.tensor import Tensor, wrap
 
 __all__ = [
@@ -129,13 +129,16 @@ def _filler(name, draw, doc):
     """An in-place method that overwrites the tensor with random numbers."""
 
     def method(self, *args, generator=None, **kwargs):
-        if is_grad_enabled() and node_of(self) is not None:
-            check_writable(self)
-            raise RuntimeError(f"{name}() on a tensor with history would cut the graph: use detach() or no_grad()")
         array = self.array  # PyTorch fills in the order of memory, whatever the order of the dimensions
+        recording = is_grad_enabled() and node_of(self) is not None
+        if recording:
+            check_writable(self)
         axes = sorted(range(array.ndim), key=lambda d: -array.strides[d])
         target = array.transpose(axes)
-        store(target, draw(array, target.shape, _source(generator), *args, **kwargs))
+        drawn = draw(array, target.shape, _source(generator), *args, **kwargs)
+        if recording:  # the gradient of the old values is zero
+            return write(OPS["copy"], self, (wrap(np.broadcast_to(drawn, target.shape).transpose(np.argsort(axes))),))
+        store(target, drawn)
         bump(self, name)
         return self
 
@@ -205,6 +208,8 @@ for _method in (bernoulli, multinomial):
 
 def bernoulli_like(input, keep):
     """1 with probability `keep`, else 0, laid out in memory as the input is, and drawn in that order."""
+    if input.array.flags.c_contiguous:
+        return wrap(random.default_generator.bernoulli(keep, input._shape, input.array.dtype))
     array = np.empty_like(input.array)
     axes = sorted(range(array.ndim), key=lambda d: -array.strides[d])
     target = array.transpose(axes)

@@ -17,7 +17,7 @@ from minigrad.registry import TENSORS
 from minigrad.shapes import shape_args
 from minigrad.tensor import Tensor
 
-__all__ = ["UntypedStorage"]
+__all__ = ["UntypedStorage", "detach", "detach_"]
 
 
 class UntypedStorage:
@@ -57,6 +57,16 @@ class UntypedStorage:
     def __repr__(self):
         lines = "".join(f" {byte}\n" for byte in self.tolist())
         return f"{lines}[torch.storage.UntypedStorage(device=cpu) of size {self.nbytes()}]"
+
+
+def detach(input) -> Tensor:
+    """detach(input) -> Tensor: a tensor of the same memory that does not require grad. (PyTorch: torch.detach)"""
+    return input.detach()
+
+
+def detach_(input) -> Tensor:
+    """detach_(input) -> Tensor: `Tensor.detach_`, which makes the tensor a leaf. (PyTorch: torch.detach_)"""
+    return input.detach_()
 
 
 def untyped_storage(self) -> UntypedStorage:
@@ -120,6 +130,21 @@ def resize_(self, *sizes, memory_format=dtypes.contiguous_format):
     return self
 
 
+def set_(self, source=None):
+    """set_(source) -> Tensor: this tensor becomes one of the source's memory, shape and strides (none given: an empty
+    one). (PyTorch: Tensor.set_)"""
+    if source is not None and not isinstance(source, Tensor):
+        raise NotImplementedError(f"set_(): the source must be a Tensor here, not {type(source).__name__}")
+    array = np.empty(0, self.array.dtype) if source is None else source.array
+    if array.dtype != self.array.dtype:
+        raise RuntimeError(f"Could not set tensor of type {source.dtype} to a tensor of type {self.dtype}")
+    if self.requires_grad:
+        raise RuntimeError("set_(): the tensor requires grad: use a detach()ed one, or assign its .data")
+    self.array, self._shape = array, array.shape
+    bump(self, "set_")
+    return self
+
+
 def resize_as_(self, the_template, *, memory_format=None):
     """resize_as_(other) -> Tensor: ``self.resize_(other.shape)``. (PyTorch: Tensor.resize_as_)"""
     return resize_(self, the_template._shape)
@@ -156,8 +181,8 @@ def swapaxes_(self, axis0, axis1):
 
 
 for _method in (
-    untyped_storage, storage_offset, is_set_to, dim_order, contiguous, is_contiguous, resize_, resize_as_, new, apply_,
-    swapaxes_, unfold,
+    untyped_storage, storage_offset, is_set_to, dim_order, contiguous, is_contiguous, resize_, set_, resize_as_, new,
+    apply_, swapaxes_, unfold,
 ):  # fmt: skip
     setattr(Tensor, _method.__name__, _method)
 
@@ -175,6 +200,8 @@ def _all_reversed(self) -> Tensor:
 
 def _matrices_transposed(name):
     def swap(self) -> Tensor:
+        if not self.ndim and name == "mH":
+            return self
         if self.ndim < 2:
             raise RuntimeError(
                 f"tensor.{name} is only supported on matrices or batches of matrices. Got {self.ndim}-D tensor."

@@ -157,6 +157,8 @@ def package_stub():
         value = getattr(minigrad, name)
         if name in dtypes.PUBLIC:
             bodies += f"{name}: dtype\n"
+        elif name in dtypes.LAYOUTS:
+            bodies += f"{name}: dtypes.{type(value).__name__}\n"
         elif isinstance(value, float):
             bodies += f"{name}: builtins.float\n"
         elif inspect.ismodule(value):

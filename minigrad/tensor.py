@@ -18,7 +18,6 @@ from minigrad.autograd.node import (
     Handle,
     Node,
     base_of,
-    bump,
     edge_of,
     extra_of,
     make_leaf,
@@ -44,7 +43,7 @@ class Tensor(PythonProtocol):
     __slots__ = ("__dict__", "__weakref__", "_shape", "_view", "array", "leaf", "node", "vc")
     is_cuda = is_sparse = is_quantized = is_meta = is_mps = is_xpu = is_nested = is_mkldnn = False
     is_ipu = is_maia = is_mtia = is_sparse_csr = is_vulkan = is_xla = False
-    is_cpu, layout, name = True, dtypes.strided, None
+    is_cpu = True
 
     def __new__(cls, *args, dtype=None, device=None):
         return legacy(cls, args, dtypes.as_numpy(dtype), of_dtype=dtype is not None)
@@ -81,6 +80,15 @@ class Tensor(PythonProtocol):
         """Always ``device(type='cpu')``."""
         return CPU
 
+    @property
+    def layout(self) -> dtypes.layout:
+        """Always ``torch.strided``."""
+        return dtypes.strided
+
+    @property
+    def name(self) -> None:
+        """None: tensors have no names."""
+
     def get_device(self) -> int:
         """-1, as PyTorch says for the CPU."""
         return -1
@@ -108,9 +116,12 @@ class Tensor(PythonProtocol):
     def stride(self, dim=None):
         """stride() -> tuple of ints;  stride(dim) -> int: how many elements to step for the next index of each
         dimension, or of `dim`."""
-        size = self.array.itemsize
-        strides = tuple([s // size for s in self.array.strides])
-        return strides if dim is None else strides[_dim(self, dim)]
+        size, shape = self.array.itemsize, self._shape
+        strides = [s // size for s in self.array.strides]
+        for d in range(len(shape) - 1, -1, -1):  # NumPy says 0 for the dimension that None makes
+            if shape[d] == 1 and not strides[d]:
+                strides[d] = 1 if d == len(shape) - 1 else strides[d + 1] * shape[d + 1]
+        return tuple(strides) if dim is None else strides[_dim(self, dim)]
 
     def data_ptr(self) -> int:
         """The address of the first element."""
@@ -133,10 +144,7 @@ class Tensor(PythonProtocol):
     @property
     def requires_grad(self) -> bool:
         """Whether gradients are wanted for this tensor. May be set on leaves."""
-        view = self._view
-        if view is not None and self.vc.time > view.time:  # its base was written to since: the base decides
-            return base_of(view).node is not None
-        return self.node is not None
+        return self.node is not None or (self._view is not None and base_of(self._view).node is not None)
 
     @requires_grad.setter
     def requires_grad(self, value):
@@ -227,9 +235,20 @@ class Tensor(PythonProtocol):
         if not isinstance(other, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(other).__name__}")
         self.array, self._shape = other.array, other._shape
-        bump(self, "data=")
         if self.leaf is not None:
             self.leaf.shape = other._shape
+
+    def set_(self, *args, **kwargs) -> Tensor:
+        """set_() raises: a tensor's memory is not exchanged. (PyTorch: torch.Tensor.set_)"""
+        raise NotImplementedError("set_(): a tensor's memory cannot be exchanged; assign x.data = other instead")
+
+    def resize_(self, *args, **kwargs) -> Tensor:
+        """resize_() raises: a tensor's memory does not grow. (PyTorch: torch.Tensor.resize_)"""
+        raise NotImplementedError("resize_(): memory does not grow; use reshape() or a new tensor instead")
+
+    def is_inference(self) -> bool:
+        """False: tensors made in inference_mode are ordinary ones here."""
+        return False
 
     def detach(self) -> Tensor:
         """A tensor of the same memory that does not require grad. Writes through it are noticed by autograd."""

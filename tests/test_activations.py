@@ -26,7 +26,7 @@ T.autograd.grad(F.silu(k).sum(), k)
 T.autograd.grad(F.mish(k).sum(), k)
 T.autograd.grad(F.gelu(k * 0.5).sum(), k)
 T.autograd.grad(F.tanhshrink(k).sum(), k)
-T.autograd.grad(F.glu(k[:10]).sum(), k)
+T.autograd.grad(F.glu(k[:10] + 0.1).sum(), k)
 """
 
 VALUES = """

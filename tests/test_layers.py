@@ -19,6 +19,7 @@ FLOORS = (
             "autograd",
             "protocol",
             "tensor",
+            "absent",
             "creation",
             "conversion",
             "exchange",

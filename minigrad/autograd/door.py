@@ -32,7 +32,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigrad.autograd.general import F32, F64, Unseen, general, not_a_tensor, quiet, with_number
+from minigrad.autograd.general import F32, F64, OPERAND, Unseen, general, not_a_tensor, quiet, with_number
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import PICK, Node, as_view, new_version, node_of, record, tick
 from minigrad.autograd.outputs import into
@@ -92,7 +92,10 @@ def missing(name, argument):
 
 
 def blamed(name, error, parameters):
-    """The error of an argument that is no tensor, if that is why an attribute was missing; else the error itself."""
+    """PyTorch's error for one that arose in reading the parameters: of an argument that is no tensor, if that is why an
+    attribute was missing; of shapes that do not broadcast; else the error itself."""
+    if isinstance(error, ValueError):
+        return RuntimeError(f"{name}(): {error}") if "broadcast" in str(error) else error
     for parameter, value in parameters.items():
         if value is error.obj and not isinstance(value, Tensor):
             return not_a_tensor(name, parameter, value)
@@ -100,10 +103,11 @@ def blamed(name, error, parameters):
 
 
 NAMES = {
-    "__name__": "minigrad.door", "F32": F32, "F64": F64, "Node": Node, "RECONSIDERED": RECONSIDERED, "REQUIRED":
-    REQUIRED, "Tensor": Tensor, "Unseen": Unseen, "as_view": as_view, "asarray": np.asarray, "blamed": blamed,
-    "general": general, "into": into, "is_grad_enabled": is_grad_enabled, "missing": missing, "ndarray": np.ndarray,
-    "new": object.__new__, "node_of": node_of, "not_a_tensor": not_a_tensor, "quiet": quiet, "record": record, "tick":
+    "__name__": "minigrad.door", "F32": F32, "F64": F64, "Node": Node, "OPERAND": OPERAND, "RECONSIDERED": RECONSIDERED,
+    "REQUIRED": REQUIRED, "Tensor": Tensor, "Unseen": Unseen, "as_view": as_view, "asarray": np.asarray,
+    "blamed": blamed, "general": general, "into": into, "is_grad_enabled": is_grad_enabled, "missing": missing,
+    "ndarray": np.ndarray, "new": object.__new__, "node_of": node_of, "not_a_tensor": not_a_tensor, "quiet": quiet,
+    "record": record, "tick":
     tick, "with_number": with_number, "wrap": wrap,
 }  # fmt: skip
 
@@ -130,7 +134,7 @@ def opening(block, function, name, target):
         further["out"] = None
         prologue += ["    if out is not None:", f"        return into(out, {target}, {call})"]
     blame = f"        raise blamed({name!r}, error, {{{', '.join(f'{p!r}: {p}' for p in plain)}}}) from None"
-    guard = ["    except AttributeError as error:", blame]
+    guard = ["    except (AttributeError, ValueError) as error:", blame]
     parameters = [*plain, *(star or (["*"] if keyword or further else [])), *keyword, *further]
     kwdefaults = {**(function.__kwdefaults__ or {}), **further}
     return Opening([f"def door({', '.join(parameters)}):", *prologue], call, keyword, defaults, kwdefaults, guard)
@@ -253,6 +257,14 @@ def pointwise_source(op):
     lines += ["    made.vc = made._view = made.leaf = None"]
     lines += record_lines(op, "None" if len(op.inputs) == 1 else "meta")
     return "\n".join([*lines, "    return made"]) + "\n"
+
+
+def operator_source(op):
+    """The same for the Python operator of a binary op: what is no operand is left to the other side (``x * model`` may
+    be ``model.__rmul__``)."""
+    guarded = f"    if not (isinstance({op.inputs[0]}, Tensor) and isinstance({op.inputs[-1]}, Tensor)):\n"
+    left_over = f"        if not isinstance({op.inputs[-1]}, OPERAND):\n            return NotImplemented\n"
+    return pointwise_source(op).replace(guarded, guarded + left_over)
 
 
 def forward_source(op):

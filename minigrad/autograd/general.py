@@ -143,15 +143,15 @@ def operands(op, args, target=None):
     dtype = promote(args)
     if op.no_bools and any(promote((arg,)).kind == "b" for arg in args):
         raise RuntimeError(op.no_bools)
-    counted = dtype.kind == "b" and op.counts_bools
-    if dtype.kind not in op.kinds and not counted:
-        raise not_implemented(op, dtype)
+    given = dtype
     if op.floats and dtype.kind != "f":
         dtype = get_default_dtype().numpy
+    elif op.counts_bools and dtype.kind == "b":
+        given = dtype = I64
     if target is not None:
         check_castable(op.name, BOOL if op.boolean else dtype, target)
-    if counted:
-        dtype = I64
+    if given.kind not in op.kinds:
+        raise not_implemented(op, given)
     return [as_tensor(arg, dtype, op, name) for name, arg in zip(op.inputs, args, strict=True)]
 
 

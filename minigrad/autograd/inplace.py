@@ -22,6 +22,7 @@ from minigrad.autograd.general import (
 )  # fmt: skip
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import (
+    AMBIGUOUS,
     COPY_SLICES,
     FREED,
     LEAF,
@@ -42,22 +43,18 @@ LEAF_TEXT = "a leaf Variable that requires grad is being used in an in-place ope
 def check_writable(tensor):
     """PyTorch's check, in its order; called where some input requires grad and recording is on."""
     view = tensor._view
+    if view is not None:
+        if view.mode in ("multi", "function"):
+            raise RuntimeError(multi_view_text(view, "is being modified inplace"))
+        if view.mode == "no_grad":
+            raise RuntimeError(
+                "A view was created in no_grad mode and is being modified inplace with grad mode enabled. " + AMBIGUOUS
+            )
+        base = base_of(view).node
+        if tensor.requires_grad and (base is None or base.op is LEAF):
+            raise RuntimeError("a view of " + LEAF_TEXT + " Write under no_grad(), or to a view of a clone().")
     if tensor.node is not None and tensor.node.op is LEAF:
         raise RuntimeError(LEAF_TEXT + " Write under no_grad(), or to a clone().")
-    if view is None:
-        return
-    if view.mode in ("multi", "function"):
-        raise RuntimeError(multi_view_text(view, "is being modified inplace"))
-    if view.mode == "no_grad":
-        raise RuntimeError(
-            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this "
-            "use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view "
-            "and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or "
-            "both outside (if you want the inplace to be tracked)."
-        )
-    base = base_of(view).node
-    if base is not None and base.op is LEAF:
-        raise RuntimeError("a view of " + LEAF_TEXT + " Write under no_grad(), or to a view of a clone().")
 
 
 def check_overlap(target, values, op):
@@ -217,23 +214,40 @@ def method(op):
 
 
 def rewrite(tensor, name, function, args, kwargs):
-    """``tensor = function(tensor, *args, **kwargs)`` in the tensor's memory, by a copy: for what `write` does not do
-    in one step."""
+    """``tensor = function(tensor, *args, **kwargs)`` in the tensor's memory: for what `write` does not do in one step.
+    The history of the result becomes the tensor's; that of a view is a copy into its base."""
     if not isinstance(tensor, Tensor):
         raise TypeError(f"{name}_(): argument 'input' must be Tensor, not {type(tensor).__name__}")
-    if is_grad_enabled():  # the rules will need the values as they are now
-        same = [isinstance(a, Tensor) and (a is tensor or (a.vc is not None and a.vc is tensor.vc)) for a in args]
-        args = [TENSORS["clone"](a) if is_same else a for a, is_same in zip(args, same)]
-        result = function(TENSORS["clone"](tensor), *args, **kwargs)
-    else:
-        result = function(tensor, *args, **kwargs)
+    given = [tensor, *[a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)]]
+    old = tensor
+    if is_grad_enabled() and (any([node_of(t) is not None for t in given]) or base_requires_grad(tensor)):
+        check_writable(tensor)
+        old = _as_it_was(tensor, node_of(tensor))  # the rules will need the values as they are now
+        args = [_not_written(a, tensor, old) for a in args]
+        kwargs = {key: _not_written(a, tensor, old) for key, a in kwargs.items()}
+    result = function(old, *args, **kwargs)
     check_castable(name, result.array.dtype, tensor)
     if result._shape != tensor._shape:
         raise RuntimeError(
             f"{name}_: output with shape {shape_text(tensor._shape)} doesn't match the broadcast shape "
             f"{shape_text(result._shape)}"
         )
-    return write(OPS["copy"], tensor, (result,))
+    node = node_of(result)
+    if node is None or tensor._view is not None or result.array.dtype != tensor.array.dtype:
+        return write(OPS["copy"], tensor, (result,))
+    store(tensor.array, result.array)
+    bump(tensor, name + "_")
+    rebase(tensor, node)
+    return tensor
+
+
+def _not_written(arg, tensor, old):
+    """An argument as it is before the write."""
+    if arg is tensor:
+        return old
+    if isinstance(arg, Tensor) and arg.vc is not None and arg.vc is tensor.vc:
+        return TENSORS["clone"](arg)
+    return arg
 
 
 def rewriting(name, function):

@@ -7,6 +7,7 @@ is imported, and again whenever a block is added (a user's own op, see CONTRIBUT
 from __future__ import annotations
 
 from minigrad.autograd import door, fuse, inplace, rules
+from minigrad.autograd.general import OPERAND
 from minigrad.autograd.node import show_saved
 from minigrad.kernels.dispatch import on_change
 from minigrad.registry import (
@@ -74,8 +75,25 @@ def reflected(function):
     """The operator of ``2 - x``: Python calls it as ``x.__rsub__(2)``."""
 
     def operator(self, other):
-        return function(other, self)
+        return function(other, self) if isinstance(other, OPERAND) else NotImplemented
 
+    return operator
+
+
+def operator_of(op, function):
+    """The Python operator of a block: its function, but where the right side is no operand, that side is asked."""
+    if len(op.inputs) == 1:
+        return function
+    if op.pointwise:
+        made = door.make(door.operator_source(op), op.namespace, op.name)
+        made.__defaults__, made.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
+        made.__doc__, made.__module__ = function.__doc__, "minigrad"
+        return made
+
+    def operator(self, other):
+        return function(self, other) if isinstance(other, OPERAND) else NotImplemented
+
+    operator.__doc__ = function.__doc__
     return operator
 
 
@@ -149,7 +167,7 @@ def publish(block, name, function):
             if getattr(block, "inplace_keyword", False):
                 FUNCTIONALS[known + "_"] = written
     for operator in block.dunder:
-        setattr(Tensor, operator, function)
+        setattr(Tensor, operator, operator_of(block, function))
 
 
 def with_inplace(op, function):

@@ -40,6 +40,11 @@ OURS = ("<minigrad", *(folder + os.sep for folder in (_package, *_beside)))  # f
 
 HISTORY_KEPT = 8  # how many of the last writes a version remembers, for the error message
 
+AMBIGUOUS = (
+    "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both "
+    "the view and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or "
+    "both outside (if you want the inplace to be tracked)."
+)
 FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already "
     "been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
@@ -169,7 +174,9 @@ def show_saved(name):
 
 
 def edge_of(node):
-    """(node, which output of it): the outputs of a node with several are `PICK`s, which PyTorch does not show."""
+    """(node, which output of it), as PyTorch shows it: without the `PICK`s of a node with several, and dead ends."""
+    if isinstance(node, DeadEnd):
+        return None, 0
     return (node.parents[0], node.attrs) if node.op is PICK else (node, 0)
 
 
@@ -185,6 +192,13 @@ class Leaf(Node):
     def variable(self):
         """The tensor, as PyTorch's AccumulateGrad has it (None if it is gone)."""
         return self.tensor()
+
+
+class DeadEnd(Leaf):
+    """The node of a view that was made under no_grad of a tensor that requires grad: its gradient is thrown away."""
+
+    __slots__ = ()
+    grad = property(lambda self: None, lambda self, value: None)
 
 
 class SpecialOp:
@@ -205,7 +219,7 @@ class SpecialOp:
 
 LEAF = SpecialOp("leaf", "torch::autograd::AccumulateGrad", True)
 PICK = SpecialOp("pick", lambda node: node.parents[0].name(), True)  # attrs = k: the k-th output of the one parent
-COPY_SLICES = SpecialOp("copy_slices", "CopySlices", False)  # run and rule are set in inplace.py
+COPY_SLICES = SpecialOp("copy_slices", "torch::autograd::CopySlices", False)  # run and rule are set in inplace.py
 
 
 class Handle:
@@ -237,11 +251,14 @@ def record(op, parents, saved, shape, attrs=None, meta=None, make=None):
 
 def make_leaf(tensor):
     """Give a tensor the node at which its gradient arrives."""
-    leaf = Leaf()
+    leaf = tensor.leaf = _new_leaf(Leaf(), tensor)
+    return leaf
+
+
+def _new_leaf(leaf, tensor):
     leaf.op, leaf.parents, leaf.saved, leaf.seq = LEAF, (), (), 0
     leaf.shape, leaf.attrs, leaf.meta, leaf.extra, leaf.grad = tensor._shape, None, None, None, None
     leaf.tensor = weakref.ref(tensor)
-    tensor.leaf = leaf
     return leaf
 
 
@@ -281,7 +298,11 @@ def user_line():
 def node_of(tensor):
     """The tensor's node now. A view derives its history anew if its base was written to since (as PyTorch does)."""
     view = tensor._view
-    if view is None or tensor.vc.time <= view.time:
+    if view is None:
+        return tensor.node
+    if view.mode == "no_grad":
+        return _node_of_unrecorded(tensor, view)
+    if tensor.vc.time <= view.time:
         return tensor.node
     base_node = base_of(view).node
     if view.mode in ("multi", "function") and base_node is not None:
@@ -304,6 +325,20 @@ def base_of(view):
     while view.base._view is not None:
         view.base = view.base._view.base
     return view.base
+
+
+def _node_of_unrecorded(tensor, view):
+    """The node of a view made under no_grad: if its base requires grad it does too, but no gradient gets anywhere."""
+    if base_of(view).node is None or not is_grad_enabled():
+        return tensor.node
+    if tensor.vc.time > view.time:
+        raise RuntimeError(
+            "A view was created in no_grad mode and its base or another view of its base has been modified inplace. "
+            + AMBIGUOUS
+        )
+    if tensor.node is None:
+        tensor.node = _new_leaf(DeadEnd(), tensor)
+    return tensor.node
 
 
 def multi_view_text(view, what):

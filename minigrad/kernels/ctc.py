@@ -38,9 +38,9 @@ def label_at(targets, n, s, blank):
 
 
 @jit
-def may_skip(targets, n, s, blank):
+def may_skip(targets, n, s):
     """Whether a path may come to state s from two states before: from one label to another one."""
-    return s % 2 == 1 and s > 1 and targets[n, s // 2] != blank and targets[n, s // 2] != targets[n, s // 2 - 1]
+    return s % 2 == 1 and s > 1 and targets[n, s // 2] != targets[n, s // 2 - 1]
 
 
 @jit
@@ -59,7 +59,7 @@ def forward_paths(log_probs, targets, steps, lengths, blank, losses, alpha):
             for s in range(states):
                 stay = alpha[n, t - 1, s]
                 step = alpha[n, t - 1, s - 1] if s > 0 else NONE
-                skip = alpha[n, t - 1, s - 2] if may_skip(targets, n, s, blank) else NONE
+                skip = alpha[n, t - 1, s - 2] if may_skip(targets, n, s) else NONE
                 alpha[n, t, s] = add_logs(stay, step, skip) + log_probs[t, n, label_at(targets, n, s, blank)]
         last = alpha[n, steps[n] - 1]
         losses[n] = -add_logs(last[states - 1], last[states - 2] if states > 1 else NONE, NONE)
@@ -85,7 +85,7 @@ def backward_paths(g, losses, log_probs, alpha, targets, steps, lengths, blank, 
                     beta[s] = here if s >= states - 2 else NONE
                 else:
                     step = later[s + 1] if s + 1 < states else NONE
-                    skip = later[s + 2] if s + 2 < states and may_skip(targets, n, s + 2, blank) else NONE
+                    skip = later[s + 2] if s + 2 < states and may_skip(targets, n, s + 2) else NONE
                     beta[s] = add_logs(later[s], step, skip) + here
                 grad[t, n, label] = add_logs(grad[t, n, label], alpha[n, t, s] + beta[s], NONE)
             for c in range(log_probs.shape[2]):
@@ -98,7 +98,7 @@ def state_labels(targets, blank):
     labels = np.full((targets.shape[0], 2 * targets.shape[1] + 1), blank)
     labels[:, 1::2] = targets
     skips = np.zeros(labels.shape, bool)
-    skips[:, 2:] = (labels[:, 2:] != blank) & (labels[:, 2:] != labels[:, :-2])
+    skips[:, 2:] = labels[:, 2:] != labels[:, :-2]
     return labels, skips
 
 

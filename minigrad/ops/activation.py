@@ -6,10 +6,8 @@ Formulas are those of PyTorch's pages of the same names; the papers are named wh
 # The names in scalar and grad_* are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
 
-import numpy as np
-
 from minigrad.kernels.vecmath import ARRAY_FUNCTIONS
-from minigrad.registry import FUNCTION, FUNCTIONAL, INPLACE, METHOD, Activation, Op, composite
+from minigrad.registry import FUNCTION, FUNCTIONAL, INPLACE, METHOD, Activation, composite
 from minigrad.samples import S, of, unary
 from minigrad.shapes import one_dim
 
@@ -198,6 +196,11 @@ class softplus(Activation):
     (Dugas et al. 2001; F.softplus)
     """
 
+    def check_attributes(beta, threshold):
+        for name, value in (("beta", beta), ("threshold", threshold)):
+            if not hasattr(value, "__float__"):
+                raise TypeError(f"softplus(): argument '{name}' must be Number, not {type(value).__name__}")
+
     def scalar(input, /, beta=1.0, threshold=20.0):
         z = input * beta
         return where(z > threshold, input, log1p(exp(where(z > threshold, 0, z))) / beta)
@@ -244,32 +247,33 @@ class tanhshrink(Activation):
     samples = unary()
 
 
-class glu(Op):
+class gated(Activation):
+    """``input * sigmoid(gate)``; called by `glu`."""
+
+    public, backward_name = (), "GluBackward0"
+
+    def scalar(input, gate):
+        return input * sigmoid(gate)
+
+    def grad_input(g, gate):
+        return g * sigmoid(gate)
+
+    def grad_gate(g, input, gate):
+        opened = sigmoid(gate)
+        return g * (input * (opened * (1 - opened)))
+
+
+@composite(public=(FUNCTIONAL,), samples=of(lambda make: S(make(3, 4)), lambda make: S(make(6, 2), dim=0)))
+def glu(input, dim=-1):
     """glu(input, dim=-1) -> Tensor
 
     The input is split in two halves along dim: ``first * sigmoid(second)``. (Dauphin et al. 2016; F.glu)
     """
-
-    public, fresh = (FUNCTIONAL,), True
-
-    def prepare(input, dim=-1):
-        is_tensor("glu", "input", input)
-        if input.ndim == 0:
-            raise RuntimeError("glu does not support scalars because halving size must be even")
-        dim = one_dim(dim, input.ndim, "glu")
-        is_float("glu", input)
-        if input.shape[dim] % 2:
-            raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {input.shape[dim]}")
-        return input, dim
-
-    def forward(input, /, dim):
-        first, second = np.split(input, 2, dim)
-        return first * ARRAY_FUNCTIONS["sigmoid"](second)
-
-    def grad_input(g, input, dim):
-        half = input.shape[dim] // 2
-        first, gate = narrow(input, dim, 0, half), sigmoid(narrow(input, dim, half, half))
-        passed = g * gate
-        return cat([passed, passed * (first * (1.0 - gate))], dim)
-
-    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(6, 2), dim=0))
+    is_tensor("glu", "input", input)
+    if input.ndim == 0:
+        raise RuntimeError("glu does not support scalars because halving size must be even")
+    dim = one_dim(dim, input.ndim, "glu")
+    if input.shape[dim] % 2:
+        raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {input.shape[dim]}")
+    half = input.shape[dim] // 2
+    return gated(narrow(input, dim, 0, half), narrow(input, dim, half, half))

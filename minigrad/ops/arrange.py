@@ -29,32 +29,6 @@ def flipud(input):
     return flip(input, (0,))
 
 
-@composite(samples=of(lambda make: S(make(3, 4)), lambda make: S(make(2, 3, 4), 3, (-1, 0)), lambda m: S(m(2, 3), 2)))
-def rot90(input, k=1, dims=(0, 1)):
-    """rot90(input, k=1, dims=(0, 1)) -> Tensor
-
-    A copy turned k times by 90 degrees in the plane of two dimensions, from the first towards the second.
-    (PyTorch: torch.rot90)
-    """
-    if len(dims) != 2:
-        raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
-    if input.ndim < 2:
-        raise RuntimeError(f"expected total dims >= 2, but got total dims = {input.ndim}")
-    if dims[0] == dims[1] or dims[0] % input.ndim == dims[1] % input.ndim:
-        raise RuntimeError(f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}")
-    for d in dims:
-        if not -input.ndim <= d < input.ndim:
-            raise RuntimeError(f"Rotation dim0 or dim1 out of range: dims = {tuple(dims)} of a {input.ndim}-d tensor")
-    first, second = dims
-    if k % 4 == 1:
-        return transpose(flip(input, (second,)), first, second)
-    if k % 4 == 2:
-        return flip(input, (first, second))
-    if k % 4 == 3:
-        return transpose(flip(input, (first,)), first, second)
-    return clone(input)
-
-
 @composite(
     samples=of(
         lambda make: S(make(2, 3), 2),
@@ -87,7 +61,7 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
                 f"repeat_interleave: Invalid output_size, expected {times * shape[dim]}, got {output_size}"
             )
         rows = expand(unsqueeze(reshape(input, shape), dim + 1), (*shape[: dim + 1], times, *shape[dim + 1 :]))
-        return clone(reshape(rows, (*shape[:dim], shape[dim] * times, *shape[dim + 1 :])))
+        return reshape(clone(rows), (*shape[:dim], shape[dim] * times, *shape[dim + 1 :]))
     if counts.size != shape[dim]:
         counts = np.broadcast_to(counts, (shape[dim],))
     return index_select(input, dim, index_tensor(places_repeated(counts, output_size)))
@@ -97,6 +71,8 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
 def checked_counts(repeats):
     """The counts of repeat_interleave as an array of integers, of no or one dimension."""
     counts = np.asarray(getattr(repeats, "array", repeats))
+    if counts.dtype.kind == "f":
+        raise NotImplementedError(f"repeat_interleave(): not implemented for repeats of {counts.dtype}: give integers")
     if counts.dtype.kind not in "iu" or (hasattr(repeats, "array") and counts.dtype.itemsize < 4):
         raise RuntimeError(f"repeats has to be Long or Int tensor, but it holds {counts.dtype}")
     if counts.ndim > 1:

@@ -3,13 +3,16 @@
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
 
+import math
+
 import numpy as np
 
 from minigrad.errors import shape_text
 from minigrad.kernels import loss as kernels
-from minigrad.ops.loss import check_constant, is_float, is_tensor
+from minigrad.ops.loss import check_constant, is_float
 from minigrad.registry import FUNCTIONAL, Op, composite, helper, np_dtype, on_every_path
 from minigrad.samples import S, constant, of
+from minigrad.shapes import index_of
 
 F = (FUNCTIONAL,)
 
@@ -18,7 +21,10 @@ class cross_entropy_of_classes(Op):
     """Cross-entropy of logits with class numbers, reduced; called by `cross_entropy`."""
 
     public, fresh, optional, aux = (), True, ("weight",), ("scale",)
-    constant, symbol, backward_name = ("target", "weight"), "cross_entropy", "NllLossBackward0"
+    constant, symbol = ("target", "weight"), "cross_entropy"
+
+    def backward_name(node):
+        return "AddBackward0" if node.attrs[2] else "NllLossBackward0"  # PyTorch adds the two parts
 
     def forward(input, target, weight, /, ignore_index, reduction, label_smoothing):
         return kernels.cross_entropy_forward(input, target, weight, ignore_index, label_smoothing, reduction)
@@ -74,22 +80,26 @@ def cross_entropy(
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     reduction = reduction_of(reduction, size_average, reduce)
     is_tensor("cross_entropy", "target", target)
-    is_float("cross_entropy", input)
-    if np_dtype(target).kind == "f":
+    if tuple(input.shape) == tuple(target.shape):
+        if np_dtype(target).kind != "f":
+            raise RuntimeError(
+                f"cross_entropy(): Expected floating point type for target with class probabilities, got {target.dtype}"
+            )
         if ignore_index >= 0:
             raise RuntimeError("cross_entropy(): ignore_index is not supported for floating point target")
+        is_float("cross_entropy", input)
         return cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing)
-    check_classes("cross_entropy", input, target, weight)
+    if not input.ndim:
+        raise RuntimeError(
+            "cross_entropy(): Expected input of at least one dimension, the classes, but got 0 dimensions"
+        )
+    check_classes("cross_entropy", input, target, weight, ignore_index)
+    target = one_sample(input, target)
     return cross_entropy_of_classes(input, target, weight, ignore_index, reduction, label_smoothing)
 
 
 @helper
 def cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing):
-    if tuple(input.shape) != tuple(target.shape):
-        raise RuntimeError(
-            f"cross_entropy(): expected target probabilities of input's shape {shape_text(input.shape)}, but got "
-            f"{shape_text(target.shape)}"
-        )
     dim = 1 if input.ndim > 1 else 0
     classes = input.shape[dim]
     if label_smoothing:
@@ -97,41 +107,51 @@ def cross_entropy_of_probabilities(input, target, weight, reduction, label_smoot
     terms = log_softmax(input, dim) * target
     if weight is not None:
         terms = terms * reshape(weight, tuple([classes if d == dim else 1 for d in range(input.ndim)]))
-    losses = -sum(terms, dim)
-    return sum(losses) / (input_size(losses) or 1) if reduction == "mean" else reduced(losses, reduction)
+    if reduction == "none":
+        return -sum(terms, dim)
+    count = input_size(input) // classes if classes else 0
+    return -sum(terms) / (count or math.nan) if reduction == "mean" else -sum(terms)
 
 
 @on_every_path("check_classes")
-def check_classes(op, input, target, weight):
+def check_classes(op, input, target, weight, ignore_index):
     """The shapes and dtypes of logits and class numbers."""
     check_constant(op, "weight", weight)
-    is_tensor(op, "target", target)
     is_float(op, input)
-    if not input.ndim:
-        raise RuntimeError(f"{op}(): Expected input of at least one dimension, the classes, but got 0 dimensions")
-    if np_dtype(target).itemsize in (2, 4):
+    index_of(ignore_index, op, "ignore_index")
+    given, classes = tuple(target.shape), input.shape[1 if input.ndim > 1 else 0]
+    if input.ndim > 1 and input.shape[:1] != given[:1]:
+        batch = given[0] if given else 0
+        raise ValueError(f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({batch}).")
+    if input.ndim == 1 and len(given) == 1 and given[0] != 1:
+        raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {given[0]}")
+    if np_dtype(target) not in (np.int64, np.uint8):
         raise RuntimeError(
             f"expected target dtype to be Long or Byte, but got {target.dtype} in {op}(): use target.long()"
         )
-    if np.dtype(getattr(target, "array", target).dtype).kind not in "iu":
-        raise RuntimeError(
-            f"expected scalar type Long but found {target.dtype} for target of {op}(): use target.long()"
-        )
     expected = () if input.ndim == 1 else (input.shape[0], *input.shape[2:])
-    if tuple(target.shape) != expected:
-        batch = target.shape[0] if target.ndim else 0
-        if input.ndim > 1 and input.shape[0] != batch:
-            raise ValueError(f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({batch}).")
+    if given != expected and not (input.ndim == 1 and given == (1,)):
         raise RuntimeError(
             f"{op}(): for input of shape {shape_text(input.shape)} expected class numbers of shape "
-            f"{shape_text(expected)}, but got {shape_text(target.shape)}"
+            f"{shape_text(expected)}, but got {shape_text(given)}"
         )
-    classes = input.shape[1 if input.ndim > 1 else 0]
-    if weight is not None and tuple(weight.shape) != (classes,):
+    if weight is None:
+        return
+    if tuple(weight.shape) != (classes,):
         raise RuntimeError(
             f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of "
             f"shape: {shape_text(weight.shape)}"
         )
+    if np_dtype(weight) != np_dtype(input):
+        raise RuntimeError(
+            f"{op}(): expected weight of input's dtype {input.dtype}, but got {weight.dtype}: convert it with .to()"
+        )
+
+
+@helper
+def one_sample(input, target):
+    """The target; of a single sample (C) without its dimension of length 1, if it has one."""
+    return reshape(target, ()) if input.ndim == 1 else target
 
 
 class nll_of_classes(Op):
@@ -169,6 +189,9 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
 
     ``-input[target]``: input are log-probabilities, shapes and keywords as `cross_entropy`. (PyTorch: F.nll_loss)
     """
-    check_classes("nll_loss", input, target, weight)
+    is_tensor("nll_loss", "target", target)
+    if not input.ndim:
+        raise ValueError("nll_loss(): Expected input of at least one dimension, the classes, but got 0 dimensions")
+    check_classes("nll_loss", input, target, weight, ignore_index)
     reduction = reduction_of(reduction, size_average, reduce)
-    return nll_of_classes(input, target, weight, ignore_index, reduction)
+    return nll_of_classes(input, one_sample(input, target), weight, ignore_index, reduction)

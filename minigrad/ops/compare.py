@@ -4,6 +4,7 @@
 # ruff: noqa: F821
 
 import math
+import warnings
 
 import numpy as np
 
@@ -284,6 +285,9 @@ class where(Op):
         return (condition, *promoted(input, other))
 
     def forward(condition, input, other, /):
+        if condition.dtype == np.uint8:
+            warnings.warn("where(): a uint8 condition is deprecated: make it a bool tensor with .bool()", stacklevel=4)
+            condition = condition.astype(bool)
         if condition.dtype.kind != "b":
             raise RuntimeError(
                 f"where(): expected condition to be a boolean tensor, but got a tensor of {condition.dtype}"
@@ -312,6 +316,7 @@ class masked_fill(Op):
 
     fresh = True
     broadcasts = True
+    public = (FUNCTION, METHOD, INPLACE)
 
     def prepare(input, mask, value):
         return input, mask, filler(input, value)

@@ -91,10 +91,10 @@ class bincount(Op):
     optional = ("weights",)
 
     def prepare(input, weights=None, minlength=0):
+        least = index_of(minlength, "bincount", "minlength")
         if np_dtype(input).kind in "fb":
             kind = type_name(np_dtype(input))
             raise NotImplementedError(f"\"bincount_cpu\" not implemented for '{kind}': expected integers")
-        least = index_of(minlength, "bincount", "minlength")
         if least < 0:
             raise RuntimeError(f"minlength should be >= 0 in bincount(), but got {least}")
         return input, weights, least
@@ -147,6 +147,7 @@ class search_rows(Op):
 
 
 @composite(
+    out=True,
     public=(FUNCTION,),
     samples=of(
         lambda make: S(constant([1.0, 2.0, 2.0, 4.0]), constant([[0.0, 2.0], [3.0, 5.0]])),
@@ -199,6 +200,7 @@ def check_sorter(sorter, size):
 
 
 @composite(
+    out=True,
     public=(FUNCTION,),
     samples=of(
         lambda make: S(constant([[0.5, 2.0], [3.0, 5.0]]), constant([1.0, 2.0, 4.0])),
@@ -306,14 +308,15 @@ class histogram_counts(Op):
 
 
 @composite(
+    out=True,
     samples=of(
         lambda make: S(make(12), 4),
         lambda make: S(make(6), 3, range=(-1.0, 2.0), weight=constant([0.5, 1.0, 2.0, 0.25, 1.5, 3.0]), density=True),
         lambda make: S(make(12), constant([-2.0, 0.0, 0.5, 2.5])),
-    )
+    ),
 )
-def histogram(input, bins, *, range=None, weight=None, density=False):
-    """histogram(input, bins, *, range=None, weight=None, density=False) -> (hist, bin_edges)
+def histogram(input, bins=100, *, range=None, weight=None, density=False):
+    """histogram(input, bins=100, *, range=None, weight=None, density=False) -> (hist, bin_edges)
 
     How many elements, or how much of their weight, each bin has. bins: how many of one width, between the two ends of
     range (by default of the data), or a tensor of their edges. density: divided by the total and by the widths.
@@ -394,19 +397,21 @@ def quantiles(input, q, dim, keepdim, interpolation, without_nan, op):
         place = whole * to_dtype(where(present == 0, 1, present) - 1, np_dtype(rows))
     else:
         place = where(present == size, whole * (size - 1.0), size - 1.0)
-    if interpolation in ("lower", "higher", "nearest"):
-        place = floor(place) if interpolation == "lower" else ceil(place) if interpolation == "higher" else round(place)
     before = to_dtype(place, np.dtype("i8"))
-    out = gather(rows, -1, before)
-    if interpolation in ("linear", "midpoint"):
-        after = gather(rows, -1, before + (place > before))
-        weight = place - before if interpolation == "linear" else zeros_of((), np_dtype(rows)) + 0.5
-        out = where(weight < 0.5, out + weight * (after - out), after - (after - out) * (1.0 - weight))
+    weight = place - before
+    below, above = gather(rows, -1, before), gather(rows, -1, before + (place > before))
+    if interpolation == "nearest":
+        out = where((weight > 0.5) | ((weight == 0.5) & (before % 2 == 1)), above, below)
+    elif interpolation in ("lower", "higher"):
+        out = below if interpolation == "lower" else above
+    else:
+        weight = weight if interpolation == "linear" else zeros_of((), np_dtype(rows)) + 0.5
+        out = where(weight < 0.5, below + weight * (above - below), above - (above - below) * (1.0 - weight))
     out = movedim(out, -1, 0)
     return reshape(out, (*whole.shape, *reduced) if several else reduced)
 
 
-@composite(samples=QUANTILES)
+@composite(out=True, samples=QUANTILES)
 def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     """quantile(input, q, dim=None, keepdim=False, *, interpolation="linear") -> Tensor
 
@@ -417,7 +422,7 @@ def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     return quantiles(input, q, dim, keepdim, interpolation, False, "quantile")
 
 
-@composite(samples=QUANTILES)
+@composite(out=True, samples=QUANTILES)
 def nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     """nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear") -> Tensor
 

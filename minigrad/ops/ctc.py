@@ -9,6 +9,7 @@ from minigrad.errors import shape_text
 from minigrad.kernels import ctc as kernels
 from minigrad.registry import FUNCTIONAL, Op, composite, on_every_path
 from minigrad.samples import S, constant, of
+from minigrad.shapes import index_of
 
 
 class ctc(Op):
@@ -39,9 +40,12 @@ class ctc_gradient(Op):
 @on_every_path("ctc_lengths")
 def ctc_lengths(name, given, batch, most):
     """Lengths, given as a tensor, tuple or list, as an array."""
-    array = np.asarray(getattr(given, "array", given))
-    if array.size and array.dtype.kind not in "iu":
-        raise RuntimeError(f"{name} must be integral")
+    if isinstance(given, tuple | list):
+        array = np.array([index_of(n, "ctc_loss", name) for n in given], np.int64)
+    else:
+        array = given.array
+        if array.dtype.kind not in "iu":
+            raise RuntimeError(f"{name} must be integral")
     if array.size != batch:
         raise RuntimeError(f"{name} must be of size batch_size: got {array.size} lengths for a batch of {batch}")
     array = array.reshape(-1).astype(np.int64)
@@ -112,6 +116,9 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reducti
     """
     is_tensor("ctc_loss", "log_probs", log_probs)
     is_tensor("ctc_loss", "targets", targets)
+    if not (isinstance(input_lengths, tuple | list) and isinstance(target_lengths, tuple | list)):
+        is_tensor("ctc_loss", "input_lengths", input_lengths)
+        is_tensor("ctc_loss", "target_lengths", target_lengths)
     reduction = reduction_of(reduction)
     single = log_probs.ndim == 2
     if not input_size(log_probs):

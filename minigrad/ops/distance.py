@@ -19,6 +19,8 @@ CHUNK = 1 << 20  # numbers of the differences held at a time
 ))  # fmt: skip
 def dist(input, other, p=2):
     """dist(input, other, p=2) -> Tensor: the p-norm of ``input - other``, over all elements. (PyTorch: torch.dist)"""
+    if not isinstance(p, int | float):
+        raise TypeError(f"dist(): argument 'p' must be Number, not {type(p).__name__}")
     return norm(input - other, p)
 
 
@@ -128,6 +130,7 @@ def pair_gradient(g, input, other, output, p, by_product):
 
 
 @composite(
+    out=True,
     public=(FUNCTION, METHOD, INPLACE),
     samples=of(lambda make: S(make(3, 4), 2, 0, 1.5), lambda make: S(make(2, 3, 2), 1.0, -1, 2.0)),
 )

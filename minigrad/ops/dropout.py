@@ -104,8 +104,9 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
     check_probability(p)
     if input.ndim != 4:
         warnings.warn(
-            f"dropout2d: Received a {input.ndim}-D input, which is taken as (N, C, ...): each of its N*C planes is "
-            "dropped as a whole. To silence this warning use dropout, or dropout1d for (N, C, L).",
+            f"dropout2d: Received a {'3D' if input.ndim == 3 else f'{input.ndim}-D'} input to dropout2d, which is "
+            "taken as (N, C, ...): each of its N*C planes is dropped as a whole. To silence this warning use dropout, "
+            "or dropout1d for (N, C, L).",
             stacklevel=2,
         )
     return dropped_channels("dropout2d", input, p, training, inplace, False)
@@ -121,8 +122,8 @@ def dropout3d(input, p=0.5, training=True, inplace=False):
     check_probability(p)
     if input.ndim not in (4, 5):
         warnings.warn(
-            f"dropout3d: Received a {input.ndim}-D input, which is deprecated and will result in an error in a future "
-            "release: expected (N, C, D, H, W) or (C, D, H, W).",
+            f"dropout3d: Received a {input.ndim}-D input to dropout3d, which is deprecated and will result in an error "
+            "in a future release: expected (N, C, D, H, W) or (C, D, H, W).",
             stacklevel=2,
         )
     if input.ndim == 5:

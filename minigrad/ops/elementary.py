@@ -288,6 +288,7 @@ def positive(input):
 
 @composite(
     public=(FUNCTION, METHOD, INPLACE),
+    out=True,
     samples=of(lambda make: S(make(3, 4), make(4, kind="i", low=0, high=4)), lambda make: S(make(2, 3), make(3))),
 )
 def ldexp(input, other):
@@ -316,11 +317,12 @@ class ldexp_whole(Op):
 
 
 @composite(
+    out=True,
     samples=of(
         lambda make: S(make(3, 4, kind="i", low=1, high=5), make(4, kind="i")),
         lambda make: S(make(2, kind="i", low=1, high=5), -2.5),
         lambda make: S(2.0, make(2, 3, kind="i")),
-    )
+    ),
 )
 def float_power(input, exponent):
     """float_power(input, exponent) -> Tensor

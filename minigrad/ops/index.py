@@ -1,4 +1,4 @@
-"""Indexing: `x[...]` of every kind, rows of a table by number, elements by a mask, one-hot vectors.
+"""Indexing: `x[...]` of every kind, and elements by a mask. Tables are in `embedding.py`.
 
 An index is done in two steps, as PyTorch does it.  Ints, slices, None and ... come first and give a view; lists, masks
 and tensors then pick from that view and give a copy, whose gradient is added up at the places it came from:
@@ -17,7 +17,7 @@ import numpy as np
 
 from minigrad.errors import shape_text
 from minigrad.kernels import indexing as kernels
-from minigrad.registry import FUNCTION, FUNCTIONAL, INPLACE, METHOD, Op, composite, np_dtype, on_every_path
+from minigrad.registry import FUNCTION, INPLACE, METHOD, TENSORS, Op, composite, np_dtype, on_every_path
 from minigrad.samples import S, of
 
 ALL = slice(None)
@@ -30,14 +30,11 @@ def index_steps(index, ndim):
     to do. `pick` holds arrays of integers and masks, with full slices between them."""
     if index.__class__ is int and ndim:  # the common case, x[i]
         return (index, Ellipsis), None
-    items = [parsed(item) for item in (index if isinstance(index, tuple) else as_items(index))]
-    taken = sum([dims_taken(item) for item in items])
+    given = index if isinstance(index, tuple) else as_items(index)
+    taken = sum([dims_taken(item.array) if hasattr(item, "array") else counts(item) for item in given])
     if taken > ndim:
-        raise IndexError(
-            f"too many indices for tensor of dimension {ndim}"
-            if ndim or len(items) > 1 or not isinstance(items[0], int)
-            else "invalid index of a 0-dim tensor. Use `tensor.item()` to convert it to a number"
-        )
+        raise too_many(given, ndim)
+    items = [parsed(item) for item in given]
     view, pick, place, open_ended, past = [], {}, 0, True, False
     for item in items:
         if item is Ellipsis:
@@ -63,11 +60,23 @@ def index_steps(index, ndim):
     return (*view, Ellipsis) if wanted else None, pick_key(pick) if pick else None
 
 
+def too_many(given, ndim):
+    if not ndim and len(given) == 1 and isinstance(given[0], int):
+        return IndexError("invalid index of a 0-dim tensor. Use `tensor.item()` to convert it to a number")
+    return IndexError(f"too many indices for tensor of dimension {ndim}")
+
+
+def counts(item):
+    """Whether an item that is no tensor speaks of a dimension. (A mask that is a list or a NumPy array may speak of
+    several, but PyTorch counts it as one: it cannot follow an ellipsis.)"""
+    return item is not None and item is not Ellipsis and not isinstance(item, bool)
+
+
 def dims_taken(item):
-    """How many dimensions of the tensor an item speaks of."""
+    """How many dimensions of the tensor an item, as it was parsed, speaks of."""
     if isinstance(item, np.ndarray):
-        return item.ndim if item.dtype.kind == "b" else 1
-    return int(item is not None and item is not Ellipsis and not isinstance(item, bool))
+        return item.ndim if item.dtype == np.bool_ or item.dtype == np.uint8 else 1
+    return int(counts(item))
 
 
 def pick_key(pick):
@@ -169,6 +178,8 @@ def only_array(key):
 
 def picked(input, key):
     """input[key] for a NumPy index, with PyTorch's errors."""
+    if not input.size:
+        check_masks(input, key)  # NumPy lets an empty mask pass
     try:
         return input[key]
     except IndexError as error:
@@ -177,21 +188,40 @@ def picked(input, key):
             if "cannot fit" in text:
                 raise ValueError("Overflow when unpacking long long: the index is too large") from None
             raise IndexError(text.replace("axis", "dimension")) from None
+        if input.size == 0 and "out of bounds" in str(error):
+            return input[unchecked(input, key, error)]
         raise pick_error(input, key, error) from None
+
+
+def unchecked(input, key, error):
+    """PyTorch looks at no index where there is no element, unless the very dimension that is indexed is empty."""
+    key = tuple([np.zeros_like(item) if is_array(item) and item.dtype.kind == "i" else item for item in key])
+    try:
+        input[key]
+    except IndexError:
+        raise pick_error(input, key, error) from None
+    return key
+
+
+def check_masks(input, key):
+    """A mask has the sizes of the dimensions it stands for."""
+    place = 0
+    for item in key[:-1]:
+        if is_array(item) and item.dtype.kind == "b":
+            for d, n in enumerate(item.shape):
+                if n != input.shape[place + d]:
+                    raise IndexError(
+                        f"The shape of the mask {shape_text(item.shape)} at index {d} does not match the shape of the "
+                        f"indexed tensor {shape_text(input.shape)} at index {place + d}"
+                    )
+            place += item.ndim
+        else:
+            place += 1
 
 
 def pick_error(input, key, error):
     """PyTorch's words for an index that does not fit."""
-    place = 0
-    for item in key[:-1]:
-        if isinstance(item, np.ndarray) and item.dtype.kind == "b":
-            for d, n in enumerate(item.shape):
-                if n != input.shape[place + d]:
-                    return IndexError(
-                        f"The shape of the mask {shape_text(item.shape)} at index {d} does not match the shape of the "
-                        f"indexed tensor {shape_text(input.shape)} at index {place + d}"
-                    )
-        place += item.ndim if isinstance(item, np.ndarray) and item.dtype.kind == "b" else 1
+    check_masks(input, key)
     if "broadcast" in str(error):
         shapes = [item.nonzero()[0].shape if item.dtype.kind == "b" else item.shape for item in key if is_array(item)]
         texts = ", ".join([shape_text(shape) for shape in shapes])
@@ -255,7 +285,8 @@ class put_back(Op):
 
     def forward(input, /, shape, index):
         out = np.zeros(shape, input.dtype)
-        add_at(out, index, input)
+        if input.size:
+            add_at(out, index, input)
         return out
 
     def grad_input(g, index):
@@ -317,26 +348,44 @@ def put_values(input, indices, values):
     if not indices:
         raise RuntimeError("index_put(): expected at least one index tensor")
     if np_dtype(values) != np_dtype(input):
-        raise RuntimeError(
-            "Index put requires the source and destination dtypes match, got "
-            f"{np_dtype(input)} for the destination and {np_dtype(values)} for the source."
-        )
+        raise other_dtype(input, values)
     return values
+
+
+def same_dtype_to_put(input, key, values):
+    """PyTorch converts the values of an assignment, but not those it puts at places; one number at a mask it does."""
+    if np_dtype(values) != np_dtype(input):
+        arrays = [item for item in key if is_array(item)]
+        if values.numel() == 1 and len(arrays) == 1 and arrays[0].dtype.kind == "b":
+            return
+        raise other_dtype(input, values)
+
+
+def other_dtype(input, values):
+    name = TENSORS["type_name"]
+    return RuntimeError(
+        f"Index put requires the source and destination dtypes match, got {name(np_dtype(input))} for the destination "
+        f"and {name(np_dtype(values))} for the source."
+    )
 
 
 def write_at(out, key, values, accumulate=False):
     """out[key] = values (or += with every naming of a place counted), with PyTorch's errors."""
+    if not out.size:
+        check_masks(out, key)
     try:
         if accumulate:
             add_at(out, key, values)
         else:
             out[key] = values
     except IndexError as error:
-        raise pick_error(out, key, error) from None
+        if out.size or "out of bounds" not in str(error):
+            raise pick_error(out, key, error) from None
+        write_at(out, unchecked(out, key, error), values, accumulate)
     except ValueError:
         raise RuntimeError(
             f"shape mismatch: value tensor of shape {shape_text(values.shape)} cannot be broadcast to indexing "
-            f"result of shape {shape_text(out[key].shape)}"
+            f"result of shape {shape_text(picked(out, key).shape)}"
         ) from None
 
 
@@ -347,83 +396,17 @@ class put_zero(Op):
 
     def forward(input, /, index):
         out = np.array(input)
-        out[index] = 0
+        write_at(out, index, np.zeros((), input.dtype))
         return out
 
     def grad_input(g, index):
         return put_zero(g, index)
 
 
-class embedding(Op):
-    """embedding(input, weight, padding_idx=None) -> Tensor
-
-    Rows of weight (N, D) by the integers in input (any shape S): output (S, D). The row padding_idx gets no gradient.
-    (PyTorch: F.embedding)
-    """
-
-    public, fresh = (FUNCTIONAL,), True
-
-    def prepare(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False):
-        if max_norm is not None or scale_grad_by_freq:
-            raise NotImplementedError(
-                "embedding(): max_norm and scale_grad_by_freq are not supported: renormalise weight yourself"
-            )
-        if weight.ndim != 2:
-            raise RuntimeError(f"'weight' must be 2-D: embedding() got {weight.ndim}-D")
-        if padding_idx is not None:
-            if not -weight.shape[0] <= padding_idx < weight.shape[0]:
-                raise AssertionError(
-                    f"Padding_idx must be within num_embeddings: embedding() got {padding_idx} for "
-                    f"{weight.shape[0]} rows"
-                )
-            padding_idx %= weight.shape[0]
-        return input, weight, padding_idx
-
-    def forward(input, weight, /, padding_idx):
-        if input.dtype.kind not in "iu":
-            raise RuntimeError(
-                "embedding(): Expected tensor for argument #1 'indices' to have scalar type Long or Int; but got "
-                f"{input.dtype}"
-            )
-        if input.size and (input.min() < 0 or input.max() >= weight.shape[0]):
-            raise IndexError(
-                f"index out of range in self: embedding() got {input.max() if input.min() >= 0 else input.min()} for a "
-                f"table of {weight.shape[0]} rows"
-            )
-        return weight[input]
-
-    def grad_weight(g, input, weight_shape, padding_idx):
-        return embedding_weight(g, input, weight_shape, padding_idx)
-
-    samples = of(
-        lambda make: S(make(2, 3, kind="i", low=0, high=5), make(5, 4)),
-        lambda make: S(np.array([4, 0, 0, 2]), make(5, 4), 1),
-    )
-
-
-class embedding_weight(Op):
-    """The gradient of an embedding's table: each row the sum of the gradients of its uses."""
-
-    public, fresh = (), True
-
-    def forward(g, input, /, shape, padding_idx):
-        out = np.zeros(shape, g.dtype)
-        kernels.scatter_add_rows(out, input.reshape(-1), g.reshape(-1, shape[1]))
-        if padding_idx is not None:
-            out[padding_idx] = 0
-        return out
-
-    def grad_g(g, input, padding_idx):
-        return mask_rows(embedding(input, g), input, padding_idx)
-
-
-@composite(public=())
-def mask_rows(rows, input, padding_idx):
-    """Zero where the row is the padding's."""
-    return rows if padding_idx is None else where(unsqueeze(input == padding_idx, -1), 0.0, rows)
-
-
-@composite(samples=of(lambda make: S(make(3, 4), make(3, 4, kind="b")), lambda make: S(make(4), make(3, 1, kind="b"))))
+@composite(
+    out=True,
+    samples=of(lambda make: S(make(3, 4), make(3, 4, kind="b")), lambda make: S(make(4), make(3, 1, kind="b"))),
+)
 def masked_select(input, mask):
     """masked_select(input, mask) -> Tensor
 
@@ -433,32 +416,3 @@ def masked_select(input, mask):
         raise RuntimeError(f"masked_select: expected BoolTensor for mask, but got {np_dtype(mask)}")
     shape = common_shape("masked_select", input.shape, mask.shape)
     return getitem(expand(input, shape), (expand(mask, shape),))
-
-
-class one_hot(Op):
-    """one_hot(tensor, num_classes=-1) -> LongTensor
-
-    A 1 at each integer's place in a new last dimension of num_classes (-1: the largest integer + 1).
-    (PyTorch: F.one_hot)
-    """
-
-    public = (FUNCTIONAL,)
-
-    def forward(tensor, /, num_classes=-1):
-        if tensor.dtype.kind not in "iu":
-            raise RuntimeError(f"one_hot is only applicable to index tensor of type LongTensor, but got {tensor.dtype}")
-        if tensor.size and tensor.min() < 0:
-            raise RuntimeError("Class values must be non-negative.")
-        if num_classes == -1:
-            if not tensor.size:
-                raise RuntimeError("Can not infer total number of classes from empty tensor.")
-            num_classes = int(tensor.max()) + 1
-        if tensor.size and tensor.max() >= num_classes:
-            raise RuntimeError(
-                f"Class values must be smaller than num_classes: got {tensor.max()} for {num_classes} classes"
-            )
-        return (tensor[..., None] == np.arange(num_classes)).astype(np.int64)
-
-    samples = of(
-        lambda make: S(make(2, 3, kind="i", low=0, high=4)), lambda make: S(make(3, kind="i", low=0, high=4), 6)
-    )

@@ -141,6 +141,7 @@ def each_of(tensors, function, op):
 
 
 @composite(
+    out=True,
     public=(FUNCTION,),
     alias=("row_stack",),
     samples=of(lambda make: S([make(2, 3), make(1, 3)]), lambda make: S([make(3), make(3)])),
@@ -150,14 +151,20 @@ def vstack(tensors):
     return cat(list(atleast_2d(tensor_list(tensors, "vstack"))), 0)
 
 
-@composite(public=(FUNCTION,), samples=of(lambda make: S([make(3), make(3)]), lambda make: S([make(2, 1), make(2, 1)])))
+@composite(
+    out=True,
+    public=(FUNCTION,),
+    samples=of(lambda make: S([make(3), make(3)]), lambda make: S([make(2, 1), make(2, 1)])),
+)
 def dstack(tensors):
     """dstack(tensors) -> Tensor: the tensors joined along dimension 2, made 3-d by `atleast_3d` first.
     (PyTorch: torch.dstack)"""
     return cat(list(atleast_3d(tensor_list(tensors, "dstack"))), 2)
 
 
-@composite(public=(FUNCTION,), samples=of(lambda make: S([make(3), make(3, 2)]), lambda make: S([make(), make()])))
+@composite(
+    out=True, public=(FUNCTION,), samples=of(lambda make: S([make(3), make(3, 2)]), lambda make: S([make(), make()]))
+)
 def column_stack(tensors):
     """column_stack(tensors) -> Tensor: the tensors beside one another; vectors and numbers become columns.
     (PyTorch: torch.column_stack)"""
@@ -165,7 +172,11 @@ def column_stack(tensors):
     return cat([reshape(t, (input_size(t), 1)) if t.ndim < 2 else t for t in listed], 1)
 
 
-@composite(public=(FUNCTION,), samples=of(lambda make: S([make(2, 3), make(2, 1)]), lambda make: S([make(3), make(3)])))
+@composite(
+    out=True,
+    public=(FUNCTION,),
+    samples=of(lambda make: S([make(2, 3), make(2, 1)]), lambda make: S([make(3), make(3)])),
+)
 def hstack(tensors):
     """hstack(tensors) -> Tensor: the tensors beside one another; vectors are joined. (PyTorch: torch.hstack)"""
     listed = list(atleast_1d(tensor_list(tensors, "hstack")))
@@ -182,11 +193,17 @@ class split(Op):
     multi = view = True
     alias = ("unsafe_split",)
 
-    def prepare(input, split_size_or_sections, dim=0):
+    def backward_name(node):
+        return "SplitWithSizesBackward0" if isinstance(node.attrs[0], list) else "SplitBackward0"
+
+    def prepare(input, split_size_or_sections=None, dim=0, *, split_size=None):
+        given = split_size_or_sections if split_size is None else split_size
+        if given is None:
+            raise TypeError("split() missing 1 required positional arguments: 'split_size_or_sections'")
         if not input.ndim:
             raise RuntimeError("split expects at least a 1-dimensional tensor")
         dim = one_dim(dim, input.ndim, "split")
-        return input, sections(input.shape[dim], split_size_or_sections), dim
+        return input, sections(input.shape[dim], given), dim
 
     def forward(input, /, split_size_or_sections, dim):
         return np.split(input, np.cumsum(split_size_or_sections)[:-1], dim)
@@ -217,7 +234,7 @@ def sections(size, given):
                 f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at dimension "
                 f"-1), but got split_sizes={list(given)}"
             )
-        return tuple([int(n) for n in given])
+        return [int(n) for n in given]
     given = index_of(given, "split", "split_size_or_sections")
     if given < 0 or (given == 0 and size):
         raise RuntimeError(f"split expects split_size be non-negative and not zero, but got split_size={given}")
@@ -270,7 +287,16 @@ class unbind(Op):
 def broadcast_tensors(*tensors):
     """broadcast_tensors(*tensors) -> tuple of Tensors: each expanded to their common shape.
     (PyTorch: torch.broadcast_tensors)"""
-    shape = np.broadcast_shapes(*[tuple(t.shape) for t in tensors])
+    for position, t in enumerate(tensors):
+        if not hasattr(t, "ndim"):
+            raise TypeError(f"expected Tensor as element {position} in argument 0, but got {type(t).__name__}")
+    try:
+        shape = np.broadcast_shapes(*[tuple(t.shape) for t in tensors])
+    except ValueError:
+        raise RuntimeError(
+            f"broadcast_tensors: shapes {' and '.join([str(list(t.shape)) for t in tensors])} do not broadcast: they "
+            "must match in each dimension, counted from the last, or be 1"
+        ) from None
     return tuple([expand(t, shape) for t in tensors])
 
 
@@ -290,7 +316,11 @@ def meshgrid(*tensors, indexing=None):
         warnings.warn(
             "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", stacklevel=3
         )
+    if not tensors:
+        raise RuntimeError("meshgrid expects a non-empty TensorList")
     for t in tensors:
+        if np_dtype(t) != np_dtype(tensors[0]):
+            raise RuntimeError("meshgrid expects all tensors to have the same dtype: convert them with .to()")
         if t.ndim > 1:
             raise RuntimeError(f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {t.ndim}D")
     if indexing not in ("ij", "xy"):

@@ -133,6 +133,7 @@ class clamp_max(Pointwise):
 @composite(
     public=(FUNCTION, METHOD, INPLACE),
     alias=("clip",),
+    out=True,
     samples=of(
         lambda make: S(make(3, 4), -0.9, 1.1),
         lambda make: S(make(3, 4), min=0.3),
@@ -230,6 +231,7 @@ def in_range(input, low, high):
 
 @composite(
     public=(FUNCTION, METHOD, INPLACE),
+    out=True,
     samples=of(
         lambda make: S(np.array([[1.5, np.nan, -2.0], [np.inf, -np.inf, 0.5]])),
         lambda make: S(np.array([1.5, np.nan, np.inf, -np.inf]), 0.25, 3.0, -2.0),

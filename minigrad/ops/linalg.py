@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from minigrad.errors import shape_text
+from minigrad.ops.window import refuse_dtype
 from minigrad.registry import FUNCTIONAL, Op, composite, helper
 from minigrad.samples import S, of
 
@@ -105,7 +106,7 @@ def matmul_grad_other(g, input, other_shape):
     return sum_to_size(matmul(transpose(input, -1, -2), g), other_shape)
 
 
-@composite(samples=of(lambda make: S(make(3, 4), make(4, 2))))
+@composite(out=True, samples=of(lambda make: S(make(3, 4), make(4, 2))))
 def mm(input, mat2):
     """mm(input, mat2) -> Tensor: the product of two matrices, (n, k) @ (k, m). (PyTorch: torch.mm)"""
     if input.ndim != 2 or mat2.ndim != 2:
@@ -115,7 +116,7 @@ def mm(input, mat2):
     return matmul(input, mat2)
 
 
-@composite(samples=of(lambda make: S(make(2, 3, 4), make(2, 4, 2))))
+@composite(out=True, samples=of(lambda make: S(make(2, 3, 4), make(2, 4, 2))))
 def bmm(input, mat2):
     """bmm(input, mat2) -> Tensor: products of batches of matrices, (b, n, k) @ (b, k, m). (PyTorch: torch.bmm)"""
     if input.ndim != 3 or mat2.ndim != 3:
@@ -128,7 +129,7 @@ def bmm(input, mat2):
     return matmul(input, mat2)
 
 
-@composite(samples=of(lambda make: S(make(3, 4), make(4))))
+@composite(out=True, samples=of(lambda make: S(make(3, 4), make(4))))
 def mv(input, vec):
     """mv(input, vec) -> Tensor: a matrix times a vector, (n, m) @ (m). (PyTorch: torch.mv)"""
     if input.ndim != 2 or vec.ndim != 1:
@@ -138,7 +139,7 @@ def mv(input, vec):
     return matmul(input, vec)
 
 
-@composite(samples=of(lambda make: S(make(4), make(4))))
+@composite(out=True, samples=of(lambda make: S(make(4), make(4))))
 def dot(input, tensor):
     """dot(input, tensor) -> Tensor: the sum of the products of two vectors. (PyTorch: torch.dot)"""
     if input.ndim != 1 or tensor.ndim != 1:
@@ -146,13 +147,25 @@ def dot(input, tensor):
     return matmul(input, tensor)
 
 
-@composite(alias=("ger",), samples=of(lambda make: S(make(3), make(4))))
+@composite(out=True, alias=("ger",), samples=of(lambda make: S(make(3), make(4))))
 def outer(input, vec2):
     """outer(input, vec2) -> Tensor: every product of two vectors' elements, (n) and (m) to (n, m).
     (PyTorch: torch.outer)"""
     if input.ndim != 1 or vec2.ndim != 1:
         raise RuntimeError(f"outer: Expected 1-D arguments, but got {input.ndim}-D and {vec2.ndim}-D")
     return unsqueeze(input, 1) * vec2
+
+
+def check_bias(input, weight, bias):
+    """A bias that is not simply (out,): of the same dtype, it may have any shape that expands to the output's."""
+    same_dtype("linear", input, bias)
+    out = (*input.shape[:-1], *weight.shape[:-1])
+    sizes = zip(bias.shape[::-1], out[::-1], strict=False)
+    if bias.ndim > len(out) or any(b not in (1, n) for b, n in sizes):
+        raise RuntimeError(
+            f"The expanded size of the tensor ({weight.shape[0]}) must match the existing size ({bias.shape[-1]}): "
+            f"linear() with a weight of shape {shape_text(weight.shape)} got a bias of {shape_text(bias.shape)}"
+        )
 
 
 class linear(Op):
@@ -174,21 +187,18 @@ class linear(Op):
     def forward(input, weight, bias, /):
         if input.dtype is not weight.dtype:
             same_dtype("linear", input, weight)
+        if input.dtype.kind == "b" and input.size:
+            refuse_dtype("linear", input, "b")
+        if weight.ndim > 2:
+            raise RuntimeError(f"linear(): expected a weight (out, in), but got {shape_text(weight.shape)}")
         if input.shape[-1:] != weight.shape[-1:]:
             raise RuntimeError(
                 "mat1 and mat2 shapes cannot be multiplied "
                 f"({'x'.join(map(str, input.shape))} and {'x'.join(map(str, weight.shape[::-1]))}) in linear(): the "
                 f"input has {input.shape[-1] if input.ndim else 'no'} features, the weight takes {weight.shape[-1]}"
             )
-        if bias is not None and bias.shape not in ((), (1,), weight.shape[:-1]):
-            raise RuntimeError(
-                f"The expanded size of the tensor ({weight.shape[0]}) must match the existing size ({bias.shape[-1]}): "
-                f"linear() with a weight of shape {shape_text(weight.shape)} got a bias of {shape_text(bias.shape)}"
-            )
-        if input.ndim == 2 == weight.ndim and 1 < len(input) <= len(weight) // 2 and input.shape[1] >= 256:
-            # Few rows: the transposed product is up to 1.8 times faster in OpenBLAS, turning it back included.
-            across = np.dot(weight, input.T).T
-            return np.ascontiguousarray(across) if bias is None else np.add(across, bias, order="C")
+        if bias is not None and (bias.dtype is not input.dtype or bias.shape != weight.shape[:-1]):
+            check_bias(input, weight, bias)
         if input.ndim == 2 == weight.ndim and 1 < len(input) <= len(weight) // 2 and input.shape[1] >= 256:
             # Few rows: the transposed product is up to 1.8 times faster in OpenBLAS, turning it back included.
             across = np.dot(weight, input.T).T
@@ -198,10 +208,9 @@ class linear(Op):
         else:
             rows = np.dot(input.reshape(-1, input.shape[-1]), weight.T)
             out = rows.reshape(*input.shape[:-1], *weight.shape[:-1])
-        if bias is not None:
-            out = out if isinstance(out, np.ndarray) else np.asarray(out)
-            out += bias
-        return out
+        if bias is None:
+            return out
+        return np.add(out, bias, out=out) if np.ndim(out) else out + bias
 
     def grad_input(g, weight):
         return matmul(g, weight) if weight.ndim == 2 else unsqueeze(g, -1) * weight
@@ -210,7 +219,7 @@ class linear(Op):
         return linear_grad_weight(g, input, weight_shape)
 
     def grad_bias(g, bias_shape):
-        return sum_to_size(g, bias_shape) if g.ndim > 1 else clone(g)
+        return clone(g) if g.shape == bias_shape else sum_to_size(g, bias_shape)
 
     samples = of(
         lambda make: S(make(5, 4), make(3, 4), make(3)),

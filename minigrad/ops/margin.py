@@ -6,7 +6,7 @@
 import numpy as np
 
 from minigrad.errors import shape_text
-from minigrad.registry import FUNCTIONAL, composite, helper, on_every_path
+from minigrad.registry import FUNCTIONAL, composite, helper, np_dtype, on_every_path
 from minigrad.samples import S, constant, of
 
 F = (FUNCTIONAL,)
@@ -52,6 +52,8 @@ def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=No
     is_tensor("hinge_embedding_loss", "input", input)
     is_tensor("hinge_embedding_loss", "target", target)
     reduction = reduction_of(reduction, size_average, reduce)
+    if np_dtype(input).kind in "iu":
+        margin = int(margin)
     apart, near = clamp(margin - input, 0), 0 * input
     return reduced(where(target != 1, apart, near) + where(target != -1, input, near), reduction)
 
@@ -191,6 +193,7 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
     if weight is not None and input_size(weight) != count:
         raise RuntimeError(f"inconsistent weight size, expected {count} but got {shape_text(weight.shape)}")
     is_float("multi_margin_loss", input)
+    is_long("multi_margin_loss", target)
     check_constant("multi_margin_loss", "weight", weight)
     if not input_size(rows):
         return reduced(sum(rows, 1), reduction)
@@ -207,6 +210,13 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
     if reduction == "none" and not target.ndim:
         return reshape(losses, ())
     return reduced(losses, reduction, "MultiMarginLossBackward0")
+
+
+@on_every_path("is_long")
+def is_long(op, target):
+    """Refuse class numbers of another dtype than int64."""
+    if np_dtype(target) != np.int64:
+        raise RuntimeError(f"{op}(): expected scalar type Long but found {target.dtype} for target: use target.long()")
 
 
 @helper
@@ -237,16 +247,16 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     reduction = reduction_of(reduction, size_average, reduce)
     rows, _ = class_scores("multilabel_margin_loss", input)
     is_tensor("multilabel_margin_loss", "target", target)
-    if tuple(target.shape) != tuple(input.shape):
+    one_sample = input.ndim < 2 and target.ndim < 2 and input_size(input) == input_size(target)
+    if tuple(target.shape) != tuple(input.shape) and not one_sample:
         raise RuntimeError(
             f"inconsistent target size: {shape_text(target.shape)} for input of size: {shape_text(input.shape)}"
         )
-    if np_dtype(target) != np.int64:
-        raise RuntimeError(f"expected scalar type Long but found {target.dtype} for target: use target.long()")
-    is_float("multilabel_margin_loss", input)
+    is_long("multilabel_margin_loss", target)
     count = rows.shape[1]
     if some(target < -1) or some(target >= count):
         raise RuntimeError(f"multilabel_margin_loss(): target out of range: expected classes from -1 to {count - 1}")
+    is_float("multilabel_margin_loss", input)
     target = reshape(target, rows.shape)
     listed = cumsum(target == -1, 1) == 0
     target = where(listed, target, 0)

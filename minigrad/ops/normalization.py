@@ -14,6 +14,7 @@ from minigrad.errors import shape_text
 from minigrad.kernels import norm as kernels
 from minigrad.registry import FUNCTION, FUNCTIONAL, Op, composite, on_every_path
 from minigrad.samples import S, constant, of
+from minigrad.shapes import index_of
 
 BOTH = (FUNCTION, FUNCTIONAL)
 
@@ -130,6 +131,7 @@ def instance_norm(
     # A channel of a sample is a channel of one batch of one: the work is batch_norm's.
     rows = reshape(input, (1, batch * channels, *input.shape[2:]))
     tiled = [None if given is None else repeat(given, batch) for given in (running_mean, running_var, weight, bias)]
+    tiled[:2] = [None if given is None else given.detach().clone() for given in tiled[:2]]  # to be written to
     out = batch_norm(rows, *tiled, use_input_stats, momentum, eps)
     if use_input_stats:
         for given, updated in ((running_mean, tiled[0]), (running_var, tiled[1])):
@@ -153,17 +155,22 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     eps defaults to the machine epsilon of the dtype. (Zhang & Sennrich 2019, arXiv:1910.07467; F.rms_norm)
     """
     is_tensor("rms_norm", "input", input)
-    shape = tuple(normalized_shape) if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
+    if not isinstance(normalized_shape, tuple | list):
+        kind = type(normalized_shape).__name__
+        raise TypeError(f"rms_norm(): argument 'normalized_shape' must be tuple of ints, not {kind}")
+    shape = tuple([index_of(n, "rms_norm", "normalized_shape") for n in normalized_shape])
     if not shape:
         raise RuntimeError(
             "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element"
         )
+    if input.ndim < len(shape):
+        raise ValueError(f"Input tensor must have at least {len(shape)} dimensions, but got {input.ndim}")
     if weight is not None and tuple(weight.shape) != shape:
         raise RuntimeError(
             f"Expected weight to be of same shape as normalized_shape, but got weight of shape "
             f"{shape_text(weight.shape)} and normalized_shape = {list(shape)}"
         )
-    if input.ndim < len(shape) or tuple(input.shape[input.ndim - len(shape) :]) != shape:
+    if tuple(input.shape[input.ndim - len(shape) :]) != shape:
         raise RuntimeError(
             f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], but "
             f"got input of size{shape_text(input.shape)}"
@@ -204,8 +211,10 @@ def local_response_norm(input, size, alpha=0.0001, beta=0.75, k=1.0):
         raise ValueError(f"Expected 3D or higher dimensionality input (got {input.ndim} dimensions)")
     if input_size(input) == 0:
         return input
-    if np_dtype(input).kind == "b":
-        raise NotImplementedError("local_response_norm(): not implemented for 'Bool': convert the input with .float()")
+    if np_dtype(input).kind != "f" and np_dtype(input) != np.int64:
+        raise NotImplementedError(f"local_response_norm(): not implemented for {input.dtype}: convert it with .float()")
+    if size < 1:
+        raise RuntimeError(f"local_response_norm(): expected a size greater than zero, but got {size}")
     before = size // 2
     channels, edges = input.shape[1], [0, 0] * (input.ndim - 2)
     squares = pad(input * input, (*edges, before, size - 1 - before))

@@ -9,6 +9,7 @@ PyTorch names (`kernels/select.py`).
 
 import numpy as np
 
+from minigrad.kernels import reduce as reduction_kernels
 from minigrad.kernels import select as kernels
 from minigrad.ops.reduce import nonempty
 from minigrad.registry import FUNCTION, METHOD, Op, composite, helper, np_dtype, on_every_path
@@ -27,7 +28,7 @@ class max_dim(Op):
         return input, one_dim(dim, input.ndim, "max"), keepdim
 
     def forward(input, /, dim, keepdim):
-        return extreme(input, nonempty(input, "max", (dim,), True).argmax(axis=dim) if input.ndim else 0, dim, keepdim)
+        return extreme(nonempty(input, "max", (dim,), True), dim, keepdim, 1)
 
     def grad_input(g, indices, input_shape, dim, keepdim):
         return put_along(g, indices, input_shape, dim, keepdim)
@@ -44,7 +45,7 @@ class min_dim(Op):
         return input, one_dim(dim, input.ndim, "min"), keepdim
 
     def forward(input, /, dim, keepdim):
-        return extreme(input, nonempty(input, "min", (dim,), True).argmin(axis=dim) if input.ndim else 0, dim, keepdim)
+        return extreme(nonempty(input, "min", (dim,), True), dim, keepdim, -1)
 
     def grad_input(g, indices, input_shape, dim, keepdim):
         return put_along(g, indices, input_shape, dim, keepdim)
@@ -52,13 +53,12 @@ class min_dim(Op):
     samples = of(lambda make: S(make(3, 4), 1), lambda make: S(make(2, 3, 4), 0, True), lambda make: S(make(), 0))
 
 
-def extreme(input, where, dim, keepdim):
-    """The values at the found places, and the places as int64."""
+def extreme(input, dim, keepdim, sign):
+    """The largest (sign 1) or smallest (-1) along a dimension, and its places."""
     if not input.ndim:
         return input.copy(), np.zeros((), np.int64)
-    places = np.expand_dims(where, dim)
-    values = np.take_along_axis(input, places, dim)
-    return (values, places) if keepdim else (values.squeeze(dim), np.asarray(where))
+    values, places = reduction_kernels.extreme(input, dim, sign)
+    return (np.expand_dims(values, dim), np.expand_dims(places, dim)) if keepdim else (values, places)
 
 
 @helper
@@ -79,7 +79,7 @@ OVERLOADS = of(
 )
 
 
-@composite(samples=OVERLOADS)
+@composite(out=True, samples=OVERLOADS)
 def max(input, dim=None, keepdim=False, *, other=None):
     """max(input) -> Tensor;  max(input, dim, keepdim=False) -> (values, indices);  max(input, other) -> Tensor
 
@@ -93,7 +93,7 @@ def max(input, dim=None, keepdim=False, *, other=None):
     return max_all(input) if dim is None else max_dim(input, dim, keepdim)
 
 
-@composite(samples=OVERLOADS)
+@composite(out=True, samples=OVERLOADS)
 def min(input, dim=None, keepdim=False, *, other=None):
     """min(input) -> Tensor;  min(input, dim, keepdim=False) -> (values, indices);  min(input, other) -> Tensor
 
@@ -145,8 +145,10 @@ def place(op, input, dim, keepdim):
     if not input.ndim:
         return np.zeros((), np.int64)
     nonempty(input, op, range(input.ndim) if dim is None else (dim,), dim is not None, IndexError)
-    found = getattr(input, op)(axis=dim, keepdims=keepdim)
-    return np.asarray(found, np.int64)
+    if dim is None or input.size < reduction_kernels.FEW or not reduction_kernels.by_rows(input, dim):
+        return np.asarray(getattr(input, op)(axis=dim, keepdims=keepdim), np.int64)
+    found = reduction_kernels.extreme(input, dim, 1 if op == "argmax" else -1)[1]
+    return np.expand_dims(found, dim) if keepdim else found
 
 
 def last(input, dim):
@@ -195,7 +197,7 @@ class sort(Op):
         return put_along(g, indices, input_shape, dim, True)
 
     samples = of(
-        lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 0, True), lambda make: S(make(3, 4), 1, stable=True)
+        lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 0, True), lambda make: S(make(3, 4), stable=True, dim=1)
     )
 
 
@@ -208,7 +210,7 @@ def argsort(input, dim=-1, descending=False, stable=False):
     return sort(input, dim, descending, stable)[1]
 
 
-@composite(samples=of(lambda make: S(make(3, 4))))
+@composite(out=True, samples=of(lambda make: S(make(3, 4))))
 def msort(input):
     """msort(input) -> Tensor: the elements in order along the first dimension. (PyTorch: torch.msort)"""
     return sort(input, 0)[0]
@@ -342,7 +344,7 @@ def middle_of(input, dim, keepdim, without_nan, name):
 MIDDLES = of(lambda make: S(make(3, 4)), lambda make: S(make(3, 5), 1), lambda make: S(make(3, 4), 0, True))
 
 
-@composite(samples=MIDDLES)
+@composite(out=True, samples=MIDDLES)
 def median(input, dim=None, keepdim=False):
     """median(input) -> Tensor;  median(input, dim, keepdim=False) -> (values, indices)
 
@@ -352,7 +354,7 @@ def median(input, dim=None, keepdim=False):
     return middle_of(input, dim, keepdim, False, "median")
 
 
-@composite(samples=MIDDLES)
+@composite(out=True, samples=MIDDLES)
 def nanmedian(input, dim=None, keepdim=False):
     """nanmedian(input) -> Tensor;  nanmedian(input, dim, keepdim=False) -> (values, indices)
 
@@ -390,7 +392,7 @@ class mode(Op):
         return put_along(g, indices, input_shape, dim, keepdim)
 
     samples = of(
-        lambda make: S(np.array([[1.0, 2.0, 2.0, 3.0], [4.0, 4.0, 1.0, 1.0]])),
+        lambda make: S(make(3, 4)),
         lambda make: S(make(3, 4), 0, True),
         lambda make: S(make(2, 9, kind="i")),
     )

@@ -7,7 +7,7 @@ import numpy as np
 
 from minigrad.errors import shape_text
 from minigrad.kernels.resample import padding_taps
-from minigrad.ops.window import refuse
+from minigrad.ops.window import refuse_dtype
 from minigrad.registry import FUNCTIONAL, Op, composite, on_every_path
 from minigrad.samples import S, of
 from minigrad.shapes import index_of
@@ -104,7 +104,7 @@ def check_border(input, widths, count, mode, value):
             "last one, two or three dimensions of (N, C, ...) or (C, ...)"
         )
     if mode != "circular":
-        refuse(BORDERS[mode].lower() + f"_pad{count}d", input, "b")
+        refuse_dtype(BORDERS[mode].lower() + f"_pad{count}d", input, "b")
         if not all(shape[1:]) or (input.ndim == count + 1 and not shape[0]):
             raise RuntimeError(f"pad(): only the batch may be empty, but got input of shape {shape_text(shape)}")
     for dim, (n, (before, after)) in enumerate(zip(shape, widths, strict=True)):

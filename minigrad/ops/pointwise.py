@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from minigrad.registry import FUNCTION, INPLACE, METHOD, Pointwise, np_dtype, on_every_path
+from minigrad.registry import FUNCTION, INPLACE, METHOD, TENSORS, Pointwise, np_dtype, on_every_path
 from minigrad.samples import binary, tensors, unary
 
 
@@ -165,12 +165,20 @@ class pow(Pointwise):
         return input**exponent
 
     def grad_input(g, input, exponent):
-        return where(exponent == 0, 0.0, g * (exponent * pow(input, exponent - 1)))
+        return g * (exponent * pow(input, one_less(exponent)))
 
     def grad_exponent(g, input, exponent, output):
         return where((input == 0) & (exponent >= 0), 0.0, g * (output * log(input)))
 
     samples = binary(0.5, 2.0, -2.0, 2.0)
+
+
+@on_every_path("one_less")
+def one_less(exponent):
+    """The exponent of the derivative; 0 stays 0, for a negative power would be NaN in the derivatives of 0 ** 0."""
+    if isinstance(exponent, np.ndarray | np.generic):
+        return exponent - (exponent != 0)
+    return TENSORS["where"](exponent == 0, 0.0, exponent - 1)
 
 
 def power(input, exponent):

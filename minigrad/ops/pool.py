@@ -111,11 +111,11 @@ class gather_pool(Op):
 
 def pool_samples(count, **settings):
     """A plain one, an unbatched one with every setting, and one with a window beyond the end."""
-    size = (7, 6, 5)[:count]
+    size = ((7,), (6, 5), (4, 3, 4))[count - 1]
     return of(
-        lambda make: S(make(2, 3, *size), 2),
-        lambda make: S(make(2, *size), (3, 2, 2)[:count], stride=(2, 1, 2)[:count], padding=1, **settings),
-        lambda make: S(make(1, 2, *size), 3, 2, ceil_mode=True),
+        lambda make: S(make(2, 2, *size), 2),
+        lambda make: S(make(1, *size), (3, 2, 2)[:count], stride=(2, 1, 2)[:count], padding=1, **settings),
+        lambda make: S(make(1, 1, *size), 3, 2, ceil_mode=True),
     )
 
 
@@ -135,7 +135,7 @@ def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     The largest of each window of (N, C, L) or (C, L). Arguments as `max_pool2d`. (PyTorch: F.max_pool1d)
     """
     row = pool_row(input, "max_pool1d")
-    refuse("max_pool1d", input, "b" if return_indices else "biu")
+    refuse_dtype("max_pool1d", input, "b" if return_indices else "biu")
     window, stride, padding, dilation = pool_window(
         "max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode
     )
@@ -152,7 +152,7 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     the gradient. return_indices: also the flat places in each H*W plane. (PyTorch: F.max_pool2d)
     """
     settings = pool_window("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode)
-    refuse("max_pool2d", input, "b")
+    refuse_dtype("max_pool2d", input, "b")
     values, indices = max_pool(input, *settings, ceil_mode)
     return (values, indices) if return_indices else values
 
@@ -165,7 +165,7 @@ def max_pool3d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     The largest of each window of (N, C, D, H, W) or (C, D, H, W). Arguments as `max_pool2d`. (PyTorch: F.max_pool3d)
     """
     settings = pool_window("max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode)
-    refuse("max_pool3d", input, "b")
+    refuse_dtype("max_pool3d", input, "b")
     values, indices = max_pool(input, *settings, ceil_mode)
     return (values, indices) if return_indices else values
 
@@ -219,8 +219,8 @@ class adaptive_max_pool(Op):
 
 def adaptive_samples(count):
     """Parts of different sizes, and one part."""
-    size = (6, 7, 5)[:count]
-    return of(lambda make: S(make(2, 3, *size), (3, 2, 2)[:count]), lambda make: S(make(2, *size), 1))
+    size = (5, 4, 3)[:count]
+    return of(lambda make: S(make(2, 2, *size), (3, 2, 2)[:count]), lambda make: S(make(2, *size), 1))
 
 
 @composite(public=(FUNCTIONAL,), samples=adaptive_samples(1))
@@ -231,7 +231,7 @@ def adaptive_max_pool1d(input, output_size, return_indices=False):
     (PyTorch: F.adaptive_max_pool1d)
     """
     size = adaptive_size("adaptive_max_pool1d", 1, input, output_size)
-    refuse("adaptive_max_pool1d", input, "biu")
+    refuse_dtype("adaptive_max_pool1d", input, "biu")
     values, indices = adaptive_max_pool(unsqueeze(input, -2), (1, *size))
     return (squeeze(values, -2), squeeze(indices, -2)) if return_indices else squeeze(values, -2)
 
@@ -243,7 +243,7 @@ def adaptive_max_pool2d(input, output_size, return_indices=False):
     The largest of each of the parts into which output_size divides the image. (PyTorch: F.adaptive_max_pool2d)
     """
     size = adaptive_size("adaptive_max_pool2d", 2, input, output_size)
-    refuse("adaptive_max_pool2d", input, "biu")
+    refuse_dtype("adaptive_max_pool2d", input, "biu")
     values, indices = adaptive_max_pool(input, size)
     return (values, indices) if return_indices else values
 
@@ -255,6 +255,6 @@ def adaptive_max_pool3d(input, output_size, return_indices=False):
     The largest of each of the parts into which output_size divides the volume. (PyTorch: F.adaptive_max_pool3d)
     """
     size = adaptive_size("adaptive_max_pool3d", 3, input, output_size)
-    refuse("adaptive_max_pool3d", input, "biu")
+    refuse_dtype("adaptive_max_pool3d", input, "biu")
     values, indices = adaptive_max_pool(input, size)
     return (values, indices) if return_indices else values

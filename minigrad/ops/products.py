@@ -46,21 +46,21 @@ def plus(op, input, beta, alpha, product):
 PUBLIC = (FUNCTION, METHOD, INPLACE)
 
 
-@composite(public=PUBLIC, samples=added((3, 2), (3, 4), (4, 2)))
+@composite(out=True, public=PUBLIC, samples=added((3, 2), (3, 4), (4, 2)))
 def addmm(input, mat1, mat2, *, beta=1, alpha=1):
     """addmm(input, mat1, mat2, *, beta=1, alpha=1) -> Tensor: ``beta * input + alpha * (mat1 @ mat2)``.
     (PyTorch: torch.addmm)"""
     return plus("addmm", input, beta, alpha, mm(mat1, mat2))
 
 
-@composite(public=PUBLIC, samples=added((2, 3, 2), (2, 3, 4), (2, 4, 2)))
+@composite(out=True, public=PUBLIC, samples=added((2, 3, 2), (2, 3, 4), (2, 4, 2)))
 def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """baddbmm(input, batch1, batch2, *, beta=1, alpha=1) -> Tensor: ``beta * input + alpha * (batch1 @ batch2)``, for
     each matrix of a batch. (PyTorch: torch.baddbmm)"""
     return plus("baddbmm", input, beta, alpha, bmm(batch1, batch2))
 
 
-@composite(public=PUBLIC, samples=added((3, 2), (2, 3, 4), (2, 4, 2)))
+@composite(out=True, public=PUBLIC, samples=added((3, 2), (2, 3, 4), (2, 4, 2)))
 def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """addbmm(input, batch1, batch2, *, beta=1, alpha=1) -> Tensor: ``beta * input + alpha * Σ (batch1 @ batch2)``,
     summed over the batch. (PyTorch: torch.addbmm)"""
@@ -77,15 +77,17 @@ def addmv(input, mat, vec, *, beta=1, alpha=1):
     return plus("addmv", input, beta, alpha, mv(mat, vec))
 
 
-@composite(public=PUBLIC, samples=added((3, 4), (3,), (4,)))
+@composite(out=True, public=PUBLIC, samples=added((3, 4), (3,), (4,)))
 def addr(input, vec1, vec2, *, beta=1, alpha=1):
     """addr(input, vec1, vec2, *, beta=1, alpha=1) -> Tensor: ``beta * input + alpha * outer(vec1, vec2)``.
     (PyTorch: torch.addr)"""
-    product = outer(vec1, vec2)
-    return plus("addr", input, beta, alpha, product)
+    product = weighed(outer(vec1, vec2), alpha)
+    if tuple(input.shape) != tuple(product.shape):
+        input = expand(input, product.shape)
+    return weighed(input, beta) + product if beta != 0 else product
 
 
-@composite(samples=of(lambda make: S(make(4), make(4))))
+@composite(out=True, samples=of(lambda make: S(make(4), make(4))))
 def vdot(input, other):
     """vdot(input, other) -> Tensor: `dot` (they differ for complex numbers only). (PyTorch: torch.vdot)"""
     return dot(input, other)
@@ -97,10 +99,14 @@ def vdot(input, other):
 def linalg_vecdot(x, y, *, dim=-1):
     """vecdot(x, y, *, dim=-1) -> Tensor: the sums of products along `dim`, with broadcasting.
     (PyTorch: torch.linalg.vecdot)"""
+    if np_dtype(x).kind != "f":
+        raise RuntimeError(
+            f"linalg.vecdot: Expected a floating point or complex tensor as input. Got {type_name(np_dtype(x))}"
+        )
     return sum(x * y, dim)
 
 
-@composite(samples=of(
+@composite(out=True, samples=of(
     lambda make: S(make(2, 3), make(3, 2)), lambda make: S(make(3), make(2, 2)), lambda make: S(make(), make(2)),
 ))  # fmt: skip
 def kron(input, other):
@@ -132,6 +138,10 @@ def crossed(input, other, dim):
         )
     if np_dtype(input).kind == "b":
         raise NotImplementedError("\"cross\" not implemented for 'Bool': convert the inputs with .to()")
+    if np_dtype(input) != np_dtype(other):
+        raise RuntimeError(
+            f"cross(): expected scalar type {input.dtype} but found {other.dtype}: convert one with .to()"
+        )
     one, two = roll(input, -1, dim), roll(input, -2, dim)
     return one * roll(other, -2, dim) - two * roll(other, -1, dim)
 
@@ -154,7 +164,9 @@ def cross(input, other, dim=None):
 
 
 @composite(
-    public=(LINALG,), samples=of(lambda make: S(make(2, 3), make(2, 3)), lambda make: S(make(3, 2), make(3, 1), dim=0))
+    out=True,
+    public=(LINALG,),
+    samples=of(lambda make: S(make(2, 3), make(2, 3)), lambda make: S(make(3, 2), make(3, 1), dim=0)),
 )
 def linalg_cross(input, other, *, dim=-1):
     """cross(input, other, *, dim=-1) -> Tensor
@@ -224,7 +236,7 @@ def linalg_multi_dot(tensors):
     return reshape(out, (*(() if row else sizes[:1]), *(() if column else sizes[-1:])))
 
 
-@composite(public=(FUNCTION,), samples=of(lambda make: S(make(3, 4), make(4, 2), make(2, 5))))
+@composite(out=True, public=(FUNCTION,), samples=of(lambda make: S(make(3, 4), make(4, 2), make(2, 5))))
 def chain_matmul(*matrices):
     """chain_matmul(*matrices) -> Tensor: `linalg.multi_dot` of matrices. (PyTorch: torch.chain_matmul)"""
     if len(matrices) == 1:
@@ -233,6 +245,7 @@ def chain_matmul(*matrices):
 
 
 @composite(
+    out=True,
     alias=("linalg.matrix_power",),
     samples=of(lambda make: S(make(3, 3), 3), lambda make: S(make(2, 3, 3), 2), lambda make: S(make(3, 3), 0)),
 )

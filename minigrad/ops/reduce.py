@@ -50,7 +50,7 @@ def cast_float(input, dtype, op):
         what = "Input dtype" if dtype is None else "Optional dtype"
         raise RuntimeError(
             f"{op}(): could not infer output dtype. {what} must be either a floating point or complex dtype. "
-            f"Got: {type_name(wanted)} (convert with .float(), or pass a float dtype=)"
+            f"Got: {dtypes.from_numpy_dtype(wanted)!r} (convert with .float(), or pass a float dtype=)"
         )
     return input if dtype is None else to_dtype(input, wanted)
 
@@ -267,9 +267,10 @@ class min_all(amin):
 
 
 @composite(
+    out=True,
     samples=of(
         lambda make: S(make(3, 4)), lambda make: S(make(3, 4), dim=1), lambda make: S(make(2, 3), dim=0, keepdim=True)
-    )
+    ),
 )
 def aminmax(input, *, dim=None, keepdim=False):
     """aminmax(input, *, dim=None, keepdim=False) -> (min, max)
@@ -309,11 +310,11 @@ def share(g, input, output, input_shape, dim):
 class all(Op):
     """all(input, dim=None, keepdim=False) -> BoolTensor
 
-    Whether all elements (along `dim`) are nonzero. (PyTorch: torch.all)
+    Whether all elements (along `dim`; of each by itself for an empty one) are nonzero. (PyTorch: torch.all)
     """
 
     def prepare(input, dim=None, keepdim=False):
-        return input, dims_or_all(dim, input.ndim, "all"), keepdim
+        return input, () if dim in ((), []) else dims_or_all(dim, input.ndim, "all"), keepdim
 
     def forward(input, /, dim, keepdim):
         found = input.astype(bool, copy=False).all(axis=dim, keepdims=keepdim)
@@ -327,11 +328,11 @@ class all(Op):
 class any(Op):
     """any(input, dim=None, keepdim=False) -> BoolTensor
 
-    Whether any element (along `dim`) is nonzero. (PyTorch: torch.any)
+    Whether any element (along `dim`; of each by itself for an empty one) is nonzero. (PyTorch: torch.any)
     """
 
     def prepare(input, dim=None, keepdim=False):
-        return input, dims_or_all(dim, input.ndim, "any"), keepdim
+        return input, () if dim in ((), []) else dims_or_all(dim, input.ndim, "any"), keepdim
 
     def forward(input, /, dim, keepdim):
         found = input.astype(bool, copy=False).any(axis=dim, keepdims=keepdim)
@@ -341,7 +342,8 @@ class any(Op):
 
 
 @composite(
-    samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 1, 1), lambda make: S(make(3, 4), 2, 0, True))
+    out=True,
+    samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 1, 1), lambda make: S(make(3, 4), 2, 0, True)),
 )
 def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
     """norm(input, p="fro", dim=None, keepdim=False, dtype=None) -> Tensor
@@ -353,43 +355,7 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
         raise RuntimeError(f"norm(): order {p!r} not supported: expected a number, inf, -inf, 'fro' or 'nuc'")
     if p == "nuc":
         return linalg_matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
-    if dtype is not None:
-        input = to_dtype(input, dtypes.as_numpy(dtype))
-    return vector_norm(input, 2.0 if p in ("fro", None) else float(p), dim, keepdim)
-
-
-class vector_norm(Op):
-    """The p-norm over the dimensions `dim`; its gradient where the norm is zero is zero. Called by `norm`."""
-
-    public, fresh, backward_name = (), True, "LinalgVectorNormBackward0"
-
-    def prepare(input, p, dim=None, keepdim=False):
-        return cast_float(input, None, "norm"), p, dims_or_all(dim, input.ndim, "norm"), keepdim
-
-    def forward(input, /, p, dim, keepdim):
-        if p == 2:
-            return np.sqrt(np.square(input).sum(axis=dim, keepdims=keepdim))
-        size = np.abs(input)
-        if p == 0:
-            return (input != 0).astype(input.dtype).sum(axis=dim, keepdims=keepdim)
-        if p == np.inf:
-            return size.max(axis=dim, keepdims=keepdim, initial=0.0)
-        if p == -np.inf:
-            return size.min(axis=dim, keepdims=keepdim, initial=np.inf)
-        total = np.power(size, input.dtype.type(p)).sum(axis=dim, keepdims=keepdim)
-        return np.power(total, input.dtype.type(1 / p))
-
-    def grad_input(g, input, output, input_shape, p, dim):
-        length, along = spread(output, input_shape, dim), spread(g, input_shape, dim)
-        if p == 0:
-            return along * (0.0 * input)
-        if p == 1:
-            return along * sign(input)
-        if p == 2:
-            return where(length == 0, 0.0, along * (input / length))
-        if p in (float("inf"), float("-inf")):
-            return share(g, abs(input), output, input_shape, dim) * sign(input)
-        return where(length == 0, 0.0, along * sign(input) * (abs(input) / length) ** (p - 1.0))
+    return linalg_vector_norm(input, 2.0 if p in ("fro", None) else p, dim, keepdim, dtype=dtype)
 
 
 @composite(public=(METHOD, FUNCTION), samples=of(lambda make: S(make(3, 4, kind="b")), lambda make: S(make(3, 4), 1)))

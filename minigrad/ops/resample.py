@@ -77,8 +77,8 @@ def interpolate(
     check_mode(mode, input.ndim, antialias)
     if mode == "area":
         return adaptive_average_of(input, out)
-    refuse("upsample_" + mode, input, "bi" if mode.startswith("nearest") else "biu")
-    if min_of(out) < 1 or not all_of(input.shape[1:]):
+    refuse_dtype("upsample_" + mode, input, "bi" if mode.startswith("nearest") else "biu")
+    if smallest(out) < 1 or not all_true(input.shape[1:]):
         raise RuntimeError(
             f"Input and output sizes should be greater than 0, but got input {shape_text(input.shape)} and output size "
             f"{list(out)} in interpolate()"

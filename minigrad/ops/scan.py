@@ -26,6 +26,14 @@ def cast_scan(input, dtype, op):
     return input
 
 
+def run(scan, input, dim):
+    """NumPy's running sum or product in the input's dtype; half precision is added up in single."""
+    if not input.ndim:
+        return input.copy()
+    wide = np.float32 if input.dtype == np.float16 else input.dtype
+    return scan(input, axis=dim, dtype=wide).astype(input.dtype, copy=False)
+
+
 class cumsum(Op):
     """cumsum(input, dim, *, dtype=None) -> Tensor
 
@@ -39,7 +47,7 @@ class cumsum(Op):
         return cast_scan(input, dtype, "cumsum"), one_dim(dim, input.ndim, "cumsum")
 
     def forward(input, /, dim):
-        return np.cumsum(input, axis=dim, dtype=input.dtype) if input.ndim else input.copy()
+        return run(np.cumsum, input, dim)
 
     def grad_input(g, dim):
         return flip(cumsum(flip(g, (dim,)), dim), (dim,)) if g.ndim else clone(g)
@@ -60,7 +68,7 @@ class cumprod(Op):
         return cast_scan(input, dtype, "cumprod"), one_dim(dim, input.ndim, "cumprod")
 
     def forward(input, /, dim):
-        return np.cumprod(input, axis=dim, dtype=input.dtype) if input.ndim else input.copy()
+        return run(np.cumprod, input, dim)
 
     def grad_input(g, input, dim):
         if not input.ndim or not input.shape[dim]:
@@ -203,12 +211,13 @@ def running_extreme(extreme, input, dim):
 
 
 @composite(
+    out=True,
     samples=of(
         lambda make: S(make(3, 4)),
         lambda make: S(make(3, 4), 2, 0),
         lambda make: S(make(3, 4), 1, -1, make(3, 2), make(3, 1)),
         lambda make: S(make(5, kind="b")),
-    )
+    ),
 )
 def diff(input, n=1, dim=-1, prepend=None, append=None):
     """diff(input, n=1, dim=-1, prepend=None, append=None) -> Tensor
@@ -218,10 +227,11 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
     """
     if not input.ndim:
         raise RuntimeError("diff expects input to be at least one-dimensional: got a 0-dim tensor")
-    dim, times = one_dim(dim, input.ndim, "diff"), index_of(n, "diff", "n")
+    times = index_of(n, "diff", "n")
     if times < 0:
         raise RuntimeError(f"order must be non-negative but got {times} in diff()")
     parts = [part for part in (prepend, input, append) if part is not None]
+    dim = one_dim(dim, input.ndim, "diff") if times or len(parts) > 1 else 0
     for part in parts:
         check_neighbour(part.shape, input.shape, dim)
     if not times:

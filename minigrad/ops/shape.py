@@ -10,7 +10,7 @@ Shapes and dimensions may be given as PyTorch takes them, as ints or as one sequ
 import numpy as np
 
 from minigrad import dtypes
-from minigrad.registry import FUNCTION, INPLACE, METHOD, Op, composite, on_every_path
+from minigrad.registry import FUNCTION, INPLACE, METHOD, TENSORS, Op, composite, on_every_path
 from minigrad.samples import S, of
 from minigrad.shapes import dims_of, infer_size, one_dim, shape_args
 
@@ -89,7 +89,8 @@ class view(Op):
 
 def reinterpreted(shape, stride, was, wanted):
     """The dtype to read memory as, where PyTorch allows that."""
-    names = f"view {type_name(was)} as {type_name(wanted)} (different element sizes)"
+    name_of = TENSORS["type_name"]
+    names = f"view {name_of(was)} as {name_of(wanted)} (different element sizes)"
     if was.itemsize == wanted.itemsize:
         return wanted
     if not shape:
@@ -150,6 +151,8 @@ def unflatten(input, dim, sizes):
 
     One dimension split into several, whose product is its size; one -1 is inferred. (PyTorch: torch.unflatten)
     """
+    if not input.ndim:
+        raise RuntimeError("unflatten: Dimension specified as 0 but tensor has no dimensions")
     dim, sizes = one_dim(dim, input.ndim, "unflatten"), tuple(sizes)
     if not sizes:
         raise RuntimeError("unflatten: sizes must be non-empty")
@@ -173,6 +176,8 @@ class permute(Op):
     view = True
 
     def prepare(input, *args, dims=None):
+        if not args and dims is None:
+            raise TypeError("permute() missing 1 required positional arguments: 'dims': give one int per dimension")
         given = shape_args(args if dims is None else (dims,), "permute")
         if len(given) != input.ndim:
             raise RuntimeError(
@@ -261,6 +266,8 @@ def movedim(input, source, destination):
 
     A view with the dimensions `source` moved to the places `destination`. (PyTorch: torch.movedim)
     """
+    if isinstance(source, tuple | list) != isinstance(destination, tuple | list):
+        raise TypeError(f"movedim(): source and destination must be two ints or two tuples: {source}, {destination}")
     source, destination = dims_of(source, input.ndim, "movedim"), dims_of(destination, input.ndim, "movedim")
     if len(source) != len(destination):
         raise RuntimeError(
@@ -331,12 +338,13 @@ class expand(Op):
 
     view, public = True, view_only
 
-    def prepare(input, *shape, size=None):
+    def prepare(input, *shape, size=None, implicit=False):
         shape = shape if size is None else (size,)
         return input, expanded_shape(input.shape, shape_args(shape, "expand"))
 
     def forward(input, /, size):
-        return np.broadcast_to(input, size)
+        out = np.broadcast_to(input, size)
+        return input.reshape(size) if out.size == input.size else out  # nothing is repeated: it may be written to
 
     def grad_input(g, input_shape):
         return sum_to_size(g, input_shape)
@@ -359,6 +367,8 @@ def expanded_shape(shape, size):
             if old is None:
                 raise RuntimeError(f"expand: -1 is not allowed in a leading, non-existing dimension {d}")
             n = old
+        elif n < 0:
+            raise RuntimeError(f"expand: sizes must be at least 0, or -1 for the old size, but got {list(size)}")
         elif old is not None and old != n and old != 1:
             raise RuntimeError(
                 f"The expanded size of the tensor ({n}) must match the existing size ({old}) at non-singleton "
@@ -375,24 +385,37 @@ def expand_as(input, other):
 
 
 @composite(samples=of(lambda make: S(make(3, 1), (3, 4))))
-def broadcast_to(input, size):
+def broadcast_to(input, *args, size=None):
     """broadcast_to(input, size) -> Tensor: ``input.expand(size)``. (PyTorch: torch.broadcast_to)"""
-    return expand(input, size)
+    return expand(input, *args, size=size)
 
 
 class clone(Op):
-    """clone(input) -> Tensor
+    """clone(input, *, memory_format=preserve_format) -> Tensor
 
-    A copy with memory of its own; gradients flow through. (PyTorch: torch.clone)
+    A copy with memory of its own, its dimensions in the same order in memory (contiguous_format: in C order); gradients
+    flow through. (PyTorch: torch.clone)
     """
 
-    def forward(input, /):
-        return np.array(input, order="C" if 0 in input.strides else "K")
+    def prepare(input, *, memory_format=None):
+        return input, memory_order(memory_format, "clone")
+
+    def forward(input, /, order):
+        return np.array(input, order="C" if 0 in input.strides else order)
 
     def grad_input(g):
         return g
 
     samples = of(lambda make: S(make(3, 4)), lambda make: S(make()))
+
+
+@on_every_path("memory_order")
+def memory_order(memory_format, op):
+    """NumPy's word for a memory format: as it is, or C order."""
+    if memory_format is None:
+        return "K"
+    dtypes.only_plain_format(memory_format, op)
+    return "C" if memory_format is dtypes.contiguous_format else "K"
 
 
 class contiguous_copy(Op):
@@ -439,7 +462,12 @@ class to_dtype(Op):
 class copy(Op):
     """The other tensor's values in the input's shape and dtype: what `copy_` and assignment to a slice write."""
 
-    public, broadcasts, backward_name = (), True, "CopyBackwards"
+    public, broadcasts = (), True
+
+    def backward_name(node):
+        if not node.attrs:
+            return "torch::autograd::CopyBackwards"
+        return "ZeroBackward0" if node.attrs[1].__class__ is int and not node.attrs[1] else "FillBackward2"  # a number
 
     def forward(input, other, /):
         try:

@@ -38,8 +38,8 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-08):
         raise RuntimeError(
             f"cosine_similarity(): expected common dtype to be floating point, yet common dtype is {x1.dtype}"
         )
-    x1, x2 = broadcast_tensors(x1, x2)
-    x1, x2 = x1 * 1.0, x2 * 1.0
+    shape = (x1 * x2).shape
+    x1, x2 = expand(to_float(x1), shape), expand(to_float(x2), shape)
     dim = one_dim(dim, x1.ndim, "cosine_similarity")
     return sum(x1 / at_least(norm(x1, 2, dim, True), eps) * (x2 / at_least(norm(x2, 2, dim, True), eps)), dim)
 

@@ -86,7 +86,7 @@ class special_erfcx(Plain):
     samples = unary()
 
 
-@composite(public=(SPECIAL,), samples=unary())
+@composite(public=(SPECIAL,), samples=unary(), out=True)
 def special_ndtr(input):
     """special.ndtr(input) -> Tensor
 
@@ -201,6 +201,7 @@ class special_xlog1py(Plain):
 @composite(
     public=(FUNCTION, METHOD, INPLACE),
     alias=("special.logit",),
+    out=True,
     samples=of(lambda make: S(make(3, 4, low=0.1, high=0.9)), lambda make: S(make(3, 4, low=0.05, high=0.95), 0.2)),
 )
 def logit(input, eps=None):
@@ -282,6 +283,7 @@ class polygamma_of(Plain):
 @composite(
     public=(FUNCTION,),
     alias=("special.polygamma",),
+    out=True,
     samples=of(lambda make: S(1, make(3, 4, low=0.5, high=4.0)), lambda make: S(2, make(5, low=0.5, high=4.0))),
 )
 def polygamma(n, input):
@@ -296,6 +298,7 @@ def polygamma(n, input):
 
 @composite(
     alias=("special.multigammaln",),
+    out=True,
     samples=of(lambda make: S(make(3, 4, low=1.5, high=4.0), 2)),
 )
 def mvlgamma(input, p):
@@ -382,7 +385,7 @@ class special_i1(Plain):
         return number_of(kernels.i1, input)
 
     def grad_input(g, input, output):
-        return g * where(input == 0, 0.5, i0(input) - output / input)
+        return g * where(input == 0, 0.5, i0(input) - output / where(input == 0, 1.0, input))
 
     samples = unary()
 
@@ -399,6 +402,8 @@ class special_i1e(Plain):
         return number_of(kernels.i1e, input)
 
     def grad_input(g, input, output):
-        return g * where(input == 0, 0.5, special_i0e(input) - output * (sign(input) + 1.0 / input))
+        return g * where(
+            input == 0, 0.5, special_i0e(input) - output * (sign(input) + 1.0 / where(input == 0, 1.0, input))
+        )
 
     samples = unary()

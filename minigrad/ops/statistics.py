@@ -122,7 +122,7 @@ WITH_NAN = of(
 )
 
 
-@composite(samples=WITH_NAN)
+@composite(out=True, samples=WITH_NAN)
 def nansum(input, dim=None, keepdim=False, *, dtype=None):
     """nansum(input, dim=None, keepdim=False, *, dtype=None) -> Tensor
 
@@ -131,7 +131,7 @@ def nansum(input, dim=None, keepdim=False, *, dtype=None):
     return sum(input if np_dtype(input).kind != "f" else where(input != input, 0.0, input), dim, keepdim, dtype=dtype)
 
 
-@composite(samples=WITH_NAN)
+@composite(out=True, samples=WITH_NAN)
 def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     """nanmean(input, dim=None, keepdim=False, *, dtype=None) -> Tensor
 
@@ -201,7 +201,7 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
             "cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of observations",
             stacklevel=3,
         )
-        freedom = freedom * 0.0
+        freedom = freedom * freedom * 0.0
     away = rows - middle
     products = matmul(away, transpose(away if weights is None else away * weights, 0, 1))
     return squeeze(products / freedom)

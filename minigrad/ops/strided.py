@@ -144,5 +144,4 @@ class moved_in_memory(Op):
         return moved_in_memory(g, wanted, was, whole)
 
 
-on_every_path("min_of")(min)
 on_every_path("max_of")(max)

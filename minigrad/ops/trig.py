@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from minigrad.registry import Plain, Pointwise
+from minigrad.registry import Plain, Pointwise, helper
 from minigrad.samples import tensors, unary
 
 
@@ -126,12 +126,19 @@ class atan2(Plain):
         return math.atan2(input, other)
 
     def grad_input(g, input, other):
-        return g * other * reciprocal(input * input + other * other)
+        return g * other * inverse_square(input, other)
 
     def grad_other(g, input, other):
-        return g * -input * reciprocal(input * input + other * other)
+        return g * -input * inverse_square(input, other)
 
     samples = tensors()
+
+
+@helper
+def inverse_square(input, other):
+    """One over the square of a point's distance from the origin; 0 there."""
+    square = input * input + other * other
+    return where(square == 0, 0.0, reciprocal(square))
 
 
 class sinh(Plain):
@@ -243,7 +250,7 @@ class hypot(Plain):
 class sinc(Plain):
     """sinc(input) -> Tensor
 
-    ``sin(πx) / (πx)``, 1 at 0. (PyTorch: torch.sinc)
+    ``sin(πx) / (πx)``, 1 at 0. Its derivatives near 0 are taken from the power series. (PyTorch: torch.sinc)
     """
 
     floats, alias = True, ("special.sinc",)
@@ -256,7 +263,11 @@ class sinc(Plain):
 
     def grad_input(g, input):
         angle = math.pi * input
-        return where(input == 0, 0.0, g * ((angle * cos(angle) - sin(angle)) / (angle * input)))
+        small = abs(input) < 0.05
+        far = where(small, 1.0, angle)
+        square = angle * angle
+        near = -angle * (1 / 3 - square * (1 / 30 - square * (1 / 840 - square * (1 / 45360 - square / 3991680))))
+        return g * (math.pi * where(small, near, (far * cos(far) - sin(far)) / (far * far)))
 
     samples = unary()
 

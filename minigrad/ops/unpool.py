@@ -49,7 +49,7 @@ def unpool(count, input, indices, kernel_size, stride, padding, output_size):
     padding = pair(padding, op, "padding", count)
     check_unpool(op, count, input, indices)
     image = unpooled_size(op, input.shape[-count:], window, stride, padding, output_size)
-    refuse(op, input, "biu")
+    refuse_dtype(op, input, "biu")
     return place_pool(input, indices, image)
 
 
