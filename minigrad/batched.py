@@ -16,28 +16,25 @@ tensors: they are recorded as ever, and `func.grad` inside a vmap differentiates
 from __future__ import annotations
 
 import contextlib
-import contextvars
 
 import numpy as np
 
 from minigrad.autograd.door import direct
 from minigrad.autograd.general import Unseen
+from minigrad.autograd.modes import _batch, size_now
 from minigrad.tensor import Tensor
 
 __all__ = ["Batched", "all_at_once", "lift", "size_now"]
-
-_size = contextvars.ContextVar("minigrad_batch", default=None)
-size_now = _size.get  # how many examples are computed at once just now, or None
 
 
 @contextlib.contextmanager
 def all_at_once(size):
     """Inside, functions are applied to `size` examples at once."""
-    token = _size.set(size)
+    token = _batch.set(size)
     try:
         yield
     finally:
-        _size.reset(token)
+        _batch.reset(token)
 
 
 class Hidden(np.lib.mixins.NDArrayOperatorsMixin):

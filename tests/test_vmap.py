@@ -191,6 +191,20 @@ def test_gradients_of_what_is_computed_one_by_one():
     assert func.grad(lambda a: func.vmap(Cube.apply)(a).sum())(x).tolist() == expected
 
 
+def test_a_write_to_a_tensor_outside_happens_once_for_each_example():
+    total, mean = minigrad.zeros(()), minigrad.ones(2)
+
+    def run(a):
+        mean.mul_(0.5)  # could be done at once; the next write could not
+        mean.add_(a)
+        mean[0] = 7
+        total.add_(1)
+        return a * 2
+
+    func.vmap(run)(minigrad.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    assert (total.item(), mean.tolist()) == (2.0, [7.0, 5.25])
+
+
 def test_an_error_in_the_function_is_raised_as_it_is():
     with pytest.raises(RuntimeError, match="5"):
         func.vmap(lambda a: W @ a)(minigrad.ones(2, 5))
