@@ -41,6 +41,8 @@ __all__ = [
     "stack_module_state", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
 
+UNITS = 1 << 22  # how many numbers the units of a Jacobian's rows that are computed at once may have
+
 
 # ---- gradients -------------------------------------------------------------------------------------------------------
 
@@ -180,16 +182,22 @@ def vjp(func, *primals, has_aux=False):
 def _each_unit(tensor, product, count, chunk_size=None):
     """``product(unit)``, a list of `count` tensors, for all units of the tensor's shape (1 in one place, else 0), each
     stacked; None where there is no dependence. All at once as in a `vmap`, if the ops have rules for that."""
-    shape, size = tensor._shape, tensor.numel()
-    units = np.eye(size, dtype=tensor.array.dtype).reshape(size, *shape)
-    if size > 1 and size_now() is None:
-        chunk = chunk_size or size
+    size = tensor.numel()
+    chunk = min(size, chunk_size or max(1, UNITS // max(size, 1)))
+    if chunk > 1 and size_now() is None:
         try:
-            return _columns_of([_at_once(units[k : k + chunk], product) for k in range(0, size, chunk)], minigrad.cat)
+            parts = [_at_once(_units(tensor, k, min(k + chunk, size)), product) for k in range(0, size, chunk)]
+            return _columns_of(parts, minigrad.cat)
         except Exception:  # no rule; what else it may be is raised below
             pass
-    rows = [product(wrap(unit)) for unit in units]
+    rows = [product(wrap(_units(tensor, k, k + 1)[0])) for k in range(size)]
     return _columns_of(rows, minigrad.stack) if rows else [None] * count
+
+
+def _units(tensor, first, end):
+    units = np.zeros((end - first, *tensor._shape), tensor.array.dtype)
+    units.reshape(end - first, -1)[range(end - first), range(first, end)] = 1
+    return units
 
 
 def _at_once(units, product):
@@ -206,8 +214,8 @@ def jacrev(func, argnums=0, *, has_aux=False, chunk_size=None):
 
     The Jacobian by reverse mode, one backward pass for each element of the output: for an output of shape S and an
     argument of shape T a tensor of shape S + T, in the structure of the output and in each place that of the
-    argument. argnums and has_aux as in `grad`. chunk_size: how many rows are computed at once (see `vmap`; None: all).
-    (PyTorch: torch.func.jacrev)
+    argument. argnums and has_aux as in `grad`. chunk_size: how many rows are computed at once (see `vmap`; None: as
+    many as reasonably fit). (PyTorch: torch.func.jacrev)
     """
     if chunk_size is not None and chunk_size <= 0:
         raise ValueError("jacrev: `chunk_size` should be greater than 0.")
