@@ -193,6 +193,7 @@ def setitem(self, index, value):
         else:
             inplace.write(OPS["index_put"], part, (value,), (pick, False))
         return
+    inplace.check_not_at_once()
     if not self.array.flags.writeable:
         raise inplace.not_writable()
     array = value.array if isinstance(value, Tensor) else np.asarray(value)

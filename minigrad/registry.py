@@ -227,9 +227,9 @@ def _PASS_ON(g):
     return g
 
 
-def _claim(name, function, space):
+def _claim(name, function):
     """All families share the names of the op language: one that is taken is an error."""
-    if name in space:
+    if any(name in space for space in (COMPOSITES, HELPERS, NUMBERS)):
         raise ValueError(f"{name!r} is defined twice in the op language: the second time in {function.__module__}")
 
 
@@ -242,7 +242,7 @@ def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dun
 
     def declare(function):
         name = function.__name__.rstrip("_")
-        _claim(name, function, COMPOSITES)
+        _claim(name, function)
         function.public, function.alias, function.samples = public, alias, samples
         function.torch, function.dunder, function.reference, function.out = torch, dunder, reference, out
         COMPOSITES[name] = function
@@ -253,7 +253,7 @@ def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dun
 
 def helper(function):
     """Declare a private function of the op language, for rules to share. It is bound as the rules are."""
-    _claim(function.__name__, function, HELPERS)
+    _claim(function.__name__, function)
     HELPERS[function.__name__] = function
     return function
 
@@ -295,7 +295,7 @@ def on_every_path(name):
     """Give a plain function (of shapes, dtypes) the same meaning in all bindings."""
 
     def declare(function):
-        _claim(name, function, NUMBERS)
+        _claim(name, function)
         TENSORS[name] = ARRAYS[name] = NUMBERS[name] = function
         return function
 

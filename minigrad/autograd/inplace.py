@@ -12,6 +12,7 @@ import numpy as np
 
 from minigrad.autograd.engine import fit
 from minigrad.autograd.general import (
+    Unseen,
     as_tensor,
     check_castable,
     general,
@@ -21,7 +22,7 @@ from minigrad.autograd.general import (
     quiet,
     run_kernel,
 )  # fmt: skip
-from minigrad.autograd.modes import is_grad_enabled
+from minigrad.autograd.modes import is_grad_enabled, size_now
 from minigrad.autograd.node import (
     AMBIGUOUS,
     COPY_SLICES,
@@ -165,8 +166,16 @@ def not_writable():
     )
 
 
+def check_not_at_once():
+    """A `vmap` that computes all examples at once may be given up half way: what would be written, waits for the way
+    one by one."""
+    if size_now() is not None:
+        raise Unseen(None)
+
+
 def store(target, values):
     """Copy values into an array, converted and broadcast, without NumPy's warnings."""
+    check_not_at_once()
     if not target.flags.writeable:
         raise not_writable()
     quiet.run(np.copyto, target, values, "unsafe")
