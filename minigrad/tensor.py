@@ -13,7 +13,7 @@ whose functions `autograd/link.py` attaches as methods; how it behaves as a Pyth
 from __future__ import annotations
 
 from minigrad import dtypes
-from minigrad.autograd.node import LEAF, Handle, Node, edge_of, extra_of, make_leaf, new_version, node_of
+from minigrad.autograd.node import LEAF, DeadEnd, Handle, Node, edge_of, extra_of, make_leaf, new_version, node_of
 from minigrad.protocol import PythonProtocol, legacy, root_of
 from minigrad.registry import TENSORS
 
@@ -250,7 +250,10 @@ class Tensor(PythonProtocol):
                 "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP), "
                 "make sure gradient_as_bucket_view is set to False."
             )
+        kept = self.grad
         self.node = None
+        if kept is not None:
+            self.grad = kept
         return self
 
     def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None) -> None:
@@ -285,7 +288,7 @@ class Tensor(PythonProtocol):
         node = node_of(self)
         if node is None:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-        return Handle(extra_of(node).hooks, hook)
+        return Handle({} if isinstance(node, DeadEnd) else extra_of(node).hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook) -> Handle:
         """Call ``hook(tensor)`` after a gradient was added to this leaf's `.grad`."""

@@ -20,6 +20,7 @@ from minigrad.autograd.node import (
     LEAF,
     bump,
     extra_of,
+    move_retained,
     multi_view_text,
     node_of,
     record,
@@ -145,27 +146,34 @@ def not_writable():
 def store(target, values):
     """Copy values into an array, converted and broadcast, without NumPy's warnings."""
     if not target.flags.writeable:
-        raise not_writable()
+        target = _writable(target, np.size(values))
     quiet.run(np.copyto, target, values, "unsafe")
+
+
+def _writable(array, count):
+    """A read-only array for writing, if it is so only because it is (a part of) an expanded view."""
+    repeats = any(step == 0 and n > 1 for step, n in zip(array.strides, array.shape, strict=True))
+    array = array.view()
+    try:
+        array.flags.writeable = count == 1 or not repeats
+    except ValueError:
+        raise not_writable() from None
+    if not array.flags.writeable:
+        raise not_writable()
+    return array
 
 
 def rebase(tensor, node):
     """Make `node` the history of what was written: of the tensor, or of the base it is a view of."""
     if tensor._view is None:
-        _move_retain(tensor.node, node)
+        move_retained(tensor.node, node)
         tensor.node = node
         return
     base = tensor._view.base
     attrs = (tensor._view.chain, _axis_order(base.array))
     slices = record(COPY_SLICES, (base.node, *node.parents[1:]), (node,), base._shape, attrs)
-    _move_retain(base.node, slices)
+    move_retained(base.node, slices)
     base.node = slices
-
-
-def _move_retain(old, new):
-    if old is not None and old.extra is not None and old.extra.retain:
-        old.extra.retain = False
-        extra_of(new).retain = True
 
 
 def method(op):
@@ -289,7 +297,7 @@ def _replay_tensors(chain, tensor):
 
 
 def _assign_array(part, grad):
-    part[...] = 0 if grad is None else grad
+    store(part, np.asarray(0) if grad is None else grad)
 
 
 def _assign_tensor(part, grad):
