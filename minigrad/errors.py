@@ -42,3 +42,7 @@ def message(op: str, argument: str, got: str, expected: str, hint: str = "") -> 
     """
     text = f"{op}(): argument '{argument}': got {got}; expected {expected}"
     return f"{text} ({hint})" if hint else text
+
+
+class LinAlgError(RuntimeError):
+    """A matrix is singular, not positive-definite, or holds NaN (PyTorch: torch.linalg.LinAlgError)."""

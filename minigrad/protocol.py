@@ -15,8 +15,10 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import LEAF, node_of
+from minigrad.memory import storage_of
 from minigrad.printing import format_scalar, tensor_repr
 from minigrad.registry import TENSORS
+from minigrad.shapes import shape_args
 
 if TYPE_CHECKING:
     from minigrad.tensor import Tensor
@@ -61,14 +63,22 @@ class PythonProtocol:
             return array.astype(dtype)
         return array.copy() if copy else array
 
+    def __array_wrap__(self, array, context=None, return_scalar=False) -> Tensor:
+        """What NumPy's functions that are no ufuncs (`np.cumsum`) make of their result."""
+        return TENSORS["wrap"](np.asarray(array))
+
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs) -> Any:
         """`ndarray * tensor` is the tensor's `*`; results of other NumPy functions come as tensors without history."""
         if method == "__call__" and not kwargs and len(inputs) == 2 and not isinstance(inputs[0], PythonProtocol):
             name = _OPERATOR_OF_UFUNC.get(ufunc.__name__)
             if name is not None:
-                left = inputs[0]
-                left = TENSORS["wrap"](np.asarray(left)) if isinstance(left, np.ndarray) and left.ndim else left
-                return TENSORS[name](left.item() if isinstance(left, np.ndarray) else left, inputs[1])
+                left, right = inputs
+                if isinstance(left, np.ndarray) and left.ndim:
+                    return TENSORS[name](TENSORS["wrap"](left), right)
+                left = left.item() if isinstance(left, np.ndarray) else left
+                if name in _MIRRORED:
+                    return TENSORS[_MIRRORED[name]](right, left)
+                return TENSORS[name](left, right)
         arrays = [x.numpy() if isinstance(x, PythonProtocol) else x for x in inputs]
         outs = kwargs.get("out")
         if outs is not None:
@@ -116,6 +126,9 @@ class PythonProtocol:
         if not self._shape:
             raise TypeError("iteration over a 0-d tensor")
         return iter(TENSORS["unbind"](self, 0))
+
+    def __reversed__(self) -> Tensor:
+        return TENSORS["flip"](self, (0,)) if self._shape else TENSORS["clone"](self)
 
     def __contains__(self, element) -> bool:
         if isinstance(element, PythonProtocol | bool | int | float | np.generic):
@@ -173,17 +186,19 @@ class PythonProtocol:
         return out
 
     def __reduce_ex__(self, protocol) -> tuple[Any, ...]:
-        if not self.is_leaf:
-            raise RuntimeError("only leaf tensors can be pickled: use .detach() to keep the values without history")
         return _unpickled, (type(self), self.array, self.node is not None, dict(self.__dict__))
 
 
 _OPERATOR_OF_UFUNC = {
     "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div", "power": "pow",
     "matmul": "matmul", "remainder": "remainder", "floor_divide": "floor_divide", "greater": "gt", "less": "lt",
-    "greater_equal": "ge", "less_equal": "le", "equal": "eq", "not_equal": "ne", "maximum": "maximum",
-    "minimum": "minimum",
+    "greater_equal": "ge", "less_equal": "le", "equal": "eq", "not_equal": "ne", "bitwise_and": "bitwise_and",
+    "bitwise_or": "bitwise_or", "bitwise_xor": "bitwise_xor", "left_shift": "bitwise_left_shift",
+    "right_shift": "bitwise_right_shift",
 }  # fmt: skip
+
+
+_MIRRORED = {"eq": "eq", "ne": "ne", "lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 
 
 def _is_supported(dtype):
@@ -193,16 +208,9 @@ def _is_supported(dtype):
         return False
 
 
-def root_of(array):
-    """The array that owns the memory of a view."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
-
-
 def _copied(array, memo):
     """A copy of an array; of views of one memory, copies that are views of one copy."""
-    root = root_of(array)
+    root = storage_of(array)
     if not (root.flags.c_contiguous or root.flags.f_contiguous) or root.dtype != array.dtype:
         return array.copy()
     key = "storage", id(root)
@@ -235,11 +243,11 @@ def legacy(cls, args, dtype, of_dtype=True):
                 "convert it with .to()"
             )
     elif len(args) == 1 and _is_data(args[0]):
-        if isinstance(args[0], float | str | bytes):
+        if isinstance(args[0], float | str | bytes | type(None)):
             raise TypeError(f"new(): data must be a sequence (got {type(args[0]).__name__})")
-        array = np.array(TENSORS["array_from"](args[0], dtype))
+        array = TENSORS["array_from"](args[0], dtype)
     else:
-        shape = tuple([int(n) for n in (args[0] if isinstance(args[0], dtypes.Size) else args)])
+        shape = shape_args(args, "new")
         if min(shape, default=0) < 0:
             raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
         array = np.zeros(shape, dtype)

@@ -35,12 +35,26 @@ same on arrays in one kernel, used only when the backward is not itself being re
 
 from __future__ import annotations
 
+import collections
+import functools
 import types
 from typing import Any
 
 import numpy as np
 
-__all__ = ["ARRAYS", "NUMBERS", "OPS", "TENSORS", "Op", "Pointwise", "bind", "composite", "helper", "on_every_path"]
+__all__ = [
+    "ARRAYS",
+    "NUMBERS",
+    "OPS",
+    "TENSORS",
+    "Op",
+    "Plain",
+    "Pointwise",
+    "bind",
+    "composite",
+    "helper",
+    "on_every_path",
+]
 
 OPS: dict[str, type[Op]] = {}  # every block, by name
 COMPOSITES: dict[str, Any] = {}  # public functions made of ops
@@ -65,9 +79,11 @@ class Op:
     symbol       what a drawing shows, if not the name
     backward_name  what PyTorch prints as grad_fn, if not <Name>Backward0: a string, or a function of the node
     fresh        its gradients are arrays of its own, so the engine may keep them without a copy
-    view         its output may share the memory of its first input
+    view         its output may share the memory of its first input ("always": it does, by strides NumPy does not know)
     nout, aux    names of the outputs after the first (not differentiable), and how many outputs are public
     result       name of the named tuple that several outputs come in
+    pieces       names of its outputs, where all are differentiable (svd): the rules may save them by these names, and
+                 `vjp` gets a list of gradients, None for outputs that were not used
     optional     tensor inputs that may be None
     multi        forward returns a list of any length; the rule gets a list of gradients
     broadcasts   the shapes of its inputs may differ, and gradients are summed back to them
@@ -84,6 +100,7 @@ class Op:
     backward_name = None
     fresh = view = multi = broadcasts = pointwise = False
     aux: tuple = ()
+    pieces: tuple = ()
     nout = 1
     result: str | None = None
     optional: tuple = ()
@@ -92,6 +109,7 @@ class Op:
     torch: str | None = None
     numpy = None
     inplace_keyword = False  # nn.functional.X takes inplace=
+    out_casts = False  # out= may have another dtype that the result can be cast to
     variadic = False  # the one tensor input is a list of tensors (cat, stack)
 
     def __init_subclass__(cls):
@@ -99,6 +117,8 @@ class Op:
         if "scalar" not in body and "forward" not in body:
             return  # a family's base class, such as Pointwise
         cls.name = cls.__name__.rstrip("_")
+        if cls.pieces:
+            cls.multi, cls.aux = True, cls.pieces
         cls.label = cls.symbol or cls.name
         cls.label_backward = cls.backward_name or "".join(w.capitalize() for w in cls.name.split("_")) + "Backward0"
         _read_signature(cls, body.get("scalar") or body["forward"])
@@ -115,7 +135,14 @@ class Pointwise(Op):
     floats       integer inputs are computed in the default float type (exp, div), not in their own
     boolean      the result is a bool (comparisons)
     array        the formula on arrays, where that is not `scalar` itself (NumPy has no erf)
-    no_bools     a sentence: the op refuses bools, and this is what it says
+    kinds        NumPy's kinds of the dtypes it has a meaning for: "iuf" refuses bools (NotImplementedError)
+    no_bools     a sentence: the op refuses bools, and this is what it says (RuntimeError)
+    number       which inputs may be Python numbers: "last" (not the first; the rule), "one" (either of two, not both),
+                 "any", or "none"
+    counts_bools bools are computed as int64
+    check        a function of the operands as they were given, called unless they are float tensors of one dtype: it
+                 raises where PyTorch takes numbers, 0-dim tensors or dtypes differently
+    check_attributes  a function of the attributes; raises where they make no sense
     keywords     a function of the op language called instead when a keyword-only argument is not at its default,
                  e.g. ``add(input, other, *, alpha=1)``; its signature is then the public one
     jit_forward  False: `scalar` is never compiled (NumPy's function is used on every backend)
@@ -125,15 +152,23 @@ class Pointwise(Op):
     public: tuple = (FUNCTION, METHOD, INPLACE)
     fresh = pointwise = broadcasts = True
     floats = boolean = False
+    out_casts = True
+    kinds, number, counts_bools = "biuf", "last", False
     jit_forward = jit_rules = True
-    keywords = array = no_bools = None
+    keywords = array = no_bools = check = check_attributes = None
+
+
+class Plain(Pointwise):
+    """A pointwise op that runs on NumPy with every backend: a loop compiled for it would gain nothing."""
+
+    jit_forward = jit_rules = False
 
 
 class Activation(Pointwise):
-    """A pointwise op of `nn.functional`; float in, float out."""
+    """A pointwise op of `nn.functional`; float in, float out, nothing else in."""
 
     public = (FUNCTIONAL,)
-    floats = True
+    floats, kinds = True, "f"
 
 
 def positional(function):
@@ -190,8 +225,14 @@ def _PASS_ON(g):
     return g
 
 
-def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dunder=(), reference=None):
-    """Declare a public function made of other ops: derivatives of any order come with it.
+def _claim(name, function, space):
+    """All families share the names of the op language: one that is taken is an error."""
+    if name in space:
+        raise ValueError(f"{name!r} is defined twice in the op language: the second time in {function.__module__}")
+
+
+def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dunder=(), reference=None, out=False):
+    """Declare a public function made of other ops: derivatives of any order come with it. out: it takes `out=`.
 
     Its body is written in the op language, and may use only what tensors and arrays share besides ops
     (`.shape`, `.ndim`, arithmetic).
@@ -199,8 +240,9 @@ def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dun
 
     def declare(function):
         name = function.__name__.rstrip("_")
+        _claim(name, function, COMPOSITES)
         function.public, function.alias, function.samples = public, alias, samples
-        function.torch, function.dunder, function.reference = torch, dunder, reference
+        function.torch, function.dunder, function.reference, function.out = torch, dunder, reference, out
         COMPOSITES[name] = function
         return function
 
@@ -209,6 +251,7 @@ def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dun
 
 def helper(function):
     """Declare a private function of the op language, for rules to share. It is bound as the rules are."""
+    _claim(function.__name__, function, HELPERS)
     HELPERS[function.__name__] = function
     return function
 
@@ -250,6 +293,7 @@ def on_every_path(name):
     """Give a plain function (of shapes, dtypes) the same meaning in all bindings."""
 
     def declare(function):
+        _claim(name, function, NUMBERS)
         TENSORS[name] = ARRAYS[name] = NUMBERS[name] = function
         return function
 
@@ -288,4 +332,17 @@ def link_arrays():
 def np_dtype(x) -> np.dtype:
     """The NumPy dtype of a tensor, an array or a number."""
     array = getattr(x, "array", x)
-    return array.dtype if isinstance(array, np.ndarray | np.generic) else np.asarray(array).dtype
+    return np.asarray(array).dtype if isinstance(array, bool | int | float) else array.dtype
+
+
+@on_every_path("named_tuple")
+@functools.cache
+def named_tuple(name, fields):
+    """The type of an op's several outputs: a named tuple that prints as PyTorch's ``torch.return_types.max``."""
+    base = collections.namedtuple(name, fields)
+
+    def text(self):
+        inner = ",\n".join(f"{field}={value!r}" for field, value in zip(self._fields, self, strict=True))
+        return f"torch.return_types.{name}(\n{inner})"
+
+    return type(name, (base,), {"__slots__": (), "__repr__": text, "__module__": "minigrad.return_types"})

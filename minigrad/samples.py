@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Constant", "S", "Sample", "binary", "constant", "of", "tensors", "unary"]
+__all__ = ["Constant", "S", "Sample", "Symmetric", "binary", "constant", "of", "symmetric", "tensors", "unary"]
 
 
 class Sample(NamedTuple):
@@ -34,6 +34,16 @@ class Constant(np.ndarray):
 def constant(values):
     """Floats that the op takes as constants, e.g. the weights of classes."""
     return np.asarray(values, dtype=float).view(Constant)
+
+
+class Symmetric(np.ndarray):
+    """Matrices of a sample whose op reads one triangle: it is called with ``(x + x.mT) / 2``, so that a difference in
+    either triangle counts."""
+
+
+def symmetric(values):
+    """Matrices that the op takes to be symmetric."""
+    return ((values + np.swapaxes(values, -1, -2)) / 2).view(Symmetric)
 
 
 def unary(low=-3.0, high=3.0, **kwargs):

@@ -13,8 +13,19 @@ whose functions `autograd/link.py` attaches as methods; how it behaves as a Pyth
 from __future__ import annotations
 
 from minigrad import dtypes
-from minigrad.autograd.node import LEAF, DeadEnd, Handle, Node, edge_of, extra_of, make_leaf, new_version, node_of
-from minigrad.protocol import PythonProtocol, legacy, root_of
+from minigrad.autograd.node import (
+    LEAF,
+    DeadEnd,
+    Handle,
+    Node,
+    base_of,
+    edge_of,
+    extra_of,
+    make_leaf,
+    new_version,
+    node_of,
+)  # fmt: skip
+from minigrad.protocol import PythonProtocol, legacy
 from minigrad.registry import TENSORS
 
 __all__ = ["Tensor", "wrap"]
@@ -31,7 +42,9 @@ class Tensor(PythonProtocol):
     """
 
     __slots__ = ("__dict__", "__weakref__", "_shape", "_view", "array", "leaf", "node", "vc")
-    is_cuda = is_sparse = is_quantized = is_meta = is_mps = is_xpu = is_nested = False
+    is_cuda = is_sparse = is_quantized = is_meta = is_mps = is_xpu = is_nested = is_mkldnn = False
+    is_ipu = is_maia = is_mtia = is_sparse_csr = is_vulkan = is_xla = False
+    is_cpu = True
 
     def __new__(cls, *args, dtype=None, device=None):
         return legacy(cls, args, dtypes.as_numpy(dtype), of_dtype=dtype is not None)
@@ -68,6 +81,15 @@ class Tensor(PythonProtocol):
         """Always ``device(type='cpu')``."""
         return CPU
 
+    @property
+    def layout(self) -> dtypes.layout:
+        """Always ``torch.strided``."""
+        return dtypes.strided
+
+    @property
+    def name(self) -> None:
+        """None: tensors have no names."""
+
     def get_device(self) -> int:
         """-1, as PyTorch says for the CPU."""
         return -1
@@ -102,14 +124,6 @@ class Tensor(PythonProtocol):
                 strides[d] = 1 if d == len(shape) - 1 else strides[d + 1] * shape[d + 1]
         return tuple(strides) if dim is None else strides[_dim(self, dim)]
 
-    def is_contiguous(self) -> bool:
-        """Whether the elements lie in memory in order (C order)."""
-        return self.array.flags.c_contiguous
-
-    def storage_offset(self) -> int:
-        """How many elements lie in memory before the first element, of the memory that this tensor is a view of."""
-        return (self.data_ptr() - root_of(self.array).ctypes.data) // self.array.itemsize
-
     def data_ptr(self) -> int:
         """The address of the first element."""
         return self.array.ctypes.data
@@ -131,7 +145,7 @@ class Tensor(PythonProtocol):
     @property
     def requires_grad(self) -> bool:
         """Whether gradients are wanted for this tensor. May be set on leaves."""
-        return self.node is not None or (self._view is not None and self._view.base.node is not None)
+        return self.node is not None or (self._view is not None and base_of(self._view).node is not None)
 
     @requires_grad.setter
     def requires_grad(self, value):
@@ -225,18 +239,6 @@ class Tensor(PythonProtocol):
         if self.leaf is not None:
             self.leaf.shape = other._shape
 
-    def set_(self, *args, **kwargs) -> Tensor:
-        """set_() raises: a tensor's memory is not exchanged. (PyTorch: torch.Tensor.set_)"""
-        raise NotImplementedError("set_(): a tensor's memory cannot be exchanged; assign x.data = other instead")
-
-    def resize_(self, *args, **kwargs) -> Tensor:
-        """resize_() raises: a tensor's memory does not grow. (PyTorch: torch.Tensor.resize_)"""
-        raise NotImplementedError("resize_(): memory does not grow; use reshape() or a new tensor instead")
-
-    def is_inference(self) -> bool:
-        """False: tensors made in inference_mode are ordinary ones here."""
-        return False
-
     def detach(self) -> Tensor:
         """A tensor of the same memory that does not require grad. Writes through it are noticed by autograd."""
         out = wrap(self.array)
@@ -307,7 +309,7 @@ class Tensor(PythonProtocol):
     @property
     def _base(self) -> Tensor | None:
         """The tensor of which this one is a view, or None."""
-        return None if self._view is None else self._view.base
+        return None if self._view is None else base_of(self._view)
 
     def _is_view(self) -> bool:
         """Whether autograd knows this tensor as a view of another."""

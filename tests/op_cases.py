@@ -9,7 +9,7 @@ import numpy as np
 import minigrad
 from minigrad.autograd.link import FUNCTIONALS, FUNCTIONS, PLACES
 from minigrad.registry import COMPOSITES, LINALG, OPS, SPECIAL
-from minigrad.samples import Constant
+from minigrad.samples import Constant, Symmetric
 
 
 class Maker:
@@ -73,11 +73,12 @@ def convert(value, make, dtype, grad, made):
     if isinstance(value, np.ndarray):
         is_float = value.dtype.kind == "f"
         wanted = is_float and not isinstance(value, Constant)
+        one_triangle = isinstance(value, Symmetric)
         value = np.asarray(value)
         tensor = make(value.astype(dtype) if is_float else value, grad and wanted)
         if grad and wanted:
             made.append(tensor)
-        return tensor
+        return (tensor + tensor.mT) / 2 if one_triangle else tensor
     if isinstance(value, list) and any(isinstance(v, np.ndarray) for v in value):
         return [convert(v, make, dtype, grad, made) for v in value]
     if isinstance(value, tuple) and any(isinstance(v, np.ndarray) for v in value):

@@ -240,7 +240,8 @@ def one_index(size):
 
 @st.composite
 def keys(draw):
-    """A tuple of indices in which arrays, if there are several, have one length (so that they broadcast)."""
+    """A tuple of indices in which arrays, if there are several, have one length (so that they broadcast). Beside arrays
+    there are no ints, which NumPy would take for arrays (PyTorch does not: tests/test_indexing_fuzz.py)."""
     key, length = [], None
     for size in SHAPE[: draw(st.integers(0, 3))]:
         index = draw(one_index(size))
@@ -252,6 +253,8 @@ def keys(draw):
         key.append(index)
         if draw(st.booleans()) and draw(st.booleans()):
             key.append(None)
+    if length is not None:
+        key = [slice(k, k + 1 or None) if isinstance(k, int) else k for k in key]
     return (*key, ...) if draw(st.booleans()) else tuple(key)
 
 

@@ -16,9 +16,9 @@ from minigrad.autograd.modes import (
 )
 
 __all__ = [
-    "Function", "GradcheckError", "Variable", "anomaly_mode", "backward", "detect_anomaly", "enable_grad", "grad",
-    "gradcheck", "gradgradcheck", "graph", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad",
-    "set_detect_anomaly", "set_grad_enabled",
+    "Function", "GradcheckError", "Variable", "anomaly_mode", "backward", "detect_anomaly", "enable_grad",
+    "functional", "grad", "gradcheck", "gradgradcheck", "graph", "inference_mode", "is_grad_enabled",
+    "is_inference_mode_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip
 
 if TYPE_CHECKING:  # the names that `__getattr__` brings
@@ -33,7 +33,7 @@ _HOME = {
     "gradgradcheck": "gradcheck", "GradcheckError": "gradcheck", "Variable": "function",
     "detect_anomaly": "anomaly_mode", "set_detect_anomaly": "anomaly_mode",
 }  # fmt: skip
-_MODULES = ("anomaly_mode", "function", "graph")
+_MODULES = ("anomaly_mode", "function", "functional", "graph")
 
 
 def __getattr__(name):

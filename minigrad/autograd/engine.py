@@ -209,8 +209,8 @@ def _put(pending, node, g):
 
 
 def _materialized(node, grads, zeros):
-    """Zeros for the outputs of a node that were not used, unless its Function asked for None."""
-    if not getattr(node.saved and node.saved[0], "_materialize", True):
+    """Zeros for the outputs of a node that were not used, unless its rule or its Function asked for None."""
+    if getattr(node.op, "pieces", ()) or not getattr(node.saved and node.saved[0], "_materialize", True):
         return grads
     given = next(g for g in grads if g is not None)
     dtype = given.array.dtype if isinstance(given, Tensor) else given.dtype
@@ -373,43 +373,43 @@ def grad(
     allow_unused=None,
     is_grads_batched=False,
     materialize_grads=False,
-) -> tuple[Tensor, ...]:
+) -> Any:
     """The gradients of `outputs` with respect to `inputs`, as a tuple; nobody's `.grad` changes.
 
-    allow_unused: give None for inputs that the outputs do not depend on, instead of raising RuntimeError;
-    materialize_grads: give zeros for them. is_grads_batched: each of grad_outputs has one dimension more, the first,
-    over which this is done one after another; so has each result. (PyTorch: torch.autograd.grad)
+    inputs: a tensor or a sequence of them; of a dict of tensors the result is a dict. allow_unused: give None for
+    inputs that the outputs do not depend on, instead of raising RuntimeError; materialize_grads: give zeros for them.
+    is_grads_batched: the first dimension of each of `grad_outputs` counts several gradients; the backward runs for
+    each, and the results are stacked. (PyTorch: torch.autograd.grad)
     """
+    if not only_inputs:
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for "
+            "other parts of the graph, please use torch.autograd.backward.",
+            FutureWarning,
+            stacklevel=2,
+        )
+    if type(inputs) is dict:
+        options = retain_graph, create_graph, True, allow_unused, is_grads_batched, materialize_grads
+        return dict(zip(inputs, grad(outputs, tuple(inputs.values()), grad_outputs, *options), strict=True))
     if materialize_grads and allow_unused is False:
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
         )
     roots, chosen = _listed(outputs), _listed(inputs)
+    if not chosen:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     if is_grads_batched:
-        batch = list(zip(*_gradients(grad_outputs, len(roots), "grad"), strict=True))
-        keep = True if retain_graph is None and create_graph else retain_graph
-        each = [
-            grad(
-                roots,
-                chosen,
-                gs,
-                keep or k + 1 < len(batch),
-                create_graph,
-                True,
-                allow_unused,
-                False,
-                materialize_grads,
-            )
-            for k, gs in enumerate(batch)
-        ]
-        return tuple([None if gs[0] is None else TENSORS["stack"](gs) for gs in zip(*each, strict=True)])
+        from minigrad.autograd.functional import batched_grad  # it calls this function
+
+        options = create_graph, True, allow_unused, False, materialize_grads
+        return batched_grad(roots, chosen, _gradients(grad_outputs, len(roots), "grad"), retain_graph, options)
     nodes = [_node_wanted(t, k) for k, t in enumerate(chosen)]
     wanted = dict.fromkeys(nodes)
     _run(roots, _gradients(grad_outputs, len(roots), "grad"), retain_graph, create_graph, wanted)
     found: list[Any] = [wanted[node] for node in nodes]
     for k, (g, end) in enumerate(zip(found, chosen, strict=True)):
         if g is None and materialize_grads:
-            found[k] = wrap(np.zeros(*_end_of(end)[1:]))
+            found[k] = wrap(np.zeros(*_end_of(end)[1:])).requires_grad_(create_graph)
         elif g is None and not allow_unused:
             raise RuntimeError(
                 f"One of the differentiated Tensors appears to not have been used in the graph: inputs[{k}], of shape "

@@ -11,13 +11,22 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad.autograd.engine import fit
-from minigrad.autograd.general import as_tensor, numbers_given, operands, quiet, run_kernel
+from minigrad.autograd.general import (
+    as_tensor,
+    check_castable,
+    general,
+    numbers_given,
+    operands,
+    quiet,
+    run_kernel,
+)  # fmt: skip
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import (
     AMBIGUOUS,
     COPY_SLICES,
     FREED,
     LEAF,
+    base_of,
     bump,
     extra_of,
     move_retained,
@@ -28,8 +37,6 @@ from minigrad.autograd.node import (
 from minigrad.errors import shape_text
 from minigrad.registry import ARRAYS, OPS, TENSORS
 from minigrad.tensor import Tensor, wrap
-
-_RANK = {"b": 0, "u": 1, "i": 1, "f": 2}
 
 LEAF_TEXT = "a leaf Variable that requires grad is being used in an in-place operation."
 
@@ -44,7 +51,7 @@ def check_writable(tensor):
             raise RuntimeError(
                 "A view was created in no_grad mode and is being modified inplace with grad mode enabled. " + AMBIGUOUS
             )
-        base = view.base.node
+        base = base_of(view).node
         if tensor.requires_grad and (base is None or base.op is LEAF):
             raise RuntimeError("a view of " + LEAF_TEXT + " Write under no_grad(), or to a view of a clone().")
     if tensor.node is not None and tensor.node.op is LEAF:
@@ -75,13 +82,13 @@ def _is_dense(array):
 def write(op, tensor, args=(), attrs=()):
     """tensor = op(tensor, *args), in the tensor's own memory and with its history. Returns the tensor."""
     if op.pointwise:
-        inputs = operands(op, (tensor, *args))
+        inputs = operands(op, (tensor, *args), tensor)
     else:
         inputs = [tensor, *[as_tensor(a, tensor.array.dtype, op, i) for i, a in zip(op.inputs[1:], args, strict=True)]]
-    dtype = inputs[0].array.dtype
-    check_castable(op.name, dtype, tensor)
-    if dtype != tensor.array.dtype:  # computed in a wider dtype: the result is converted back, and recorded so
-        return write(OPS["copy"], tensor, (op.function(tensor, *args, *attrs),))
+    if (
+        inputs[0].array.dtype != tensor.array.dtype
+    ):  # computed in a wider dtype: the result is converted, and recorded so
+        return write(OPS["copy"], tensor, (general(op, (tensor, *args), attrs),))
     for other in inputs[1:]:
         if other.vc is not None and other.vc is tensor.vc and other is not tensor:
             check_overlap(tensor.array, other.array, op.name + "_")
@@ -115,18 +122,33 @@ def write(op, tensor, args=(), attrs=()):
     return tensor
 
 
-def check_castable(name, dtype, tensor):
-    """Refuse to write floats into integers, or either into bools."""
-    if _RANK[dtype.kind] > _RANK[tensor.array.dtype.kind]:
-        raise RuntimeError(
-            f"{name}_: result type {TENSORS['type_name'](dtype)} can't be cast to the desired output type "
-            f"{TENSORS['type_name'](tensor.array.dtype)}"
-        )
+def turn(op, tensor, args, kwargs):
+    """Make a tensor the view of itself that a view op gives, as `x.t_()` does. Returns the tensor."""
+    is_leaf = tensor.node is not None and tensor.node.op is LEAF
+    if is_grad_enabled() and is_leaf:
+        raise RuntimeError(LEAF_TEXT + f" {op.name}_() changes its shape: use {op.name}().")
+    was = tensor
+    if tensor._view is None and tensor.vc is not None and not is_leaf:  # it may have views: they go on as views of this
+        was = wrap(tensor.array)
+        was.node, was.vc = tensor.node, tensor.vc
+    alone = tensor.vc is None
+    out = op.function(was, *args, **kwargs)
+    tensor.array, tensor._shape = out.array, out._shape
+    if not is_leaf:
+        tensor.node = out.node
+        if not alone:
+            tensor._view = out._view
+        if was is not tensor:
+            out._view.mode = None
+    if tensor.leaf is not None:
+        tensor.leaf.shape = out._shape
+    bump(tensor, op.name + "_")
+    return tensor
 
 
 def base_requires_grad(tensor):
     """Whether the tensor is a view, made under no_grad, of a tensor that requires grad."""
-    return tensor._view is not None and tensor._view.base.node is not None
+    return tensor._view is not None and base_of(tensor._view).node is not None
 
 
 def _as_it_was(tensor, node):
@@ -169,7 +191,7 @@ def rebase(tensor, node):
         move_retained(tensor.node, node)
         tensor.node = node
         return
-    base = tensor._view.base
+    base = base_of(tensor._view)
     attrs = (tensor._view.chain, _axis_order(base.array))
     slices = record(COPY_SLICES, (base.node, *node.parents[1:]), (node,), base._shape, attrs)
     move_retained(base.node, slices)
@@ -188,6 +210,8 @@ def method(op):
             return rewrite(self, op.name, op.function, args, kwargs)
         if kwargs or len(args) != count - 1 + len(names):
             args = _arrange(op, args, kwargs, defaults)
+        if op.check_attributes is not None:
+            op.check_attributes(*args[count - 1 :])
         return write(op, self, args[: count - 1], tuple(args[count - 1 :]))
 
     in_place.__name__ = in_place.__qualname__ = op.name + "_"
@@ -244,6 +268,18 @@ def rewriting(name, function):
     in_place.__doc__ = f"In-place form of `{name}`: writes the result into this tensor's memory and returns it."
     in_place.__module__ = "minigrad"
     in_place.__wrapped__ = function
+    return in_place
+
+
+def turning(op):
+    """The Tensor method `X_` of a view."""
+
+    def in_place(self, *args, **kwargs):
+        return turn(op, self, args, kwargs)
+
+    in_place.__name__ = in_place.__qualname__ = op.name + "_"
+    in_place.__doc__ = f"In-place form of `{op.name}`: gives this tensor that shape and returns it."
+    in_place.__module__, in_place.__wrapped__ = "minigrad", op.function
     return in_place
 
 

@@ -318,7 +318,7 @@ def node_of(tensor):
         return _node_of_unrecorded(tensor, view)
     if tensor.vc.time <= view.time:
         return tensor.node
-    base_node = view.base.node
+    base_node = base_of(view).node
     if view.mode in ("multi", "function") and base_node is not None:
         raise RuntimeError(multi_view_text(view, "its base or another view of its base has been modified inplace"))
     if base_node is None:  # it may be told to require grad yet
@@ -331,9 +331,16 @@ def node_of(tensor):
     return node
 
 
+def base_of(view):
+    """The tensor whose history is a view's. A base that was turned in place since (`t_`) is a view of what it was."""
+    while view.base._view is not None:
+        view.base = view.base._view.base
+    return view.base
+
+
 def _node_of_unrecorded(tensor, view):
     """The node of a view made under no_grad: if its base requires grad it does too, but no gradient gets anywhere."""
-    if view.base.node is None or not is_grad_enabled():
+    if base_of(view).node is None or not is_grad_enabled():
         return tensor.node
     if tensor.vc.time > view.time:
         raise RuntimeError(
@@ -371,7 +378,7 @@ def as_view(op, source, out, attrs, saved, mode=None):
         view.base, view.chain = source, (link,)
         inherited = None
     else:
-        view.base, view.chain = above.base, (*above.chain, link)
+        view.base, view.chain = base_of(above), (*above.chain, link)
         inherited = above.mode
     view.mode = inherited or mode if is_grad_enabled() else "no_grad"
     view.time = tick()

@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad.autograd import door
-from minigrad.autograd.node import FREED
+from minigrad.autograd.node import FREED, PICK, record
 from minigrad.registry import arrays, tensors
 from minigrad.tensor import wrap
 
@@ -61,9 +61,21 @@ def output_of(node, array):
     return out
 
 
+def piece_of(node, piece, k, recording):
+    """The k-th of several outputs as it was saved: an array, or a tensor with its place in the graph."""
+    if piece.vc.time > node.seq:
+        stale(node, piece.vc, node.op.pieces[k])
+    if not recording:
+        return piece.array
+    out = wrap(piece.array)
+    if piece.array.dtype.kind == "f":
+        out.node, out.vc = record(PICK, (node,), (), out._shape, k), piece.vc
+    return out
+
+
 NAMES = {
     "F32": door.F32, "F64": door.F64, "as_saved": as_saved, "freed": freed, "ndarray": np.ndarray,
-    "output_of": output_of, "stale": stale, "wrap": wrap,
+    "output_of": output_of, "piece_of": piece_of, "stale": stale, "wrap": wrap,
 }  # fmt: skip
 
 
@@ -110,6 +122,8 @@ def _unpack_lines(op, name, kind):
         yield "        if x is not None and x.vc is not None and x.vc.time > n.seq: stale(n, x.vc, 'output')"
         if kind == "rule":
             yield "        output = output_of(n, output)"
+    elif name in op.pieces:
+        yield f"    {name} = piece_of(n, {name}, {op.pieces.index(name)}, {kind == 'rule'})"
     elif name in op.aux and kind == "rule":
         yield f"    {name} = wrap({name}) if {name}.__class__ is ndarray else {name}"
 

@@ -1,6 +1,7 @@
-"""Elements by their places: gather and scatter, and the same for whole rows (index_select, index_add).
+"""Elements by their places: gather, and scatter in all its forms (write, add, multiply, mean, extremes).
 
-Each of a pair is the gradient of the other.
+A place is an index along one dimension; the other coordinates are those at which the index stands.  `gather` and
+`scatter_add` are each other's gradients.
 """
 
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
@@ -10,13 +11,43 @@ import numpy as np
 
 from minigrad.errors import shape_text
 from minigrad.kernels import indexing as kernels
-from minigrad.registry import Op, composite, on_every_path
+from minigrad.ops.index import common_shape
+from minigrad.registry import FUNCTION, INPLACE, METHOD, TENSORS, Op, composite, helper, np_dtype, on_every_path
 from minigrad.samples import S, of
 from minigrad.shapes import one_dim
 
+IN_PLACE = (FUNCTION, METHOD, INPLACE)
+
+
+def lined(array):
+    """The array; a 0-dim one as a vector."""
+    return array if array.ndim else array.reshape(1)
+
+
+def checked(input, index, dim, op):
+    """The input (a view of it) cut to the index's shape outside `dim`, and the index, checked; neither is 0-dim."""
+    if index.dtype.kind != "i" or index.dtype.itemsize < 4:
+        raise RuntimeError(f"{op}(): Expected dtype int32/int64 for index, but got {index.dtype}")
+    input, index = lined(input), lined(index)
+    if index.ndim != input.ndim:
+        raise RuntimeError(
+            f"Index tensor must have the same number of dimensions as input tensor: {op}() got index of shape "
+            f"{shape_text(index.shape)} and input of shape {shape_text(input.shape)}"
+        )
+    if any(n > m for d, (n, m) in enumerate(zip(index.shape, input.shape, strict=True)) if d != dim):
+        raise RuntimeError(
+            f"Size does not match at dimension {dim} expected index {shape_text(index.shape)} to be no larger than "
+            f"self {shape_text(input.shape)} apart from dimension {dim}"
+        )
+    if index.size and (index.min() < 0 or index.max() >= input.shape[dim]):
+        wrong = index.min() if index.min() < 0 else index.max()
+        raise RuntimeError(f"index {wrong} is out of bounds for dimension {dim} with size {input.shape[dim]}")
+    cut = tuple([slice(None) if d == dim else slice(0, n) for d, n in enumerate(index.shape)])
+    return input[cut], index
+
 
 class gather(Op):
-    """gather(input, dim, index) -> Tensor
+    """gather(input, dim, index, *, sparse_grad=False) -> Tensor
 
     ``out[i][j][k] = input[i][index[i][j][k]][k]`` for dim=1. index: int64, no larger than input except in `dim`; the
     output has its shape. (PyTorch: torch.gather)
@@ -28,7 +59,9 @@ class gather(Op):
         return input, index, one_dim(dim, input.ndim, "gather")
 
     def forward(input, index, /, dim):
-        return kernels.gather(*checked(input, index, dim, "gather"), dim)
+        if not index.size:
+            return np.empty(index.shape, input.dtype)
+        return kernels.gather(*checked(input, index, dim, "gather"), dim).reshape(index.shape)
 
     def grad_input(g, index, input_shape, dim):
         return scatter_add(zeros_of(input_shape, np_dtype(g)), dim, index, g)
@@ -36,30 +69,40 @@ class gather(Op):
     samples = of(
         lambda make: S(make(3, 4), 1, make(3, 2, kind="i", low=0, high=4)),
         lambda make: S(make(3, 4), 0, make(2, 3, kind="i", low=0, high=3)),
+        lambda make: S(make(), 0, np.array(0)),
     )
 
 
-@on_every_path("checked")
-def checked(input, index, dim, op):
-    """The input cut to the index's shape outside `dim`, and the index, checked."""
-    if index.dtype.kind not in "iu":
-        raise RuntimeError(f"{op}(): Expected dtype int32/int64 for index, but got {index.dtype}")
-    if index.ndim != input.ndim and index.size:
-        raise RuntimeError(
-            f"Index tensor must have the same number of dimensions as input tensor: {op}() got index of shape "
-            f"{shape_text(index.shape)} and input of shape {shape_text(input.shape)}"
+@helper
+def cut_to(src, index, op):
+    """src cut to the index's shape."""
+    if tuple(src.shape) == tuple(index.shape) or not input_size(index):
+        return src
+    check_source(src, index, op)
+    return getitem(src, tuple([slice(0, n) for n in index.shape]))
+
+
+@on_every_path("check_source")
+def check_source(src, index, op):
+    if max(src.ndim, 1) != max(index.ndim, 1):
+        raise (IndexError if src.ndim < index.ndim else RuntimeError)(
+            f"{op}(): Index tensor must have the same number of dimensions as src tensor: got "
+            f"{shape_text(index.shape)} and {shape_text(src.shape)}"
         )
-    if any(n > m for d, (n, m) in enumerate(zip(index.shape, input.shape, strict=False)) if d != dim):
+    if any(n < m for n, m in zip(src.shape, index.shape, strict=False)):
         raise RuntimeError(
-            f"Size does not match at dimension {dim} expected index {shape_text(index.shape)} to be no larger than "
-            f"self {shape_text(input.shape)} apart from dimension {dim}"
+            f"{op}(): Expected index {shape_text(index.shape)} to be no larger than src {shape_text(src.shape)}"
         )
-    size = input.shape[dim] if input.ndim else 1
-    if index.size and (index.min() < 0 or index.max() >= size):
-        wrong = index.min() if index.min() < 0 else index.max()
-        raise RuntimeError(f"index {wrong} is out of bounds for dimension {dim} with size {size}")
-    cut = tuple([slice(None) if d == dim else slice(0, n) for d, n in enumerate(index.shape)])
-    return input[cut], index
+
+
+@on_every_path("same_dtype_to_scatter")
+def same_dtype_to_scatter(input, src):
+    if np_dtype(input) != np_dtype(src):
+        name = TENSORS["type_name"]
+        raise RuntimeError(
+            f"scatter(): Expected self.dtype to be equal to src.dtype, but got {name(np_dtype(input))} and "
+            f"{name(np_dtype(src))}"
+        )
 
 
 class scatter_add(Op):
@@ -69,168 +112,221 @@ class scatter_add(Op):
     as large as index. (PyTorch: torch.scatter_add)
     """
 
+    public = IN_PLACE
+
     def prepare(input, dim, index, src):
-        return input, index, src, one_dim(dim, input.ndim, "scatter_add")
+        dim = one_dim(dim, input.ndim, "scatter_add")
+        same_dtype_to_scatter(input, src)
+        return input, index, cut_to(src, index, "scatter_add"), dim
 
     def forward(input, index, src, /, dim):
         out = np.array(input)
-        target, index = checked(out, index, dim, "scatter_add")
-        kernels.scatter_add(target, index, fitted(src, index, "scatter_add"), dim)
+        if index.size:
+            target, index = checked(out, index, dim, "scatter_add")
+            kernels.scatter_add(target, index, lined(src), dim)
         return out
 
     def grad_input(g):
         return g
 
     def grad_src(g, index, src_shape, dim):
-        return pad_end(gather(g, dim, index), src_shape)
+        return reshape(gather(g, dim, index), src_shape) if input_size(index) else zeros_of(src_shape, np_dtype(g))
 
     samples = of(
         lambda make: S(make(3, 4), 1, make(3, 2, kind="i", low=0, high=4), make(3, 2)),
-        lambda make: S(make(3, 4), 0, make(2, 3, kind="i", low=0, high=3), make(2, 3)),
+        lambda make: S(make(3, 4), 0, make(2, 3, kind="i", low=0, high=3), make(2, 4)),
     )
 
 
-@on_every_path("fitted")
-def fitted(src, index, op):
-    """src cut to the index's shape."""
-    if src.ndim != index.ndim or any(n < m for n, m in zip(src.shape, index.shape, strict=True)):
-        raise RuntimeError(
-            f"{op}(): Expected index {shape_text(index.shape)} to be no larger than src {shape_text(src.shape)}"
-        )
-    return src[tuple([slice(0, n) for n in index.shape])]
+class scatter_write(Op):
+    """The input with src written at the places index names; called by `scatter`."""
 
-
-class pad_end(Op):
-    """The input grown to a shape with zeros at the ends."""
-
-    public = ()
-
-    def forward(input, /, shape):
-        if input.shape == tuple(shape):
-            return input
-        out = np.zeros(shape, input.dtype)
-        out[tuple([slice(0, n) for n in input.shape])] = input
-        return out
-
-    def grad_input(g, input_shape):
-        return getitem(g, tuple([slice(0, n) for n in input_shape]))
-
-
-class scatter(Op):
-    """scatter(input, dim, index, src) -> Tensor;  scatter(input, dim, index, value)
-
-    The input with src (or a number) written at the places index names: ``out[i][index[i][j]] = src[i][j]`` for dim=1.
-    Where a place is named twice, one of the values is kept. (PyTorch: torch.scatter)
-    """
-
-    def prepare(input, dim, index, src=None, *, value=None):
-        src = src if value is None else value
-        if not hasattr(src, "ndim"):
-            src = full_of(index.shape, src, np_dtype(input))
-        return input, index, src, one_dim(dim, input.ndim, "scatter")
+    public, backward_name = (), "ScatterBackward0"
 
     def forward(input, index, src, /, dim):
         out = np.array(input)
-        target, index = checked(out, index, dim, "scatter")
         if index.size:
-            np.put_along_axis(target, index, fitted(src, index, "scatter"), dim)
+            target, index = checked(out, index, dim, "scatter")
+            np.put_along_axis(target, index, lined(src), dim)
         return out
 
     def grad_input(g, index, dim):
         return scatter(g, dim, index, 0.0)
 
     def grad_src(g, index, src_shape, dim):
-        return pad_end(gather(g, dim, index), src_shape)
+        return reshape(gather(g, dim, index), src_shape) if input_size(index) else zeros_of(src_shape, np_dtype(g))
 
-    samples = of(
+
+@composite(
+    public=IN_PLACE,
+    samples=of(
         lambda make: S(make(3, 4), 1, np.array([[0, 2], [1, 3], [3, 0]]), make(3, 2)),
         lambda make: S(make(3, 4), 0, np.array([[2, 0, 1]]), 1.5),
-    )
+    ),
+)
+def scatter(input, dim, index, src=None, *, value=None, reduce=None):
+    """scatter(input, dim, index, src, *, reduce=None) -> Tensor;  scatter(input, dim, index, value, *, reduce=None)
+
+    The input with src (or a number) written at the places index names: ``out[i][index[i][j]] = src[i][j]`` for dim=1.
+    Where a place is named twice, one of the values is kept. reduce: "add" or "multiply" instead (`scatter_add`,
+    `scatter_reduce`). (PyTorch: torch.scatter)
+    """
+    dim = one_dim(dim, input.ndim, "scatter")
+    src = src if value is None else value
+    if hasattr(src, "ndim"):
+        same_dtype_to_scatter(input, src)
+        src = cut_to(src, index, "scatter")
+    else:
+        src = full_of(index.shape, as_real(src), np_dtype(input))
+    if reduce is None:
+        return scatter_write(input, index, src, dim)
+    if reduce not in ("add", "multiply"):
+        raise RuntimeError("reduce argument must be either add or multiply.")
+    return scatter_reduce(input, dim, index, src, "sum" if reduce == "add" else "prod")
 
 
-class index_select(Op):
-    """index_select(input, dim, index) -> Tensor
+@on_every_path("as_real")
+def as_real(number):
+    if isinstance(number, complex):
+        raise RuntimeError("value cannot be converted to a real number without overflow")
+    return number
 
-    The entries of dimension `dim` that the 1-D int64 tensor index names, in its order. (PyTorch: torch.index_select)
+
+# ---- reductions by place
+
+UFUNCS = {"sum": np.add, "mean": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum}
+
+
+def identity_of(reduce, dtype):
+    """What changes nothing when it is added, multiplied, compared."""
+    if reduce in ("sum", "mean"):
+        return 0
+    if reduce == "prod":
+        return 1
+    if dtype.kind == "b":
+        return reduce == "amin"
+    info = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
+    if dtype.kind == "f":
+        return -np.inf if reduce == "amax" else np.inf
+    return info.min if reduce == "amax" else info.max
+
+
+class scatter_reduce(Op):
+    """scatter_reduce(input, dim, index, src, reduce, *, include_self=True) -> Tensor
+
+    The elements of src that go to one place, as index names them, reduced together with the input's element there
+    (or, with include_self=False, instead of it): reduce is "sum", "prod", "mean", "amax" or "amin". Extremes share
+    the gradient evenly among those that are equal. (PyTorch: torch.scatter_reduce)
     """
 
-    fresh = True
+    public, constant = IN_PLACE, ("index",)
 
-    def prepare(input, dim, index):
-        return input, index, one_dim(dim, input.ndim, "index_select")
+    def prepare(input, dim, index, src, reduce, *, include_self=True):
+        dim = one_dim(dim, input.ndim, "scatter_reduce")
+        if reduce not in ("sum", "prod", "mean", "amax", "amin"):
+            raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
+        same_dtype_to_scatter(input, src)
+        return input, index, cut_to(src, index, "scatter_reduce"), dim, reduce, bool(include_self)
 
-    def forward(input, index, /, dim):
-        if index.ndim > 1:
-            raise IndexError("index_select(): Index is supposed to be a vector")
-        if index.dtype.kind not in "iu":
-            raise RuntimeError(f"index_select(): Expected dtype int32 or int64 for index, but got {index.dtype}")
-        if index.size and (index.min() < 0 or index.max() >= input.shape[dim]):
-            raise IndexError(
-                f"index out of range in self: index_select() on dimension {dim} of size {input.shape[dim]}"
-            )
-        return np.take(input, np.atleast_1d(index), dim)
-
-    def grad_input(g, index, input_shape, dim):
-        return index_add(zeros_of(input_shape, np_dtype(g)), dim, index, g)
-
-    samples = of(
-        lambda make: S(make(3, 4), 0, np.array([2, 0, 2])),
-        lambda make: S(make(3, 4), -1, np.array([1, 3])),
-    )
-
-
-class index_add(Op):
-    """index_add(input, dim, index, source) -> Tensor
-
-    The input with the entries of source added to those of dimension `dim` that index names. (PyTorch: torch.index_add)
-    """
-
-    def prepare(input, dim, index, source, *, alpha=1):
-        return input, index, source if alpha == 1 else source * alpha, one_dim(dim, input.ndim, "index_add")
-
-    def forward(input, index, source, /, dim):
-        out, index = np.array(input), np.atleast_1d(index)
-        rest = [n for d, n in enumerate(input.shape) if d != dim]
-        if source.ndim != input.ndim or [n for d, n in enumerate(source.shape) if d != dim] != rest:
-            raise RuntimeError(
-                "index_add(): source tensor shape must match self tensor shape, excluding the specified dimension. Got "
-                f"self.shape = {list(input.shape)} source.shape = {list(source.shape)}"
-            )
-        if index.size != source.shape[dim]:
-            raise RuntimeError(
-                f"index_add(): Number of indices ({index.size}) should be equal to source.size(dim) "
-                f"({source.shape[dim]})"
-            )
-        if index.size and (index.min() < 0 or index.max() >= input.shape[dim]):
-            wrong = index.min() if index.min() < 0 else index.max()
-            raise RuntimeError(
-                f"index_add(): index {wrong} is out of bounds for dimension {dim} with size {input.shape[dim]}"
-            )
-        kernels.index_add(out, index, source, dim)
+    def forward(input, index, src, /, dim, reduce, include_self):
+        out = np.array(input)
+        if not index.size:
+            return out
+        target, index = checked(out, index, dim, "scatter_reduce")
+        if not include_self:
+            np.put_along_axis(target, index, identity_of(reduce, out.dtype), dim)
+        if reduce in ("sum", "mean"):
+            kernels.scatter_add(target, index, lined(src), dim)
+        else:
+            UFUNCS[reduce].at(target, along(index, dim), lined(src))
+        if reduce == "mean":
+            count = np.full(target.shape, int(include_self), np.int64)
+            kernels.scatter_add(count, index, np.ones(index.shape, np.int64), dim)
+            count = np.maximum(count, 1)
+            target[...] = target / count if out.dtype.kind == "f" else target // count
         return out
 
-    def grad_input(g):
-        return g
+    def vjp(g, input, index, src, output, dim, reduce, include_self):
+        if not input_size(index):
+            return g, None, zeros_of(src.shape, np_dtype(g))
+        if reduce == "sum":
+            by_input, by_src = g, gather(g, dim, index)
+        elif reduce == "mean":
+            count = full_of(input.shape, float(include_self), np_dtype(g))
+            count = scatter_add(count, dim, index, full_of(index.shape, 1.0, np_dtype(g)))
+            share = g / where(count == 0, 1.0, count)
+            by_input, by_src = share, gather(share, dim, index)
+        elif reduce == "prod":
+            by_input, by_src = scattered_product(g, input, index, src, output, dim, include_self)
+        else:
+            mine = to_dtype(input == output, np_dtype(g))
+            theirs = to_dtype(reshape(src, index.shape) == gather(output, dim, index), np_dtype(g))
+            share = g / scatter_add(mine, dim, index, theirs)
+            by_input, by_src = mine * share, theirs * gather(share, dim, index)
+        if not include_self:
+            by_input = scatter(by_input, dim, index, 0.0)
+        return by_input, None, reshape(by_src, src.shape)
 
-    def grad_source(g, index, dim):
-        return index_select(g, dim, index)
+    samples = of(
+        lambda make: S(make(3, 4), 1, np.array([[0, 0], [1, 3], [3, 3]]), make(3, 2), "sum"),
+        lambda make: S(make(3, 4), 0, np.array([[2, 0, 1], [2, 2, 2]]), make(2, 3), "mean", include_self=False),
+        lambda make: S(make(3, 4), 0, np.array([[2, 0, 1], [2, 2, 2]]), make(2, 3), "prod"),
+        lambda make: S(make(3, 4), 0, np.array([[2, 0, 1], [2, 2, 2]]), make(2, 3), "prod", include_self=False),
+        lambda make: S(make(3, 4), 1, np.array([[0, 0], [1, 3], [3, 3]]), make(3, 2), "amax"),
+        lambda make: S(make(3, 4), 1, np.array([[0, 0], [1, 3], [3, 3]]), make(3, 2), "amin", include_self=False),
+    )
 
-    samples = of(lambda make: S(make(3, 4), 0, np.array([2, 0, 2]), make(3, 4)))
+
+def along(index, dim):
+    """The index with the other coordinates beside it, as NumPy takes them."""
+    places = np.ix_(*(range(n) for n in index.shape))
+    return tuple([index if d == dim else places[d] for d in range(index.ndim)])
 
 
-@composite(samples=of(lambda make: S(make(3, 4), np.array([[1, 0, 2, 1]] * 3), 1)))
+@helper
+def scattered_product(g, input, index, src, output, dim, include_self):
+    """The gradients of products by place: the product of the others, also where one of them is zero."""
+    safe = where(input == 0, 1.0, input)
+    by_input = g * scatter_reduce(safe, dim, index, src, "prod", include_self=include_self) / safe
+    zero = src == 0
+    zeros = scatter_add(zeros_of(input.shape, np_dtype(g)), dim, index, to_dtype(zero, np_dtype(g)))
+    only = zero & (gather(zeros, dim, index) == 1)
+    others = scatter_reduce(input, dim, index, where(only, 1.0, src), "prod", include_self=include_self)
+    usual = gather(g * output, dim, index) / where(zero, 1.0, src)
+    return by_input, where(only, gather(g * others, dim, index), usual)
+
+
+@composite(out=True, samples=of(
+    lambda make: S(make(3, 4), np.array([[1, 0, 2, 1]] * 3), 1),
+    lambda make: S(make(3, 4), np.array([[-1, 0, 2]]), 1),
+    lambda make: S(make(3, 4), np.array([5, 0])),
+))  # fmt: skip
 def take_along_dim(input, indices, dim=None):
-    """take_along_dim(input, indices, dim=None) -> Tensor: `gather`, of the flattened tensor without dim.
-    (PyTorch: torch.take_along_dim)"""
+    """take_along_dim(input, indices, dim=None) -> Tensor
+
+    `gather` with dimensions other than `dim` broadcast and negative indices counted from the end; of the flattened
+    tensor without dim. (PyTorch: torch.take_along_dim)
+    """
+    if np_dtype(indices) != np.dtype("i8"):
+        raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {np_dtype(indices)}")
     if dim is None:
-        return gather(reshape(input, (-1,)), 0, reshape(indices, (-1,)))
+        flat = reshape(input, (-1,))
+        return gather(flat, 0, from_end(reshape(indices, (-1,)), flat.shape[0]))
     dim = one_dim(dim, input.ndim, "take_along_dim")
     if input.ndim != indices.ndim:
         raise RuntimeError(
             "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
             f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
         )
+    if not input.ndim:
+        return gather(input, 0, from_end(indices, 1))
     rest = [tuple([n for d, n in enumerate(t.shape) if d != dim]) for t in (input, indices)]
     common = common_shape("take_along_dim", *rest)
     sized = [(*common[:dim], t.shape[dim], *common[dim:]) for t in (input, indices)]
-    return gather(expand(input, sized[0]), dim, expand(indices, sized[1]))
+    return gather(expand(input, sized[0]), dim, expand(from_end(indices, input.shape[dim]), sized[1]))
+
+
+@helper
+def from_end(indices, size):
+    """Negative indices counted from the end."""
+    return where(indices < 0, indices + size, indices)

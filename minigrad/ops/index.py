@@ -1,7 +1,11 @@
-"""Indexing: `x[...]` of every kind, rows of a table by number, elements by a mask, one-hot vectors.
+"""Indexing: `x[...]` of every kind, and elements by a mask. Tables are in `embedding.py`.
 
-An index is turned into NumPy's form once (`index_key`).  A basic one (ints, slices, None, ...) gives a view; one with
-lists, ranges or tensors gives a copy, whose gradient is added up at the places it came from.
+An index is done in two steps, as PyTorch does it.  Ints, slices, None and ... come first and give a view; lists, masks
+and tensors then pick from that view and give a copy, whose gradient is added up at the places it came from:
+
+    x[0, :, [1, 2]]   is   x[0][:, [1, 2]]
+
+Each step is an index that NumPy understands, so an int never meets an array (where NumPy's rule differs).
 """
 
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
@@ -13,67 +17,142 @@ import numpy as np
 
 from minigrad.errors import shape_text
 from minigrad.kernels import indexing as kernels
-from minigrad.registry import FUNCTIONAL, METHOD, Op, composite, on_every_path
+from minigrad.registry import FUNCTION, INPLACE, METHOD, TENSORS, Op, composite, np_dtype, on_every_path
 from minigrad.samples import S, of
 
+ALL = slice(None)
+WRONG_DTYPE = "tensors used as indices must be long, int, byte or bool tensors"
 
-@on_every_path("index_key")
-def index_key(index, ndim):
-    """PyTorch's index as NumPy's: a tuple with an Ellipsis, tensors as arrays, ranges as lists."""
+
+@on_every_path("index_steps")
+def index_steps(index, ndim):
+    """PyTorch's index of a tensor of `ndim` dimensions as two of NumPy's: (view, pick), None for a step with nothing
+    to do. `pick` holds arrays of integers and masks, with full slices between them."""
     if index.__class__ is int and ndim:  # the common case, x[i]
-        return index, Ellipsis
-    items = index if isinstance(index, tuple) else as_items(index)
-    key = tuple([_index_item(item) for item in items])
-    taken = 0
-    for item in key:
-        if isinstance(item, np.ndarray) and item.dtype.kind == "b":
-            taken += item.ndim
-        elif item is not None and item is not Ellipsis and not isinstance(item, bool):
-            taken += 1
+        return (index, Ellipsis), None
+    given = index if isinstance(index, tuple) else as_items(index)
+    taken = sum([dims_taken(item.array) if hasattr(item, "array") else counts(item) for item in given])
     if taken > ndim:
-        raise IndexError(f"too many indices for tensor of dimension {ndim}")
-    return key if any(item is Ellipsis for item in key) else (*key, Ellipsis)
+        raise too_many(given, ndim)
+    items = [parsed(item) for item in given]
+    view, pick, place, open_ended, past = [], {}, 0, True, False
+    for item in items:
+        if item is Ellipsis:
+            past = not open_ended and ndim > taken  # a second one stands beyond the last dimension
+            count = ndim - taken if open_ended else 0
+            open_ended = False
+            view += [ALL] * count
+            place += count
+        elif past and dims_taken(item):
+            raise IndexError(f"index {item} is out of bounds: it comes after two ellipses")
+        elif isinstance(item, np.ndarray):
+            view += [ALL] * dims_taken(item)
+            pick[place] = item
+            place += dims_taken(item)
+        elif isinstance(item, bool):
+            view.append(None)
+            pick[place] = np.zeros(int(item), np.int64)
+            place += 1
+        else:
+            view.append(item)
+            place += not isinstance(item, int)
+    wanted = any([item is not ALL for item in view]) or not pick
+    return (*view, Ellipsis) if wanted else None, pick_key(pick) if pick else None
+
+
+def too_many(given, ndim):
+    if not ndim and len(given) == 1 and isinstance(given[0], int):
+        return IndexError("invalid index of a 0-dim tensor. Use `tensor.item()` to convert it to a number")
+    return IndexError(f"too many indices for tensor of dimension {ndim}")
+
+
+def counts(item):
+    """Whether an item that is no tensor speaks of a dimension. (A mask that is a list or a NumPy array may speak of
+    several, but PyTorch counts it as one: it cannot follow an ellipsis.)"""
+    return item is not None and item is not Ellipsis and not isinstance(item, bool)
+
+
+def dims_taken(item):
+    """How many dimensions of the tensor an item, as it was parsed, speaks of."""
+    if isinstance(item, np.ndarray):
+        return item.ndim if item.dtype == np.bool_ or item.dtype == np.uint8 else 1
+    return int(counts(item))
+
+
+def pick_key(pick):
+    """{place: array} as a NumPy index; a mask takes as many places as it has dimensions."""
+    key, place = [], 0
+    for at, array in pick.items():
+        key += [ALL] * (at - place) + [array]
+        place = at + dims_taken(array)
+    return (*key, Ellipsis)
 
 
 def as_items(index):
     """PyTorch still reads a list that holds sequences, tensors, slices, None or ... as a tuple (and warns of it)."""
-    parts = (list, tuple, range, slice, type(None), type(Ellipsis))
+    parts = (list, tuple, range, slice, type(None), type(Ellipsis), np.ndarray)
     if isinstance(index, list) and len(index) < 32 and any(isinstance(i, parts) or hasattr(i, "array") for i in index):
         warnings.warn(
             "Using a non-tuple sequence for multidimensional indexing is deprecated: x[[[0, 1]]] is "
             "read as x[[0, 1],]. "
             "Use x[tuple(index)] for this meaning, or x[minigrad.tensor(index)] to index with an array.",
-            stacklevel=4,
+            stacklevel=5,
         )
         return tuple(index)
     return (index,)
 
 
-def _index_item(item):
+def parsed(item):
+    """An item as None, Ellipsis, bool, int, slice, an array of int64 or a mask (neither of them 0-dim)."""
     if item is None or item is Ellipsis or isinstance(item, bool):
         return item
     if isinstance(item, slice):
-        if item.step is not None and item.step <= 0:
-            raise ValueError("step must be greater than zero: use flip() for the reverse order")
-        return slice(*[None if n is None else n.__index__() for n in (item.start, item.stop, item.step)])
-    array = getattr(item, "array", item)
-    if isinstance(array, list | tuple | range):
-        array = np.asarray([getattr(n, "array", n) for n in array])
-        if not array.size:
-            array = array.astype(np.int64)
-    if isinstance(array, np.ndarray):
-        if array.dtype.kind not in "iub" or (array.dtype.itemsize == 2 or array.dtype == np.int8):
-            raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
-        if array.dtype == np.uint8:
-            array = array.astype(bool)  # PyTorch reads byte tensors as masks
-        return int(array) if array.ndim == 0 and array.dtype.kind == "i" else array.copy()
+        return parsed_slice(item)
+    if isinstance(item, str | bytes):
+        raise TypeError(f"new(): invalid data type '{type(item).__name__}': it cannot be an index")
+    array = getattr(item, "array", None)
+    if array is None:
+        if not isinstance(item, list | tuple | range | np.ndarray):
+            return parsed_int(item)
+        array = np.asarray([getattr(n, "array", n) for n in item] if isinstance(item, list | tuple) else item)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"an index must hold integers or bools, not {array.dtype}")
+        if array.dtype.kind != "b" and array.dtype != np.uint8:
+            array = array.astype(np.int64)  # even floats, as PyTorch's constructor of LongTensors does
+    elif array.dtype.kind == "f" or (array.ndim and array.dtype not in INDICES):
+        raise IndexError(WRONG_DTYPE)
+    if array.dtype == np.uint8:  # PyTorch reads byte tensors as masks
+        if array.ndim:
+            warnings.warn(
+                "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
+                stacklevel=5,
+            )
+        array = array != 0
+    if not array.ndim:
+        return array.item()
+    return array.copy() if array.dtype.kind == "b" else array.astype(np.int64)  # the caller may write to his
+
+
+INDICES = [np.dtype(kind) for kind in ("i8", "i4", "u1", "?")]
+
+
+def parsed_slice(item):
     try:
-        return item.__index__()
+        bounds = [None if n is None else n.__index__() for n in (item.start, item.stop, item.step)]
     except AttributeError:
+        raise TypeError("slice indices must be integers or None or have an __index__ method") from None
+    if bounds[2] is not None and bounds[2] <= 0:
+        raise ValueError("step must be greater than zero: use flip() for the reverse order")
+    return ALL if bounds in ([None, None, None], [None, None, 1]) else slice(*bounds)
+
+
+def parsed_int(item):
+    if not hasattr(item, "__index__") or isinstance(item, np.bool_):
         raise IndexError(
             "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "
             f"{type(item).__name__})"
-        ) from None
+        )
+    return item.__index__()
 
 
 @on_every_path("common_shape")
@@ -86,28 +165,80 @@ def common_shape(op, *shapes):
         raise RuntimeError(f"{op}(): the shapes {texts} do not broadcast: each size must match or be 1") from None
 
 
-@on_every_path("is_basic")
 def is_basic(key):
     """Whether a NumPy index gives a view."""
-    return not any(isinstance(item, np.ndarray | bool) for item in key)
+    return not any([isinstance(item, np.ndarray) for item in key])
 
 
-def names_places(key):
-    """Whether a NumPy index has integer arrays, which may name a place more than once (masks cannot)."""
-    return any(isinstance(item, np.ndarray) and item.dtype.kind == "i" for item in key)
+def only_array(key):
+    """The dimension of the only array of an index of integers, or None."""
+    places = [place for place, item in enumerate(key) if isinstance(item, np.ndarray)]
+    return places[0] if len(places) == 1 and key[places[0]].dtype.kind == "i" else None
 
 
-def index_error(error):
-    return IndexError(str(error).replace("axis", "dimension").replace("boolean index did not match indexed array along",
-        "The shape of the mask does not match the shape of the indexed tensor along"))  # fmt: skip
+def picked(input, key):
+    """input[key] for a NumPy index, with PyTorch's errors."""
+    if not input.size:
+        check_masks(input, key)  # NumPy lets an empty mask pass
+    try:
+        return input[key]
+    except IndexError as error:
+        if is_basic(key):
+            text = str(error)
+            if "cannot fit" in text:
+                raise ValueError("Overflow when unpacking long long: the index is too large") from None
+            raise IndexError(text.replace("axis", "dimension")) from None
+        if input.size == 0 and "out of bounds" in str(error):
+            return input[unchecked(input, key, error)]
+        raise pick_error(input, key, error) from None
+
+
+def unchecked(input, key, error):
+    """PyTorch looks at no index where there is no element, unless the very dimension that is indexed is empty."""
+    key = tuple([np.zeros_like(item) if is_array(item) and item.dtype.kind == "i" else item for item in key])
+    try:
+        input[key]
+    except IndexError:
+        raise pick_error(input, key, error) from None
+    return key
+
+
+def check_masks(input, key):
+    """A mask has the sizes of the dimensions it stands for."""
+    place = 0
+    for item in key[:-1]:
+        if is_array(item) and item.dtype.kind == "b":
+            for d, n in enumerate(item.shape):
+                if n != input.shape[place + d]:
+                    raise IndexError(
+                        f"The shape of the mask {shape_text(item.shape)} at index {d} does not match the shape of the "
+                        f"indexed tensor {shape_text(input.shape)} at index {place + d}"
+                    )
+            place += item.ndim
+        else:
+            place += 1
+
+
+def pick_error(input, key, error):
+    """PyTorch's words for an index that does not fit."""
+    check_masks(input, key)
+    if "broadcast" in str(error):
+        shapes = [item.nonzero()[0].shape if item.dtype.kind == "b" else item.shape for item in key if is_array(item)]
+        texts = ", ".join([shape_text(shape) for shape in shapes])
+        return IndexError(f"shape mismatch: indexing tensors could not be broadcast together with shapes {texts}")
+    return IndexError(str(error).replace("axis", "dimension"))
+
+
+def is_array(item):
+    return isinstance(item, np.ndarray)
 
 
 def index_name(key):
     """What PyTorch's graph calls an index: by its last part."""
     if not is_basic(key):
         return "IndexBackward0"
-    parts = [item for item in key if item is not Ellipsis and item != slice(None)]
-    last = parts[-1] if parts else slice(None)
+    parts = [item for item in key if item is not Ellipsis and item != ALL]
+    last = parts[-1] if parts else ALL
     return "UnsqueezeBackward0" if last is None else "SliceBackward0" if isinstance(last, slice) else "SelectBackward0"
 
 
@@ -124,13 +255,13 @@ class getitem(Op):
         return index_name(node.attrs[0])
 
     def prepare(input, index):
-        return input, index_key(index, input.ndim)
+        view, pick = index_steps(index, input.ndim)
+        if pick is None:
+            return input, view
+        return input if view is None else getitem(input, view), pick
 
     def forward(input, /, index):
-        try:
-            return input[index]
-        except IndexError as error:
-            raise index_error(error) from None
+        return picked(input, index)
 
     def grad_input(g, input_shape, index):
         return put_back(g, input_shape, index)
@@ -142,6 +273,8 @@ class getitem(Op):
         lambda make: S(make(3, 4), (slice(None), np.array([1, 1, 3]))),
         lambda make: S(make(3, 4), np.array([True, False, True])),
         lambda make: S(make(2, 3, 4), (..., None, -1)),
+        lambda make: S(make(2, 3, 4), (1, slice(None), [3, 0])),
+        lambda make: S(make(2, 3, 4), ([0, 1, 1], slice(1, 3), [3, 3, 0])),
     )
 
 
@@ -152,44 +285,108 @@ class put_back(Op):
 
     def forward(input, /, shape, index):
         out = np.zeros(shape, input.dtype)
-        if is_basic(index):
-            out[index] = input
-        elif len(index) == 2 and index[1] is Ellipsis and index[0].dtype.kind == "i":
-            rows = index[0].reshape(-1)
-            kernels.scatter_add_rows(out, rows, input.reshape(rows.size, *shape[1:]))
-        elif names_places(index):
-            np.add.at(out, index, input)
-        else:  # masks name each place once
-            out[index] = input
+        if input.size:
+            add_at(out, index, input)
         return out
 
     def grad_input(g, index):
         return getitem(g, index)
+
+
+def add_at(out, key, source):
+    """out[key] += source, where every naming of a place counts."""
+    place = only_array(key)
+    if place is not None and source.size:
+        rows = key[place].reshape(-1)
+        shape = (*out.shape[:place], rows.size, *out.shape[place + 1 :])
+        source = np.broadcast_to(source, (*out.shape[:place], *key[place].shape, *out.shape[place + 1 :]))
+        kernels.index_add(out, rows, source.reshape(shape), place)
+    elif any([is_array(item) and item.dtype.kind == "i" for item in key]):
+        np.add.at(out, key, source)
+    else:  # slices and masks name each place once
+        out[key] += source
 
 
 class index_put(Op):
-    """The input with `other` written at `index` (masks and lists): what ``x[mask] = y`` computes."""
+    """index_put(input, indices, values, accumulate=False) -> Tensor
 
-    public, broadcasts = (), True
+    The input with values written (accumulate: added) at the places that the index tensors name together, as
+    ``x[indices] = values`` does. (PyTorch: torch.index_put)
+    """
 
-    def forward(input, other, /, index):
+    public, broadcasts = (FUNCTION, METHOD, INPLACE), True
+
+    def prepare(input, indices, values, accumulate=False):
+        return input, put_values(input, indices, values), index_steps(tuple(indices), input.ndim)[1], accumulate
+
+    def forward(input, other, /, index, accumulate):
         out = np.array(input)
-        try:
-            out[index] = other
-        except IndexError as error:
-            raise index_error(error) from None
-        except ValueError:
-            raise RuntimeError(
-                f"shape mismatch: value tensor of shape {shape_text(other.shape)} cannot be broadcast to indexing "
-                f"result of shape {shape_text(input[index].shape)}"
-            ) from None
+        write_at(out, index, other, accumulate)
         return out
 
-    def grad_input(g, index):
-        return put_zero(g, index)
+    def grad_input(g, index, accumulate):
+        return g if accumulate else put_zero(g, index)
 
     def grad_other(g, index):
         return getitem(g, index)
+
+    samples = of(
+        lambda make: S(make(3, 4), (np.array([2, 0]),), make(2, 4)),
+        lambda make: S(make(3, 4), (np.array([2, 0, 2]), np.array([1, 1, 1])), make(), accumulate=True),
+        lambda make: S(make(3, 4), (np.array([True, False, True]),), make(4)),
+    )
+
+
+@on_every_path("put_values")
+def put_values(input, indices, values):
+    """The values of `index_put`, checked."""
+    if not hasattr(values, "ndim"):
+        raise TypeError(f"index_put(): argument 'values' (position 2) must be Tensor, not {type(values).__name__}")
+    for place, item in enumerate(indices):
+        if not hasattr(item, "ndim"):
+            raise TypeError(f"expected Tensor as element {place} in argument 0, but got {type(item).__name__}")
+    if not indices:
+        raise RuntimeError("index_put(): expected at least one index tensor")
+    if np_dtype(values) != np_dtype(input):
+        raise other_dtype(input, values)
+    return values
+
+
+def same_dtype_to_put(input, key, values):
+    """PyTorch converts the values of an assignment, but not those it puts at places; one number at a mask it does."""
+    if np_dtype(values) != np_dtype(input):
+        arrays = [item for item in key if is_array(item)]
+        if values.numel() == 1 and len(arrays) == 1 and arrays[0].dtype.kind == "b":
+            return
+        raise other_dtype(input, values)
+
+
+def other_dtype(input, values):
+    name = TENSORS["type_name"]
+    return RuntimeError(
+        f"Index put requires the source and destination dtypes match, got {name(np_dtype(input))} for the destination "
+        f"and {name(np_dtype(values))} for the source."
+    )
+
+
+def write_at(out, key, values, accumulate=False):
+    """out[key] = values (or += with every naming of a place counted), with PyTorch's errors."""
+    if not out.size:
+        check_masks(out, key)
+    try:
+        if accumulate:
+            add_at(out, key, values)
+        else:
+            out[key] = values
+    except IndexError as error:
+        if out.size or "out of bounds" not in str(error):
+            raise pick_error(out, key, error) from None
+        write_at(out, unchecked(out, key, error), values, accumulate)
+    except ValueError:
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {shape_text(values.shape)} cannot be broadcast to indexing "
+            f"result of shape {shape_text(picked(out, key).shape)}"
+        ) from None
 
 
 class put_zero(Op):
@@ -199,83 +396,17 @@ class put_zero(Op):
 
     def forward(input, /, index):
         out = np.array(input)
-        out[index] = 0
+        write_at(out, index, np.zeros((), input.dtype))
         return out
 
     def grad_input(g, index):
         return put_zero(g, index)
 
 
-class embedding(Op):
-    """embedding(input, weight, padding_idx=None) -> Tensor
-
-    Rows of weight (N, D) by the integers in input (any shape S): output (S, D). The row padding_idx gets no gradient.
-    (PyTorch: F.embedding)
-    """
-
-    public, fresh = (FUNCTIONAL,), True
-
-    def prepare(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False):
-        if max_norm is not None or scale_grad_by_freq:
-            raise NotImplementedError(
-                "embedding(): max_norm and scale_grad_by_freq are not supported: renormalise weight yourself"
-            )
-        if weight.ndim != 2:
-            raise RuntimeError(f"'weight' must be 2-D: embedding() got {weight.ndim}-D")
-        if padding_idx is not None:
-            if not -weight.shape[0] <= padding_idx < weight.shape[0]:
-                raise AssertionError(
-                    f"Padding_idx must be within num_embeddings: embedding() got {padding_idx} for "
-                    f"{weight.shape[0]} rows"
-                )
-            padding_idx %= weight.shape[0]
-        return input, weight, padding_idx
-
-    def forward(input, weight, /, padding_idx):
-        if input.dtype.kind not in "iu":
-            raise RuntimeError(
-                "embedding(): Expected tensor for argument #1 'indices' to have scalar type Long or Int; but got "
-                f"{input.dtype}"
-            )
-        if input.size and (input.min() < 0 or input.max() >= weight.shape[0]):
-            raise IndexError(
-                f"index out of range in self: embedding() got {input.max() if input.min() >= 0 else input.min()} for a "
-                f"table of {weight.shape[0]} rows"
-            )
-        return weight[input]
-
-    def grad_weight(g, input, weight_shape, padding_idx):
-        return embedding_weight(g, input, weight_shape, padding_idx)
-
-    samples = of(
-        lambda make: S(make(2, 3, kind="i", low=0, high=5), make(5, 4)),
-        lambda make: S(np.array([4, 0, 0, 2]), make(5, 4), 1),
-    )
-
-
-class embedding_weight(Op):
-    """The gradient of an embedding's table: each row the sum of the gradients of its uses."""
-
-    public, fresh = (), True
-
-    def forward(g, input, /, shape, padding_idx):
-        out = np.zeros(shape, g.dtype)
-        kernels.scatter_add_rows(out, input.reshape(-1), g.reshape(-1, shape[1]))
-        if padding_idx is not None:
-            out[padding_idx] = 0
-        return out
-
-    def grad_g(g, input, padding_idx):
-        return mask_rows(embedding(input, g), input, padding_idx)
-
-
-@composite(public=())
-def mask_rows(rows, input, padding_idx):
-    """Zero where the row is the padding's."""
-    return rows if padding_idx is None else where(unsqueeze(input == padding_idx, -1), 0.0, rows)
-
-
-@composite(public=(METHOD,), samples=of(lambda make: S(make(3, 4), make(3, 4, kind="b"))))
+@composite(
+    out=True,
+    samples=of(lambda make: S(make(3, 4), make(3, 4, kind="b")), lambda make: S(make(4), make(3, 1, kind="b"))),
+)
 def masked_select(input, mask):
     """masked_select(input, mask) -> Tensor
 
@@ -285,32 +416,3 @@ def masked_select(input, mask):
         raise RuntimeError(f"masked_select: expected BoolTensor for mask, but got {np_dtype(mask)}")
     shape = common_shape("masked_select", input.shape, mask.shape)
     return getitem(expand(input, shape), (expand(mask, shape),))
-
-
-class one_hot(Op):
-    """one_hot(tensor, num_classes=-1) -> LongTensor
-
-    A 1 at each integer's place in a new last dimension of num_classes (-1: the largest integer + 1).
-    (PyTorch: F.one_hot)
-    """
-
-    public = (FUNCTIONAL,)
-
-    def forward(tensor, /, num_classes=-1):
-        if tensor.dtype.kind not in "iu":
-            raise RuntimeError(f"one_hot is only applicable to index tensor of type LongTensor, but got {tensor.dtype}")
-        if tensor.size and tensor.min() < 0:
-            raise RuntimeError("Class values must be non-negative.")
-        if num_classes == -1:
-            if not tensor.size:
-                raise RuntimeError("Can not infer total number of classes from empty tensor.")
-            num_classes = int(tensor.max()) + 1
-        if tensor.size and tensor.max() >= num_classes:
-            raise RuntimeError(
-                f"Class values must be smaller than num_classes: got {tensor.max()} for {num_classes} classes"
-            )
-        return (tensor[..., None] == np.arange(num_classes)).astype(np.int64)
-
-    samples = of(
-        lambda make: S(make(2, 3, kind="i", low=0, high=4)), lambda make: S(make(3, kind="i", low=0, high=4), 6)
-    )
