@@ -168,11 +168,11 @@ def not_writable():
 def store(target, values):
     """Copy values into an array, converted and broadcast, without NumPy's warnings."""
     if not target.flags.writeable:
-        target = _writable(target, np.size(values))
+        target = writable(target, np.size(values) if any(values.strides) else 1)
     quiet.run(np.copyto, target, values, "unsafe")
 
 
-def _writable(array, count):
+def writable(array, count):
     """A read-only array for writing, if it is so only because it is (a part of) an expanded view."""
     repeats = any(step == 0 and n > 1 for step, n in zip(array.strides, array.shape, strict=True))
     array = array.view()

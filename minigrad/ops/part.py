@@ -6,7 +6,7 @@
 import numpy as np
 
 from minigrad.errors import describe
-from minigrad.registry import METHOD, Op, composite, helper, on_every_path
+from minigrad.registry import FUNCTION, INPLACE, METHOD, Op, composite, helper, on_every_path
 from minigrad.samples import S, of
 from minigrad.shapes import dims_of, index_of, one_dim, shape_args
 
@@ -225,7 +225,7 @@ class tril(Op):
     The lower triangle of (batches of) matrices, zeros above the given diagonal. (PyTorch: torch.tril)
     """
 
-    fresh = True
+    fresh, public = True, (FUNCTION, METHOD, INPLACE)
 
     def forward(input, /, diagonal=0):
         return np.tril(matrices("tril", input), diagonal)
@@ -242,7 +242,7 @@ class triu(Op):
     The upper triangle of (batches of) matrices, zeros below the given diagonal. (PyTorch: torch.triu)
     """
 
-    fresh = True
+    fresh, public = True, (FUNCTION, METHOD, INPLACE)
 
     def forward(input, /, diagonal=0):
         return np.triu(matrices("triu", input), diagonal)

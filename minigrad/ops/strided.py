@@ -145,3 +145,4 @@ class moved_in_memory(Op):
 
 
 on_every_path("max_of")(max)
+on_every_path("min_of")(min)
