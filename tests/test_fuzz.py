@@ -113,7 +113,8 @@ class Program:
             lambda: t.select(0, 1), lambda: t.transpose(0, -1), lambda: t.diagonal() if low is None else low,
             lambda: t.squeeze(), lambda: t.flatten(), lambda: t[:, None] if t.ndim else low, lambda: t[::2],
             lambda: t.movedim(0, -1) if t.ndim else low, lambda: t.permute(1, 0), lambda: t.expand(2, *t.shape),
-            lambda: t.expand_as(t), lambda: t.view_as(t), lambda: t[:],
+            lambda: t.expand_as(t), lambda: t.view_as(t), lambda: t[:], lambda: t.unfold(-1, 2, 2) if t.ndim else low,
+            lambda: t.swapaxes(0, -1), lambda: t.unflatten(0, (1, -1)) if t.numel() else low,
         )()  # fmt: skip
 
     def do_view(self):
@@ -129,7 +130,12 @@ class Program:
     def do_split(self):
         t = self.pick()
         return self.one_of(
-            lambda: t.split(1)[1], lambda: t.chunk(2, -1)[0], lambda: t.unbind()[1], lambda: t.split([1, 1])[0]
+            lambda: t.split(1)[1],
+            lambda: t.chunk(2, -1)[0],
+            lambda: t.unbind()[1],
+            lambda: t.split([1, 1])[0],
+            lambda: t.tensor_split(2, -1)[1],
+            lambda: t.tensor_split([1])[0],
         )()
 
     def do_contiguous(self):
