@@ -404,6 +404,7 @@ class put_zero(Op):
 
 
 @composite(
+    backward_name="MaskedSelectBackward0",
     out=True,
     samples=of(lambda make: S(make(3, 4), make(3, 4, kind="b")), lambda make: S(make(4), make(3, 1, kind="b"))),
 )
