@@ -131,7 +131,7 @@ def repeated(term):
 
 
 @helper
-def distinct(operand, term, largest):
+def without_repeats(operand, term, largest):
     """The operand and its labels with diagonals taken, and without the ones that broadcast."""
     twice = repeated(term)
     while twice is not None:
@@ -168,7 +168,7 @@ def einsum(*args):
     for term, operand in zip(terms, operands, strict=True):
         for c, size in zip(term, operand.shape, strict=True):
             largest[c] = size if largest.get(c, 1) == 1 else largest[c]
-    parts = [distinct(operand, term, largest) for operand, term in zip(operands, terms, strict=True)]
+    parts = [without_repeats(operand, term, largest) for operand, term in zip(operands, terms, strict=True)]
     result, known = parts[0]
     for k in range(1, len(parts)):
         other, term = parts[k]
