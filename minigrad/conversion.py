@@ -194,11 +194,11 @@ def setitem(self, index, value):
             inplace.write(OPS["index_put"], part, (value,), (pick, False))
         return
     inplace.check_not_at_once()
-    if not self.array.flags.writeable:
-        raise inplace.not_writable()
     array = value.array if isinstance(value, Tensor) else np.asarray(value)
     with np.errstate(all="ignore"):
         part = self.array if view is None else index_ops.picked(self.array, view)
+        if not part.flags.writeable:
+            part = inplace.writable(part, array.size)
         if pick is not None:
             index_ops.write_at(part, pick, array)
         else:

@@ -233,8 +233,13 @@ def _claim(name, function):
         raise ValueError(f"{name!r} is defined twice in the op language: the second time in {function.__module__}")
 
 
-def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dunder=(), reference=None, out=False):
+def composite(
+    public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dunder=(), reference=None, out=False,
+    backward_name=None,
+):  # fmt: skip
     """Declare a public function made of other ops: derivatives of any order come with it. out: it takes `out=`.
+    backward_name: what PyTorch prints as grad_fn, where that is not the name of the last op: a string, or a function
+    of the node.
 
     Its body is written in the op language, and may use only what tensors and arrays share besides ops
     (`.shape`, `.ndim`, arithmetic).
@@ -245,6 +250,7 @@ def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dun
         _claim(name, function)
         function.public, function.alias, function.samples = public, alias, samples
         function.torch, function.dunder, function.reference, function.out = torch, dunder, reference, out
+        function.backward_name = backward_name
         COMPOSITES[name] = function
         return function
 

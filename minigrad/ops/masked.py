@@ -13,6 +13,7 @@ from minigrad.shapes import index_of, one_dim
 
 
 @composite(
+    backward_name="MaskedSelectBackward0",
     out=True,
     samples=of(lambda make: S(make(3, 4), make(3, 4, kind="b")), lambda make: S(make(4), make(3, 1, kind="b"))),
 )

@@ -59,14 +59,14 @@ def check_batches(op, first, second):
 PUBLIC = (FUNCTION, METHOD, INPLACE)
 
 
-@composite(out=True, public=PUBLIC, samples=added((3, 2), (3, 4), (4, 2)))
+@composite(backward_name="AddmmBackward0", out=True, public=PUBLIC, samples=added((3, 2), (3, 4), (4, 2)))
 def addmm(input, mat1, mat2, *, beta=1, alpha=1):
     """addmm(input, mat1, mat2, *, beta=1, alpha=1) -> Tensor: ``beta * input + alpha * (mat1 @ mat2)``.
     (PyTorch: torch.addmm)"""
     return plus("addmm", input, beta, alpha, mm(mat1, mat2))
 
 
-@composite(out=True, public=PUBLIC, samples=added((2, 3, 2), (2, 3, 4), (2, 4, 2)))
+@composite(backward_name="BaddbmmBackward0", out=True, public=PUBLIC, samples=added((2, 3, 2), (2, 3, 4), (2, 4, 2)))
 def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """baddbmm(input, batch1, batch2, *, beta=1, alpha=1) -> Tensor: ``beta * input + alpha * (batch1 @ batch2)``, for
     each matrix of a batch. (PyTorch: torch.baddbmm)"""
@@ -74,7 +74,7 @@ def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
     return plus("baddbmm", input, beta, alpha, bmm(batch1, batch2))
 
 
-@composite(out=True, public=PUBLIC, samples=added((3, 2), (2, 3, 4), (2, 4, 2)))
+@composite(backward_name="AddbmmBackward0", out=True, public=PUBLIC, samples=added((3, 2), (2, 3, 4), (2, 4, 2)))
 def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """addbmm(input, batch1, batch2, *, beta=1, alpha=1) -> Tensor: ``beta * input + alpha * Σ (batch1 @ batch2)``,
     summed over the batch. (PyTorch: torch.addbmm)"""
@@ -169,6 +169,7 @@ def crossed(input, other, dim):
 
 @composite(
     out=True,
+    backward_name="LinalgCrossBackward0",
     samples=of(lambda make: S(make(2, 3), make(2, 3)), lambda make: S(make(3, 2), make(3, 1), 0)),
 )
 def cross(input, other, dim=None):
@@ -186,6 +187,7 @@ def cross(input, other, dim=None):
 
 
 @composite(
+    backward_name="LinalgCrossBackward0",
     out=True,
     public=(LINALG,),
     samples=of(lambda make: S(make(2, 3), make(2, 3)), lambda make: S(make(3, 2), make(3, 1), dim=0)),

@@ -269,6 +269,7 @@ class min_all(amin):
 
 
 @composite(
+    backward_name="AminmaxBackward0",
     out=True,
     samples=of(
         lambda make: S(make(3, 4)), lambda make: S(make(3, 4), dim=1), lambda make: S(make(2, 3), dim=0, keepdim=True)
