@@ -190,7 +190,7 @@ def conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_paddi
     return convolve_back(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
-@composite(public=(FUNCTION, FUNCTIONAL), samples=transpose_samples(2))
+@composite(backward_name="ConvolutionBackward0", public=(FUNCTION, FUNCTIONAL), samples=transpose_samples(2))
 def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
     """conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1)
     -> Tensor

@@ -148,7 +148,11 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     return overlapped(input, image, window, stride, padding, dilation)
 
 
-@composite(public=(FUNCTION, FUNCTIONAL), samples=of(lambda make: S(make(2, 8, 2, 3), 2)))
+@composite(
+    backward_name="PixelShuffleBackward0",
+    public=(FUNCTION, FUNCTIONAL),
+    samples=of(lambda make: S(make(2, 8, 2, 3), 2)),
+)
 def pixel_shuffle(input, upscale_factor):
     """pixel_shuffle(input, upscale_factor) -> Tensor
 
@@ -175,7 +179,11 @@ def pixel_shuffle(input, upscale_factor):
     )
 
 
-@composite(public=(FUNCTION, FUNCTIONAL), samples=of(lambda make: S(make(2, 2, 4, 6), 2)))
+@composite(
+    backward_name="PixelUnshuffleBackward0",
+    public=(FUNCTION, FUNCTIONAL),
+    samples=of(lambda make: S(make(2, 2, 4, 6), 2)),
+)
 def pixel_unshuffle(input, downscale_factor):
     """pixel_unshuffle(input, downscale_factor) -> Tensor
 
