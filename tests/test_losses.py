@@ -186,6 +186,12 @@ F.nll_loss(s, T.tensor(0))
 F.nll_loss(x4, T.zeros(2, 3).long())
 F.nll_loss(a, t, T.ones(4))
 F.nll_loss(i, t)
+F.linear_cross_entropy(g, T.ones(4, 3).cumsum(0), t).detach()
+F.linear_cross_entropy(a, T.ones(4, 3).cumsum(0), t, linear_bias=T.arange(4.0), ignore_index=2, label_smoothing=0.1)
+F.linear_cross_entropy(a, T.ones(4, 2, 3).cumsum(0), T.ones(2, 2).long(), linear_bias=T.ones(4, 2), reduction='none')
+F.linear_cross_entropy(v, T.ones(4, 3).cumsum(0), T.tensor(1), weight=T.arange(4.0))
+F.linear_cross_entropy(a, T.eye(3), q)
+F.linear_cross_entropy(a, T.ones(4, 2), t)
 """
 
 MARGINS = """

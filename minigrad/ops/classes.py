@@ -195,3 +195,45 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     check_classes("nll_loss", input, target, weight, ignore_index)
     reduction = reduction_of(reduction, size_average, reduce)
     return nll_of_classes(input, one_sample(input, target), weight, ignore_index, reduction)
+
+
+@composite(
+    public=F,
+    samples=of(
+        lambda make: S(make(5, 3), make(4, 3), make(5, kind="i", low=0, high=4)),
+        lambda make: S(
+            make(5, 3), make(4, 2, 3), make(5, 2, kind="i", low=0, high=4), linear_bias=make(4, 2), reduction="sum"
+        ),
+        lambda make: S(make(3), make(4, 3), np.array(2), label_smoothing=0.1),
+    ),
+)
+def linear_cross_entropy(
+    input,
+    linear_weight,
+    target,
+    *,
+    linear_bias=None,
+    weight=None,
+    reduction="mean",
+    ignore_index=None,
+    label_smoothing=0.0,
+    options=None,
+):
+    """linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weight=None, reduction='mean',
+    ignore_index=None, label_smoothing=0.0) -> Tensor
+
+    `cross_entropy` of the logits ``input linear_weightᵀ + linear_bias``: input (N, in) or (in), linear_weight
+    (C, d1, ..., in), linear_bias (C, d1, ...). (PyTorch: F.linear_cross_entropy)
+    """
+    if options is not None:
+        raise NotImplementedError(
+            "linear_cross_entropy(): options (computing in chunks) are not supported: leave them out"
+        )
+    outputs = tuple(linear_weight.shape[:-1])
+    rows = reshape(linear_weight, (math.prod(outputs), linear_weight.shape[-1]))
+    bias = None if linear_bias is None else reshape(linear_bias, (math.prod(outputs),))
+    logits = reshape(linear(input, rows, bias), (*input.shape[:-1], *outputs))
+    ignored = -100 if ignore_index is None else ignore_index
+    return cross_entropy(
+        logits, target, weight, ignore_index=ignored, reduction=reduction, label_smoothing=label_smoothing
+    )
