@@ -383,3 +383,20 @@ def test_ctc_kernels_agree_with_their_definition():
         np.testing.assert_allclose(
             ctc.ctc_backward.compiled(*arguments), ctc.ctc_backward.twin(*arguments), rtol=1e-9, atol=1e-12
         )
+
+
+def test_warnings_name_the_line_of_the_caller():
+    a, v = minigrad.ones(2, 3), minigrad.ones(3)
+    calls = (
+        lambda: F.mse_loss(a, v),
+        lambda: F.mse_loss(a, a, size_average=False),
+        lambda: F.kl_div(a, a),
+        lambda: F.softmax(a),
+        lambda: F.dropout2d(a),
+        lambda: F.gumbel_softmax(a, eps=1.0),
+    )
+    for call in calls:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            call()
+        assert [w.filename for w in caught] == [__file__]

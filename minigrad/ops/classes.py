@@ -94,7 +94,8 @@ def cross_entropy(
             "cross_entropy(): Expected input of at least one dimension, the classes, but got 0 dimensions"
         )
     check_classes("cross_entropy", input, target, weight, ignore_index)
-    target = one_sample(input, target)
+    if input.ndim == 1:
+        target = reshape(target, ())
     return cross_entropy_of_classes(input, target, weight, ignore_index, reduction, label_smoothing)
 
 
@@ -116,9 +117,9 @@ def cross_entropy_of_probabilities(input, target, weight, reduction, label_smoot
 @on_every_path("check_classes")
 def check_classes(op, input, target, weight, ignore_index):
     """The shapes and dtypes of logits and class numbers."""
-    check_constant(op, "weight", weight)
     is_float(op, input)
-    index_of(ignore_index, op, "ignore_index")
+    if ignore_index.__class__ is not int:
+        index_of(ignore_index, op, "ignore_index")
     given, classes = tuple(target.shape), input.shape[1 if input.ndim > 1 else 0]
     if input.ndim > 1 and input.shape[:1] != given[:1]:
         batch = given[0] if given else 0
@@ -137,6 +138,7 @@ def check_classes(op, input, target, weight, ignore_index):
         )
     if weight is None:
         return
+    check_constant(op, "weight", weight)
     if tuple(weight.shape) != (classes,):
         raise RuntimeError(
             f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of "
@@ -146,12 +148,6 @@ def check_classes(op, input, target, weight, ignore_index):
         raise RuntimeError(
             f"{op}(): expected weight of input's dtype {input.dtype}, but got {weight.dtype}: convert it with .to()"
         )
-
-
-@helper
-def one_sample(input, target):
-    """The target; of a single sample (C) without its dimension of length 1, if it has one."""
-    return reshape(target, ()) if input.ndim == 1 else target
 
 
 class nll_of_classes(Op):
@@ -194,7 +190,9 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
         raise ValueError("nll_loss(): Expected input of at least one dimension, the classes, but got 0 dimensions")
     check_classes("nll_loss", input, target, weight, ignore_index)
     reduction = reduction_of(reduction, size_average, reduce)
-    return nll_of_classes(input, one_sample(input, target), weight, ignore_index, reduction)
+    if input.ndim == 1:
+        target = reshape(target, ())
+    return nll_of_classes(input, target, weight, ignore_index, reduction)
 
 
 @composite(
