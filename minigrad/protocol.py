@@ -38,9 +38,13 @@ class PythonProtocol:
 
     def item(self) -> int | float:
         """The value of a one-element tensor as a Python number."""
-        if self.array.size != 1:
-            raise RuntimeError(f"a Tensor with {self.array.size} elements cannot be converted to Scalar")
-        return self.array.item()
+        try:
+            array = self.array
+        except AttributeError:
+            raise TypeError(f"item(): expected a Tensor, not {type(self).__name__}") from None
+        if array.size != 1:
+            raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
+        return array.item()
 
     def tolist(self) -> Any:
         """Nested lists of Python numbers (one number for a 0-dim tensor)."""

@@ -12,15 +12,17 @@ import numpy as np
 
 from minigrad.autograd.engine import fit
 from minigrad.autograd.general import (
+    Unseen,
     as_tensor,
     check_castable,
     general,
     numbers_given,
     operands,
+    python_numbers,
     quiet,
     run_kernel,
 )  # fmt: skip
-from minigrad.autograd.modes import is_grad_enabled
+from minigrad.autograd.modes import is_grad_enabled, size_now
 from minigrad.autograd.node import (
     AMBIGUOUS,
     COPY_SLICES,
@@ -81,7 +83,7 @@ def _is_dense(array):
 def write(op, tensor, args=(), attrs=()):
     """tensor = op(tensor, *args), in the tensor's own memory and with its history. Returns the tensor."""
     if op.pointwise:
-        inputs = operands(op, (tensor, *args), tensor)
+        inputs, attrs = operands(op, (tensor, *args), tensor), python_numbers(attrs)
     else:
         inputs = [tensor, *[as_tensor(a, tensor.array.dtype, op, i) for i, a in zip(op.inputs[1:], args, strict=True)]]
     if (
@@ -164,8 +166,16 @@ def not_writable():
     )
 
 
+def check_not_at_once():
+    """A `vmap` that computes all examples at once may be given up half way: what would be written, waits for the way
+    one by one."""
+    if size_now() is not None:
+        raise Unseen(None)
+
+
 def store(target, values):
     """Copy values into an array, converted and broadcast, without NumPy's warnings."""
+    check_not_at_once()
     if not target.flags.writeable:
         raise not_writable()
     quiet.run(np.copyto, target, values, "unsafe")

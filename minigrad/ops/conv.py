@@ -287,11 +287,6 @@ def check_images(op, count, input, weight, bias, outputs):
             f"Given weight of size {shape_text(weight.shape)}, expected bias to be 1-dimensional with "
             f"{outputs} elements, but got bias of size {shape_text(bias.shape)} instead"
         )
-    if not all(weight.shape[1:]) or not all(input.shape[1:]):
-        raise RuntimeError(
-            f"{op}(): only the batch may be empty, but got input {shape_text(input.shape)} and weight "
-            f"{shape_text(weight.shape)}"
-        )
 
 
 @on_every_path("check_conv")

@@ -83,7 +83,7 @@ def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
     return plus("addbmm", input, beta, alpha, sum(product, 0, dtype=product.dtype))
 
 
-@composite(out=True, public=PUBLIC, samples=of(
+@composite(public=PUBLIC, samples=of(
     lambda make: S(make(3), make(3, 4), make(4)), lambda make: S(make(1), make(3, 4), make(4), beta=0.5, alpha=2.0),
 ))  # fmt: skip
 def addmv(input, mat, vec, *, beta=1, alpha=1):
@@ -109,7 +109,7 @@ def vdot(input, other):
     return dot(input, other)
 
 
-@composite(out=True, public=(LINALG,), samples=of(
+@composite(public=(LINALG,), samples=of(
     lambda make: S(make(3, 4), make(3, 4)), lambda make: S(make(2, 3), make(3), dim=-1),
 ))  # fmt: skip
 def linalg_vecdot(x, y, *, dim=-1):
@@ -127,7 +127,7 @@ def linalg_vecdot(x, y, *, dim=-1):
     return sum(x * y, dim)
 
 
-@composite(out=True, samples=of(
+@composite(samples=of(
     lambda make: S(make(2, 3), make(3, 2)), lambda make: S(make(3), make(2, 2)), lambda make: S(make(), make(2)),
 ))  # fmt: skip
 def kron(input, other):
@@ -220,7 +220,7 @@ def chained(matrices, split, i, j):
     return matmul(chained(matrices, split, i, split[i, j]), chained(matrices, split, split[i, j] + 1, j))
 
 
-@composite(out=True, public=(LINALG,), samples=of(
+@composite(public=(LINALG,), samples=of(
     lambda make: S([make(3, 4), make(4, 2), make(2, 5)]), lambda make: S([make(3), make(3, 4), make(4)]),
 ))  # fmt: skip
 def linalg_multi_dot(tensors):

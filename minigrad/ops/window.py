@@ -85,7 +85,8 @@ def im2col(input, kernel_size, dilation=1, padding=0, stride=1):
     """
     window, stride, padding, dilation = window_settings("unfold", kernel_size, dilation, padding, stride)
     if input.ndim not in (3, 4) or not all_true(input.shape[-3:]):
-        raise RuntimeError(
+        error = IndexError if input.ndim < 3 else RuntimeError
+        raise error(
             "unfold(): Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions "
             f"for input, but got: {shape_text(input.shape)}"
         )
