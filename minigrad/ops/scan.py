@@ -317,4 +317,4 @@ def cumulative_trapezoid(y, x=None, *, dx=1, dim=-1):
     (PyTorch: torch.cumulative_trapezoid)
     """
     areas, dim = trapezoids(y, x, dx, dim, "cumulative_trapezoid")
-    return cumsum(areas, dim)
+    return cumsum(to_float(areas), dim)
