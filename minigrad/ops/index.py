@@ -185,7 +185,7 @@ def picked(input, key):
     except IndexError as error:
         if is_basic(key):
             text = str(error)
-            if "cannot fit" in text:
+            if text.startswith(("cannot fit", "only integers")):
                 raise ValueError("Overflow when unpacking long long: the index is too large") from None
             raise IndexError(text.replace("axis", "dimension")) from None
         if input.size == 0 and "out of bounds" in str(error):
