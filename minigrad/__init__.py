@@ -14,6 +14,8 @@ import os
 from math import e, inf, nan, pi
 
 from minigrad import autograd, dtypes, ops
+from minigrad.absent import *  # noqa: F403
+from minigrad.absent import __all__ as _absent
 from minigrad.autograd.link import FUNCTIONS, link
 from minigrad.autograd.modes import (
     enable_grad,
@@ -35,16 +37,27 @@ from minigrad.dtypes import (
     finfo,
     get_default_dtype,
     iinfo,
+    layout,
+    memory_format,
     promote_types,
     set_default_dtype,
 )
+from minigrad.exchange import *  # noqa: F403
+from minigrad.exchange import __all__ as _exchange
+from minigrad.inspection import *  # noqa: F403
+from minigrad.inspection import __all__ as _inspection
 from minigrad.kernels.dispatch import backend, get_backend, get_num_threads, set_backend, set_num_threads
-from minigrad.printing import set_printoptions
+from minigrad.printing import get_printoptions, printoptions, set_printoptions
 from minigrad.random import Generator, default_generator, initial_seed, manual_seed, seed
+from minigrad.ranges import *  # noqa: F403
+from minigrad.ranges import __all__ as _ranges
 from minigrad.sampling import *  # noqa: F403
 from minigrad.sampling import __all__ as _sampling
+from minigrad.storage import *  # noqa: F403
+from minigrad.storage import __all__ as _storage
 from minigrad.tensor import Tensor
-from minigrad.typed import BoolTensor, ByteTensor, DoubleTensor, FloatTensor, IntTensor, LongTensor
+from minigrad.typed import *  # noqa: F403
+from minigrad.typed import __all__ as _typed
 
 __version__ = "0.1.0"
 
@@ -53,47 +66,39 @@ link()
 globals().update(FUNCTIONS)
 globals().update(_CONVERSIONS)
 globals().update(dtypes.PUBLIC)
+globals().update(dtypes.LAYOUTS)
 
 _LAZY = {
     "cli": "minigrad.cli", "cuda": "minigrad.cuda", "datasets": "minigrad.datasets",
-    "linalg": "minigrad.linalg", "nn": "minigrad.nn", "optim": "minigrad.optim", "special": "minigrad.special",
+    "func": "minigrad.func", "linalg": "minigrad.linalg", "nn": "minigrad.nn", "optim": "minigrad.optim",
+    "special": "minigrad.special",
     "utils": "minigrad.utils", "viz": "minigrad.viz",
 }  # fmt: skip
-_FROM_SERIALIZATION = ("load", "save", "load_safetensors", "save_safetensors")
+_LAZY_NAMES = {
+    "is_anomaly_check_nan_enabled": "minigrad.autograd.anomaly_mode",
+    "is_anomaly_enabled": "minigrad.autograd.anomaly_mode", "load": "minigrad.serialization",
+    "load_safetensors": "minigrad.serialization", "save": "minigrad.serialization",
+    "save_safetensors": "minigrad.serialization", "vmap": "minigrad.batching",
+}  # fmt: skip
 
 __all__ = [
-    "BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "Generator", "IntTensor", "LongTensor", "Size", "Tensor",
+    "Generator", "Size", "Tensor",
+    "get_printoptions", "layout", "memory_format", "printoptions",
     "autograd", "backend", "can_cast", "default_generator", "device", "dtype", "e", "enable_grad", "finfo",
     "get_backend", "get_default_dtype", "get_num_threads", "iinfo", "inf", "inference_mode",
-    "initial_seed", "is_grad_enabled", "is_inference_mode_enabled", "is_tensor", "link", "manual_seed", "nan",
-    "no_grad", "numel", "ops", "pi", "promote_types", "result_type", "seed", "set_backend", "set_default_dtype",
-    "set_grad_enabled", "set_num_threads", "set_printoptions", *_creation, *_sampling,
-    *dtypes.PUBLIC, *FUNCTIONS, *_CONVERSIONS, *_LAZY, *_FROM_SERIALIZATION,
+    "initial_seed", "is_grad_enabled", "is_inference_mode_enabled", "link", "manual_seed", "nan",
+    "no_grad", "ops", "pi", "promote_types", "seed", "set_backend", "set_default_dtype",
+    "set_grad_enabled", "set_num_threads", "set_printoptions",
+    *_absent, *_creation, *_exchange, *_inspection, *_ranges, *_sampling, *_storage, *_typed,
+    *dtypes.PUBLIC, *dtypes.LAYOUTS, *FUNCTIONS, *_CONVERSIONS, *_LAZY, *_LAZY_NAMES,
 ]  # fmt: skip
-
-
-def is_tensor(obj):
-    """is_tensor(obj) -> bool: whether obj is a `Tensor`. (PyTorch: torch.is_tensor)"""
-    return isinstance(obj, Tensor)
-
-
-def numel(input):
-    """numel(input) -> int: the number of elements. (PyTorch: torch.numel)"""
-    return input.numel()
-
-
-def result_type(tensor1, tensor2):
-    """result_type(tensor1, tensor2) -> dtype: the dtype in which two tensors or numbers meet. (torch.result_type)"""
-    from minigrad.autograd.general import promote
-
-    return dtypes.from_numpy_dtype(promote((tensor1, tensor2)))
 
 
 def __getattr__(name):
     if name in _LAZY:
         return importlib.import_module(_LAZY[name])
-    if name in _FROM_SERIALIZATION:
-        return getattr(importlib.import_module("minigrad.serialization"), name)
+    if name in _LAZY_NAMES:
+        return getattr(importlib.import_module(_LAZY_NAMES[name]), name)
     raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
 
 

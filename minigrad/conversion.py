@@ -6,38 +6,53 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.autograd import inplace
-from minigrad.autograd.general import NUMBER, OPERAND, as_tensor, promote
+from minigrad.autograd.general import NUMBER, OPERAND, as_tensor, broadcast_error, promote
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import bump, node_of
+from minigrad.creation import as_scalar
 from minigrad.ops import index as index_ops
 from minigrad.registry import ARRAYS, OPS, TENSORS
 from minigrad.tensor import Tensor, wrap
 
 
-def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, memory_format=None):
-    """to(dtype) -> Tensor;  to(device);  to(other)
+def to(self, *args, dtype=None, device=None, other=None, non_blocking=False, copy=False, memory_format=None):
+    """to(dtype, non_blocking=False, copy=False) -> Tensor;  to(device, dtype=None, ...);  to(other, ...)
 
     The tensor in another dtype (recorded); itself if it already has it and copy is False. The device must be the CPU.
     (PyTorch: Tensor.to)
     """
-    for arg in args:
-        if isinstance(arg, dtypes.dtype | np.dtype):
+    if len(args) == 1 and args[0].__class__ is dtypes.dtype and not copy:
+        wanted = dtypes.as_numpy(args[0], "to")
+    else:
+        flags = [arg for arg in args if isinstance(arg, bool)]
+        copy = flags[1] if len(flags) > 1 else copy
+        dtype, device = _dtype_and_device([arg for arg in args if not isinstance(arg, bool)], dtype, device, other)
+        wanted = self.array.dtype if dtype is None else dtypes.as_numpy(dtype, "to")
+    if wanted is self.array.dtype or wanted == self.array.dtype:
+        return TENSORS["clone"](self, memory_format=memory_format) if copy else self
+    return TENSORS["to_dtype"](self, wanted)
+
+
+def _dtype_and_device(given, dtype, device, other):
+    """What the positional arguments of `to` mean: a tensor, a dtype, a device, or a device and a dtype."""
+    for position, arg in enumerate(given):
+        if isinstance(arg, Tensor) and position == 0:
+            other = arg
+        elif isinstance(arg, dtypes.dtype | np.dtype | type) and dtype is None:
             dtype = arg
-        elif isinstance(arg, Tensor):
-            dtype = arg.dtype
-        elif isinstance(arg, str | dtypes.device):
+        elif isinstance(arg, str | dtypes.device | int) and device is None and position == 0:
             device = arg
-        elif arg is not None and not isinstance(arg, bool):
-            raise TypeError(f"to(): expected a dtype, a device or a tensor, but got {type(arg).__name__}")
+        elif arg is not None:
+            raise TypeError(
+                f"to() received an invalid combination of arguments: got {type(arg).__name__} at position {position}; "
+                "expected (dtype), (device), (device, dtype) or (other), then non_blocking and copy"
+            )
     if device is not None:
         dtypes.device(device)
-    wanted = self.array.dtype if dtype is None else dtypes.as_numpy(dtype)
-    if wanted == self.array.dtype:
-        return TENSORS["clone"](self) if copy else self
-    return TENSORS["to_dtype"](self if wanted.kind == "f" else self.detach(), wanted)  # integers have no gradient
+    return (other.dtype if other is not None else dtype), device
 
 
-def type_(self, dtype=None):
+def type_(self, dtype=None, non_blocking=False):
     """type() -> str;  type(dtype) -> Tensor: the type's name, e.g. 'torch.FloatTensor'; with a dtype as `to`."""
     if dtype is None:
         return f"torch.{TENSORS['type_name'](self.array.dtype)}Tensor"
@@ -46,6 +61,8 @@ def type_(self, dtype=None):
             if dtype == f"torch.{TENSORS['type_name'](known.numpy)}Tensor":
                 return to(self, known)
         raise ValueError(f"invalid type: {dtype!r}")
+    if isinstance(dtype, type) and not hasattr(dtype, "dtype_made"):
+        raise ValueError(f"invalid type: {dtype.__name__!r}")
     return to(self, getattr(dtype, "dtype_made", dtype))
 
 
@@ -67,6 +84,8 @@ TENSORS["to"] = to
 
 def type_as(self, other):
     """type_as(other) -> Tensor: ``self.to(other.dtype)``. (PyTorch: Tensor.type_as)"""
+    if not isinstance(other, Tensor):
+        raise TypeError(f"type_as(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}")
     return to(self, other.dtype)
 
 
@@ -100,6 +119,8 @@ def copy_(self, src, non_blocking=False):
 
 def fill_(self, value):
     """fill_(value) -> Tensor: a number (or 0-dim tensor) written everywhere. (PyTorch: Tensor.fill_)"""
+    if isinstance(value, bool | int | float):
+        as_scalar(value, self.array.dtype)  # an error where it does not fit
     if isinstance(value, Tensor) and value._shape:
         raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
     return copy_(self, value)
@@ -108,21 +129,6 @@ def fill_(self, value):
 def zero_(self):
     """zero_() -> Tensor: zeros written everywhere. (PyTorch: Tensor.zero_)"""
     return copy_(self, 0)
-
-
-def clamp_(self, min=None, max=None):
-    """clamp_(min=None, max=None) -> Tensor: `clamp` in place. (PyTorch: Tensor.clamp_)"""
-    return copy_(self, TENSORS["clamp"](TENSORS["clone"](self), min, max))  # its rule needs the values as they are now
-
-
-def addcmul_(self, tensor1, tensor2, *, value=1):
-    """addcmul_(tensor1, tensor2, value=1): adds ``value * tensor1 * tensor2`` in place. (PyTorch: Tensor.addcmul_)"""
-    return self.add_(tensor1 * tensor2, alpha=value)
-
-
-def addcdiv_(self, tensor1, tensor2, *, value=1):
-    """addcdiv_(tensor1, tensor2, value=1): adds ``value * tensor1 / tensor2`` in place. (PyTorch: Tensor.addcdiv_)"""
-    return self.add_(tensor1 / tensor2, alpha=value)
 
 
 def fill_diagonal_(self, fill_value, wrap=False):
@@ -141,29 +147,25 @@ def fill_diagonal_(self, fill_value, wrap=False):
 
 type_.__name__ = type_.__qualname__ = "type"  # in this file that name is Python's
 for _method in (
-    to, type_, type_as, cpu, cuda, pin_memory, share_memory_, copy_, fill_, zero_, clamp_, addcmul_, addcdiv_,
-    fill_diagonal_,
+    to, type_, type_as, cpu, cuda, pin_memory, share_memory_, copy_, fill_, zero_, fill_diagonal_,
 ):  # fmt: skip
     setattr(Tensor, _method.__name__, _method)
 TENSORS["copy_"] = copy_
 
 
-def _transposed(name, doc, swap):
-    setattr(Tensor, name, property(swap, doc=doc))
+def _scan_in_place(name):
+    """cumsum_ and cumprod_, which compute in the tensor's own dtype."""
+
+    def method(self, dim, *, dtype=None) -> Tensor:
+        return inplace.rewrite(self, name, TENSORS[name], (dim,), {"dtype": dtype or self.dtype})
+
+    method.__name__ = method.__qualname__ = name + "_"
+    method.__doc__ = f"{name}_(dim, *, dtype=None) -> Tensor: `{name}` in place. (PyTorch: Tensor.{name}_)"
+    setattr(Tensor, name + "_", method)
 
 
-def _all_reversed(self) -> Tensor:
-    return TENSORS["permute"](self, tuple(range(self.ndim))[::-1])
-
-
-def _matrix_transposed(self) -> Tensor:
-    if self.ndim < 2:
-        raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {self.ndim}-D tensor.")
-    return TENSORS["transpose"](self, -1, -2)
-
-
-_transposed("T", "The transpose: a view with the dimensions in reverse order. (PyTorch: Tensor.T)", _all_reversed)
-_transposed("mT", "The transpose of (each of a batch of) matrices, as a view. (PyTorch: Tensor.mT)", _matrix_transposed)
+_scan_in_place("cumsum")
+_scan_in_place("cumprod")
 
 
 def setitem(self, index, value):
@@ -191,11 +193,12 @@ def setitem(self, index, value):
         else:
             inplace.write(OPS["index_put"], part, (value,), (pick, False))
         return
-    if not self.array.flags.writeable:
-        raise inplace.not_writable()
+    inplace.check_not_at_once()
     array = value.array if isinstance(value, Tensor) else np.asarray(value)
     with np.errstate(all="ignore"):
         part = self.array if view is None else index_ops.picked(self.array, view)
+        if not part.flags.writeable:
+            part = inplace.writable(part, array.size)
         if pick is not None:
             index_ops.write_at(part, pick, array)
         else:
@@ -239,6 +242,7 @@ def filler_tensor(input, value):
 
 
 TENSORS["promoted"], ARRAYS["promoted"] = promoted_tensors, promoted_arrays
+TENSORS["untracked"], ARRAYS["untracked"] = Tensor.detach, lambda array: array
 TENSORS["filler"], ARRAYS["filler"] = filler_tensor, lambda input, value: np.asarray(value, input.dtype)
 
 
@@ -246,12 +250,20 @@ def _float_tensor(input):
     return input if input.array.dtype.kind == "f" else to(input, dtypes.get_default_dtype())
 
 
+def as_double(value):
+    """A tensor in float64; a Python number as it is."""
+    return to(value, dtypes.float64) if isinstance(value, Tensor) else value
+
+
+TENSORS["as_double"] = as_double
 TENSORS["to_float"] = _float_tensor
 ARRAYS["to_float"] = lambda a: a if a.dtype.kind == "f" else a.astype(dtypes.get_default_dtype().numpy)
 ARRAYS["zeros_of"] = lambda shape, dtype: np.zeros(tuple(shape), dtype)
 ARRAYS["full_of"] = lambda shape, value, dtype: np.full(tuple(shape), value, dtype)
 ARRAYS["class_numbers"] = lambda shape: np.arange(max(shape, default=1)).reshape(shape)
 TENSORS["class_numbers"] = lambda shape: wrap(np.arange(max(shape, default=1)).reshape(shape))
+ARRAYS["without_history"], TENSORS["without_history"] = lambda array: array, Tensor.detach
+ARRAYS["index_tensor"], TENSORS["index_tensor"] = lambda places: places, wrap
 ARRAYS["eye_mask"] = lambda n: np.eye(n, dtype=bool)
 
 
@@ -276,13 +288,22 @@ def where(self, condition, other):
     return TENSORS["where"](condition, self, other)
 
 
-def contiguous(self, memory_format=None):
-    """contiguous() -> Tensor: itself if its elements lie in memory in order, else a copy that does.
-    (PyTorch: Tensor.contiguous)"""
-    return self if self.array.flags.c_contiguous else TENSORS["contiguous_copy"](self)
+def polygamma(self, n):
+    """polygamma(n) -> Tensor: the n-th derivative of `digamma`. (PyTorch: Tensor.polygamma)"""
+    return TENSORS["polygamma"](n, self)
 
 
-for _method in (where, contiguous):
+def float_power_(self, exponent):
+    """float_power_(exponent) -> Tensor: `float_power` in place, of float64 only. (PyTorch: Tensor.float_power_)"""
+    if self.array.dtype != np.float64:
+        raise RuntimeError(
+            f"the base given to float_power_ has dtype {self.dtype!r} but the operation's result requires dtype Double"
+        )
+    return self.pow_(as_double(exponent))
+
+
+Tensor.polygamma_ = inplace.rewriting("polygamma", polygamma)
+for _method in (where, polygamma, float_power_):
     setattr(Tensor, _method.__name__, _method)
 
 
@@ -298,44 +319,49 @@ def nonzero(input, *, as_tuple=False):
     return wrap(np.argwhere(array).astype(np.int64))
 
 
-def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
-    """unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None) -> Tensor or tuple
+def where_or_nonzero(condition, input=None, other=None, *, out=None):
+    """where(condition, input, other) -> Tensor;  where(condition) -> tuple of LongTensor
 
-    The distinct elements in order; where each element went; how often each occurs. (PyTorch: torch.unique)
+    input where condition is true, other elsewhere; with condition alone the indices of its true elements, as
+    ``nonzero(as_tuple=True)``. (PyTorch: torch.where)
     """
-    found = np.unique(input.array, return_inverse=True, return_counts=True, axis=dim)
-    inverse = found[1].reshape(input._shape if dim is None else (-1,))
-    wanted = [found[0], *([inverse] if return_inverse else []), *([found[2]] if return_counts else [])]
-    tensors = tuple([wrap(np.asarray(a)) for a in wanted])
-    return tensors if len(tensors) > 1 else tensors[0]
+    if input is None and other is None:
+        return nonzero(condition, as_tuple=True)
+    return TENSORS["where"](condition, input, other, out=out)
 
 
-def bincount(input, weights=None, minlength=0):
-    """bincount(input, weights=None, minlength=0) -> Tensor: how often each integer from 0 up occurs.
-    (PyTorch: torch.bincount)"""
-    if input.array.dtype.kind == "f":
-        raise NotImplementedError(f"bincount(): not implemented for {input.dtype!r}: expected integers")
-    if input.array.dtype.kind not in "iu" or input.ndim != 1 or (input.array.size and input.array.min() < 0):
-        raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
-    counts = np.bincount(input.array, None if weights is None else weights.array, minlength)
-    return wrap(counts.astype(np.float32) if weights is not None and weights.array.dtype == np.float32 else counts)
+where_or_nonzero.__name__ = where_or_nonzero.__qualname__ = "where"
+
+
+def _two_tensors(op, input, other):
+    for name, value in (("input", input), ("other", other)):
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{op}(): argument '{name}' must be Tensor, not {type(value).__name__}")
 
 
 def equal(input, other):
     """equal(input, other) -> bool: same shape and same elements. (PyTorch: torch.equal)"""
+    _two_tensors("equal", input, other)
     return input._shape == other._shape and bool((input.array == other.array).all())
 
 
 def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     """isclose(input, other) -> BoolTensor: ``|input - other| <= atol + rtol * |other|``. (PyTorch: torch.isclose)"""
-    return wrap(np.isclose(input.array, other.array, rtol, atol, equal_nan))
+    _two_tensors("isclose", input, other)
+    if input.array.dtype != other.array.dtype:
+        raise RuntimeError(f"{input.dtype!r} did not match {other.dtype!r} in isclose(): convert one with .to()")
+    if rtol < 0 or atol < 0:
+        name, value = ("rtol", rtol) if rtol < 0 else ("atol", atol)
+        raise RuntimeError(f"isclose(): {name} must be greater than or equal to zero, but got {value}")
+    try:
+        return wrap(np.asarray(np.isclose(input.array, other.array, rtol, atol, equal_nan)))
+    except ValueError:
+        raise broadcast_error(OPS["eq"], [input._shape, other._shape]) from None
 
 
 def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     """allclose(input, other) -> bool: whether `isclose` holds everywhere. (PyTorch: torch.allclose)"""
-    if input.array.dtype != other.array.dtype:
-        raise RuntimeError(f"{input.dtype!r} did not match {other.dtype!r} in allclose()")
-    return bool(np.isclose(input.array, other.array, rtol, atol, equal_nan).all())
+    return bool(isclose(input, other, rtol, atol, equal_nan).array.all())
 
 
 def is_floating_point(input):
@@ -343,6 +369,7 @@ def is_floating_point(input):
     return input.array.dtype.kind == "f"
 
 
-FUNCTIONS = {f.__name__: f for f in (nonzero, unique, bincount, equal, isclose, allclose, is_floating_point)}
+FUNCTIONS = {f.__name__: f for f in (nonzero, equal, isclose, allclose, is_floating_point)}
 for _name, _function in FUNCTIONS.items():
     setattr(Tensor, _name, _function)
+FUNCTIONS["where"] = where_or_nonzero  # the method has its arguments in another order

@@ -13,14 +13,16 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.autograd.general import promote_two
+from minigrad.autograd.outputs import into
 from minigrad.errors import describe, message
+from minigrad.memory import strided_view
 from minigrad.registry import TENSORS, on_every_path
 from minigrad.shapes import index_of, shape_args
 from minigrad.tensor import Tensor, wrap
 
 __all__ = [
-    "arange", "as_tensor", "asarray", "empty", "empty_like", "eye", "from_numpy", "full", "full_like", "linspace",
-    "logspace", "ones", "ones_like", "tensor", "tril_indices", "triu_indices", "zeros", "zeros_like",
+    "as_tensor", "asarray", "empty", "empty_like", "empty_strided", "eye", "from_numpy", "full", "full_like", "ones",
+    "ones_like", "scalar_tensor", "tensor", "zeros", "zeros_like",
 ]  # fmt: skip
 
 
@@ -31,6 +33,11 @@ def made(array, requires_grad=False, device=None):
     return out.requires_grad_() if requires_grad else out
 
 
+def dtype_for(out, dtype):
+    """The dtype of what is to be written into `out`: the one asked for, or out's own."""
+    return getattr(out, "dtype", None) if dtype is None else dtype
+
+
 def array_from(data, dtype=None, op="tensor"):
     """The NumPy array of Python data: numbers, nested sequences of them, arrays, tensors. dtype None: PyTorch's rule
     (Python floats are the default dtype; arrays and tensors keep theirs)."""
@@ -38,12 +45,18 @@ def array_from(data, dtype=None, op="tensor"):
         array = data.array
     elif isinstance(data, np.ndarray | np.generic):
         array = np.asarray(data)
+        if any(stride < 0 for stride in array.strides):  # tensors have none
+            array = array.copy()
+    elif hasattr(data, "__dlpack__"):
+        array = np.from_dlpack(data)
     else:
         kinds = set()
         array = _from_python(data, kinds, op)
-        if dtype is None:
-            dtype = functools.reduce(promote_two, [_dtype_of_kind(kind) for kind in kinds], None)
-            dtype = dtype or dtypes.get_default_dtype().numpy  # there are no elements
+        found = functools.reduce(promote_two, [_dtype_of_kind(kind) for kind in kinds], None)
+        found = found or dtypes.get_default_dtype().numpy  # there are no elements
+        if array.dtype.kind in "uO" and found.kind == "i" and (dtype is None or np.dtype(dtype).kind != "f"):
+            raise ValueError(f"{op}(): Overflow when unpacking long long: an element does not fit into 64 bits")
+        dtype = found if dtype is None else dtype
         _check_range(array, np.dtype(dtype), op)
     if dtype is None:
         dtype = dtypes.from_numpy_dtype(array.dtype).numpy
@@ -76,12 +89,10 @@ def _from_python(data, kinds, op):
         array = np.array(plain)
     except (ValueError, TypeError):
         raise _ragged(plain, op) from None
-    if array.dtype.kind == "O":
-        raise ValueError(f"{op}(): Overflow when unpacking long long: an element does not fit into 64 bits")
     return array
 
 
-def _plain(data, kinds, op):
+def _plain(data, kinds, op, nested=False):
     """The data as lists of numbers and arrays."""
     kind = type(data)
     if kind is float or kind is int or kind is bool:
@@ -99,15 +110,16 @@ def _plain(data, kinds, op):
         kinds.add(data.array.dtype)
         return data.array.item()
     if isinstance(data, bool | int | float):
-        return _plain(data.__index__() if isinstance(data, int) else float(data), kinds, op)
+        return _plain(data.__index__() if isinstance(data, int) else float(data), kinds, op, nested)
     if isinstance(data, str | bytes):
-        raise TypeError(message(op, "data", describe(data), "numbers, nested sequences of them, an array or a tensor"))
+        expected = message(op, "data", describe(data), "numbers, nested sequences of them, an array or a tensor")
+        raise ValueError("too many dimensions 'str': " + expected) if nested else TypeError(expected)
     if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")) or isinstance(data, dict):
         raise RuntimeError(
             f"Could not infer dtype of {kind.__name__}: {op}() takes numbers, nested sequences of them, an array or a "
             "tensor"
         )
-    return [_plain(item, kinds, op) for item in data]
+    return [_plain(item, kinds, op, True) for item in data]
 
 
 def _ragged(data, op, depth=1):
@@ -146,7 +158,32 @@ def as_tensor(data, dtype=None, device=None):
     return made(array_from(data, None if dtype is None else dtypes.as_numpy(dtype)), False, device)
 
 
-asarray = as_tensor
+def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
+    """asarray(obj, *, dtype=None, copy=None, requires_grad=False) -> Tensor
+
+    A tensor of whatever holds numbers: tensors, arrays, what speaks DLPack or is a buffer, numbers and sequences.
+    Memory is shared where that can be, unless copy=True; copy=False raises where it cannot. (PyTorch: torch.asarray)
+    """
+    if device is not None:
+        dtypes.device(device)
+    wanted = None if dtype is None else dtypes.as_numpy(dtype, "asarray")
+    if isinstance(obj, Tensor):
+        out = obj.detach() if requires_grad and not obj.requires_grad else obj
+    elif isinstance(obj, np.ndarray | np.generic) or hasattr(obj, "__dlpack__"):
+        out = wrap(array_from(obj))
+    elif isinstance(obj, bytes | bytearray | memoryview):
+        out = wrap(np.frombuffer(obj, dtypes.as_numpy(dtype)))
+    elif copy is False:
+        raise ValueError("can't alias arbitrary sequence into a tensor: asarray(copy=False) takes arrays and buffers")
+    else:
+        return tensor(obj, dtype=dtype, requires_grad=requires_grad)
+    if wanted is not None and wanted != out.array.dtype:
+        if copy is False:
+            raise ValueError(f"can't alias tensor of dtype {out.dtype!r} as {dtype!r}: leave copy=False out")
+        out = TENSORS["to"](out, dtype)
+    elif copy:
+        out = TENSORS["clone"](out)
+    return out.requires_grad_() if requires_grad and out.is_leaf else out
 
 
 def from_numpy(ndarray):
@@ -176,51 +213,98 @@ def _size_of(args, size, op):
     """The shape from ``f(2, 3)``, ``f((2, 3))`` or ``f(size=(2, 3))``."""
     if size is not None:
         args = (size,)
-    elif not args:
+    elif not args or isinstance(args[0], bool):
         raise TypeError(f"{op}() missing 1 required positional arguments: 'size': give ints, or () for a 0-dim tensor")
     return _shaped(args, op)
 
 
-def zeros(*size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, **named):
-    """zeros(*size, dtype=None, requires_grad=False) -> Tensor: all zeros. (PyTorch: torch.zeros)"""
+def _filled(name, function, what):
+    """`zeros`, `ones` and `empty`, by the NumPy function of that name."""
+
+    def make(
+        *args,
+        size=None,
+        dtype=None,
+        layout=None,
+        device=None,
+        pin_memory=False,
+        requires_grad=False,
+        memory_format=dtypes.contiguous_format,
+        out=None,
+    ):
+        if out is not None:
+            return into(out, make, *args, size=size, dtype=dtype_for(out, dtype))
+        dtypes.only_plain_format(memory_format, name)
+        return made(function(_size_of(args, size, name), dtypes.as_numpy(dtype, name)), requires_grad, device)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"{name}(*size, dtype=None, requires_grad=False) -> Tensor: {what}. (PyTorch: torch.{name})"
+    return make
+
+
+zeros, ones = _filled("zeros", np.zeros, "all zeros"), _filled("ones", np.ones, "all ones")
+empty = _filled("empty", np.empty, "whatever the memory held")
+
+
+def empty_strided(size, stride, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
+    """empty_strided(size, stride, *, dtype=None, requires_grad=False) -> Tensor
+
+    Whatever the memory held, with these steps (in elements) between the elements of each dimension.
+    (PyTorch: torch.empty_strided)
+    """
+    size, stride = _shaped((size,), "empty_strided"), shape_args((stride,), "empty_strided")
+    if len(size) != len(stride):
+        raise RuntimeError(
+            f"dimensionality of sizes ({len(size)}) must match dimensionality of strides ({len(stride)})"
+        )
+    if any(n < 0 for n in stride):
+        raise RuntimeError(f"empty_strided: strides must be non-negative, got strides: {list(stride)}")
+    kind = dtypes.as_numpy(dtype, "empty_strided")
+    reach = 0 if 0 in size else 1 + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
+    memory = np.empty(reach, kind)
     return made(
-        np.zeros(_size_of(size, named.pop("size", None), "zeros"), dtypes.as_numpy(dtype)), requires_grad, device
+        strided_view(memory, 0, size, [s * kind.itemsize for s in stride], 0 not in stride or max(size) < 2),
+        requires_grad,
+        device,
     )
 
 
-def ones(*size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, **named):
-    """ones(*size, dtype=None, requires_grad=False) -> Tensor: all ones. (PyTorch: torch.ones)"""
-    return made(np.ones(_size_of(size, named.pop("size", None), "ones"), dtypes.as_numpy(dtype)), requires_grad, device)
+def fill_number(value, op, argument="fill_value"):
+    """The number to fill with: a Python number, or the one of a 0-dim tensor."""
+    if isinstance(value, Tensor):
+        if value._shape:
+            raise TypeError(message(op, argument, f"a tensor of shape {list(value._shape)}", "a number"))
+        value = value.item()
+    if isinstance(value, np.generic):
+        value = value.item()
+    if not isinstance(value, bool | int | float):
+        raise TypeError(f"{op}(): argument '{argument}' must be Number, not {type(value).__name__}")
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise OverflowError(f"int too big to convert: {op}() got {value}, which does not fit into 64 bits")
+    return value
 
 
-def empty(*size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, **named):
-    """empty(*size, dtype=None, requires_grad=False) -> Tensor: whatever the memory held. (PyTorch: torch.empty)"""
-    return made(
-        np.empty(_size_of(size, named.pop("size", None), "empty"), dtypes.as_numpy(dtype)), requires_grad, device
-    )
-
-
-def full(size, fill_value, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False):
+def full(size, fill_value, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False, out=None):
     """full(size, fill_value, *, dtype=None, requires_grad=False) -> Tensor
 
     One value everywhere; the dtype is the value's (bool, int64 or the default float). (PyTorch: torch.full)
     """
-    if isinstance(fill_value, Tensor) and fill_value._shape:
-        raise TypeError(message("full", "fill_value", f"a tensor of shape {list(fill_value._shape)}", "a number"))
+    if out is not None:
+        return into(out, full, size, fill_value, dtype=dtype_for(out, dtype))
     if hasattr(size, "__index__"):
         raise TypeError(f"full(): argument 'size' must be a tuple of ints, not {type(size).__name__}")
-    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    value = fill_number(fill_value, "full")
     if dtype is None:
         dtype = {bool: dtypes.bool_, int: dtypes.int64}.get(type(value), dtypes.get_default_dtype())
-    shape = _shaped((size,), "full")
-    return made(np.full(shape, value, dtypes.as_numpy(dtype)), requires_grad, device)
+    kind = dtypes.as_numpy(dtype, "full")
+    return made(np.full(_shaped((size,), "full"), as_scalar(value, kind)), requires_grad, device)
 
 
 def _like(function, name):
-    def like(input, *, dtype=None, device=None, requires_grad=False, layout=None, memory_format=None):
+    def like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=dtypes.preserve_format):
         if not isinstance(input, Tensor):
             raise TypeError(f"{name}_like(): argument 'input' must be Tensor, not {type(input).__name__}")
-        return made(function(input._shape, dtypes.as_numpy(dtype or input.dtype)), requires_grad, device)
+        return made(laid_out_as(function, input, dtype, memory_format, name + "_like"), requires_grad, device)
 
     like.__name__ = like.__qualname__ = name + "_like"
     like.__doc__ = (
@@ -230,96 +314,73 @@ def _like(function, name):
     return like
 
 
+def laid_out_as(function, input, dtype, memory_format, op):
+    """A new array of the input's shape, with its axes in the same order in memory unless contiguous_format is asked."""
+    dtypes.only_plain_format(memory_format, op)
+    kind = input.array.dtype if dtype is None else dtypes.as_numpy(dtype, op)
+    if memory_format is dtypes.contiguous_format or input.array.flags.c_contiguous or 0 in input.array.strides:
+        return function(input._shape, kind)
+    order = sorted(range(input.ndim), key=lambda d: -input.array.strides[d])
+    back = [order.index(d) for d in range(input.ndim)]
+    return function(tuple([input._shape[d] for d in order]), kind).transpose(back)
+
+
 zeros_like, ones_like, empty_like = _like(np.zeros, "zeros"), _like(np.ones, "ones"), _like(np.empty, "empty")
 
 
-def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False, layout=None, memory_format=None):
+def full_like(
+    input,
+    fill_value,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    memory_format=dtypes.preserve_format,
+):
     """full_like(input, fill_value) -> Tensor: `full` of the input's shape and dtype. (PyTorch: torch.full_like)"""
-    return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    if not isinstance(input, Tensor):
+        raise TypeError(f"full_like(): argument 'input' must be Tensor, not {type(input).__name__}")
+    array = laid_out_as(np.empty, input, dtype, memory_format, "full_like")
+    array.fill(as_scalar(fill_number(fill_value, "full_like"), array.dtype))
+    return made(array, requires_grad, device)
 
 
-def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
-    """eye(n, m=None) -> Tensor: ones on the diagonal of an (n, m) matrix, zeros elsewhere. (PyTorch: torch.eye)"""
-    n, m = index_of(n, "eye", "n"), None if m is None else index_of(m, "eye", "m")
-    if n < 0 or (m is not None and m < 0):
+def scalar_tensor(s, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
+    """scalar_tensor(s, *, dtype=None) -> Tensor: a 0-dim tensor of a number, of the default dtype.
+    (PyTorch: torch.scalar_tensor)"""
+    kind = dtypes.as_numpy(dtype, "scalar_tensor")
+    return made(np.asarray(as_scalar(fill_number(s, "scalar_tensor", "s"), kind)), requires_grad, device)
+
+
+def eye(n, m=..., *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False, out=None):
+    """eye(n, m=n) -> Tensor: ones on the diagonal of an (n, m) matrix, zeros elsewhere. (PyTorch: torch.eye)"""
+    if out is not None:
+        return into(out, eye, n, m, dtype=dtype_for(out, dtype))
+    n, m = index_of(n, "eye", "n"), index_of(n if m is ... else m, "eye", "m")
+    if n < 0 or m < 0:
         raise RuntimeError(message("eye", "n" if n < 0 else "m", str(n if n < 0 else m), "a number >= 0"))
     return made(np.eye(n, m, dtype=dtypes.as_numpy(dtype)), requires_grad, device)
 
 
-def arange(start=0, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
-    """arange(start=0, end, step=1, *, dtype=None) -> Tensor
-
-    ``start, start + step, ...`` up to but not including end: ``ceil((end - start) / step)`` values, int64 if all three
-    are ints, else the default float dtype. (PyTorch: torch.arange)
-    """
-    if end is None:
-        start, end = 0, start
-    start, end, step = (x.item() if isinstance(x, Tensor | np.generic) else x for x in (start, end, step))
-    for name, value in (("start", start), ("end", end), ("step", step)):
-        if not isinstance(value, int | float):
-            raise TypeError(f"arange(): argument '{name}' must be Number, not {type(value).__name__}")
-    if step == 0:
-        raise RuntimeError("step must be nonzero")
-    if (end - start) * step < 0:
-        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
-    if dtype is None and any(isinstance(x, float) for x in (start, end, step)):
-        dtype = dtypes.get_default_dtype()
-    numpy_dtype = np.dtype(np.int64) if dtype is None else dtypes.as_numpy(dtype)
-    if not math.isfinite(end - start):
-        raise RuntimeError(f"unsupported range: {start} -> {end}")
-    if numpy_dtype.kind in "iu":  # PyTorch truncates the three before it counts
-        start, end, step = int(start), int(end), int(step)
-        if not step:
-            raise RuntimeError(f"step must be nonzero: arange() of {dtype!r} truncates it to an int")
-    count = math.ceil((end - start) / step)
-    values = start + np.arange(count, dtype=np.float64 if numpy_dtype.kind == "f" else np.int64) * step
-    return made(values.astype(numpy_dtype), requires_grad, device)
+def as_scalar(value, dtype):
+    """A Python number in a dtype, as PyTorch takes a Scalar: RuntimeError where it does not fit."""
+    if dtype.kind == "b":
+        return np.bool_(value)
+    if dtype.kind == "f":
+        if math.isfinite(value) and abs(value) > float(np.finfo(dtype).max):
+            raise _overflow(dtype)
+        return dtype.type(value)
+    limits = np.iinfo(dtype)
+    low = limits.min if isinstance(value, float) or dtype.kind == "i" else -limits.max
+    if not low <= value <= limits.max:
+        raise _overflow(dtype)
+    return np.asarray(int(value)).astype(dtype)[()]  # negative ints wrap around in uint8
 
 
-def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False):
-    """linspace(start, end, steps) -> Tensor
-
-    `steps` values evenly spaced from start to end, both included: counted from the nearer end, as PyTorch does.
-    (PyTorch: torch.linspace)
-    """
-    if steps < 0:
-        raise RuntimeError(f"number of steps must be non-negative, but got {steps}")
-    numpy_dtype = dtypes.as_numpy(dtype)
-    start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
-    real = numpy_dtype.type if numpy_dtype.kind == "f" else np.float64
-    if numpy_dtype.kind in "iu":
-        start, end = int(start), int(end)
-    if steps == 1:
-        return made(np.full(1, start, numpy_dtype), requires_grad, device)
-    step = (real(end) - real(start)) / real(max(steps - 1, 1))
-    # PyTorch rounds once, after the sum (a fused multiply-add): so compute in more digits.
-    wide = np.longdouble if real is np.float64 else np.float64
-    start, end, step, k = wide(real(start)), wide(real(end)), wide(step), np.arange(steps)
-    values = np.where(k < steps // 2, start + step * k, end - step * (steps - 1 - k)).astype(real)
-    return made(values.astype(numpy_dtype), requires_grad, device)
-
-
-def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad=False):
-    """logspace(start, end, steps, base=10.0) -> Tensor: ``base ** linspace(start, end, steps)``.
-    (PyTorch: torch.logspace)"""
-    exponents = linspace(start, end, steps, dtype=dtypes.float64).array
-    return made(np.power(base, exponents).astype(dtypes.as_numpy(dtype)), requires_grad, device)
-
-
-def tril_indices(row, col, offset=0):
-    """tril_indices(row, col, offset=0) -> LongTensor
-
-    Where the lower triangle of a (row, col) matrix is, as (2, n) indices. (PyTorch: torch.tril_indices)
-    """
-    return wrap(np.array(np.tril_indices(row, offset, col), np.int64).reshape(2, -1))
-
-
-def triu_indices(row, col, offset=0):
-    """triu_indices(row, col, offset=0) -> LongTensor
-
-    Where the upper triangle of a (row, col) matrix is, as (2, n) indices. (PyTorch: torch.triu_indices)
-    """
-    return wrap(np.array(np.triu_indices(row, offset, col), np.int64).reshape(2, -1))
+def _overflow(dtype):
+    name = {"f2": "at::Half", "f4": "float", "f8": "double"}.get(dtype.str[1:], f"{dtype}_t")
+    return RuntimeError(f"value cannot be converted to type {name} without overflow")
 
 
 # ---- what the op language needs: the same names on tensors and on arrays
@@ -349,22 +410,27 @@ def type_name(dtype):
 def new_methods():
     """`Tensor.new_zeros` and its kind: of the tensor's dtype unless told otherwise."""
 
-    def new_zeros(self, *size, dtype=None, device=None, requires_grad=False, **named) -> Tensor:
-        return zeros(*size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad, **named)
+    def new_zeros(self, *args, size=None, dtype=None, device=None, requires_grad=False, **unused) -> Tensor:
+        return zeros(*args, size=size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad, **unused)
 
-    def new_ones(self, *size, dtype=None, device=None, requires_grad=False, **named) -> Tensor:
-        return ones(*size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad, **named)
+    def new_ones(self, *args, size=None, dtype=None, device=None, requires_grad=False, **unused) -> Tensor:
+        return ones(*args, size=size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad, **unused)
 
-    def new_empty(self, *size, dtype=None, device=None, requires_grad=False, **named) -> Tensor:
-        return empty(*size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad, **named)
+    def new_empty(self, *args, size=None, dtype=None, device=None, requires_grad=False, **unused) -> Tensor:
+        return empty(*args, size=size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad, **unused)
 
-    def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False) -> Tensor:
-        return full(size, fill_value, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
+    def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False, **unused) -> Tensor:
+        return full(size, fill_value, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad, **unused)
 
-    def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False) -> Tensor:
-        return tensor(data, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
+    def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, **unused) -> Tensor:
+        return tensor(data, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad, **unused)
 
-    for method in (new_zeros, new_ones, new_empty, new_full, new_tensor):
+    def new_empty_strided(self, size, stride, *, dtype=None, device=None, requires_grad=False, **unused) -> Tensor:
+        return empty_strided(
+            size, stride, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad, **unused
+        )
+
+    for method in (new_zeros, new_ones, new_empty, new_full, new_tensor, new_empty_strided):
         method.__doc__ = f"`{method.__name__[4:]}` with this tensor's dtype. (PyTorch: Tensor.{method.__name__})"
         setattr(Tensor, method.__name__, method)
 

@@ -24,9 +24,9 @@ class dtype:
         itemsize: bytes per element.
     """
 
-    __slots__ = ("_global", "_name", "is_floating_point", "is_signed", "itemsize", "numpy")
-    is_complex = False
+    __slots__ = ("_global", "_name", "is_complex", "is_floating_point", "is_signed", "itemsize", "numpy")
     numpy: np.dtype
+    is_complex: builtins.bool
     is_floating_point: builtins.bool
     is_signed: builtins.bool
     itemsize: int
@@ -52,6 +52,7 @@ def _make(name: str, global_name: str = "") -> dtype:
     made = object.__new__(dtype)
     made.numpy = np.dtype(name)
     made.is_floating_point = made.numpy.kind == "f"
+    made.is_complex = False
     made.is_signed = made.numpy.kind in "fi"
     made.itemsize = made.numpy.itemsize
     made._name = name
@@ -71,10 +72,25 @@ float64 = double = _make("float64")
 int_ = int32  # `minigrad.int`
 float_ = float32  # `minigrad.float`
 
+
+def _name_only(name: str) -> dtype:
+    """A dtype of PyTorch's that is not here: programs may name it (to choose another one), but not ask for it."""
+    named = object.__new__(dtype)
+    named.is_floating_point, named.is_signed, named._name, named._global = name == "bfloat16", True, name, name
+    named.is_complex = not named.is_floating_point
+    named.itemsize = {"bfloat16": 2, "complex64": 8, "complex128": 16}[name]
+    return named
+
+
+bfloat16 = _name_only("bfloat16")
+complex64 = cfloat = _name_only("complex64")
+complex128 = cdouble = _name_only("complex128")
+
 ALL = (bool_, uint8, int8, int16, int32, int64, float16, float32, float64)
 # What `minigrad/__init__.py` re-exports, by public name.
 PUBLIC = {d._name: d for d in ALL} | {
-    "short": short, "int": int_, "long": long, "half": half, "float": float_, "double": double,
+    "short": short, "int": int_, "long": long, "half": half, "float": float_, "double": double, "bfloat16": bfloat16,
+    "complex64": complex64, "cfloat": cfloat, "complex128": complex128, "cdouble": cdouble,
 }  # fmt: skip
 
 _FROM_NUMPY = {d.numpy: d for d in ALL}
@@ -122,6 +138,9 @@ def as_numpy(dtype, op: str = "as_numpy") -> np.dtype:
         return _NUMPY[dtype]
     except (KeyError, TypeError):  # TypeError: not hashable
         pass
+    if dtype in (bfloat16, complex64, complex128):
+        hint = "use float32 (or float16)" if dtype is bfloat16 else "keep real and imaginary parts in a last dimension"
+        raise NotImplementedError(f"{op}(): there are no {dtype} tensors here; {hint}")
     if isinstance(dtype, type) and issubclass(dtype, np.generic):
         dtype = np.dtype(dtype)
     if isinstance(dtype, np.dtype):
@@ -347,3 +366,40 @@ class device:
 
 
 CPU = device("cpu")
+
+
+# ---- layouts ------------------------------------------------------------------------------------------------------
+
+
+class layout:
+    """How the elements of a tensor are kept: always `strided`."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name):
+        self._name = name
+
+    def __repr__(self):
+        return f"torch.{self._name}"
+
+    def __reduce__(self):
+        return self._name
+
+
+class memory_format(layout):
+    """In which order new tensors are laid out. `contiguous_format` and `preserve_format` are taken where PyTorch takes
+    them; `channels_last` and `channels_last_3d` are names only: an op that is asked for them raises."""
+
+
+strided = layout("strided")
+contiguous_format, preserve_format = memory_format("contiguous_format"), memory_format("preserve_format")
+channels_last, channels_last_3d = memory_format("channels_last"), memory_format("channels_last_3d")
+LAYOUTS = {each._name: each for each in (strided, contiguous_format, preserve_format, channels_last, channels_last_3d)}
+
+
+def only_plain_format(given, op: str) -> None:
+    """Raise where a `memory_format` is asked for that is not here."""
+    if given in (channels_last, channels_last_3d):
+        raise NotImplementedError(f"{op}(): {given!r} is not supported; leave memory_format out, or contiguous_format")
+    if given is not None and not isinstance(given, memory_format):
+        raise TypeError(f"{op}(): argument 'memory_format' must be torch.memory_format, not {type(given).__name__}")

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad import dtypes
+from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import LEAF, node_of
+from minigrad.memory import storage_of
 from minigrad.printing import format_scalar, tensor_repr
 from minigrad.registry import TENSORS
+from minigrad.shapes import shape_args
 
 if TYPE_CHECKING:
     from minigrad.tensor import Tensor
@@ -36,9 +39,13 @@ class PythonProtocol:
 
     def item(self) -> int | float:
         """The value of a one-element tensor as a Python number."""
-        if self.array.size != 1:
-            raise RuntimeError(f"a Tensor with {self.array.size} elements cannot be converted to Scalar")
-        return self.array.item()
+        try:
+            array = self.array
+        except AttributeError:
+            raise TypeError(f"item(): expected a Tensor, not {type(self).__name__}") from None
+        if array.size != 1:
+            raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
+        return array.item()
 
     def tolist(self) -> Any:
         """Nested lists of Python numbers (one number for a 0-dim tensor)."""
@@ -46,7 +53,7 @@ class PythonProtocol:
 
     def numpy(self, *, force=False) -> np.ndarray:
         """The array itself: memory is shared. Not for tensors that require grad (use detach(), or force=True)."""
-        if node_of(self) is not None and not force:
+        if not force and is_grad_enabled() and node_of(self) is not None:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         return self.array
 
@@ -60,14 +67,22 @@ class PythonProtocol:
             return array.astype(dtype)
         return array.copy() if copy else array
 
+    def __array_wrap__(self, array, context=None, return_scalar=False) -> Tensor:
+        """What NumPy's functions that are no ufuncs (`np.cumsum`) make of their result."""
+        return TENSORS["wrap"](np.asarray(array))
+
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs) -> Any:
         """`ndarray * tensor` is the tensor's `*`; results of other NumPy functions come as tensors without history."""
         if method == "__call__" and not kwargs and len(inputs) == 2 and not isinstance(inputs[0], PythonProtocol):
             name = _OPERATOR_OF_UFUNC.get(ufunc.__name__)
             if name is not None:
-                left = inputs[0]
-                left = TENSORS["wrap"](np.asarray(left)) if isinstance(left, np.ndarray) and left.ndim else left
-                return TENSORS[name](left.item() if isinstance(left, np.ndarray) else left, inputs[1])
+                left, right = inputs
+                if isinstance(left, np.ndarray) and left.ndim:
+                    return TENSORS[name](TENSORS["wrap"](left), right)
+                left = left.item() if isinstance(left, np.ndarray) else left
+                if name in _MIRRORED:
+                    return TENSORS[_MIRRORED[name]](right, left)
+                return TENSORS[name](left, right)
         arrays = [x.numpy() if isinstance(x, PythonProtocol) else x for x in inputs]
         outs = kwargs.get("out")
         if outs is not None:
@@ -116,6 +131,9 @@ class PythonProtocol:
             raise TypeError("iteration over a 0-d tensor")
         return iter(TENSORS["unbind"](self, 0))
 
+    def __reversed__(self) -> Tensor:
+        return TENSORS["flip"](self, (0,)) if self._shape else TENSORS["clone"](self)
+
     def __contains__(self, element) -> bool:
         if isinstance(element, PythonProtocol | bool | int | float | np.generic):
             return bool((self.array == (element.array if isinstance(element, PythonProtocol) else element)).any())
@@ -136,9 +154,12 @@ class PythonProtocol:
         return self
 
     def __repr__(self) -> str:
-        node = node_of(self)
-        grad_fn = None if node is None or node.op is LEAF else f"<{node.name()}>"
-        return tensor_repr(self.array, requires_grad=node is not None and grad_fn is None, grad_fn=grad_fn)
+        try:
+            node = node_of(self)
+            grad_fn = None if node is None or node.op is LEAF else f"<{node.name().rpartition('::')[2]}>"
+        except RuntimeError:  # a view whose base was written to in a way that takes its history away
+            grad_fn = "<Invalid>"
+        return tensor_repr(self.array, requires_grad=self.requires_grad and grad_fn is None, grad_fn=grad_fn)
 
     def __format__(self, spec) -> str:
         if not self._shape:
@@ -159,7 +180,7 @@ class PythonProtocol:
                 "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
                 "moment. Use .detach().clone() to copy values without history."
             )
-        out = memo[id(self)] = _bare(type(self), self.array.copy())
+        out = memo[id(self)] = _bare(type(self), _copied(self.array, memo))
         if self.node is not None:
             out.requires_grad_()
         if self.grad is not None:
@@ -169,17 +190,19 @@ class PythonProtocol:
         return out
 
     def __reduce_ex__(self, protocol) -> tuple[Any, ...]:
-        if not self.is_leaf:
-            raise RuntimeError("only leaf tensors can be pickled: use .detach() to keep the values without history")
         return _unpickled, (type(self), self.array, self.node is not None, dict(self.__dict__))
 
 
 _OPERATOR_OF_UFUNC = {
     "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div", "power": "pow",
     "matmul": "matmul", "remainder": "remainder", "floor_divide": "floor_divide", "greater": "gt", "less": "lt",
-    "greater_equal": "ge", "less_equal": "le", "equal": "eq", "not_equal": "ne", "maximum": "maximum",
-    "minimum": "minimum",
+    "greater_equal": "ge", "less_equal": "le", "equal": "eq", "not_equal": "ne", "bitwise_and": "bitwise_and",
+    "bitwise_or": "bitwise_or", "bitwise_xor": "bitwise_xor", "left_shift": "bitwise_left_shift",
+    "right_shift": "bitwise_right_shift",
 }  # fmt: skip
+
+
+_MIRRORED = {"eq": "eq", "ne": "ne", "lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 
 
 def _is_supported(dtype):
@@ -187,6 +210,18 @@ def _is_supported(dtype):
         return dtypes.from_numpy_dtype(dtype) is not None
     except (TypeError, ValueError):
         return False
+
+
+def _copied(array, memo):
+    """A copy of an array; of views of one memory, copies that are views of one copy."""
+    root = storage_of(array)
+    if not (root.flags.c_contiguous or root.flags.f_contiguous) or root.dtype != array.dtype:
+        return array.copy()
+    key = "storage", id(root)
+    if key not in memo:
+        memo[key] = root.copy("K")
+    offset = array.ctypes.data - root.ctypes.data
+    return np.ndarray(array.shape, array.dtype, memo[key].ravel("K"), offset, array.strides)
 
 
 def _bare(cls, array):
@@ -212,11 +247,11 @@ def legacy(cls, args, dtype, of_dtype=True):
                 "convert it with .to()"
             )
     elif len(args) == 1 and _is_data(args[0]):
-        if isinstance(args[0], float | str | bytes):
+        if isinstance(args[0], float | str | bytes | type(None)):
             raise TypeError(f"new(): data must be a sequence (got {type(args[0]).__name__})")
-        array = np.array(TENSORS["array_from"](args[0], dtype))
+        array = TENSORS["array_from"](args[0], dtype)
     else:
-        shape = tuple([int(n) for n in (args[0] if isinstance(args[0], dtypes.Size) else args)])
+        shape = shape_args(args, "new")
         if min(shape, default=0) < 0:
             raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
         array = np.zeros(shape, dtype)

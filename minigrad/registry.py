@@ -42,7 +42,19 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ARRAYS", "NUMBERS", "OPS", "TENSORS", "Op", "Pointwise", "bind", "composite", "helper", "on_every_path"]
+__all__ = [
+    "ARRAYS",
+    "NUMBERS",
+    "OPS",
+    "TENSORS",
+    "Op",
+    "Plain",
+    "Pointwise",
+    "bind",
+    "composite",
+    "helper",
+    "on_every_path",
+]
 
 OPS: dict[str, type[Op]] = {}  # every block, by name
 COMPOSITES: dict[str, Any] = {}  # public functions made of ops
@@ -67,9 +79,10 @@ class Op:
     symbol       what a drawing shows, if not the name
     backward_name  what PyTorch prints as grad_fn, if not <Name>Backward0: a string, or a function of the node
     fresh        its gradients are arrays of its own, so the engine may keep them without a copy
-    view         its output may share the memory of its first input
+    view         its output may share the memory of its first input ("always": it does, by strides NumPy does not know)
     nout, aux    names of the outputs after the first (not differentiable), and how many outputs are public
     result       name of the named tuple that several outputs come in
+    first        name of the first output in the named tuple, if not "values"
     pieces       names of its outputs, where all are differentiable (svd): the rules may save them by these names, and
                  `vjp` gets a list of gradients, None for outputs that were not used
     optional     tensor inputs that may be None
@@ -89,6 +102,7 @@ class Op:
     fresh = view = multi = broadcasts = pointwise = False
     aux: tuple = ()
     pieces: tuple = ()
+    first = "values"
     nout = 1
     result: str | None = None
     optional: tuple = ()
@@ -97,6 +111,7 @@ class Op:
     torch: str | None = None
     numpy = None
     inplace_keyword = False  # nn.functional.X takes inplace=
+    out_casts = False  # out= may have another dtype that the result can be cast to
     variadic = False  # the one tensor input is a list of tensors (cat, stack)
 
     def __init_subclass__(cls):
@@ -122,7 +137,14 @@ class Pointwise(Op):
     floats       integer inputs are computed in the default float type (exp, div), not in their own
     boolean      the result is a bool (comparisons)
     array        the formula on arrays, where that is not `scalar` itself (NumPy has no erf)
-    no_bools     a sentence: the op refuses bools, and this is what it says
+    kinds        NumPy's kinds of the dtypes it has a meaning for: "iuf" refuses bools (NotImplementedError)
+    no_bools     a sentence: the op refuses bools, and this is what it says (RuntimeError)
+    number       which inputs may be Python numbers: "last" (not the first; the rule), "one" (either of two, not both),
+                 "any", or "none"
+    counts_bools bools are computed as int64
+    check        a function of the operands as they were given, called unless they are float tensors of one dtype: it
+                 raises where PyTorch takes numbers, 0-dim tensors or dtypes differently
+    check_attributes  a function of the attributes; raises where they make no sense
     keywords     a function of the op language called instead when a keyword-only argument is not at its default,
                  e.g. ``add(input, other, *, alpha=1)``; its signature is then the public one
     jit_forward  False: `scalar` is never compiled (NumPy's function is used on every backend)
@@ -132,15 +154,23 @@ class Pointwise(Op):
     public: tuple = (FUNCTION, METHOD, INPLACE)
     fresh = pointwise = broadcasts = True
     floats = boolean = False
+    out_casts = True
+    kinds, number, counts_bools = "biuf", "last", False
     jit_forward = jit_rules = True
-    keywords = array = no_bools = None
+    keywords = array = no_bools = check = check_attributes = None
+
+
+class Plain(Pointwise):
+    """A pointwise op that runs on NumPy with every backend: a loop compiled for it would gain nothing."""
+
+    jit_forward = jit_rules = False
 
 
 class Activation(Pointwise):
-    """A pointwise op of `nn.functional`; float in, float out."""
+    """A pointwise op of `nn.functional`; float in, float out, nothing else in."""
 
     public = (FUNCTIONAL,)
-    floats = True
+    floats, kinds = True, "f"
 
 
 def positional(function):
@@ -197,8 +227,19 @@ def _PASS_ON(g):
     return g
 
 
-def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dunder=(), reference=None):
-    """Declare a public function made of other ops: derivatives of any order come with it.
+def _claim(name, function):
+    """All families share the names of the op language: one that is taken is an error."""
+    if any(name in space for space in (COMPOSITES, HELPERS, NUMBERS)):
+        raise ValueError(f"{name!r} is defined twice in the op language: the second time in {function.__module__}")
+
+
+def composite(
+    public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dunder=(), reference=None, out=False,
+    backward_name=None,
+):  # fmt: skip
+    """Declare a public function made of other ops: derivatives of any order come with it. out: it takes `out=`.
+    backward_name: what PyTorch prints as grad_fn, where that is not the name of the last op: a string, or a function
+    of the node.
 
     Its body is written in the op language, and may use only what tensors and arrays share besides ops
     (`.shape`, `.ndim`, arithmetic).
@@ -206,8 +247,10 @@ def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dun
 
     def declare(function):
         name = function.__name__.rstrip("_")
+        _claim(name, function)
         function.public, function.alias, function.samples = public, alias, samples
-        function.torch, function.dunder, function.reference = torch, dunder, reference
+        function.torch, function.dunder, function.reference, function.out = torch, dunder, reference, out
+        function.backward_name = backward_name
         COMPOSITES[name] = function
         return function
 
@@ -216,6 +259,7 @@ def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dun
 
 def helper(function):
     """Declare a private function of the op language, for rules to share. It is bound as the rules are."""
+    _claim(function.__name__, function)
     HELPERS[function.__name__] = function
     return function
 
@@ -257,6 +301,7 @@ def on_every_path(name):
     """Give a plain function (of shapes, dtypes) the same meaning in all bindings."""
 
     def declare(function):
+        _claim(name, function)
         TENSORS[name] = ARRAYS[name] = NUMBERS[name] = function
         return function
 
@@ -295,7 +340,7 @@ def link_arrays():
 def np_dtype(x) -> np.dtype:
     """The NumPy dtype of a tensor, an array or a number."""
     array = getattr(x, "array", x)
-    return array.dtype if isinstance(array, np.ndarray | np.generic) else np.asarray(array).dtype
+    return np.asarray(array).dtype if isinstance(array, bool | int | float) else array.dtype
 
 
 @on_every_path("named_tuple")

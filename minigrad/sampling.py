@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad import dtypes, random
-from minigrad.autograd.inplace import check_writable, store
+from minigrad.autograd.inplace import check_writable, store, write
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import bump, node_of
 from minigrad.creation import _size_of, made
 from minigrad.errors import describe, message
-from minigrad.registry import TENSORS
+from minigrad.registry import OPS, TENSORS
 from minigrad.tensor import Tensor, wrap
 
 __all__ = [
@@ -39,15 +39,17 @@ def _source(generator):
     return random.default_generator if generator is None else generator
 
 
-def rand(*size, generator=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, **named):
+def rand(*args, size=None, generator=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False):
     """rand(*size, generator=None, dtype=None) -> Tensor: uniform in [0, 1). (PyTorch: torch.rand)"""
-    shape = _size_of(size, named.pop("size", None), "rand")
+    shape = _size_of(args, size, "rand")
     return made(_source(generator).uniform(shape, dtype=dtypes.as_numpy(dtype)), requires_grad, device)
 
 
-def randn(*size, generator=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, **named):
+def randn(
+    *args, size=None, generator=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False
+):
     """randn(*size, generator=None, dtype=None) -> Tensor: standard normal. (PyTorch: torch.randn)"""
-    shape = _size_of(size, named.pop("size", None), "randn")
+    shape = _size_of(args, size, "randn")
     return made(_source(generator).normal(shape, dtype=dtypes.as_numpy(dtype)), requires_grad, device)
 
 
@@ -127,13 +129,16 @@ def _filler(name, draw, doc):
     """An in-place method that overwrites the tensor with random numbers."""
 
     def method(self, *args, generator=None, **kwargs):
-        if is_grad_enabled() and node_of(self) is not None:
-            check_writable(self)
-            raise RuntimeError(f"{name}() on a tensor with history would cut the graph: use detach() or no_grad()")
         array = self.array  # PyTorch fills in the order of memory, whatever the order of the dimensions
+        recording = is_grad_enabled() and node_of(self) is not None
+        if recording:
+            check_writable(self)
         axes = sorted(range(array.ndim), key=lambda d: -array.strides[d])
         target = array.transpose(axes)
-        store(target, draw(array, target.shape, _source(generator), *args, **kwargs))
+        drawn = draw(array, target.shape, _source(generator), *args, **kwargs)
+        if recording:  # the gradient of the old values is zero
+            return write(OPS["copy"], self, (wrap(np.broadcast_to(drawn, target.shape).transpose(np.argsort(axes))),))
+        store(target, drawn)
         bump(self, name)
         return self
 
@@ -200,6 +205,32 @@ _filler(
 for _method in (bernoulli, multinomial):
     setattr(Tensor, _method.__name__, _method)
 
+
+def bernoulli_like(input, keep):
+    """1 with probability `keep`, else 0, laid out in memory as the input is, and drawn in that order."""
+    if input.array.flags.c_contiguous:
+        return wrap(random.default_generator.bernoulli(keep, input._shape, input.array.dtype))
+    array = np.empty_like(input.array)
+    axes = sorted(range(array.ndim), key=lambda d: -array.strides[d])
+    target = array.transpose(axes)
+    target[...] = random.default_generator.bernoulli(keep, target.shape, array.dtype)
+    return wrap(array)
+
+
+def rrelu_noise(input, lower, upper, training):
+    """1 where the input is positive; elsewhere a slope of its own (training), drawn in order, or their mean."""
+    x = input.array
+    noise = np.ones(x.shape, x.dtype)
+    negative = x <= 0
+    count = int(np.count_nonzero(negative))
+    noise[negative] = (
+        random.default_generator.uniform(count, lower, upper, np.float64) if training else (lower + upper) / 2
+    )
+    return wrap(noise)
+
+
+TENSORS["bernoulli_like"], TENSORS["rrelu_noise"] = bernoulli_like, rrelu_noise
 TENSORS["bernoulli_mask"] = lambda shape, keep, dtype: wrap(
     random.default_generator.bernoulli(keep, tuple(shape), dtype)
 )
+TENSORS["exponential_draws"] = lambda shape, dtype: wrap(random.default_generator.exponential(tuple(shape), 1.0, dtype))

@@ -1,8 +1,9 @@
 """Type stubs, derived from the op blocks: ``python -m minigrad.stubs`` writes the `.pyi` files beside the sources.
 
 Functions and methods that blocks make do not stand in any source file, so editors and type checkers read these stubs:
-`minigrad/__init__.pyi`, `tensor.pyi`, `linalg.pyi`, `special.pyi` and `nn/functional.pyi`.  tests/test_stubs.py compares them with what this
-writes.  What a function returns is read off its annotation, else off the first paragraph of its docstring:
+`minigrad/__init__.pyi`, `tensor.pyi`, `linalg.pyi`, `special.pyi` and `nn/functional.pyi`.  tests/test_stubs.py
+compares them with what this writes.  What a function returns is read off its annotation, else off the first paragraph
+of its docstring:
 
     tanh(input) -> Tensor                                       one signature: the function's own
     max(input) -> Tensor;  max(input, dim) -> (values, indices) several results: one overload each, as they stand here
@@ -82,6 +83,8 @@ def parameters(function, method):
         if method and k == 0:
             parts.append("self")
             continue
+        if method and p.name == "out":
+            continue  # methods share the function; PyTorch's have no out=
         if p.kind is p.KEYWORD_ONLY and not star:
             parts.append("*")
         star = star or p.kind in (p.VAR_POSITIONAL, p.KEYWORD_ONLY)
@@ -154,6 +157,8 @@ def package_stub():
         value = getattr(minigrad, name)
         if name in dtypes.PUBLIC:
             bodies += f"{name}: dtype\n"
+        elif name in dtypes.LAYOUTS:
+            bodies += f"{name}: dtypes.{type(value).__name__}\n"
         elif isinstance(value, float):
             bodies += f"{name}: builtins.float\n"
         elif inspect.ismodule(value):

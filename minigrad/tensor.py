@@ -13,7 +13,18 @@ whose functions `autograd/link.py` attaches as methods; how it behaves as a Pyth
 from __future__ import annotations
 
 from minigrad import dtypes
-from minigrad.autograd.node import LEAF, Handle, Node, bump, extra_of, make_leaf, new_version, node_of
+from minigrad.autograd.node import (
+    LEAF,
+    DeadEnd,
+    Handle,
+    Node,
+    base_of,
+    edge_of,
+    extra_of,
+    make_leaf,
+    new_version,
+    node_of,
+)  # fmt: skip
 from minigrad.protocol import PythonProtocol, legacy
 from minigrad.registry import TENSORS
 
@@ -31,7 +42,9 @@ class Tensor(PythonProtocol):
     """
 
     __slots__ = ("__dict__", "__weakref__", "_shape", "_view", "array", "leaf", "node", "vc")
-    is_cuda = is_sparse = is_quantized = is_meta = is_mps = is_xpu = is_nested = False
+    is_cuda = is_sparse = is_quantized = is_meta = is_mps = is_xpu = is_nested = is_mkldnn = False
+    is_ipu = is_maia = is_mtia = is_sparse_csr = is_vulkan = is_xla = False
+    is_cpu = True
 
     def __new__(cls, *args, dtype=None, device=None):
         return legacy(cls, args, dtypes.as_numpy(dtype), of_dtype=dtype is not None)
@@ -68,6 +81,15 @@ class Tensor(PythonProtocol):
         """Always ``device(type='cpu')``."""
         return CPU
 
+    @property
+    def layout(self) -> dtypes.layout:
+        """Always ``torch.strided``."""
+        return dtypes.strided
+
+    @property
+    def name(self) -> None:
+        """None: tensors have no names."""
+
     def get_device(self) -> int:
         """-1, as PyTorch says for the CPU."""
         return -1
@@ -95,13 +117,12 @@ class Tensor(PythonProtocol):
     def stride(self, dim=None):
         """stride() -> tuple of ints;  stride(dim) -> int: how many elements to step for the next index of each
         dimension, or of `dim`."""
-        size = self.array.itemsize
-        strides = tuple([s // size for s in self.array.strides])
-        return strides if dim is None else strides[_dim(self, dim)]
-
-    def is_contiguous(self) -> bool:
-        """Whether the elements lie in memory in order (C order)."""
-        return self.array.flags.c_contiguous
+        size, shape = self.array.itemsize, self._shape
+        strides = [s // size for s in self.array.strides]
+        for d in range(len(shape) - 1, -1, -1):  # NumPy says 0 for the dimension that None makes
+            if shape[d] == 1 and not strides[d]:
+                strides[d] = 1 if d == len(shape) - 1 else strides[d + 1] * shape[d + 1]
+        return tuple(strides) if dim is None else strides[_dim(self, dim)]
 
     def data_ptr(self) -> int:
         """The address of the first element."""
@@ -124,10 +145,7 @@ class Tensor(PythonProtocol):
     @property
     def requires_grad(self) -> bool:
         """Whether gradients are wanted for this tensor. May be set on leaves."""
-        view = self._view
-        if view is not None and self.vc.time > view.time:  # its base was written to since: the base decides
-            return view.base.node is not None
-        return self.node is not None
+        return self.node is not None or (self._view is not None and base_of(self._view).node is not None)
 
     @requires_grad.setter
     def requires_grad(self, value):
@@ -163,7 +181,13 @@ class Tensor(PythonProtocol):
     def grad_fn(self) -> Node | None:
         """The node that computed this tensor, or None for leaves."""
         node = node_of(self)
-        return None if node is None or node.op is LEAF else node
+        return None if node is None or node.op is LEAF else edge_of(node)[0]
+
+    @property
+    def output_nr(self) -> int:
+        """Which of the outputs of `grad_fn` this is; 0 but for `split`, `unbind` and their kind."""
+        node = node_of(self)
+        return 0 if node is None else edge_of(node)[1]
 
     @property
     def grad(self) -> Tensor | None:
@@ -212,7 +236,6 @@ class Tensor(PythonProtocol):
         if not isinstance(other, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(other).__name__}")
         self.array, self._shape = other.array, other._shape
-        bump(self, "data=")
         if self.leaf is not None:
             self.leaf.shape = other._shape
 
@@ -229,7 +252,10 @@ class Tensor(PythonProtocol):
                 "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP), "
                 "make sure gradient_as_bucket_view is set to False."
             )
+        kept = self.grad
         self.node = None
+        if kept is not None:
+            self.grad = kept
         return self
 
     def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None) -> None:
@@ -264,7 +290,7 @@ class Tensor(PythonProtocol):
         node = node_of(self)
         if node is None:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-        return Handle(extra_of(node).hooks, hook)
+        return Handle({} if isinstance(node, DeadEnd) else extra_of(node).hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook) -> Handle:
         """Call ``hook(tensor)`` after a gradient was added to this leaf's `.grad`."""
@@ -283,7 +309,7 @@ class Tensor(PythonProtocol):
     @property
     def _base(self) -> Tensor | None:
         """The tensor of which this one is a view, or None."""
-        return None if self._view is None else self._view.base
+        return None if self._view is None else base_of(self._view)
 
     def _is_view(self) -> bool:
         """Whether autograd knows this tensor as a view of another."""

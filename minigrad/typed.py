@@ -10,7 +10,10 @@ from minigrad import dtypes
 from minigrad.protocol import legacy
 from minigrad.tensor import Tensor
 
-__all__ = ["BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "IntTensor", "LongTensor"]
+__all__ = [
+    "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor", "IntTensor", "LongTensor",
+    "ShortTensor", "set_default_tensor_type",
+]  # fmt: skip
 
 
 class _TypedTensor(type):
@@ -33,4 +36,19 @@ DoubleTensor = _typed("DoubleTensor", dtypes.float64)
 LongTensor = _typed("LongTensor", dtypes.int64)
 IntTensor = _typed("IntTensor", dtypes.int32)
 ByteTensor = _typed("ByteTensor", dtypes.uint8)
+HalfTensor = _typed("HalfTensor", dtypes.float16)
+ShortTensor = _typed("ShortTensor", dtypes.int16)
+CharTensor = _typed("CharTensor", dtypes.int8)
 BoolTensor = _typed("BoolTensor", dtypes.bool_)
+
+
+def set_default_tensor_type(t):
+    """set_default_tensor_type(t): `set_default_dtype` by a type such as `DoubleTensor`, or its name
+    "torch.DoubleTensor". (PyTorch: torch.set_default_tensor_type)"""
+    made = next((kind for kind in FLOATS if t is kind or t in (f"torch.{kind.__name__}", kind.__name__)), None)
+    if made is None:
+        raise TypeError(f"only floating-point types are supported as the default type, got {t!r}: e.g. FloatTensor")
+    dtypes.set_default_dtype(made.dtype_made)
+
+
+FLOATS = (FloatTensor, DoubleTensor, HalfTensor)

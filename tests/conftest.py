@@ -9,6 +9,7 @@ header says whether they do.
 
 import importlib.util
 import os
+import textwrap
 
 import hypothesis
 import pytest
@@ -51,6 +52,23 @@ def pytest_collection_modifyitems(config, items):
         left_out = [item for item in items if item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = kept
+
+
+def pytest_terminal_summary(terminalreporter):
+    """For each operator, how many of PyTorch's samples agree (tests/test_opinfo.py)."""
+    rows = [
+        value
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for name, value in report.user_properties
+        if name == "samples"
+    ]
+    if rows:
+        terminalreporter.section("operators against PyTorch: samples that agree / tried")
+        cells = [f"{name} {agreed}/{tried}" for name, agreed, tried in sorted(rows)]
+        terminalreporter.write_line(textwrap.fill(" · ".join(cells), 118, break_long_words=False))
+        terminalreporter.write_line(f"all: {sum(row[1] for row in rows):,}/{sum(row[2] for row in rows):,}")
 
 
 @pytest.fixture(autouse=True)

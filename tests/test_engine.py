@@ -80,6 +80,7 @@ def test_higher_derivatives():
     assert derivatives == pytest.approx([32.0, 48.0, 48.0, 24.0])
 
 
+@pytest.mark.filterwarnings("ignore:Using backward")
 def test_create_graph_leaves_a_recorded_gradient():
     x = leaf(3.0)
     (x**3).backward(create_graph=True)
@@ -379,6 +380,7 @@ def test_threads_may_compute_at_once():
 # ---- memory
 
 
+@pytest.mark.filterwarnings("ignore:Using backward")
 def test_dropped_graphs_are_freed_without_the_cycle_collector():
     gc.collect()
     gc.disable()

@@ -11,9 +11,26 @@ PLACES = {"minigrad": ROOT / "minigrad", "minigrad.nn": ROOT / "nn", "minigrad.o
 # The floors, lowest first. A module belongs to the longest name here that it starts with; what is not named here
 # is upstairs, where everything below may be used.
 FLOORS = (
-    ("ground: arrays, no Tensor", ("kernels", "dtypes", "errors", "random", "shapes")),
+    ("ground: arrays, no Tensor", ("kernels", "dtypes", "errors", "memory", "random", "shapes")),
     ("op blocks", ("registry", "ops", "samples")),
-    ("the engine", ("autograd", "protocol", "tensor", "creation", "conversion", "sampling", "printing", "typed")),
+    (
+        "the engine",
+        (
+            "autograd",
+            "protocol",
+            "tensor",
+            "absent",
+            "creation",
+            "conversion",
+            "exchange",
+            "inspection",
+            "ranges",
+            "storage",
+            "sampling",
+            "printing",
+            "typed",
+        ),
+    ),
 )
 UPSTAIRS = len(FLOORS)
 MAY_REACH_UP_LATER = {"minigrad"}  # minigrad/__init__.py, through its module-level __getattr__

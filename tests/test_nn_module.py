@@ -181,6 +181,7 @@ class TestModes:
         net.zero_grad()
         assert all(p.grad is None for p in net.parameters())
 
+    @pytest.mark.filterwarnings("ignore:Using backward")
     def test_zero_grad_of_a_recorded_gradient(self):
         net = nn.Linear(1, 1)
         (net(minigrad.ones(1, 1)) ** 2).sum().backward(create_graph=True)

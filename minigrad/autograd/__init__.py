@@ -16,11 +16,14 @@ from minigrad.autograd.modes import (
 )
 
 __all__ = [
-    "Function", "GradcheckError", "Variable", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck",
-    "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled",
+    "Function", "GradcheckError", "Variable", "anomaly_mode", "backward", "detect_anomaly", "enable_grad",
+    "functional", "grad", "gradcheck", "gradgradcheck", "graph", "inference_mode", "is_grad_enabled",
+    "is_inference_mode_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip
 
 if TYPE_CHECKING:  # the names that `__getattr__` brings
+    from minigrad.autograd import anomaly_mode, graph
+    from minigrad.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
     from minigrad.autograd.engine import backward, grad
     from minigrad.autograd.function import Function, Variable
     from minigrad.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
@@ -28,10 +31,14 @@ if TYPE_CHECKING:  # the names that `__getattr__` brings
 _HOME = {
     "Function": "function", "backward": "engine", "grad": "engine", "gradcheck": "gradcheck",
     "gradgradcheck": "gradcheck", "GradcheckError": "gradcheck", "Variable": "function",
+    "detect_anomaly": "anomaly_mode", "set_detect_anomaly": "anomaly_mode",
 }  # fmt: skip
+_MODULES = ("anomaly_mode", "function", "functional", "graph")
 
 
 def __getattr__(name):
+    if name in _MODULES:
+        return importlib.import_module("minigrad.autograd." + name)
     if name not in _HOME:
         raise AttributeError(f"module 'minigrad.autograd' has no attribute {name!r}")
     module = importlib.import_module("minigrad.autograd." + _HOME[name])

@@ -9,14 +9,14 @@ against 0.45x, measured).
           ├─ a tensor and a number ─────────────────▶ with_number()  the same steps, not written out
           ├─ other dtypes, or the kernel refuses ───▶ general()      promotes first; has the error messages
           ▼
-    out.array = kernel32(x.array, y.array)                           NumPy's ufunc, or a compiled loop
+    made.array = kernel32(x.array, y.array)                          NumPy's ufunc, or a compiled loop
           │
-          ├─ no input has a node, or no_grad() ─▶ return out
+          ├─ no input has a node, or no_grad() ─▶ return made
           ▼
     Node(op, parents=(x.node, y.node), saved=…, seq=tick())          saved: what the rules of the inputs with a node
           │                                                          name, and nothing else
           ▼
-    out.node = that node; return out
+    made.node = that node; return made
 
 Read one with `inspect.getsource(minigrad.mul)`.
 
@@ -28,25 +28,21 @@ from __future__ import annotations
 import functools
 import linecache
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 
-from minigrad.autograd.general import F32, F64, general, not_a_tensor, quiet, with_number
+from minigrad.autograd.general import F32, F64, OPERAND, Unseen, general, not_a_tensor, quiet, with_number
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import PICK, Node, as_view, new_version, node_of, record, tick
+from minigrad.autograd.outputs import into
+from minigrad.registry import FUNCTION, LINALG, SPECIAL
 from minigrad.tensor import Tensor, wrap
 
 # What sends a call to the general path: shapes that do not broadcast, and NumPy's floating-point warnings where the
 # user has made them errors (PyTorch has none: the general path computes with them off).
 RECONSIDERED = (ValueError, TypeError, ArithmeticError, RuntimeWarning)
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minigrad\.door$")
-
-NAMES = {
-    "__name__": "minigrad.door", "F32": F32, "F64": F64, "Node": Node, "RECONSIDERED": RECONSIDERED, "Tensor": Tensor,
-    "as_view": as_view, "asarray": np.asarray, "general": general, "is_grad_enabled": is_grad_enabled,
-    "ndarray": np.ndarray, "new": object.__new__, "node_of": node_of, "not_a_tensor": not_a_tensor, "quiet": quiet,
-    "record": record, "tick": tick, "with_number": with_number, "wrap": wrap,
-}  # fmt: skip
 
 
 @functools.cache
@@ -65,31 +61,105 @@ def make(source, namespace, name):
     return type(make)(code.replace(**names), namespace, name)
 
 
-def signature_of(function):
-    """A block function's parameters as source, as a call that passes them on, and the keyword-only names."""
-    code = function.__code__
-    plain = code.co_varnames[: code.co_argcount]
+class Opening(NamedTuple):
+    """How a door begins: its first lines, the call that passes its parameters on, the block's keyword-only names, the
+    defaults of all parameters, and the lines that end a `try:` around what reads the parameters."""
+
+    lines: list
+    call: str
+    keyword: tuple
+    defaults: tuple
+    kwdefaults: dict
+    guard: list
+
+
+SPELLINGS = {"dim": "axis", "keepdim": "keepdims"}  # NumPy's names, which PyTorch takes too
+
+
+class _Required:
+    """The default of a parameter that may be given under another name, and must be given."""
+
+    def __repr__(self):
+        return "<required>"
+
+
+REQUIRED = _Required()
+
+
+def missing(name, argument):
+    """The error of a parameter that was given under neither name."""
+    return TypeError(f"{name}() missing 1 required positional argument: {argument!r}")
+
+
+def blamed(name, error, parameters):
+    """PyTorch's error for one that arose in reading the parameters: of an argument that is no tensor, if that is why an
+    attribute was missing; of shapes that do not broadcast; else the error itself."""
+    if isinstance(error, ValueError):
+        return RuntimeError(f"{name}(): {error}") if "broadcast" in str(error) else error
+    for parameter, value in parameters.items():
+        if value is error.obj and not isinstance(value, Tensor):
+            return not_a_tensor(name, parameter, value)
+    return error
+
+
+NAMES = {
+    "__name__": "minigrad.door", "F32": F32, "F64": F64, "Node": Node, "OPERAND": OPERAND, "RECONSIDERED": RECONSIDERED,
+    "REQUIRED": REQUIRED, "Tensor": Tensor, "Unseen": Unseen, "as_view": as_view, "asarray": np.asarray,
+    "blamed": blamed, "general": general, "into": into, "is_grad_enabled": is_grad_enabled, "missing": missing,
+    "ndarray": np.ndarray, "new": object.__new__, "node_of": node_of, "not_a_tensor": not_a_tensor, "quiet": quiet,
+    "record": record, "tick":
+    tick, "with_number": with_number, "wrap": wrap,
+}  # fmt: skip
+
+
+def opening(block, function, name, target):
+    """The opening of a door to `function` (the block's public signature); `target` names the block, for `out=`."""
+    code, prologue, further = function.__code__, [], {}
+    plain = list(code.co_varnames[: code.co_argcount])
     at = code.co_argcount + code.co_kwonlyargcount
     keyword = code.co_varnames[code.co_argcount : at]
     star = [f"*{code.co_varnames[at]}"] if code.co_flags & 0x04 else []
-    parameters = [*plain, *(star or (["*"] if keyword else [])), *keyword]
-    return ", ".join(parameters), ", ".join([*plain, *star, *(f"{k}={k}" for k in keyword)]), keyword
+    defaults = function.__defaults__ or ()
+    required = plain[: len(plain) - len(defaults)]
+    if "dim" in required[1:] and required[-1] == "dim":
+        defaults = (REQUIRED, *defaults)
+        required.pop()
+        prologue += ["    if dim is REQUIRED and axis is None:", f"        raise missing({name!r}, 'dim')"]
+    for known, other in SPELLINGS.items():
+        if known in (*plain, *keyword) and known not in required:
+            further[other] = None
+            prologue += [f"    if {other} is not None:", f"        {known} = {other}"]
+    call = ", ".join([*plain, *star, *(f"{k}={k}" for k in keyword)])
+    if takes_out(block):
+        further["out"] = None
+        prologue += ["    if out is not None:", f"        return into(out, {target}, {call})"]
+    blame = f"        raise blamed({name!r}, error, {{{', '.join(f'{p!r}: {p}' for p in plain)}}}) from None"
+    guard = ["    except (AttributeError, ValueError) as error:", blame]
+    parameters = [*plain, *(star or (["*"] if keyword or further else [])), *keyword, *further]
+    kwdefaults = {**(function.__kwdefaults__ or {}), **further}
+    return Opening([f"def door({', '.join(parameters)}):", *prologue], call, keyword, defaults, kwdefaults, guard)
+
+
+def takes_out(block):
+    """Whether the function takes `out=`: those of `minigrad`, `linalg` and `special` that compute something."""
+    if not (FUNCTION in block.public or LINALG in block.public or SPECIAL in block.public):
+        return False
+    return not (block.view or block.multi) if isinstance(block, type) else block.out
 
 
 def kept(op, name):
-    """Source for saving `name`: an input only if another input, whose rule names it, needs a gradient."""
-    if name == "output":
-        return "y"
+    """Source for saving `name`: an input or the output only if an input whose rule names it needs a gradient."""
     if name in op.aux:
         return name
-    if name not in op.inputs:
+    if name not in op.inputs and name != "output":
         stem, _, what = name.rpartition("_")
         source = f"{stem}._shape" if what == "shape" else f"{stem}.array.dtype"
         return f"(None if {stem} is None else {source})" if stem in op.optional else source
     users = [i for i in op.rules if name in op.needs[i]]
+    value = "y" if name == "output" else name
     if op.vjp or len(users) == len(op.inputs):
-        return name
-    return f"({name} if {' or '.join(f'n_{u} is not None' for u in users)} else None)"
+        return value
+    return f"({value} if {' or '.join(f'n_{u} is not None' for u in users)} else None)"
 
 
 def kept_tuple(op):
@@ -119,7 +189,7 @@ def node_lines(op):
 def record_lines(op, meta):
     """Record the node if one of the inputs wants a gradient."""
     if not op.rules:
-        yield "    out.node = None"
+        yield "    made.node = None"
         return
     yield from node_lines(op)
     wanted = " or ".join(f"n_{i} is not None" for i in op.rules)
@@ -127,21 +197,24 @@ def record_lines(op, meta):
     attrs = "(" + "".join(f"{a}, " for a in op.attrs) + ")" if op.attrs else "None"
     yield f"    if ({wanted}) and is_grad_enabled():"
     yield f"        n = Node(); n.op = op; n.parents = ({parents}); n.saved = {kept_tuple(op)}; n.attrs = {attrs}"
-    yield f"        n.meta = {meta}; n.shape = out._shape; n.extra = None; n.seq = tick()"
-    yield "        out.node = n"
+    yield f"        n.meta = {meta}; n.shape = made._shape; n.extra = None; n.seq = tick()"
+    yield "        made.node = n"
     yield "    else:"
-    yield "        out.node = None"
+    yield "        made.node = None"
 
 
 def pointwise_source(op):
     """The door of a pointwise op."""
-    body = op.__dict__
-    signature, call, keyword = signature_of(body.get("keywords") or body["scalar"])
+    lines, call, keyword, *_ = op.opening
     tensors, attrs = ", ".join(op.inputs), ", ".join(op.attrs)
     slow = f"return general(op, ({tensors},), ({attrs}{',' if attrs else ''}))"
-    lines = [f"def door({signature}):"]
+    takes_number = op.number != "none" and "f" in op.kinds
+    number = slow.replace(f"general(op, ({tensors},)", f"with_number(op, {tensors}") if takes_number else slow
+    lines = list(lines)
     for name in keyword:
         lines += [f"    if {name} is not default_{name}:", f"        return keywords({call})"]
+    if op.check_attributes:
+        lines.append(f"    check_attributes({attrs})")
     if len(op.inputs) > 2:
         return "\n".join([*lines, f"    {slow}"]) + "\n"
     operands = "x" if len(op.inputs) == 1 else "x, z"
@@ -157,89 +230,129 @@ def pointwise_source(op):
     else:
         lines += [
             f"    if not (isinstance({a}, Tensor) and isinstance({b}, Tensor)):",
-            f"        {slow.replace(f'general(op, ({tensors},)', f'with_number(op, {tensors}')}",
+            f"        {number}",
             f"    x = {a}.array; z = {b}.array; dtype = x.dtype; shape = {a}._shape; other_shape = {b}._shape",
             "    if dtype is not z.dtype or (dtype is not F32 and dtype is not F64):",
             f"        {slow}",
         ]
-    scalar_to_array = ["    if not shape:", "        out.array = y = asarray(y)"]  # NumPy makes 0-dim results scalars
+    scalar_to_array = ["    if not shape:", "        made.array = y = asarray(y)"]  # NumPy makes 0-dim results scalars
     lines += [
-        "    out = new(Tensor)",
+        "    made = new(Tensor)",
         "    try:",
-        f"        out.array = y = (kernel32 if dtype is F32 else kernel64)({operands}{', ' + attrs if attrs else ''})",
+        f"        made.array = y = (kernel32 if dtype is F32 else kernel64)({operands}{', ' + attrs if attrs else ''})",
         "    except RECONSIDERED:",
         f"        {slow}",
     ]
     if len(op.inputs) == 1:
-        lines += ["    out._shape = shape", *scalar_to_array]
+        lines += ["    made._shape = shape", *scalar_to_array]
     else:
         lines += [
             "    if shape == other_shape:",
-            "        out._shape = shape; meta = None",
+            "        made._shape = shape; meta = None",
             *("    " + line for line in scalar_to_array),
             "    else:",
-            "        out._shape = y.shape; meta = (shape, other_shape)",
+            "        made._shape = y.shape; meta = (shape, other_shape)",
         ]
-    lines += ["    out.vc = out._view = out.leaf = None"]
+    lines += ["    made.vc = made._view = made.leaf = None"]
     lines += record_lines(op, "None" if len(op.inputs) == 1 else "meta")
-    return "\n".join([*lines, "    return out"]) + "\n"
+    return "\n".join([*lines, "    return made"]) + "\n"
+
+
+def operator_source(op):
+    """The same for the Python operator of a binary op: what is no operand is left to the other side (``x * model`` may
+    be ``model.__rmul__``)."""
+    guarded = f"    if not (isinstance({op.inputs[0]}, Tensor) and isinstance({op.inputs[-1]}, Tensor)):\n"
+    left_over = f"        if not isinstance({op.inputs[-1]}, OPERAND):\n            return NotImplemented\n"
+    return pointwise_source(op).replace(guarded, guarded + left_over)
 
 
 def forward_source(op):
     """The door of an op that gives `forward`."""
-    prepare = op.__dict__.get("prepare")
-    signature, call, _ = signature_of(prepare or op.__dict__["forward"])
-    lines = [f"def door({signature}):"]
-    if prepare:
-        lines.append(f"    {', '.join([*op.inputs, *op.attrs])}, = prepare({call})")
+    lines, call, *_ = op.opening
+    lines = list(lines)
+    if "prepare" in op.__dict__:
+        lines += ["    try:", f"        {', '.join([*op.inputs, *op.attrs])}, = prepare({call})", *op.opening.guard]
+    return "\n".join([*lines, *forward_lines(op)]) + "\n"
+
+
+def forward_lines(op):
+    """From the inputs and attributes, as `forward` takes them, to the result."""
+    lines = []
     for i in op.inputs:
         none = f"{i} is not None and " if i in op.optional else ""
-        lines += [f"    if {none}not isinstance({i}, Tensor):", f"        raise not_a_tensor(op, {i!r}, {i})"]
+        lines += [f"    if {none}not isinstance({i}, Tensor):", f"        raise not_a_tensor(op.name, {i!r}, {i})"]
     arrays = [f"None if {i} is None else {i}.array" if i in op.optional else f"{i}.array" for i in op.inputs]
     arguments = ", ".join([*arrays, *op.attrs])
     call = f"kernel({arguments})" if op.view else f"quiet.run(kernel, {arguments})"  # a view computes nothing
     if op.pieces:
         given = f"({', '.join(op.inputs)},), {call}, ({''.join(a + ', ' for a in op.attrs)})"
-        return "\n".join([*lines, f"    return result(*several(op, {given}))"]) + "\n"
+        return [*lines, f"    return result(*several(op, {given}))"]
     if op.multi:
-        return "\n".join([*lines, f"    return many(op, {op.inputs[0]}, {call}, ({', '.join(op.attrs)},))"]) + "\n"
+        lines += ["    try:", f"        arrays = {call}", *unseen_lines(op)]
+        return [*lines, f"    return many(op, {op.inputs[0]}, arrays, ({', '.join(op.attrs)},))"]
     lines += [
-        f"    {', '.join(['y', *op.aux])} = {call}",
+        "    try:",
+        f"        {', '.join(['y', *op.aux])} = {call}",
+        *unseen_lines(op),
         "    if y.__class__ is not ndarray:",
         "        y = asarray(y)",
-        "    out = new(Tensor); out.array = y; out._shape = y.shape; out.vc = out._view = out.leaf = None",
+        "    made = new(Tensor); made.array = y; made._shape = y.shape; made.vc = made._view = made.leaf = None",
     ]
     shapes = "".join(f"{i}._shape, " for i in op.inputs)
     lines += record_lines(op, f"({shapes})" if op.broadcasts else "None")
     if op.view:
         a, attrs = op.inputs[0], "".join(f"{n}, " for n in op.attrs)
+        shares = "y is x or (owner is not None and (owner is x or owner is x.base))"
         lines += [
             f"    x = {a}.array; owner = y.base",
-            "    if y is x or (owner is not None and (owner is x or owner is x.base)):",
-            f"        as_view(op, {a}, out, ({attrs}), {kept_tuple(op)})",
+            f"    if {True if op.view == 'always' else shares}:",
+            f"        as_view(op, {a}, made, ({attrs}), {kept_tuple(op)})",
         ]
     outs = "".join(f", wrap(asarray({name}))" for name in op.aux[: op.nout - 1])
-    lines.append(f"    return result(out{outs})" if op.result else f"    return out{outs}")
-    return "\n".join(lines) + "\n"
+    return [*lines, f"    return result(made{outs})" if op.result else f"    return made{outs}"]
+
+
+def unseen_lines(op):
+    """Leave the op to tensors whose numbers its kernel could not see: vmap's (`minigrad/batched.py`)."""
+    inputs = "listed, " if op.variadic else "".join(f"{i}, " for i in op.inputs)
+    attrs = "".join(f"{a}, " for a in op.attrs)
+    return ["    except Unseen as hidden:", f"        return hidden.apply(op, ({inputs}), ({attrs}))"]
 
 
 def joining_source(op):
     """The door of an op that takes a list of tensors."""
-    signature, call, _ = signature_of(op.__dict__["prepare"])
+    opened, call, *_ = op.opening
+    attrs = "".join(f"{a}, " for a in op.attrs)
+    lines = [*opened, "    try:", f"        listed, {attrs} = prepare({call})", *op.opening.guard]
+    return "\n".join([*lines, *joining_lines(op)]) + "\n"
+
+
+def joining_lines(op):
+    """From the list and the attributes, as `forward` takes them, to the result."""
     (tensors,), attrs = op.inputs, "".join(f"{a}, " for a in op.attrs)
     saved = {f"{tensors}_shape": "tuple([t._shape for t in listed])"}
-    lines = [
-        f"def door({signature}):",
-        f"    listed, {attrs} = prepare({call})",
-        f"    y = quiet.run(kernel, [t.array for t in listed], {attrs})",
-        "    out = wrap(y)",
+    return [
+        "    try:",
+        f"        y = quiet.run(kernel, [t.array for t in listed], {attrs})",
+        *unseen_lines(op),
+        "    made = wrap(y)",
         "    nodes = tuple([t.node if t._view is None else node_of(t) for t in listed])",
         "    if any_node(nodes) and is_grad_enabled():",
         f"        saved = ({''.join(saved[name] + ', ' for name in op.saved)})",
-        f"        out.node = record(op, nodes, saved, out._shape, ({attrs}))",
-        "    return out",
+        f"        made.node = record(op, nodes, saved, made._shape, ({attrs}))",
+        "    return made",
     ]
-    return "\n".join(lines) + "\n"
+
+
+def direct(op):
+    """The op without its `prepare`: a function of tensors and of attributes as `forward` takes them."""
+    if "prepare" not in op.__dict__:
+        return op.function
+    if "direct" not in op.__dict__:
+        inputs, lines = (["listed"], joining_lines(op)) if op.variadic else (op.inputs, forward_lines(op))
+        source = "\n".join([f"def door({', '.join([*inputs, *op.attrs])}):", *lines]) + "\n"
+        op.direct = staticmethod(make(source, op.namespace, op.name))
+    return op.direct
 
 
 def any_node(nodes):

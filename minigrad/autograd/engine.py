@@ -8,6 +8,8 @@ been visited, so its gradient is complete.
                                         ▲                                                  │
                                         └──────────────────────────────────────────────────┘
 
+A leaf's turn comes last, or where a hook may look at it, as soon as its gradient is complete.
+
 There are two loops.  `_walk_arrays` is the plain backward: rules run on arrays and no tensor is built.  `_walk_tensors`
 runs the same rules on tensors, so that the backward is itself recorded (create_graph) and can be differentiated again.
 
@@ -17,14 +19,17 @@ or its op declares its gradients `fresh`.  Two leaves never share one `.grad`.
 
 from __future__ import annotations
 
+import contextvars
 import operator
 import threading
+import warnings
 from typing import Any
 
 import numpy as np
 
+from minigrad.autograd import hooks, watch
 from minigrad.autograd.modes import _recording
-from minigrad.autograd.node import LEAF, PICK, bump, extra_of, node_of
+from minigrad.autograd.node import LEAF, PICK, Node, bump, extra_of, node_of, record
 from minigrad.errors import shape_text
 from minigrad.kernels.reduce import sum_to
 from minigrad.registry import TENSORS
@@ -34,6 +39,13 @@ __all__ = ["backward", "grad"]
 
 by_seq = operator.attrgetter("seq")
 _depositing = threading.Lock()  # threads may run backward into one leaf, as in PyTorch
+_walk: contextvars.ContextVar[Any] = contextvars.ContextVar("minigrad_walk", default=None)
+CYCLE = (
+    "Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient "
+    "which can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid this. If you "
+    "have to use this function, make sure to reset the .grad fields of your parameters to None after use to break the "
+    "cycle and avoid the leak."
+)
 IN_PLACE_ABOVE = 1000  # elements: below, a fresh array is cheaper than adding into an old one (measured)
 
 
@@ -56,7 +68,26 @@ def _collect(pending):
                 add(parent)
                 push(parent)
     order.sort(key=by_seq)
-    return order
+    for node in order:
+        if node.seq:
+            break
+        if node.extra is not None:  # a hook may look at what has been done so far
+            return _leaves_in_turn(order), seen
+    return order, seen
+
+
+def _leaves_in_turn(order):
+    """Leaves taken when their gradient is complete, after the oldest node that used them, rather than at the end."""
+    placed, turns = set(), []
+    for node in order:
+        if node.op is LEAF:
+            continue
+        for parent in node.parents:
+            if parent is not None and parent.op is LEAF and parent not in placed:
+                placed.add(parent)
+                turns.append(parent)
+        turns.append(node)
+    return [node for node in order if node.op is LEAF and node not in placed] + turns
 
 
 def _leading_to(order, wanted):
@@ -71,32 +102,39 @@ def _leading_to(order, wanted):
 
 def _walk_arrays(order, pending, retain, wanted, ends):
     get, take, owned = pending.get, pending.pop, set()
-    own = owned.add
+    own, anomaly = owned.add, watch.anomaly["on"]
     while order:
         node = order.pop()
         g = take(node, None)
         if g is None:
             continue
-        op = node.op
-        if node.extra is not None:
-            g = _fire(node, g, wrap, _array)
-            if node.extra.hooks:  # a hook may have kept what it was given, or returned what it keeps
+        op, extra = node.op, node.extra
+        if extra is not None:
+            g = hooks.fire(node, g, wrap, hooks.array)
+            if extra.hooks or extra.before:  # a hook may have kept what it was given, or returned what it keeps
                 owned.discard(node)
         if wanted is not None and node in wanted:
             wanted[node] = wrap(np.asarray(g) if node in owned and node in ends else np.array(g))
             if node in ends:
                 continue
+        if extra is not None and extra.before:
+            g = hooks.before(node, g, wrap, hooks.array)
         if op.rare:
             if op is LEAF:
                 _deposit(node, g, node in owned)
+                if extra is not None and extra.behind:
+                    hooks.behind(node, (), g, wrap, hooks.array)
                 continue
             if op is PICK:
                 _put(pending, node, g)
                 continue
-            g = _materialized(node, g, np.zeros)
-        grads = op.run(node, g)
-        if node.meta is not None:
-            grads = fit(grads, node, "run")
+            given, g = g, _materialized(node, g, np.zeros)
+        if extra is None and not anomaly:
+            grads = op.run(node, g)
+            if node.meta is not None:
+                grads = fit(grads, node, "run")
+        else:
+            grads = _carefully(node, g, given if op.rare else g, "run", wrap, hooks.array)
         fresh = op.fresh
         for parent, new in zip(node.parents, grads):
             if parent is not None and new is not None:
@@ -121,28 +159,46 @@ def _walk_tensors(order, pending, retain, wanted, ends):
         g = pending.pop(node, None)
         if g is None:
             continue
-        op = node.op
-        if node.extra is not None:
-            g = _fire(node, g, _same, _same)
+        op, extra = node.op, node.extra
+        if extra is not None:
+            g = hooks.fire(node, g, hooks.same, hooks.same)
         if wanted is not None and node in wanted:
             wanted[node] = g
             if node in ends:
                 continue
+        if extra is not None and extra.before:
+            g = hooks.before(node, g, hooks.same, hooks.same)
         if op is LEAF:
-            node.grad = TENSORS["clone"](g) if node.grad is None else add(node.grad, g)
-            _after(node)
+            if node.wants_grad():
+                node.grad = TENSORS["clone"](g) if node.grad is None else add(node.grad, g)
+                hooks.after(node)
+            if extra is not None and extra.behind:
+                hooks.behind(node, (), g, hooks.same, hooks.same)
             continue
         if op is PICK:
             _put(pending, node, g)
             continue
-        if op.multi:
-            g = _materialized(node, g, TENSORS["zeros_of"])
-        for parent, new in zip(node.parents, fit(op.rule(node, g), node, "rule"), strict=True):
+        full = _materialized(node, g, TENSORS["zeros_of"]) if op.multi else g
+        grads = _carefully(node, full, g, "rule", hooks.same, hooks.same)
+        for parent, new in zip(node.parents, grads, strict=True):
             if parent is not None and new is not None:
                 old = pending.get(parent)
                 pending[parent] = new if old is None else add(old, new)
         if not retain and op.holds:
             node.saved = None
+
+
+def _carefully(node, g, given, program, enter, leave):
+    """Run a node's rule, and what looks on: anomaly detection, and hooks behind the node. (given: `g` before zeros were
+    filled in for outputs not used.)"""
+    anomaly = watch.anomaly["on"]
+    grads = watch.run(node, g, program) if anomaly else getattr(node.op, program)(node, g)
+    grads = fit(grads, node, program)
+    if node.extra is not None and node.extra.behind:
+        grads = hooks.behind(node, grads, given, enter, leave)
+    if anomaly:
+        watch.check_for_nan(node, grads)
+    return grads
 
 
 def _put(pending, node, g):
@@ -161,44 +217,10 @@ def _materialized(node, grads, zeros):
     return [zeros(shape, dtype) if g is None else g for g, shape in zip(grads, node.shape, strict=True)]
 
 
-def _same(x):
-    return x
-
-
-def _array(tensor):
-    return tensor.array
-
-
-def _fire(node, g, enter, leave):
-    """Run the hooks of a node, and keep its gradient if that was asked for."""
-    extra = node.extra
-    if isinstance(g, list):
-        return g
-    if extra.hooks:
-        g = enter(np.asarray(g) if enter is wrap else g)
-        for hook in tuple(extra.hooks.values()):
-            new = hook(g)
-            if new is None:
-                continue
-            if not isinstance(new, Tensor):
-                raise TypeError(f"hook {hook!r} should return None or a Tensor, but returned {type(new).__name__}")
-            if new.array.dtype != g.array.dtype:
-                raise RuntimeError(f"hook {hook!r} has changed the type of value (was {g.dtype!r} got {new.dtype!r})")
-            if new._shape != g._shape:
-                raise RuntimeError(
-                    f"hook {hook!r} has changed the size of value: the gradient had shape {shape_text(g._shape)}, "
-                    f"the hook returned {shape_text(new._shape)}"
-                )
-            g = new
-        g = leave(g)
-    if extra.retain:
-        kept = wrap(np.array(g)) if leave is _array else g
-        extra.grad = kept if extra.grad is None else TENSORS["add"](extra.grad, kept)
-    return g
-
-
 def _deposit(leaf, g, owned):
     """Add to a leaf's `.grad`: never an array that anyone else holds."""
+    if not leaf.wants_grad():
+        return
     with _depositing:
         held = leaf.grad
         if held is None:
@@ -208,52 +230,67 @@ def _deposit(leaf, g, owned):
         else:
             np.add(held.array, g, held.array)
             bump(held, "backward")
-    _after(leaf)
-
-
-def _after(leaf):
-    if leaf.extra is not None and leaf.extra.after:
-        tensor = leaf.tensor()
-        for hook in tuple(leaf.extra.after.values()):
-            hook(tensor)
+    hooks.after(leaf)
 
 
 def _start(tensors, gradients, create_graph):
     """The roots' gradients, as pending work."""
     pending = {}
     for k, (tensor, g) in enumerate(zip(tensors, gradients, strict=True)):
-        node = node_of(tensor)
+        node, shape, dtype = _end_of(tensor)
         if node is None:
             raise RuntimeError(f"element {k} of tensors does not require grad and does not have a grad_fn")
         if g is None:
-            if tensor.array.size != 1:
+            if np.prod(shape) != 1:
                 raise RuntimeError(
                     "grad can be implicitly created only for scalar outputs, but this output has shape "
-                    f"{shape_text(tensor._shape)}: reduce it (.sum(), .mean()), or pass gradient= of its shape"
+                    f"{shape_text(shape)}: reduce it (.sum(), .mean()), or pass gradient= of its shape"
                 )
-            g = wrap(np.ones(tensor._shape, tensor.array.dtype))
+            g = wrap(np.ones(shape, dtype))
         elif not isinstance(g, Tensor):
             raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
-        elif g._shape != tensor._shape:
+        elif g._shape != shape:
             raise RuntimeError(
                 f"Mismatch in shape: grad_output[{k}] has a shape of {g.shape!r} and output[{k}] has a shape of "
-                f"{tensor.shape!r}."
+                f"{type(g.shape)(shape)!r}."
             )
-        elif g.array.dtype != tensor.array.dtype:
-            g = TENSORS["to_dtype"](g, tensor.array.dtype)
+        elif g.array.dtype != dtype:
+            g = TENSORS["to_dtype"](g, dtype)
         if not create_graph:
             g = g.array
+        if node.op.multi:  # an edge made by hand: the output of a node with several
+            node = record(PICK, (node,), (), shape, tensor.output_nr)
         pending[node] = g if node not in pending else pending[node] + g
     return pending
 
 
-def _run(tensors, gradients, retain_graph, create_graph, wanted=None):
+def _end_of(root):
+    """(node, shape, dtype) of a tensor, or of the graph's edge given in its place."""
+    if isinstance(root, Tensor):
+        return node_of(root), root._shape, root.array.dtype
+    node = _node_of_edge(root)
+    leaves = (
+        n.tensor() for n in _collect((node,))[0] if n.op is LEAF
+    )  # the graph notes no dtypes: the leaves have them
+    dtype = next((leaf.array.dtype for leaf in leaves if leaf is not None), np.dtype("f4"))
+    return node, node.shape[root.output_nr] if node.op.multi else node.shape, dtype
+
+
+def _node_of_edge(edge):
+    token = getattr(edge, "ownership_token", None)
+    return token if isinstance(token, Node) else edge.node
+
+
+def _run(tensors, gradients, retain_graph, create_graph, wanted=None, only=None):
+    """Walk. wanted: {node: None}, to be filled with gradients; only: nodes beyond which nobody gets one."""
     pending = _start(tensors, gradients, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
-    order, ends = _collect(pending), ()
-    if wanted is not None:
-        order, ends = _leading_to(order, wanted)
-    token = _recording.set(create_graph)
+    (order, reached), ends = _collect(pending), ()
+    chosen = only if wanted is None else wanted
+    if chosen is not None:
+        order, ends = _leading_to(order, chosen)
+        reached = set(order)
+    token, walk = _recording.set(create_graph), _walk.set((reached, chosen))
     try:
         if create_graph:
             _walk_tensors(order, pending, retain, wanted, ends)
@@ -262,10 +299,25 @@ def _run(tensors, gradients, retain_graph, create_graph, wanted=None):
                 _walk_arrays(order, pending, retain, wanted, ends)
     finally:
         _recording.reset(token)
+        _walk.reset(walk)
+
+
+def will_run(nodes):
+    """(an object of the backward that is running, for each node whether it takes part)."""
+    walk = _walk.get()
+    if walk is None:
+        raise RuntimeError("this can only be asked while a backward is running")
+    return walk, [node in walk[0] for node in nodes]
+
+
+def asked_for_some():
+    """Whether the backward that is running is `grad`, or was given `inputs`."""
+    walk = _walk.get()
+    return walk is not None and walk[1] is not None
 
 
 def _listed(value):
-    return [value] if isinstance(value, Tensor) else list(value)
+    return [value] if isinstance(value, Tensor) or hasattr(value, "output_nr") else list(value)
 
 
 def _gradients(value, count, name):
@@ -285,19 +337,23 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
     create_graph: record the backward too, for derivatives of derivatives. inputs: only these tensors get gradients.
     Raises RuntimeError as PyTorch does. (PyTorch: torch.autograd.backward)
     """
-    roots = _listed(tensors)
-    wanted = None
+    roots, only = _listed(tensors), None
     if inputs is not None:
-        wanted = dict.fromkeys(_node_wanted(t, k) for k, t in enumerate(_listed(inputs)))
-        if not wanted:
+        inputs = _listed(inputs)
+        if not inputs:
             raise RuntimeError("'inputs' argument to backward() cannot be empty.")
-    _run(roots, _gradients(grad_tensors, len(roots), "backward"), retain_graph, create_graph, wanted)
-    for node, g in (wanted or {}).items():
-        if g is not None:
-            _accumulate(node, g)
+        only = {_node_wanted(t, k) for k, t in enumerate(inputs)}
+        for node in only:
+            if node.op is not LEAF:
+                extra_of(node).retain = True
+    if create_graph:
+        warnings.warn(CYCLE, stacklevel=3)  # of Tensor.backward's caller
+    _run(roots, _gradients(grad_tensors, len(roots), "backward"), retain_graph, create_graph, only=only)
 
 
 def _node_wanted(tensor, k):
+    if not isinstance(tensor, Tensor):
+        return _node_of_edge(tensor)
     node = node_of(tensor)
     if node is None:
         raise RuntimeError(
@@ -305,18 +361,6 @@ def _node_wanted(tensor, k):
             f"inputs[{k}], of shape {shape_text(tensor._shape)}"
         )
     return node
-
-
-def _accumulate(node, g):
-    """Add a gradient that was asked for by name to its tensor's `.grad`."""
-    if node.op is not LEAF:
-        extra = extra_of(node)
-        extra.grad = g if extra.grad is None else TENSORS["add"](extra.grad, g)
-    elif g.node is None:
-        _deposit(node, g.array, True)
-    else:
-        node.grad = g if node.grad is None else TENSORS["add"](node.grad, g)
-        _after(node)
 
 
 def grad(
@@ -329,29 +373,46 @@ def grad(
     allow_unused=None,
     is_grads_batched=False,
     materialize_grads=False,
-) -> tuple[Tensor, ...]:
+) -> Any:
     """The gradients of `outputs` with respect to `inputs`, as a tuple; nobody's `.grad` changes.
 
-    allow_unused: give None for inputs that the outputs do not depend on, instead of raising RuntimeError;
-    materialize_grads: give zeros for them. (PyTorch: torch.autograd.grad)
+    inputs: a tensor or a sequence of them; of a dict of tensors the result is a dict. allow_unused: give None for
+    inputs that the outputs do not depend on, instead of raising RuntimeError; materialize_grads: give zeros for them.
+    is_grads_batched: the first dimension of each of `grad_outputs` counts several gradients; the backward runs for
+    each, and the results are stacked. (PyTorch: torch.autograd.grad)
     """
-    if is_grads_batched:
-        raise NotImplementedError("autograd.grad(is_grads_batched=True) is not supported: loop over the gradients")
+    if not only_inputs:
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for "
+            "other parts of the graph, please use torch.autograd.backward.",
+            FutureWarning,
+            stacklevel=2,
+        )
+    if type(inputs) is dict:
+        options = retain_graph, create_graph, True, allow_unused, is_grads_batched, materialize_grads
+        return dict(zip(inputs, grad(outputs, tuple(inputs.values()), grad_outputs, *options), strict=True))
     if materialize_grads and allow_unused is False:
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
         )
     roots, chosen = _listed(outputs), _listed(inputs)
+    if not chosen:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
+    if is_grads_batched:
+        from minigrad.autograd.functional import batched_grad  # it calls this function
+
+        options = create_graph, True, allow_unused, False, materialize_grads
+        return batched_grad(roots, chosen, _gradients(grad_outputs, len(roots), "grad"), retain_graph, options)
     nodes = [_node_wanted(t, k) for k, t in enumerate(chosen)]
     wanted = dict.fromkeys(nodes)
     _run(roots, _gradients(grad_outputs, len(roots), "grad"), retain_graph, create_graph, wanted)
     found: list[Any] = [wanted[node] for node in nodes]
-    for k, (g, tensor) in enumerate(zip(found, chosen, strict=True)):
+    for k, (g, end) in enumerate(zip(found, chosen, strict=True)):
         if g is None and materialize_grads:
-            found[k] = wrap(np.zeros(tensor._shape, tensor.array.dtype))
+            found[k] = wrap(np.zeros(*_end_of(end)[1:])).requires_grad_(create_graph)
         elif g is None and not allow_unused:
             raise RuntimeError(
                 f"One of the differentiated Tensors appears to not have been used in the graph: inputs[{k}], of shape "
-                f"{shape_text(tensor._shape)}. Set allow_unused=True if this is the desired behavior."
+                f"{shape_text(_end_of(end)[1])}. Set allow_unused=True if this is the desired behavior."
             )
     return tuple(found)

@@ -7,25 +7,31 @@ was saved, and neither keeps the outputs: a saved output is held by its array, s
 
 from __future__ import annotations
 
+import functools
+import inspect
+import warnings
+import weakref
 from typing import NamedTuple
 
 import numpy as np
 
 from minigrad.autograd.inplace import check_writable, rebase
 from minigrad.autograd.modes import is_grad_enabled, no_grad
-from minigrad.autograd.node import FREED, PICK, as_view, bump, new_version, node_of, record
+from minigrad.autograd.node import FREED, PICK, SpecialOp, as_view, bump, new_version, node_of, record
 from minigrad.autograd.rules import stale
+from minigrad.autograd.watch import Packed, WatchedNode, pack
 from minigrad.errors import shape_text
 from minigrad.registry import OPS, TENSORS
 from minigrad.tensor import Tensor, wrap
 
-__all__ = ["Function", "Variable"]
+__all__ = ["Function", "FunctionCtx", "Variable", "once_differentiable"]
 
 
 class Saved(NamedTuple):
-    """A tensor kept for backward: its memory, its history, its version, and which output it was (None: an input)."""
+    """A tensor kept for backward: its memory (or what a saved-tensors hook made of it), its history, its version, and
+    which output it was (None: an input)."""
 
-    array: np.ndarray
+    array: np.ndarray | Packed
     node: object
     version: object
     output: int | None
@@ -37,10 +43,10 @@ class FunctionCtx:
     def __init__(self, inputs):
         self._tensors, self._dirty, self._constant, self._materialize = (), (), (), True
         self._saved = None  # set when the node is made: the tensors as `Saved`
-        self._node = None  # set while backward runs
+        self._node = _no_node  # a weak reference: the node holds this
         self._inputs = {k: (x._shape, x.array.dtype) for k, x in enumerate(inputs) if isinstance(x, Tensor)}
         self._count = len(inputs)
-        self.needs_input_grad = (False,) * len(inputs)
+        self.needs_input_grad = tuple([isinstance(x, Tensor) and node_of(x) is not None for x in inputs])
 
     def save_for_backward(self, *tensors):
         """Keep tensors (or None) for backward, where they are `ctx.saved_tensors`."""
@@ -50,6 +56,9 @@ class FunctionCtx:
                     f"save_for_backward can only save variables, but argument is of type {type(tensor).__name__}"
                 )
         self._tensors = tensors
+
+    def save_for_forward(self, *tensors):
+        """For `jvp`, which is never called here: nothing is kept."""
 
     def mark_dirty(self, *tensors):
         """Say which inputs forward wrote to in place; they must be returned."""
@@ -68,7 +77,7 @@ class FunctionCtx:
         """What `save_for_backward` kept, each with the history it had. RuntimeError once freed or written to since."""
         if self._saved is None:
             return self._tensors
-        node = self._node
+        node = self._node()
         if node is None or node.saved is None:
             raise RuntimeError(FREED)
         return tuple([None if saved is None else _unpacked(saved, node) for saved in self._saved])
@@ -80,20 +89,42 @@ class FunctionCtx:
         self._tensors = self._dirty = self._constant = ()
 
 
+def _no_node():
+    return None
+
+
 def _packed(tensor, output):
-    if output is not None and node_of(tensor) is None:
-        return Saved(tensor.array, None, tensor.vc or new_version(tensor), output)
-    return Saved(tensor.array, node_of(tensor), tensor.vc or new_version(tensor), None)
+    kept = pack(tensor)
+    kept = kept if isinstance(kept, Packed) else tensor.array
+    node, version = node_of(tensor), tensor.vc or new_version(tensor)
+    return Saved(kept, node, version, output if node is None else None)
 
 
 def _unpacked(saved, node):
-    if saved.version.time > node.seq:
-        stale(node, saved.version, "a tensor")
-    tensor = wrap(saved.array)
-    tensor.vc, tensor.node = saved.version, saved.node
+    if isinstance(saved.array, Packed):
+        tensor = wrap(saved.array.tensor().array)
+    else:
+        if saved.version.time > node.seq:
+            stale(node, saved.version, "a tensor")
+        tensor = wrap(saved.array)
+        tensor.vc = saved.version
+    tensor.node = saved.node
     if saved.output is not None:
         tensor.node = record(PICK, (node,), (), tensor._shape, saved.output) if node.op.multi else node
     return tensor
+
+
+class FunctionNode(WatchedNode):
+    """The node of a `Function`: its attributes are those of the ctx, which in PyTorch it is."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name):
+        if name[:2] == "__" or self.saved is None:
+            if name == "saved_tensors":
+                raise RuntimeError(FREED)
+            raise AttributeError(f"{self.name()!r} object has no attribute {name!r}")
+        return getattr(self.saved[0], name)
 
 
 class FunctionOp:
@@ -108,6 +139,7 @@ class FunctionOp:
         self.name = self.label = function.__name__
         self.label_backward = function.__name__ + "Backward"
         self.function, self.rare, self.multi = function, several, several
+        self.node = type(self.label_backward, (FunctionNode,), {"__slots__": ()})  # its name is seen in type(grad_fn)
 
     def run(self, node, g):
         """The plain backward: arrays in, arrays out."""
@@ -119,11 +151,7 @@ class FunctionOp:
         if node.saved is None:
             raise RuntimeError(FREED)
         (context,) = node.saved
-        context._node = node
-        try:
-            result = self.function.backward(context, *(g if self.multi else [g]))
-        finally:
-            context._node = None
+        result = _backward_of(self.function)(context, *(g if self.multi else [g]))
         result = result if isinstance(result, tuple) else (result,)
         if len(result) < context._count or any(extra is not None for extra in result[context._count :]):
             raise RuntimeError(
@@ -134,7 +162,7 @@ class FunctionOp:
 
     def _checked(self, grad, position, shape, dtype):
         if grad is not None and not isinstance(grad, Tensor):
-            raise TypeError(f"{self.label_backward}: expected Variable or None (got {type(grad).__name__})")
+            raise RuntimeError(f"{self.label_backward}: expected Variable or None (got {type(grad).__name__})")
         if grad is None:
             return None
         if grad.array.dtype != dtype:
@@ -159,6 +187,18 @@ def _op_of(function, several):
     return ops[several]
 
 
+def _backward_of(function):
+    """The class's backward, which may be called vjp."""
+    if function.vjp is Function.vjp:
+        return function.backward
+    if function.backward is not Function.backward:
+        raise RuntimeError(
+            "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement "
+            "one of them."
+        )
+    return function.vjp
+
+
 class Function:
     """A differentiable operation of your own: subclass, write two static methods, call `apply`.
 
@@ -177,7 +217,15 @@ class Function:
     (PyTorch: torch.autograd.Function)
     """
 
-    def __init__(self):
+    def __init__(self, *args, **kwargs):
+        warnings.warn(
+            f"{type(self).__name__} should not be instantiated: methods of autograd functions are static, so call "
+            f"{type(self).__name__}.apply(...)",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+
+    def __call__(self, *args, **kwargs):
         raise RuntimeError(f"Legacy autograd function object was called: use {type(self).__name__}.apply(...)")
 
     @staticmethod
@@ -192,26 +240,49 @@ class Function:
 
     @staticmethod
     def backward(ctx, *grad_outputs):
-        """The gradient of each argument of forward, from those of its outputs."""
-        raise NotImplementedError("You must implement the backward function for your custom autograd.Function.")
+        """The gradient of each argument of forward, from those of its outputs. `vjp` is another name for it."""
+        raise NotImplementedError(
+            "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
+            "backward mode AD."
+        )
+
+    vjp = backward
+    generate_vmap_rule = False
+
+    @staticmethod
+    def jvp(ctx, *grad_inputs):
+        """Forward-mode differentiation, which PyTorch has and minigrad has not: may be written, is never called."""
+        raise NotImplementedError("jvp: there is no forward mode here; backward mode needs only `backward`")
+
+    @staticmethod
+    def vmap(info, in_dims, *args):
+        """PyTorch's rule for batching, which minigrad has not: may be written, is never called."""
+        raise NotImplementedError("vmap: functions of your own are not batched here; write a loop")
 
     @classmethod
-    def apply(cls, *args):
-        """Run forward, recorded if an input requires grad."""
-        nodes = tuple([node_of(arg) for arg in args if isinstance(arg, Tensor)])
-        context = FunctionCtx(args)
+    def apply(cls, *args, **kwargs):
+        """Run forward, recorded if an input requires grad. backward gives gradients for the arguments in the order in
+        which they are here: those by name come last, or with setup_context, where forward has them."""
+        apart = cls.setup_context is not Function.setup_context
+        if apart:
+            bound = inspect.signature(cls.forward).bind(*args, **kwargs)
+            bound.apply_defaults()
+            args, kwargs = bound.args, bound.kwargs
+        given = (*args, *kwargs.values())
+        nodes = tuple([node_of(arg) for arg in given if isinstance(arg, Tensor)])
+        context = FunctionCtx(given)
         recording = is_grad_enabled() and any(node is not None for node in nodes)
-        if recording:
-            context.needs_input_grad = tuple([isinstance(a, Tensor) and node_of(a) is not None for a in args])
         with no_grad():
-            if cls.setup_context is not Function.setup_context:
-                result = cls.forward(*args)
-                cls.setup_context(context, args, result)
+            if apart:
+                result = cls.forward(*args, **kwargs)
+                cls.setup_context(context, given, result)
             else:
-                result = cls.forward(context, *args)
+                result = cls.forward(context, *args, **kwargs)
         if not recording:
+            for tensor in context._dirty:
+                bump(tensor, cls.__name__)
             return result
-        outputs = cls._recorded(context, args, nodes, result if isinstance(result, tuple) else (result,))
+        outputs = cls._recorded(context, given, nodes, result if isinstance(result, tuple) else (result,))
         return outputs if isinstance(result, tuple) else outputs[0]
 
     @classmethod
@@ -232,7 +303,9 @@ class Function:
                     "return more than one Tensor. This is not supported by the current autograd engine."
                 )
             bump(tensor, cls.__name__)  # before the node is made: it may save what was written
-        node = record(_op_of(cls, several), nodes, (context,), shapes if several else shapes[0])
+        op = _op_of(cls, several)
+        node = record(op, nodes, (context,), shapes if several else shapes[0], make=op.node)
+        context._node = weakref.ref(node)
         context._keep(outputs)  # before the outputs get their history: a saved output is told by having none
         made = []
         for k, output in enumerate(outputs):
@@ -250,6 +323,37 @@ class Function:
                     output.node = mine
             made.append(output)
         return tuple(made)
+
+
+def _differentiated_twice(node, g):
+    raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
+
+
+ONCE = SpecialOp("once_differentiable", "Error", False)
+ONCE.run = ONCE.rule = _differentiated_twice
+
+
+def once_differentiable(fn):
+    """Decorate a `backward` that cannot be differentiated itself: it runs without recording, and an attempt at second
+    derivatives raises RuntimeError. (PyTorch: torch.autograd.function.once_differentiable)"""
+
+    @functools.wraps(fn)
+    def backward(ctx, *grads):
+        with no_grad():
+            results = fn(ctx, *grads)
+        nodes = tuple([node_of(g) for g in grads if isinstance(g, Tensor)])
+        if not is_grad_enabled() or all(node is None for node in nodes):
+            return results
+        several = isinstance(results, tuple)
+        marked = []
+        for result in results if several else (results,):
+            if isinstance(result, Tensor):
+                result = result.detach()
+                result.node = record(ONCE, nodes, (), result._shape)
+            marked.append(result)
+        return tuple(marked) if several else marked[0]
+
+    return backward
 
 
 def _expands_to(shape, larger):

@@ -20,10 +20,19 @@ from minigrad.errors import shape_text
 from minigrad.registry import TENSORS
 from minigrad.tensor import Tensor, wrap
 
-F32, F64, I64, BOOL = (np.dtype(t) for t in ("f4", "f8", "i8", "?"))
+F16, F32, F64, I64, BOOL = (np.dtype(t) for t in ("f2", "f4", "f8", "i8", "?"))
 _RANK = {"b": 0, "u": 1, "i": 1, "f": 2}
 NUMBER = (bool, int, float, np.generic)
 OPERAND = (Tensor, *NUMBER, np.ndarray)
+
+
+class Unseen(Exception):
+    """Something reached for the numbers of a tensor of `vmap`, which shows only its shape and dtype.
+    ``apply(op, inputs, attributes)`` runs an op on such tensors. See `minigrad/batched.py`."""
+
+    def __init__(self, apply):
+        super().__init__("vmap: the examples are not at hand one by one")
+        self.apply = apply
 
 
 class _Quiet(threading.local):
@@ -96,7 +105,10 @@ def constant(number, dtype):
     tensor = _constants.get(key)
     negative_zero = not number and math.copysign(1, number) < 0  # the same key as 0.0
     if tensor is None or negative_zero:
-        tensor = wrap(np.asarray(np.asarray(number).astype(dtype)))
+        array = np.asarray(number)
+        if array.dtype == object:
+            raise OverflowError(f"int too big to convert: {number} does not fit into int64; write it as a float")
+        tensor = wrap(np.asarray(quiet.run(array.astype, dtype)))
         tensor.array.flags.writeable = False
         if len(_constants) < 1000 and number == number and not negative_zero:
             _constants[key] = tensor
@@ -113,31 +125,68 @@ def as_tensor(arg, dtype, op, argument):
         return constant(arg, dtype)
     if isinstance(arg, np.ndarray):
         return wrap(arg.astype(dtype, copy=False))
-    raise not_a_tensor(op, argument, arg)
+    raise not_a_tensor(op.name, argument, arg)
 
 
-def not_a_tensor(op, argument, value):
+def not_a_tensor(name, argument, value):
     """The error of an argument that is no tensor."""
     hint = "; use minigrad.from_numpy or minigrad.tensor" if isinstance(value, np.ndarray | list | tuple) else ""
-    return TypeError(f"{op.name}(): argument '{argument}' must be Tensor, not {type(value).__name__}{hint}")
+    return TypeError(f"{name}(): argument '{argument}' must be Tensor, not {type(value).__name__}{hint}")
 
 
-def operands(op, args):
-    """The inputs of a pointwise op as tensors of one dtype."""
+def operands(op, args, target=None):
+    """The inputs of a pointwise op as tensors of one dtype; target: the tensor that the result is to be written to."""
     for name, arg in zip(op.inputs, args, strict=True):
         if not isinstance(arg, OPERAND):
-            raise not_a_tensor(op, name, arg)
+            raise not_a_tensor(op.name, name, arg)
+    if op.number != "any":
+        check_numbers(op, args)
+    if op.check is not None:
+        op.check(args)
     dtype = promote(args)
     if op.no_bools and any(promote((arg,)).kind == "b" for arg in args):
         raise RuntimeError(op.no_bools)
+    given = dtype
     if op.floats and dtype.kind != "f":
         dtype = get_default_dtype().numpy
+    elif op.counts_bools and dtype.kind == "b":
+        given = dtype = I64
+    if target is not None:
+        check_castable(op.name, BOOL if op.boolean else dtype, target)
+    if given.kind not in op.kinds:
+        raise not_implemented(op, given)
     return [as_tensor(arg, dtype, op, name) for name, arg in zip(op.inputs, args, strict=True)]
+
+
+def python_numbers(attrs):
+    """Attributes as Python numbers, which take the dtype of the arrays: NumPy's, of 0-dim tensors too, would not."""
+    return tuple([a.item() if isinstance(a, np.generic | Tensor) else a for a in attrs])
+
+
+def check_castable(name, dtype, target):
+    """Refuse to write floats into integers, or either into bools."""
+    if _RANK[dtype.kind] > _RANK[target.array.dtype.kind]:
+        raise RuntimeError(
+            f"{name}_: result type {TENSORS['type_name'](dtype)} can't be cast to the desired output type "
+            f"{TENSORS['type_name'](target.array.dtype)}"
+        )
+
+
+def check_numbers(op, args):
+    """Refuse Python numbers where the op wants tensors."""
+    numbers = [isinstance(arg, NUMBER) for arg in args]
+    wrong = any(numbers) if op.number == "none" else numbers[0] if op.number == "last" else all(numbers)
+    if wrong:
+        at = numbers.index(True)
+        raise not_a_tensor(op.name, op.inputs[at], args[at])
 
 
 def run_kernel(op, arrays, attrs=()):
     """Call the kernel for the arrays' dtype; NumPy's errors become PyTorch's, naming the op."""
     kernel = op.kernels.get(arrays[0].dtype, op.twin)
+    if arrays[0].dtype == F16:  # computed in float32 and rounded once, as PyTorch does
+        wide = run_kernel(op, [array.astype(F32) for array in arrays], attrs)
+        return quiet.run(wide.astype, F16) if wide.dtype == F32 else wide
     try:
         y = quiet.run(kernel, *arrays, *attrs)
     except ValueError as error:
@@ -184,7 +233,7 @@ def with_number(op, a, b, attrs=()):
         return general(op, (a, b), attrs)
     x = tensor.array
     dtype = x.dtype
-    if dtype is not F32 and dtype is not F64:
+    if (dtype is not F32 and dtype is not F64) or (not first and op.number == "last"):
         return general(op, (a, b), attrs)
     constant_ = constant(number, dtype)
     pair = (tensor, constant_) if first else (constant_, tensor)
@@ -201,7 +250,10 @@ def with_number(op, a, b, attrs=()):
 
 def general(op, args, attrs=()):
     """Any mix of tensors and numbers. Returns a tensor even where all inputs are numbers."""
-    tensors = operands(op, args)
+    tensors, attrs = operands(op, args), python_numbers(attrs)
+    for t in tensors:
+        if not isinstance(t.array, np.ndarray):
+            return t.array.apply(op, tensors, attrs)
     out = wrap(run_kernel(op, [t.array for t in tensors], attrs))
     if op.rules and is_grad_enabled():
         nodes = tuple([node_of(t) for t in tensors])

@@ -11,14 +11,27 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad.autograd.engine import fit
-from minigrad.autograd.general import as_tensor, numbers_given, operands, quiet, run_kernel
-from minigrad.autograd.modes import is_grad_enabled
+from minigrad.autograd.general import (
+    Unseen,
+    as_tensor,
+    check_castable,
+    general,
+    numbers_given,
+    operands,
+    python_numbers,
+    quiet,
+    run_kernel,
+)  # fmt: skip
+from minigrad.autograd.modes import is_grad_enabled, size_now
 from minigrad.autograd.node import (
+    AMBIGUOUS,
     COPY_SLICES,
     FREED,
     LEAF,
+    base_of,
     bump,
     extra_of,
+    move_retained,
     multi_view_text,
     node_of,
     record,
@@ -27,30 +40,24 @@ from minigrad.errors import shape_text
 from minigrad.registry import ARRAYS, OPS, TENSORS
 from minigrad.tensor import Tensor, wrap
 
-_RANK = {"b": 0, "u": 1, "i": 1, "f": 2}
-
 LEAF_TEXT = "a leaf Variable that requires grad is being used in an in-place operation."
 
 
 def check_writable(tensor):
     """PyTorch's check, in its order; called where some input requires grad and recording is on."""
     view = tensor._view
+    if view is not None:
+        if view.mode in ("multi", "function"):
+            raise RuntimeError(multi_view_text(view, "is being modified inplace"))
+        if view.mode == "no_grad":
+            raise RuntimeError(
+                "A view was created in no_grad mode and is being modified inplace with grad mode enabled. " + AMBIGUOUS
+            )
+        base = base_of(view).node
+        if tensor.requires_grad and (base is None or base.op is LEAF):
+            raise RuntimeError("a view of " + LEAF_TEXT + " Write under no_grad(), or to a view of a clone().")
     if tensor.node is not None and tensor.node.op is LEAF:
         raise RuntimeError(LEAF_TEXT + " Write under no_grad(), or to a clone().")
-    if view is None:
-        return
-    if view.mode in ("multi", "function"):
-        raise RuntimeError(multi_view_text(view, "is being modified inplace"))
-    if view.mode == "no_grad":
-        raise RuntimeError(
-            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this "
-            "use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view "
-            "and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or "
-            "both outside (if you want the inplace to be tracked)."
-        )
-    base = view.base.node
-    if base is not None and base.op is LEAF:
-        raise RuntimeError("a view of " + LEAF_TEXT + " Write under no_grad(), or to a view of a clone().")
 
 
 def check_overlap(target, values, op):
@@ -60,7 +67,8 @@ def check_overlap(target, values, op):
     if not (_is_dense(target) and _is_dense(values)):
         return
     start_a, start_b = a["data"][0], b["data"][0]
-    if start_a == start_b and target.strides == values.strides and target.shape == values.shape:
+    same = target.strides == values.strides and target.shape == values.shape
+    if start_a == start_b and (same or target.size == 1):
         return
     if start_a < start_b + values.nbytes and start_b < start_a + target.nbytes:
         raise RuntimeError(
@@ -77,13 +85,13 @@ def _is_dense(array):
 def write(op, tensor, args=(), attrs=()):
     """tensor = op(tensor, *args), in the tensor's own memory and with its history. Returns the tensor."""
     if op.pointwise:
-        inputs = operands(op, (tensor, *args))
+        inputs, attrs = operands(op, (tensor, *args), tensor), python_numbers(attrs)
     else:
         inputs = [tensor, *[as_tensor(a, tensor.array.dtype, op, i) for i, a in zip(op.inputs[1:], args, strict=True)]]
-    dtype = inputs[0].array.dtype
-    check_castable(op.name, dtype, tensor)
-    if dtype != tensor.array.dtype:  # computed in a wider dtype: the result is converted back, and recorded so
-        return write(OPS["copy"], tensor, (op.function(tensor, *args, *attrs),))
+    if (
+        inputs[0].array.dtype != tensor.array.dtype
+    ):  # computed in a wider dtype: the result is converted, and recorded so
+        return write(OPS["copy"], tensor, (general(op, (tensor, *args), attrs),))
     for other in inputs[1:]:
         if other.vc is not None and other.vc is tensor.vc and other is not tensor:
             check_overlap(tensor.array, other.array, op.name + "_")
@@ -117,18 +125,33 @@ def write(op, tensor, args=(), attrs=()):
     return tensor
 
 
-def check_castable(name, dtype, tensor):
-    """Refuse to write floats into integers, or either into bools."""
-    if _RANK[dtype.kind] > _RANK[tensor.array.dtype.kind]:
-        raise RuntimeError(
-            f"{name}_: result type {TENSORS['type_name'](dtype)} can't be cast to the desired output type "
-            f"{TENSORS['type_name'](tensor.array.dtype)}"
-        )
+def turn(op, tensor, args, kwargs):
+    """Make a tensor the view of itself that a view op gives, as `x.t_()` does. Returns the tensor."""
+    is_leaf = tensor.node is not None and tensor.node.op is LEAF
+    if is_grad_enabled() and is_leaf:
+        raise RuntimeError(LEAF_TEXT + f" {op.name}_() changes its shape: use {op.name}().")
+    was = tensor
+    if tensor._view is None and tensor.vc is not None and not is_leaf:  # it may have views: they go on as views of this
+        was = wrap(tensor.array)
+        was.node, was.vc = tensor.node, tensor.vc
+    alone = tensor.vc is None
+    out = op.function(was, *args, **kwargs)
+    tensor.array, tensor._shape = out.array, out._shape
+    if not is_leaf:
+        tensor.node = out.node
+        if not alone:
+            tensor._view = out._view
+        if was is not tensor:
+            out._view.mode = None
+    if tensor.leaf is not None:
+        tensor.leaf.shape = out._shape
+    bump(tensor, op.name + "_")
+    return tensor
 
 
 def base_requires_grad(tensor):
     """Whether the tensor is a view, made under no_grad, of a tensor that requires grad."""
-    return tensor._view is not None and tensor._view.base.node is not None
+    return tensor._view is not None and base_of(tensor._view).node is not None
 
 
 def _as_it_was(tensor, node):
@@ -145,30 +168,45 @@ def not_writable():
     )
 
 
+def check_not_at_once():
+    """A `vmap` that computes all examples at once may be given up half way: what would be written, waits for the way
+    one by one."""
+    if size_now() is not None:
+        raise Unseen(None)
+
+
 def store(target, values):
     """Copy values into an array, converted and broadcast, without NumPy's warnings."""
+    check_not_at_once()
     if not target.flags.writeable:
-        raise not_writable()
+        target = writable(target, np.size(values) if any(values.strides) else 1)
     quiet.run(np.copyto, target, values, "unsafe")
+
+
+def writable(array, count):
+    """A read-only array for writing, if it is so only because it is (a part of) an expanded view."""
+    repeats = any(step == 0 and n > 1 for step, n in zip(array.strides, array.shape, strict=True))
+    array = array.view()
+    try:
+        array.flags.writeable = count == 1 or not repeats
+    except ValueError:
+        raise not_writable() from None
+    if not array.flags.writeable:
+        raise not_writable()
+    return array
 
 
 def rebase(tensor, node):
     """Make `node` the history of what was written: of the tensor, or of the base it is a view of."""
     if tensor._view is None:
-        _move_retain(tensor.node, node)
+        move_retained(tensor.node, node)
         tensor.node = node
         return
-    base = tensor._view.base
+    base = base_of(tensor._view)
     attrs = (tensor._view.chain, _axis_order(base.array))
     slices = record(COPY_SLICES, (base.node, *node.parents[1:]), (node,), base._shape, attrs)
-    _move_retain(base.node, slices)
+    move_retained(base.node, slices)
     base.node = slices
-
-
-def _move_retain(old, new):
-    if old is not None and old.extra is not None and old.extra.retain:
-        old.extra.retain = False
-        extra_of(new).retain = True
 
 
 def method(op):
@@ -180,9 +218,11 @@ def method(op):
         if not isinstance(self, Tensor):
             raise TypeError(f"{op.name}_(): argument 'input' must be Tensor, not {type(self).__name__}")
         if keywords is not None and kwargs:
-            return write(OPS["copy"], self, (op.function(self, *args, **kwargs),))
+            return rewrite(self, op.name, op.function, args, kwargs)
         if kwargs or len(args) != count - 1 + len(names):
             args = _arrange(op, args, kwargs, defaults)
+        if op.check_attributes is not None:
+            op.check_attributes(*args[count - 1 :])
         return write(op, self, args[: count - 1], tuple(args[count - 1 :]))
 
     in_place.__name__ = in_place.__qualname__ = op.name + "_"
@@ -193,23 +233,40 @@ def method(op):
 
 
 def rewrite(tensor, name, function, args, kwargs):
-    """``tensor = function(tensor, *args, **kwargs)`` in the tensor's memory, by a copy: for what `write` does not do
-    in one step."""
+    """``tensor = function(tensor, *args, **kwargs)`` in the tensor's memory: for what `write` does not do in one step.
+    The history of the result becomes the tensor's; that of a view is a copy into its base."""
     if not isinstance(tensor, Tensor):
         raise TypeError(f"{name}_(): argument 'input' must be Tensor, not {type(tensor).__name__}")
-    if is_grad_enabled():  # the rules will need the values as they are now
-        same = [isinstance(a, Tensor) and (a is tensor or (a.vc is not None and a.vc is tensor.vc)) for a in args]
-        args = [TENSORS["clone"](a) if is_same else a for a, is_same in zip(args, same)]
-        result = function(TENSORS["clone"](tensor), *args, **kwargs)
-    else:
-        result = function(tensor, *args, **kwargs)
+    given = [tensor, *[a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)]]
+    old = tensor
+    if is_grad_enabled() and (any([node_of(t) is not None for t in given]) or base_requires_grad(tensor)):
+        check_writable(tensor)
+        old = _as_it_was(tensor, node_of(tensor))  # the rules will need the values as they are now
+        args = [_not_written(a, tensor, old) for a in args]
+        kwargs = {key: _not_written(a, tensor, old) for key, a in kwargs.items()}
+    result = function(old, *args, **kwargs)
     check_castable(name, result.array.dtype, tensor)
     if result._shape != tensor._shape:
         raise RuntimeError(
             f"{name}_: output with shape {shape_text(tensor._shape)} doesn't match the broadcast shape "
             f"{shape_text(result._shape)}"
         )
-    return write(OPS["copy"], tensor, (result,))
+    node = node_of(result)
+    if node is None or tensor._view is not None or result.array.dtype != tensor.array.dtype:
+        return write(OPS["copy"], tensor, (result,))
+    store(tensor.array, result.array)
+    bump(tensor, name + "_")
+    rebase(tensor, node)
+    return tensor
+
+
+def _not_written(arg, tensor, old):
+    """An argument as it is before the write."""
+    if arg is tensor:
+        return old
+    if isinstance(arg, Tensor) and arg.vc is not None and arg.vc is tensor.vc:
+        return TENSORS["clone"](arg)
+    return arg
 
 
 def rewriting(name, function):
@@ -222,6 +279,18 @@ def rewriting(name, function):
     in_place.__doc__ = f"In-place form of `{name}`: writes the result into this tensor's memory and returns it."
     in_place.__module__ = "minigrad"
     in_place.__wrapped__ = function
+    return in_place
+
+
+def turning(op):
+    """The Tensor method `X_` of a view."""
+
+    def in_place(self, *args, **kwargs):
+        return turn(op, self, args, kwargs)
+
+    in_place.__name__ = in_place.__qualname__ = op.name + "_"
+    in_place.__doc__ = f"In-place form of `{op.name}`: gives this tensor that shape and returns it."
+    in_place.__module__, in_place.__wrapped__ = "minigrad", op.function
     return in_place
 
 
@@ -275,7 +344,7 @@ def _replay_tensors(chain, tensor):
 
 
 def _assign_array(part, grad):
-    part[...] = 0 if grad is None else grad
+    store(part, np.asarray(0) if grad is None else grad)
 
 
 def _assign_tensor(part, grad):

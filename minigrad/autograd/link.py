@@ -6,7 +6,11 @@ is imported, and again whenever a block is added (a user's own op, see CONTRIBUT
 
 from __future__ import annotations
 
+import functools
+
 from minigrad.autograd import door, fuse, inplace, rules
+from minigrad.autograd.general import OPERAND
+from minigrad.autograd.node import show_saved
 from minigrad.kernels.dispatch import on_change
 from minigrad.registry import (
     COMPOSITES,
@@ -36,10 +40,12 @@ _linked: set[str] = set()
 
 REFLECTED = {
     "__rsub__": "sub", "__rtruediv__": "div", "__rpow__": "pow", "__rmatmul__": "matmul", "__rmod__": "remainder",
-    "__rfloordiv__": "floor_divide",
+    "__rfloordiv__": "floor_divide", "__rlshift__": "bitwise_left_shift", "__rrshift__": "bitwise_right_shift",
 }  # fmt: skip
 IN_PLACE_OPERATORS = {
     "__iadd__": "add_", "__isub__": "sub_", "__imul__": "mul_", "__itruediv__": "div_", "__ipow__": "pow_",
+    "__ifloordiv__": "floor_divide_", "__imod__": "remainder_", "__iand__": "bitwise_and_", "__ior__": "bitwise_or_",
+    "__ixor__": "bitwise_xor_", "__ilshift__": "bitwise_left_shift_", "__irshift__": "bitwise_right_shift_",
 }  # fmt: skip
 
 
@@ -53,7 +59,7 @@ def link() -> None:
         if name not in TENSORS:
             TENSORS[name] = tensors(function)
             if name in COMPOSITES:
-                publish(function, name, TENSORS[name])
+                publish(function, name, door_of_composite(function, name, TENSORS[name]))
     for binding in (tensors, arrays, numbers):
         binding.refresh()
     for op in fresh:
@@ -71,8 +77,25 @@ def reflected(function):
     """The operator of ``2 - x``: Python calls it as ``x.__rsub__(2)``."""
 
     def operator(self, other):
-        return function(other, self)
+        return function(other, self) if isinstance(other, OPERAND) else NotImplemented
 
+    return operator
+
+
+def operator_of(op, function):
+    """The Python operator of a block: its function, but where the right side is no operand, that side is asked."""
+    if len(op.inputs) == 1:
+        return function
+    if op.pointwise:
+        made = door.make(door.operator_source(op), op.namespace, op.name)
+        made.__defaults__, made.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
+        made.__doc__, made.__module__ = function.__doc__, "minigrad"
+        return made
+
+    def operator(self, other):
+        return function(self, other) if isinstance(other, OPERAND) else NotImplemented
+
+    operator.__doc__ = function.__doc__
     return operator
 
 
@@ -82,28 +105,59 @@ def build(op):
     if not op.variadic:
         op.keep = staticmethod(door.make_keep(op))
     public = body.get("prepare") or body.get("keywords") or body.get("scalar") or body["forward"]
+    op.opening = door.opening(op, public, op.name, "op")
     names = op.namespace = {
-        **door.NAMES,
-        "op": op,
-        "many": door.many,
-        "any_node": door.any_node,
-        "several": door.several,
-    }
+        **door.NAMES, "op": op, "many": door.many, "any_node": door.any_node, "several": door.several,
+    }  # fmt: skip
     if "prepare" in body:
         names["prepare"] = tensors(body["prepare"])
     if body.get("keywords"):
         names["keywords"] = tensors(body["keywords"])
         names |= {f"default_{name}": value for name, value in public.__kwdefaults__.items()}
+    if op.pointwise and op.check_attributes:
+        names["check_attributes"] = body["check_attributes"]
     if op.result:
-        names["result"] = named_tuple(op.result, op.pieces or ("values", *op.aux[: op.nout - 1]))
+        names["result"] = named_tuple(op.result, op.pieces or (op.first, *op.aux[: op.nout - 1]))
     writer = door.pointwise_source if op.pointwise else door.joining_source if op.variadic else door.forward_source
     source = writer(op)
     function = op.function = staticmethod(door.make(source, names, op.name)).__func__
-    function.__defaults__, function.__kwdefaults__ = public.__defaults__, public.__kwdefaults__
+    function.__defaults__, function.__kwdefaults__ = op.opening.defaults, op.opening.kwdefaults
     function.__doc__, function.__module__ = op.__doc__, "minigrad"
     rules.build(op)
+    for saved in (*op.saved, *op.attrs):
+        show_saved(saved)
     TENSORS[op.name] = function
     publish(op, op.name, function)
+
+
+def door_of_composite(block, name, function):
+    """The public function of a composite: with `out=` and NumPy's spellings, where it has them."""
+    opened = door.opening(block, function, name, "function")
+    call = f"function({opened.call})"
+    if block.backward_name:
+        call = f"named(tick(), {call}, backward_name)"
+    source = "\n".join([*opened.lines, "    try:", f"        return {call}", *opened.guard]) + "\n"
+    names = {**door.NAMES, "function": function, "named": named, "backward_name": block.backward_name}
+    made = door.make(source, names, name)
+    made.__defaults__, made.__kwdefaults__ = opened.defaults, opened.kwdefaults
+    made.__doc__, made.__module__ = function.__doc__, "minigrad"
+    return made
+
+
+def named(since, result, name):
+    """What a composite gives, its nodes shown under the name PyTorch has for them. (since: the time of the call; what
+    is older is not the composite's.)"""
+    for tensor in result if isinstance(result, tuple) else (result,):
+        node = tensor.node
+        if node is not None and node.seq > since and isinstance(node.op, type):
+            node.op = _op_named(node.op, name)
+    return result
+
+
+@functools.cache
+def _op_named(op, name):
+    """The same op, but for its name in the graph."""
+    return type(op.name, (op,), {"label_backward": name})
 
 
 def publish(block, name, function):
@@ -123,26 +177,27 @@ def publish(block, name, function):
         if FUNCTIONAL in block.public:
             FUNCTIONALS[known] = with_inplace(block, function) if getattr(block, "inplace_keyword", False) else function
         if INPLACE in block.public:
-            in_place = (
-                inplace.method(block) if getattr(block, "pointwise", False) else inplace.rewriting(name, function)
-            )
-            setattr(Tensor, known + "_", in_place)
+            if getattr(block, "view", False):
+                setattr(Tensor, known + "_", inplace.turning(block))
+                continue
+            pointwise = getattr(block, "pointwise", False)
+            written = inplace.method(block) if pointwise else inplace.rewriting(name, function)
+            if METHOD in block.public:
+                setattr(Tensor, known + "_", written)
             if FUNCTION in block.public:
-                FUNCTIONS[known + "_"] = getattr(Tensor, known + "_")
-            else:
-                FUNCTIONALS[known + "_"] = getattr(Tensor, known + "_")
-                delattr(Tensor, known + "_")
+                FUNCTIONS[known + "_"] = written
+            if getattr(block, "inplace_keyword", False):
+                FUNCTIONALS[known + "_"] = written
     for operator in block.dunder:
-        setattr(Tensor, operator, function)
+        setattr(Tensor, operator, operator_of(block, function))
 
 
 def with_inplace(op, function):
     """F.relu(input, inplace=False) and its kind."""
     written = inplace.method(op)
-    signature, call, _ = door.signature_of(op.__dict__["scalar"])
-    source = (
-        f"def {op.name}({signature}, inplace=False):\n    return written({call}) if inplace else function({call})\n"
-    )
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    call = ", ".join(names)
+    source = f"def {op.name}({call}, inplace=False):\n    return written({call}) if inplace else function({call})\n"
     made = door.make(source, {"written": written, "function": function}, op.name)
     made.__defaults__ = (*(function.__defaults__ or ()), False)
     made.__doc__, made.__module__ = op.__doc__, "minigrad.nn.functional"

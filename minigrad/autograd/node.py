@@ -28,6 +28,7 @@ import weakref
 from typing import Any
 
 from minigrad.autograd.modes import is_grad_enabled
+from minigrad.registry import TENSORS
 
 __all__ = ["COPY_SLICES", "LEAF", "PICK", "Extra", "Leaf", "Node", "SpecialOp", "Version", "View"]
 
@@ -39,6 +40,11 @@ OURS = ("<minigrad", *(folder + os.sep for folder in (_package, *_beside)))  # f
 
 HISTORY_KEPT = 8  # how many of the last writes a version remembers, for the error message
 
+AMBIGUOUS = (
+    "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both "
+    "the view and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or "
+    "both outside (if you want the inplace to be tracked)."
+)
 FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already "
     "been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
@@ -61,21 +67,24 @@ class Version:
 class View:
     """How a view is derived from its base: `chain` is a tuple of (op, attrs, saved) to repeat on the base's node.
 
-    `seen` is the base's node at the last derivation and `time` its date: after a write to the base the view's
-    history is derived anew, lazily (`node_of`). `mode` is None, "no_grad" or "multi" (see `inplace.check_writable`).
+    `time` is the date of the last derivation: after a write to the base the view's history is derived anew, lazily
+    (`node_of`). `mode` is None, "no_grad", "multi" or "function" (see `inplace.check_writable`).
     """
 
-    __slots__ = ("base", "chain", "mode", "seen", "time")
+    __slots__ = ("base", "chain", "mode", "time")
 
 
 class Extra:
-    """The rare things hung on a node: hooks, a kept gradient, the version of an output that was saved."""
+    """The rare things hung on a node: hooks, a kept gradient, the version of an output that was saved.
 
-    __slots__ = ("after", "grad", "hooks", "retain", "vc")
+    hooks  of the tensor: called with its gradient        before  of the node: called with all its outputs' gradients
+    after  of a leaf: called when `.grad` was added to    behind  of the node: called when its rule has run
+    """
+
+    __slots__ = ("after", "before", "behind", "grad", "hooks", "metadata", "retain", "vc")
 
     def __init__(self):
-        self.hooks = {}
-        self.after = {}
+        self.hooks, self.after, self.before, self.behind, self.metadata = {}, {}, {}, {}, {}
         self.retain = False
         self.vc = self.grad = None
 
@@ -110,21 +119,91 @@ class Node:
 
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
-        """((node, 0), …) for each input, as in PyTorch's graph traversal recipes."""
-        return tuple((parent, 0) for parent in self.parents)
+        """((node, which of its outputs), …) for each input, as in PyTorch's graph traversal recipes."""
+        return tuple([(None, 0) if parent is None else edge_of(parent) for parent in self.parents])
+
+    @property
+    def metadata(self) -> dict:
+        """A dict for the user's own remarks; `detect_anomaly` puts the forward traceback here."""
+        return extra_of(self).metadata
 
     def register_hook(self, hook) -> Handle:
-        """Call ``hook(grad)`` with the gradient of this node's output before its rule runs."""
-        return Handle(extra_of(self).hooks, hook)
+        """Call ``hook(grad_inputs, grad_outputs)`` (two tuples) after this node has run; what it returns, if not None,
+        replaces grad_inputs, the gradients passed on. (PyTorch: torch.autograd.graph.Node.register_hook)"""
+        return Handle(extra_of(self).behind, hook)
+
+    def register_prehook(self, hook) -> Handle:
+        """Call ``hook(grad_outputs)`` (a tuple) before this node runs; what it returns, if not None, replaces them.
+        (PyTorch: torch.autograd.graph.Node.register_prehook)"""
+        return Handle(extra_of(self).before, hook)
 
     def __repr__(self):
         return f"<{self.name()} object at {hex(id(self))}>"
+
+
+_TORCHS = {"input": "self", "output": "result", "input_shape": "self_sym_sizes"}  # ours: PyTorch's
+
+
+def show_saved(name):
+    """Let every node that has an attribute or a save of this name show it as PyTorch's nodes do: ``_saved_self``,
+    ``_saved_other``, ``_saved_result``, ``_saved_dim``. (Properties: a `__getattr__` would slow all of a Node's slots.)
+    """
+    shown = "_saved_" + _TORCHS.get(name, name)
+
+    def saved(self):
+        op = self.op
+        if name in op.attrs and isinstance(self.attrs, tuple):
+            return self.attrs[op.attrs.index(name)]
+        if name not in op.saved:
+            raise AttributeError(
+                f"{self.name()!r} object has no attribute {shown!r}: it saved {[*op.saved, *op.attrs]}"
+            )
+        items = self.saved
+        if items is None:
+            raise RuntimeError(FREED)
+        value = items[op.saved.index(name)]
+        if not hasattr(value, "__array_interface__"):
+            return value
+        value = TENSORS["wrap"](value)
+        if name == "output":
+            value.node, value.vc = self, extra_of(self).vc
+        return value
+
+    if not hasattr(Node, shown):
+        setattr(Node, shown, property(saved))
+
+
+def edge_of(node):
+    """(node, which output of it), as PyTorch shows it: without the `PICK`s of a node with several, and dead ends."""
+    if isinstance(node, DeadEnd):
+        return None, 0
+    return (node.parents[0], node.attrs) if node.op is PICK else (node, 0)
+
+
+made = Node  # what is made of a recorded operation: while someone looks on, `watch.WatchedNode`
 
 
 class Leaf(Node):
     """The node of a tensor that the user made: where gradients end, in `.grad`."""
 
     __slots__ = ("grad", "tensor")
+
+    @property
+    def variable(self):
+        """The tensor, as PyTorch's AccumulateGrad has it (None if it is gone)."""
+        return self.tensor()
+
+    def wants_grad(self):
+        """Whether the tensor requires grad still: it may have been detached or frozen since."""
+        tensor = self.tensor()
+        return tensor is None or tensor.node is self
+
+
+class DeadEnd(Leaf):
+    """The node of a view that was made under no_grad of a tensor that requires grad: its gradient is thrown away."""
+
+    __slots__ = ()
+    grad = property(lambda self: None, lambda self, value: None)
 
 
 class SpecialOp:
@@ -143,9 +222,9 @@ class SpecialOp:
         self.label_backward = label_backward
 
 
-LEAF = SpecialOp("leaf", "AccumulateGrad", True)
+LEAF = SpecialOp("leaf", "torch::autograd::AccumulateGrad", True)
 PICK = SpecialOp("pick", lambda node: node.parents[0].name(), True)  # attrs = k: the k-th output of the one parent
-COPY_SLICES = SpecialOp("copy_slices", "CopySlices", False)  # run and rule are set in inplace.py
+COPY_SLICES = SpecialOp("copy_slices", "torch::autograd::CopySlices", False)  # run and rule are set in inplace.py
 
 
 class Handle:
@@ -167,9 +246,9 @@ class Handle:
         self.remove()
 
 
-def record(op, parents, saved, shape, attrs=None, meta=None):
+def record(op, parents, saved, shape, attrs=None, meta=None, make=None):
     """Make a node (the general way; the generated doors do the same with the steps written out)."""
-    node = Node()
+    node = (make or made)()
     node.op, node.parents, node.saved, node.shape = op, parents, saved, shape
     node.attrs, node.meta, node.extra, node.seq = attrs, meta, None, tick()
     return node
@@ -177,11 +256,14 @@ def record(op, parents, saved, shape, attrs=None, meta=None):
 
 def make_leaf(tensor):
     """Give a tensor the node at which its gradient arrives."""
-    leaf = Leaf()
+    leaf = tensor.leaf = _new_leaf(Leaf(), tensor)
+    return leaf
+
+
+def _new_leaf(leaf, tensor):
     leaf.op, leaf.parents, leaf.saved, leaf.seq = LEAF, (), (), 0
     leaf.shape, leaf.attrs, leaf.meta, leaf.extra, leaf.grad = tensor._shape, None, None, None, None
     leaf.tensor = weakref.ref(tensor)
-    tensor.leaf = leaf
     return leaf
 
 
@@ -190,6 +272,15 @@ def extra_of(node):
     if node.extra is None:
         node.extra = Extra()
     return node.extra
+
+
+def move_retained(old, new):
+    """Hand on the gradient that a tensor kept (`retain_grad`) when it gets another node."""
+    if old is not None and old.extra is not None and old.op is not LEAF:
+        extra = old.extra
+        if extra.retain or extra.grad is not None:
+            extra_of(new).retain, new.extra.grad = extra.retain, extra.grad
+            extra.retain, extra.grad = False, None
 
 
 def new_version(tensor):
@@ -221,23 +312,44 @@ def user_line():
 def node_of(tensor):
     """The tensor's node now. A view derives its history anew if its base was written to since (as PyTorch does)."""
     view = tensor._view
-    if view is None or tensor.vc.time <= view.time:
+    if view is None:
         return tensor.node
-    base_node = view.base.node
+    if view.mode == "no_grad":
+        return _node_of_unrecorded(tensor, view)
+    if tensor.vc.time <= view.time:
+        return tensor.node
+    base_node = base_of(view).node
     if view.mode in ("multi", "function") and base_node is not None:
         raise RuntimeError(multi_view_text(view, "its base or another view of its base has been modified inplace"))
-    if base_node is view.seen:  # written to without history (no_grad): nothing to derive
-        view.time = tick()
+    if base_node is None:  # it may be told to require grad yet
         return tensor.node
     node = base_node
-    if node is not None:
-        shape = view.base._shape
-        for op, attrs, saved, shape in view.chain:
-            node = record(op, (node,), saved, shape, attrs)
-        if tensor.node is not None and tensor.node.extra is not None and tensor.node.extra.retain:
-            extra_of(node).retain = True
-    tensor.node, view.seen, view.time = node, base_node, tick()
+    for op, attrs, saved, shape in view.chain:
+        node = record(op, (node,), saved, shape, attrs)
+    move_retained(tensor.node, node)
+    tensor.node, view.time = node, tick()
     return node
+
+
+def base_of(view):
+    """The tensor whose history is a view's. A base that was turned in place since (`t_`) is a view of what it was."""
+    while view.base._view is not None:
+        view.base = view.base._view.base
+    return view.base
+
+
+def _node_of_unrecorded(tensor, view):
+    """The node of a view made under no_grad: if its base requires grad it does too, but no gradient gets anywhere."""
+    if base_of(view).node is None or not is_grad_enabled():
+        return tensor.node
+    if tensor.vc.time > view.time:
+        raise RuntimeError(
+            "A view was created in no_grad mode and its base or another view of its base has been modified inplace. "
+            + AMBIGUOUS
+        )
+    if tensor.node is None:
+        tensor.node = _new_leaf(DeadEnd(), tensor)
+    return tensor.node
 
 
 def multi_view_text(view, what):
@@ -266,8 +378,7 @@ def as_view(op, source, out, attrs, saved, mode=None):
         view.base, view.chain = source, (link,)
         inherited = None
     else:
-        view.base, view.chain = above.base, (*above.chain, link)
+        view.base, view.chain = base_of(above), (*above.chain, link)
         inherited = above.mode
     view.mode = inherited or mode if is_grad_enabled() else "no_grad"
     view.time = tick()
-    view.seen = view.base.node

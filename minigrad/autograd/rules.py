@@ -4,8 +4,9 @@ Both are generated around the same rules.  They unpack what was saved, refuse wh
 (`stale`), and call the rule of each input that wants a gradient:
 
     def run(n, g):                               # for mul
-        if n.saved is None: raise freed()
-        input, other = n.saved
+        x = n.saved
+        if x is None: raise freed()
+        input, other = x
         p_input, p_other = n.parents
         ...                                      # a saved tensor must not be younger than the node
         return (grad_input(g, other) if p_input is not None else None, ...)
@@ -28,6 +29,8 @@ def freed():
 
 def stale(node, version, what):
     """A saved tensor was written to after it was saved: PyTorch's message, and what to do about it."""
+    if getattr(node, "packed", False):  # kept by a hook, which saw it before the write
+        return
     later = [entry for entry in version.log if entry[0] > node.seq]
     expected = version.count - len(later)
     raise RuntimeError(
@@ -80,7 +83,7 @@ def program_source(op, kind):
     """Source of a backward program: of kind "run" (on arrays) or "rule" (on tensors)."""
     lines = ["def program(n, g):"]
     if op.saved:
-        lines += ["    if n.saved is None:", "        raise freed()", f"    {', '.join(op.saved)}, = n.saved"]
+        lines += ["    x = n.saved", "    if x is None:", "        raise freed()", f"    {', '.join(op.saved)}, = x"]
     if not op.variadic and (len(op.inputs) > 1 or kind == "rule"):
         lines.append(f"    {', '.join('p_' + i for i in op.inputs)}, = n.parents")
     if op.attrs:
@@ -114,10 +117,11 @@ def _unpack_lines(op, name, kind):
             yield f"        if {name}.node is not p_{name} or {name}._view is not None:"
             yield f"            {name} = as_saved({name}, p_{name})"
     elif name == "output":
-        yield "    x = n.extra"
-        yield "    if x is not None and x.vc is not None and x.vc.time > n.seq: stale(n, x.vc, 'output')"
+        yield "    if output is not None:"
+        yield "        x = n.extra"
+        yield "        if x is not None and x.vc is not None and x.vc.time > n.seq: stale(n, x.vc, 'output')"
         if kind == "rule":
-            yield "    output = output_of(n, output)"
+            yield "        output = output_of(n, output)"
     elif name in op.pieces:
         yield f"    {name} = piece_of(n, {name}, {op.pieces.index(name)}, {kind == 'rule'})"
     elif name in op.aux and kind == "rule":

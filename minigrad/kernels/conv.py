@@ -10,6 +10,9 @@ plain matrix product, weight (O, C*KH*KW) times columns (C*KH*KW, OH*OW), and so
 The three serve one another to every order: each is linear in both its arrays, so the derivative of one is always
 another of the three (`conv_transpose2d` is `conv2d_input` with the arguments renamed).
 
+The NumPy definitions are of any number of dimensions. The numba twins are of images; a volume (N, C, D, H, W) is N*OD
+images to them, whose channels are the slices of it that meet in one slice of the output.
+
 The numba twins work through a batch in pieces whose columns stay in the processor's second-level cache, and leave the
 products to NumPy's BLAS. An image is first *staged*: padded, and for a stride s split into its s*s phases, so that
 every entry of the kernel reads whole rows of neighbouring numbers whatever the stride, padding and dilation.
@@ -18,6 +21,7 @@ Before this: `dispatch.py`. After it: `ops/conv.py`.
 """
 
 import functools
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -201,15 +205,61 @@ def is_pointwise(plan, image_shape):
     return len(plan.taps) == 1 and (plan.rows, plan.columns) == image_shape[2:] and not plan.phases[0, :2].any()
 
 
-def numpy_columns(x, window, stride, padding, dilation, groups):
-    """The NumPy twins' columns of x: (N, G, C/G*KH*KW, OH*OW), and (OH, OW)."""
-    (ph, pw), (sh, sw), (dh, dw) = padding, stride, dilation
-    padded = np.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)))
-    reach = ((window[0] - 1) * dh + 1, (window[1] - 1) * dw + 1)
-    view = sliding_window_view(padded, reach, (2, 3))[:, :, ::sh, ::sw, ::dh, ::dw]
-    images, channels, rows, columns = view.shape[:4]
-    size = channels // groups * window[0] * window[1]
-    return view.transpose(0, 1, 4, 5, 2, 3).reshape(images, groups, size, rows * columns), (rows, columns)
+def numpy_columns(x, window, stride, padding, dilation):
+    """The NumPy twins' columns of x (N, C, ...), of any number of dimensions: (N, C, *window, *positions)."""
+    count = len(window)
+    padded = np.pad(x, ((0, 0), (0, 0), *zip(padding, padding)))
+    reach = [(k - 1) * d + 1 for k, d in zip(window, dilation)]
+    view = sliding_window_view(padded, reach, range(2, 2 + count))
+    view = view[(slice(None), slice(None), *[slice(None, None, step) for step in (*stride, *dilation)])]
+    return view.transpose(0, 1, *range(2 + count, 2 + 2 * count), *range(2, 2 + count))
+
+
+def numpy_fold(columns, image, stride, padding, dilation):
+    """The transpose of `numpy_columns`: adds columns to an image of this size (H, W), where they overlap."""
+    count = len(image)
+    window, positions = columns.shape[2 : 2 + count], columns.shape[2 + count :]
+    padded = np.zeros((*columns.shape[:2], *[n + 2 * p for n, p in zip(image, padding)]), columns.dtype)
+    for entry in np.ndindex(*window):
+        first = [k * d for k, d in zip(entry, dilation)]
+        where = tuple(slice(f, f + n * s, s) for f, n, s in zip(first, positions, stride))
+        padded[(slice(None), slice(None), *where)] += columns[(slice(None), slice(None), *entry)]
+    return padded[(..., *[slice(p, p + n) for n, p in zip(image, padding)])].copy()
+
+
+def in_groups(columns, groups):
+    """Columns (N, C, *window, *positions) as the matrices of a product: (N, G, C/G * window, positions)."""
+    images, channels, *rest = columns.shape
+    window, positions = rest[: len(rest) // 2], rest[len(rest) // 2 :]
+    return columns.reshape(images, groups, channels // groups * math.prod(window), math.prod(positions))
+
+
+def slices(x, depth, stride, padding, dilation):
+    """A volume (N, C, D, H, W) as images (N*OD, C*depth, H, W): the slices that a window of this depth reads."""
+    columns = numpy_columns(x, (depth, 1, 1), (stride[0], 1, 1), (padding[0], 0, 0), (dilation[0], 1, 1))
+    images, channels, _, _, _, positions, *image = columns.shape
+    return columns[:, :, :, 0, 0].transpose(0, 3, 1, 2, 4, 5).reshape(images * positions, channels * depth, *image)
+
+
+def in_slices(g):
+    """An output (N, O, OD, OH, OW) as that of the images of `slices`: (N*OD, O, OH, OW)."""
+    return g.swapaxes(1, 2).reshape(len(g) * g.shape[2], g.shape[1], *g.shape[3:])
+
+
+def as_images(w):
+    """The weight (O, C, KD, KH, KW) for the images of `slices`: (O, C*KD, KH, KW)."""
+    return w.reshape(len(w), w.shape[1] * w.shape[2], *w.shape[3:])
+
+
+def volume_input(g, w, input_shape, stride, padding, dilation, groups):
+    """`conv2d_input` for volumes."""
+    (images, channels, *volume), (depth, positions) = input_shape, (w.shape[2], g.shape[2])
+    shape = (images * positions, channels * depth, *volume[1:])
+    dx = conv2d_input(in_slices(g), as_images(w), shape, stride[1:], padding[1:], dilation[1:], groups)
+    columns = dx.reshape(images, positions, channels, depth, *volume[1:]).transpose(0, 2, 3, 1, 4, 5)[
+        :, :, :, None, None
+    ]
+    return numpy_fold(columns, volume, (stride[0], 1, 1), (padding[0], 0, 0), (dilation[0], 1, 1))
 
 
 def forward_samples(size):
@@ -242,7 +292,7 @@ def conv2d_forward(x, w, bias, stride, padding, dilation, groups):
     x outside its image is 0; c' = c + the first channel of o's group.
 
     Args:
-        x (ndarray): images (N, C, H, W).
+        x (ndarray): images (N, C, H, W), or (N, C, D, H, W) with a weight and settings of three dimensions.
         w (ndarray): weight (O, C // groups, KH, KW), of x's dtype.
         bias (ndarray | None): (O,).
         stride, padding, dilation (tuple[int, int]): for rows and columns.
@@ -251,13 +301,25 @@ def conv2d_forward(x, w, bias, stride, padding, dilation, groups):
     Returns:
         ndarray: (N, O, OH, OW), with OH = (H + 2*ph - dh*(KH-1) - 1) // sh + 1 and OW alike.
     """
-    columns, size = numpy_columns(x, w.shape[2:], stride, padding, dilation, groups)
-    y = np.matmul(w.reshape(groups, len(w) // groups, columns.shape[2]), columns).reshape(len(x), len(w), *size)
-    return y if bias is None else y + bias[:, None, None]
+    columns = numpy_columns(x, w.shape[2:], stride, padding, dilation)
+    size, matrices = columns.shape[w.ndim :], in_groups(columns, groups)
+    y = np.matmul(w.reshape(groups, len(w) // groups, matrices.shape[2]), matrices).reshape(len(x), len(w), *size)
+    return y if bias is None else y + bias.reshape(-1, *[1] * len(size))
 
 
 @conv2d_forward.numba(python=True)
 def conv2d_forward(x, w, bias, stride, padding, dilation, groups):
+    if x.ndim == 5:
+        y = conv2d_forward(
+            slices(x, w.shape[2], stride, padding, dilation),
+            as_images(w),
+            bias,
+            stride[1:],
+            padding[1:],
+            dilation[1:],
+            groups,
+        )
+        return np.ascontiguousarray(y.reshape(len(x), len(y) // max(len(x), 1), *y.shape[1:]).swapaxes(1, 2))
     outputs, depth = len(w), w.shape[1] * w.shape[2] * w.shape[3]
     plan = plan_for(x.shape[2:], w.shape[2:], stride, padding, dilation)
     pixels = plan.rows * plan.columns
@@ -292,23 +354,17 @@ def conv2d_input(g, w, input_shape, stride, padding, dilation, groups):
     Returns:
         ndarray: of `input_shape`.
     """
-    (ph, pw), (sh, sw), (dh, dw) = padding, stride, dilation
-    images, channels, height, width = input_shape
-    outputs, per_group, kh, kw = w.shape
-    rows, columns = g.shape[2:]
-    matrix = w.reshape(groups, outputs // groups, per_group * kh * kw).swapaxes(1, 2)
-    parts = np.matmul(matrix, g.reshape(images, groups, outputs // groups, rows * columns))
-    parts = parts.reshape(images, channels, kh, kw, rows, columns)
-    padded = np.zeros((images, channels, height + 2 * ph, width + 2 * pw), g.dtype)
-    for k in range(kh):
-        for m in range(kw):
-            row, column = k * dh, m * dw
-            padded[:, :, row : row + rows * sh : sh, column : column + columns * sw : sw] += parts[:, :, k, m]
-    return padded[:, :, ph : ph + height, pw : pw + width].copy()
+    outputs, per_group, *window = w.shape
+    positions = g.shape[2:]
+    matrix = w.reshape(groups, outputs // groups, per_group * math.prod(window)).swapaxes(1, 2)
+    parts = np.matmul(matrix, g.reshape(len(g), groups, outputs // groups, math.prod(positions)))
+    return numpy_fold(parts.reshape(*input_shape[:2], *window, *positions), input_shape[2:], stride, padding, dilation)
 
 
 @conv2d_input.numba(python=True)
 def conv2d_input(g, w, input_shape, stride, padding, dilation, groups):
+    if g.ndim == 5:
+        return volume_input(g, w, input_shape, stride, padding, dilation, groups)
     outputs, depth = len(w), w.shape[1] * w.shape[2] * w.shape[3]
     plan = plan_for(input_shape[2:], w.shape[2:], stride, padding, dilation)
     pixels = plan.rows * plan.columns
@@ -351,13 +407,19 @@ def conv2d_weight(g, x, weight_shape, stride, padding, dilation, groups):
     Returns:
         ndarray: of `weight_shape`.
     """
-    columns, _ = numpy_columns(x, weight_shape[2:], stride, padding, dilation, groups)
+    columns = in_groups(numpy_columns(x, weight_shape[2:], stride, padding, dilation), groups)
     g = g.reshape(len(g), groups, weight_shape[0] // groups, columns.shape[3])
     return np.matmul(g, columns.swapaxes(2, 3)).sum(0).reshape(weight_shape)
 
 
 @conv2d_weight.numba(python=True)
 def conv2d_weight(g, x, weight_shape, stride, padding, dilation, groups):
+    if x.ndim == 5:
+        images = slices(x, weight_shape[2], stride, padding, dilation)
+        flat = (weight_shape[0], weight_shape[1] * weight_shape[2], *weight_shape[3:])
+        return conv2d_weight(in_slices(g), images, flat, stride[1:], padding[1:], dilation[1:], groups).reshape(
+            weight_shape
+        )
     outputs, depth = weight_shape[0], weight_shape[1] * weight_shape[2] * weight_shape[3]
     plan = plan_for(x.shape[2:], weight_shape[2:], stride, padding, dilation)
     g = g.reshape(len(g), groups, outputs // groups, plan.rows * plan.columns)

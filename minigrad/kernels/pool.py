@@ -1,13 +1,13 @@
-"""Pooling over images: maximum, minimum and average over windows, and their derivatives.
+"""Pooling over images: the maximum over windows, and its derivatives. `average.py` has the means.
 
 Pooling works on planes: an image batch (N, C, H, W) is N*C planes of H*W numbers. A maximum remembers where it was
 found, as a flat index into its plane (PyTorch's `return_indices`), and its derivative sends each gradient back there;
-`gather_pool` reads the numbers at those places, which is the derivative of that. Averages are sums over windows whose
-derivative spreads a gradient evenly over its window.
+`gather_pool` reads the numbers at those places, which is the derivative of that.
 
 The adaptive poolings cut H into OH windows, the i-th from floor(i*H/OH) to ceil((i+1)*H/OH), and W alike.
 
-Both twins reduce the same windows: `spans` lists where they start and stop, in rows and in columns.
+`spans` lists where windows start and stop along one axis. The NumPy definitions are of any number of axes; the numba
+twins are of images; they take volumes slice by slice, or leave them to the definition.
 
 Before this: `dispatch.py`. After it: `ops/pool.py`.
 """
@@ -71,12 +71,6 @@ def images(size):
 def pool_samples(size):
     """Those images and a 2x2 pooling."""
     return images(size), (2, 2), (2, 2), (0, 0), (1, 1), False
-
-
-def average_backward_samples(size):
-    """Gradients for an average over 2x2 windows."""
-    x = images(size)
-    return x[:, :, ::2, ::2].copy(), x.shape, (2, 2), (2, 2), (0, 0), True, True, None
 
 
 @jit
@@ -221,29 +215,27 @@ def max_pool2d(x, window, stride, padding, dilation, ceil_mode):
     Returns:
         tuple[ndarray, ndarray]: maxima (..., OH, OW), and int64 flat indices into the H*W numbers of their plane.
     """
-    *batch, height, width = x.shape
-    (kh, kw), (sh, sw), (ph, pw), (dh, dw) = window, stride, padding, dilation
-    rows = pooled_size(height, kh, sh, ph, dh, ceil_mode)
-    columns = pooled_size(width, kw, sw, pw, dw, ceil_mode)
-    below = max(0, (rows - 1) * sh + (kh - 1) * dh + 1 - height - ph)
-    beside = max(0, (columns - 1) * sw + (kw - 1) * dw + 1 - width - pw)
-    around = ((ph, below), (pw, beside))
-    padded = np.pad(x, ((0, 0),) * len(batch) + around, constant_values=-np.inf)
-    places = np.pad(np.arange(height * width).reshape(height, width), around, constant_values=-1)
-    best = np.full((*batch, rows, columns), -np.inf, x.dtype)
+    batch, image = x.shape[: -len(window)], x.shape[-len(window) :]
+    size = [pooled_size(*each, ceil_mode) for each in zip(image, window, stride, padding, dilation)]
+    ends = [(o - 1) * s + (k - 1) * d + 1 for o, k, s, d in zip(size, window, stride, dilation)]
+    around = [(p, max(0, end - n - p)) for n, p, end in zip(image, padding, ends)]
+    padded = np.pad(x, [(0, 0)] * len(batch) + around, constant_values=-np.inf)
+    places = np.pad(np.arange(math.prod(image)).reshape(image), around, constant_values=-1)
+    best = np.full((*batch, *size), -np.inf, x.dtype)
     indices = np.full(best.shape, -1)
-    for k in range(kh):
-        for m in range(kw):
-            down = slice(k * dh, k * dh + (rows - 1) * sh + 1, sh)
-            right = slice(m * dw, m * dw + (columns - 1) * sw + 1, sw)
-            v, place = padded[..., down, right], places[down, right]
-            taken = (v > best) | (v != v) | ((indices < 0) & (place >= 0))
-            best, indices = np.where(taken, v, best), np.where(taken, place, indices)
+    for entry in np.ndindex(*window):
+        first = [k * d for k, d in zip(entry, dilation)]
+        where = tuple(slice(f, f + (o - 1) * s + 1, s) for f, o, s in zip(first, size, stride))
+        v, place = padded[(..., *where)], places[where]
+        taken = (v > best) | (v != v) | ((indices < 0) & (place >= 0))
+        best, indices = np.where(taken, v, best), np.where(taken, place, indices)
     return best, indices
 
 
 @max_pool2d.numba(python=True)
 def max_pool2d(x, window, stride, padding, dilation, ceil_mode):
+    if len(window) == 3:
+        return max_of_slices(x, window, stride, padding, dilation, ceil_mode)
     height, width = x.shape[-2:]
     rows = spans(height, window[0], stride[0], padding[0], dilation[0], ceil_mode)
     columns = pooled_size(width, window[1], stride[1], padding[1], dilation[1], ceil_mode)
@@ -258,6 +250,17 @@ def max_pool2d(x, window, stride, padding, dilation, ceil_mode):
     return y.reshape(shape), indices.reshape(shape)
 
 
+def max_of_slices(x, window, stride, padding, dilation, ceil_mode):
+    """`max_pool2d` of volumes (..., D, H, W): of every slice first, then of the slices."""
+    y, places = max_pool2d(x, window[1:], stride[1:], padding[1:], dilation[1:], ceil_mode)
+    size, pixels = y.shape[-2:], y.shape[-2] * y.shape[-1]
+    rows = y.reshape(*y.shape[:-2], pixels)
+    y, at = max_pool2d(rows, (window[0], 1), (stride[0], 1), (padding[0], 0), (dilation[0], 1), ceil_mode)
+    chosen = np.take_along_axis(places.reshape(*x.shape[:-3], -1), at.reshape(*x.shape[:-3], -1), -1)
+    places = at // pixels * (x.shape[-2] * x.shape[-1]) + chosen.reshape(at.shape)
+    return y.reshape(*y.shape[:-1], *size), places.reshape(*y.shape[:-1], *size)
+
+
 @kernel(samples=lambda size: (images(size), (3, 3)))
 def adaptive_max_pool2d(x, size):
     """Maxima over OH x OW windows that cover the image, and where they are.
@@ -269,21 +272,25 @@ def adaptive_max_pool2d(x, size):
     Returns:
         tuple[ndarray, ndarray]: as `max_pool2d`.
     """
-    *batch, height, width = x.shape
+    batch, image = x.shape[: -len(size)], x.shape[-len(size) :]
     y, indices = np.empty((*batch, *size), x.dtype), np.empty((*batch, *size), np.int64)
-    for i, (top, bottom, _) in enumerate(adaptive_spans(height, size[0])):
-        for j, (left, right, _) in enumerate(adaptive_spans(width, size[1])):
-            area = x[..., top:bottom, left:right].reshape(*batch, -1)
-            nan = np.isnan(area)
-            last = nan.shape[-1] - 1 - nan[..., ::-1].argmax(-1)
-            at = np.where(nan.any(-1), last, area.argmax(-1))
-            y[..., i, j] = np.take_along_axis(area, at[..., None], -1)[..., 0]
-            indices[..., i, j] = (top + at // (right - left)) * width + left + at % (right - left)
+    places = np.arange(math.prod(image)).reshape(image)
+    areas = [adaptive_spans(n, count) for n, count in zip(image, size)]
+    for which in np.ndindex(*size):
+        where = tuple(slice(*spans[i, :2]) for spans, i in zip(areas, which))
+        area = x[(..., *where)].reshape(*batch, -1)
+        nan = np.isnan(area)
+        last = nan.shape[-1] - 1 - nan[..., ::-1].argmax(-1)
+        at = np.where(nan.any(-1), last, area.argmax(-1))
+        y[(..., *which)] = np.take_along_axis(area, at[..., None], -1)[..., 0]
+        indices[(..., *which)] = places[where].reshape(-1)[at]
     return y, indices
 
 
 @adaptive_max_pool2d.numba(python=True)
 def adaptive_max_pool2d(x, size):
+    if len(size) != 2:
+        return adaptive_max_pool2d.twin(x, size)
     y, indices = np.empty((*x.shape[:-2], *size), x.dtype), np.empty((*x.shape[:-2], *size), np.int64)
     rows, columns = adaptive_spans(x.shape[-2], size[0]), adaptive_spans(x.shape[-1], size[1])
     max_areas(planes(x), rows, columns, planes(y), planes(indices))
@@ -354,146 +361,3 @@ def gather_pool(x, indices):
     out = np.empty(indices.shape, x.dtype)
     gather_planes(planes(x), planes(indices), planes(out))
     return out
-
-
-@jit
-def sum_areas(x, rows, columns, divisors, y):
-    """y = sums over the windows, divided by `divisors`: down the rows for each column first, then across."""
-    line = np.empty(x.shape[2], x.dtype)
-    for p in range(x.shape[0]):
-        for i in range(rows.shape[0]):
-            line[:] = 0
-            for r in range(rows[i, 0], rows[i, 1]):
-                source = x[p, r]
-                for c in range(line.size):
-                    line[c] += source[c]
-            for j in range(columns.shape[0]):
-                total = x.dtype.type(0)
-                for c in range(columns[j, 0], columns[j, 1]):
-                    total += line[c]
-                y[p, i, j] = total / divisors[i, j]
-
-
-@jit
-def spread_areas(g, rows, columns, divisors, dx):
-    """The transpose of `sum_areas`: adds g, divided by `divisors`, to every number of its window in dx."""
-    line = np.empty(dx.shape[2], dx.dtype)
-    for p in range(dx.shape[0]):
-        for i in range(rows.shape[0]):
-            line[:] = 0
-            for j in range(columns.shape[0]):
-                share = g[p, i, j] / divisors[i, j]
-                for c in range(columns[j, 0], columns[j, 1]):
-                    line[c] += share
-            for r in range(rows[i, 0], rows[i, 1]):
-                target = dx[p, r]
-                for c in range(line.size):
-                    target[c] += line[c]
-
-
-def numpy_sum_areas(x, rows, columns, divisors):
-    """The NumPy twin of `sum_areas`."""
-    lines = np.empty((*x.shape[:-2], len(rows), x.shape[-1]), x.dtype)
-    y = np.empty((*x.shape[:-2], len(rows), len(columns)), x.dtype)
-    for i, (top, bottom, _) in enumerate(rows):
-        lines[..., i, :] = x[..., top:bottom, :].sum(-2)
-    for j, (left, right, _) in enumerate(columns):
-        y[..., j] = lines[..., left:right].sum(-1)
-    return np.divide(y, divisors, out=y)
-
-
-def numpy_spread_areas(g, rows, columns, divisors, input_shape):
-    """The NumPy twin of `spread_areas`."""
-    g = g / divisors
-    lines = np.zeros((*g.shape[:-1], input_shape[-1]), g.dtype)
-    dx = np.zeros(input_shape, g.dtype)
-    for j, (left, right, _) in enumerate(columns):
-        lines[..., left:right] += g[..., j, None]
-    for i, (top, bottom, _) in enumerate(rows):
-        dx[..., top:bottom, :] += lines[..., i, None, :]
-    return dx
-
-
-@functools.lru_cache(maxsize=512)
-def average_areas(input_shape, window, stride, padding, ceil_mode, count_include_pad, divisor_override, dtype):
-    """The windows of an average in rows and in columns, and what each sum is divided by (OH, OW)."""
-    rows, columns = (spans(n, k, s, p, 1, ceil_mode) for n, k, s, p in zip(input_shape[-2:], window, stride, padding))
-    counts = [a[:, 2] if count_include_pad else a[:, 1] - a[:, 0] for a in (rows, columns)]
-    divisors = np.multiply.outer(*counts).astype(dtype)
-    if divisor_override is not None:
-        divisors.fill(divisor_override)
-    return rows, columns, divisors
-
-
-@functools.lru_cache(maxsize=512)
-def adaptive_areas(input_shape, size, dtype):
-    """The same for the windows of an adaptive average."""
-    rows, columns = adaptive_spans(input_shape[-2], size[0]), adaptive_spans(input_shape[-1], size[1])
-    return rows, columns, np.multiply.outer(rows[:, 2], columns[:, 2]).astype(dtype)
-
-
-@kernel(samples=lambda size: (images(size), (2, 2), (2, 2), (0, 0), False, True, None))
-def avg_pool2d(x, window, stride, padding, ceil_mode, count_include_pad, divisor_override):
-    """Averages over windows.
-
-    Args:
-        x (ndarray): (..., H, W).
-        window, stride, padding (tuple[int, int]): for rows and columns; padding is at most half the window.
-        ceil_mode (bool): round the number of windows up, see `pooled_size`.
-        count_include_pad (bool): divide by the window's size with its padding, else by the numbers in the image.
-        divisor_override (int | None): divide by this instead.
-
-    Returns:
-        ndarray: (..., OH, OW).
-    """
-    areas = average_areas(x.shape, window, stride, padding, ceil_mode, count_include_pad, divisor_override, x.dtype)
-    return numpy_sum_areas(x, *areas)
-
-
-@avg_pool2d.numba(python=True)
-def avg_pool2d(x, window, stride, padding, ceil_mode, count_include_pad, divisor_override):
-    areas = average_areas(x.shape, window, stride, padding, ceil_mode, count_include_pad, divisor_override, x.dtype)
-    y = np.empty(x.shape[:-2] + areas[2].shape, x.dtype)
-    sum_areas(planes(x), *areas, planes(y))
-    return y
-
-
-@kernel(samples=average_backward_samples)
-def avg_pool2d_backward(g, input_shape, window, stride, padding, ceil_mode, count_include_pad, divisor_override):
-    """Derivative of `avg_pool2d` applied to g (..., OH, OW): an ndarray of `input_shape`."""
-    areas = average_areas(input_shape, window, stride, padding, ceil_mode, count_include_pad, divisor_override, g.dtype)
-    return numpy_spread_areas(g, *areas, input_shape)
-
-
-@avg_pool2d_backward.numba(python=True)
-def avg_pool2d_backward(g, input_shape, window, stride, padding, ceil_mode, count_include_pad, divisor_override):
-    areas = average_areas(input_shape, window, stride, padding, ceil_mode, count_include_pad, divisor_override, g.dtype)
-    dx = np.zeros(input_shape, g.dtype)
-    spread_areas(planes(g), *areas, planes(dx))
-    return dx
-
-
-@kernel(samples=lambda size: (images(size), (3, 3)))
-def adaptive_avg_pool2d(x, size):
-    """Averages over OH x OW windows that cover the image; `size` (OH, OW). x (..., H, W) gives (..., OH, OW)."""
-    return numpy_sum_areas(x, *adaptive_areas(x.shape, size, x.dtype))
-
-
-@adaptive_avg_pool2d.numba(python=True)
-def adaptive_avg_pool2d(x, size):
-    y = np.empty(x.shape[:-2] + size, x.dtype)
-    sum_areas(planes(x), *adaptive_areas(x.shape, size, x.dtype), planes(y))
-    return y
-
-
-@kernel(samples=lambda size: (images(size)[:, :, :3, :3].copy(), images(size).shape))
-def adaptive_avg_pool2d_backward(g, input_shape):
-    """Derivative of `adaptive_avg_pool2d` applied to g (..., OH, OW): an ndarray of `input_shape`."""
-    return numpy_spread_areas(g, *adaptive_areas(input_shape, g.shape[-2:], g.dtype), input_shape)
-
-
-@adaptive_avg_pool2d_backward.numba(python=True)
-def adaptive_avg_pool2d_backward(g, input_shape):
-    dx = np.zeros(input_shape, g.dtype)
-    spread_areas(planes(g), *adaptive_areas(input_shape, g.shape[-2:], g.dtype), planes(dx))
-    return dx

@@ -7,7 +7,8 @@ otherwise rows of `inner` numbers are added to one another. Axes in several runs
 Adding n numbers one after the other loses up to n rounding errors. Here a long run is halved until BLOCK numbers are
 left (error about log2(n) roundings), and rows are added in strips, whose sums are added then.
 
-Minimum, maximum and their positions are NumPy's: its vector code for them cannot be beaten from here.
+Minimum and maximum are NumPy's: its vector code for them cannot be beaten from here. Their positions are, too, where
+the numbers compared lie side by side; rows of numbers are compared with one another (`extreme_rows`).
 
 Before this: `dispatch.py`. After it: `ops/reduce.py`, and autograd, where broadcasting is undone by `sum_to`.
 """
@@ -24,6 +25,7 @@ STRIP = 64  # rows added before strips are added
 SHORT = 32  # a row too short to be worth lanes
 CACHED = 4 << 20  # bytes: what is larger is read from memory
 SMALL, SMALL_TOTAL = 512, 2048  # below so many numbers (above: over all axes) NumPy has added them up already
+BESIDE, FEW = 16, 4096  # numbers side by side from which rows are compared; numbers so few that calls cost the most
 WIDE = 2048  # numbers of a row that are added at a time, to stay in the first-level cache
 
 
@@ -338,3 +340,75 @@ def sum_to(x, shape):
     if x.shape == shape:
         return x
     return sum(x, broadcast_axes(x.shape, shape), False).reshape(shape)
+
+
+@jit
+def extreme_rows(x, sign, values, places):
+    """values[o, j]: the largest (sign 1) or smallest (-1) of x[o, :, j], or NaN; places[o, j]: where it is first."""
+    outer, count, inner = x.shape
+    for o in range(outer):
+        for left in range(0, inner, WIDE):
+            width = min(WIDE, inner - left)
+            best, place = values[o, left : left + width], places[o, left : left + width]
+            first = x[o, 0, left : left + width]
+            for j in range(width):
+                best[j] = first[j]
+                place[j] = 0
+            for i in range(1, count):
+                row = x[o, i, left : left + width]
+                if sign > 0:
+                    for j in range(width):
+                        better = (row[j] > best[j]) | ((row[j] != row[j]) & (best[j] == best[j]))
+                        best[j] = row[j] if better else best[j]
+                        place[j] = i if better else place[j]
+                else:
+                    for j in range(width):
+                        better = (row[j] < best[j]) | ((row[j] != row[j]) & (best[j] == best[j]))
+                        best[j] = row[j] if better else best[j]
+                        place[j] = i if better else place[j]
+
+
+def extreme_samples(size):
+    """A matrix of about `size` numbers, whose rows are to be compared."""
+    x, _, _ = reduce_samples(size)
+    return x * np.float32(7919) % np.float32(31), 0, 1
+
+
+def by_rows(x, axis):
+    """Whether there are rows worth comparing: NumPy would go through them one column at a time."""
+    if axis == x.ndim - 1 or not x.flags.c_contiguous or x.dtype.kind not in "fiu":
+        return False
+    return math.prod(x.shape[axis + 1 :]) >= BESIDE
+
+
+def extreme_pays(x, axis, sign):
+    """The loop is faster for rows, and for few numbers, where NumPy's three steps cost more than the work."""
+    return by_rows(x, axis) or (x.size < FEW and x.flags.c_contiguous and x.dtype.kind in "fiu")
+
+
+@kernel(samples=extreme_samples)
+def extreme(x, axis, sign):
+    """The largest or smallest along an axis, and where it stands first; NaN is both.
+
+    Args:
+        x (ndarray): with numbers along the axis.
+        axis (int): not negative.
+        sign (int): 1 for the largest, -1 for the smallest.
+
+    Returns:
+        tuple[ndarray, ndarray]: the values, of x's dtype, and their places, int64; both without the axis.
+    """
+    places = x.argmax(axis) if sign > 0 else x.argmin(axis)
+    values = np.take_along_axis(x, np.expand_dims(places, axis), axis).squeeze(axis)
+    return values, np.asarray(places, np.int64)
+
+
+@extreme.numba(python=True, when=extreme_pays)
+def extreme(x, axis, sign):
+    shape = x.shape[:axis] + x.shape[axis + 1 :]
+    rows = (math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :]))
+    values, places = np.empty(shape, x.dtype), np.empty(shape, np.int64)
+    if values.size:
+        flat = rows[0], rows[2]
+        extreme_rows(np.ascontiguousarray(x).reshape(rows), sign, values.reshape(flat), places.reshape(flat))
+    return values, places

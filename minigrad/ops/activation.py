@@ -1,4 +1,4 @@
-"""Activations: the pointwise functions of `nn.functional`.
+"""Smooth activations; those made of straight pieces are in `piecewise.py`.
 
 Formulas are those of PyTorch's pages of the same names; the papers are named where there is one.
 """
@@ -9,26 +9,9 @@ Formulas are those of PyTorch's pages of the same names; the papers are named wh
 from minigrad.kernels.vecmath import ARRAY_FUNCTIONS
 from minigrad.registry import FUNCTION, FUNCTIONAL, INPLACE, METHOD, Activation, composite
 from minigrad.samples import S, of, unary
+from minigrad.shapes import one_dim
 
 EVERYWHERE = (FUNCTION, METHOD, INPLACE, FUNCTIONAL)
-
-
-class relu(Activation):
-    """relu(input) -> Tensor
-
-    ``max(0, input)``; the gradient at 0 is 0. nn.functional.relu takes inplace=. (Nair & Hinton 2010; torch.relu)
-    """
-
-    public, floats, inplace_keyword = EVERYWHERE, False, True
-    no_bools = "Boolean inputs not supported for relu"
-
-    def scalar(input):
-        return where(input <= 0, 0, input)
-
-    def grad_input(g, output):
-        return where(output > 0, g, 0)
-
-    samples = unary()
 
 
 class sigmoid(Activation):
@@ -37,7 +20,8 @@ class sigmoid(Activation):
     ``1 / (1 + exp(-input))``. (PyTorch: torch.sigmoid)
     """
 
-    public, symbol, array = EVERYWHERE, "σ", ARRAY_FUNCTIONS["sigmoid"]
+    public, symbol, array, alias = EVERYWHERE, "σ", ARRAY_FUNCTIONS["sigmoid"], ("special.expit",)
+    kinds = "biuf"
 
     def scalar(input):
         return 1 / (1 + exp(-input))
@@ -65,23 +49,6 @@ class logsigmoid(Activation):
     samples = unary(-5, 5)
 
 
-class leaky_relu(Activation):
-    """leaky_relu(input, negative_slope=0.01) -> Tensor
-
-    ``input`` where positive, ``negative_slope * input`` elsewhere. (Maas et al. 2013; F.leaky_relu)
-    """
-
-    inplace_keyword, public = True, (FUNCTIONAL, INPLACE)
-
-    def scalar(input, /, negative_slope=0.01):
-        return where(input > 0, input, negative_slope * input)
-
-    def grad_input(g, input, negative_slope):
-        return where(input > 0, g, negative_slope * g)
-
-    samples = unary(negative_slope=0.2)
-
-
 class elu(Activation):
     """elu(input, alpha=1.0) -> Tensor
 
@@ -105,7 +72,11 @@ class celu(Activation):
     ``max(0, input) + min(0, alpha * (exp(input / alpha) - 1))``. (Barron 2017; F.celu)
     """
 
-    inplace_keyword = True
+    inplace_keyword, public = True, (FUNCTION, FUNCTIONAL, INPLACE)
+
+    def check_attributes(alpha):
+        if alpha == 0:
+            raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
 
     def scalar(input, /, alpha=1.0):
         return where(input > 0, input, alpha * expm1(input / alpha))
@@ -122,7 +93,7 @@ class selu(Activation):
     ``scale * elu(input, alpha)`` with alpha 1.6733 and scale 1.0507. (Klambauer et al. 2017; F.selu)
     """
 
-    inplace_keyword, public, backward_name = True, EVERYWHERE, "EluBackward0"
+    inplace_keyword, public, backward_name = True, (FUNCTION, FUNCTIONAL, INPLACE), "EluBackward0"
 
     def scalar(input):
         return 1.0507009873554805 * where(input > 0, input, 1.6732632423543772 * expm1(input))
@@ -225,6 +196,11 @@ class softplus(Activation):
     (Dugas et al. 2001; F.softplus)
     """
 
+    def check_attributes(beta, threshold):
+        for name, value in (("beta", beta), ("threshold", threshold)):
+            if not hasattr(value, "__float__"):
+                raise TypeError(f"softplus(): argument '{name}' must be Number, not {type(value).__name__}")
+
     def scalar(input, /, beta=1.0, threshold=20.0):
         z = input * beta
         return where(z > threshold, input, log1p(exp(where(z > threshold, 0, z))) / beta)
@@ -242,6 +218,8 @@ class softsign(Activation):
     ``input / (1 + |input|)``. (PyTorch: F.softsign)
     """
 
+    kinds, backward_name = "iuf", "DivBackward0"
+
     def scalar(input):
         return input / (1 + abs(input))
 
@@ -257,6 +235,9 @@ class tanhshrink(Activation):
     ``input - tanh(input)``. (PyTorch: F.tanhshrink)
     """
 
+    kinds, backward_name = "biuf", "SubBackward0"
+    no_bools = "Subtraction, the `-` operator, with a bool tensor is not supported: convert it with .float()"
+
     def scalar(input):
         return input - tanh(input)
 
@@ -266,148 +247,20 @@ class tanhshrink(Activation):
     samples = unary()
 
 
-@composite(public=(FUNCTIONAL,), samples=unary(lambd=0.8))
-def softshrink(input, lambd=0.5):
-    """softshrink(input, lambd=0.5) -> Tensor
+class gated(Activation):
+    """``input * sigmoid(gate)``; called by `glu`."""
 
-    ``input - lambd`` above lambd, ``input + lambd`` below -lambd, 0 between (lambd >= 0). (PyTorch: F.softshrink)
-    """
-    if lambd < 0:
-        raise RuntimeError(f"lambda must be in range [0, inf) for softshrink(), but found {lambd}")
-    return shrink(input, lambd)
+    public, backward_name = (), "GluBackward0"
 
+    def scalar(input, gate):
+        return input * sigmoid(gate)
 
-class shrink(Activation):
-    """The input moved towards zero by lambd; called by `softshrink`."""
+    def grad_input(g, gate):
+        return g * sigmoid(gate)
 
-    public, backward_name = (), "SoftshrinkBackward0"
-
-    def scalar(input, /, lambd):
-        return where(input > lambd, input - lambd, where(input < -lambd, input + lambd, 0 * input))
-
-    def grad_input(g, input, lambd):
-        return where((input > lambd) | (input < -lambd), g, 0)
-
-
-class hardshrink(Activation):
-    """hardshrink(input, lambd=0.5) -> Tensor
-
-    ``input`` outside [-lambd, lambd], 0 inside. (PyTorch: F.hardshrink)
-    """
-
-    def scalar(input, /, lambd=0.5):
-        return where((input >= -lambd) & (input <= lambd), 0, input)
-
-    def grad_input(g, input, lambd):
-        return where((input >= -lambd) & (input <= lambd), 0, g)
-
-    samples = unary(lambd=0.8)
-
-
-class hardtanh(Activation):
-    """hardtanh(input, min_val=-1.0, max_val=1.0) -> Tensor
-
-    The input limited to [min_val, max_val]; the gradient is 0 at the limits. (PyTorch: F.hardtanh)
-    """
-
-    inplace_keyword, public = True, (FUNCTIONAL, INPLACE)
-
-    def scalar(input, /, min_val=-1.0, max_val=1.0):
-        return where(input < min_val, min_val, where(input > max_val, max_val, input))
-
-    def grad_input(g, input, min_val, max_val):
-        return where((input > min_val) & (input < max_val), g, 0)
-
-    samples = unary(min_val=-0.7, max_val=1.4)
-
-
-class relu6(Activation):
-    """relu6(input) -> Tensor
-
-    ``min(max(0, input), 6)``. (Krizhevsky 2010; F.relu6)
-    """
-
-    inplace_keyword, backward_name = True, "HardtanhBackward0"
-
-    def scalar(input):
-        return where(input < 0, 0, where(input > 6, 6, input))
-
-    def grad_input(g, input):
-        return where((input > 0) & (input < 6), g, 0)
-
-    samples = unary(-4, 9)
-
-
-class hardsigmoid(Activation):
-    """hardsigmoid(input) -> Tensor
-
-    ``relu6(input + 3) / 6``. (Howard et al. 2019; F.hardsigmoid)
-    """
-
-    inplace_keyword = True
-
-    def scalar(input):
-        return where(input <= -3, 0, where(input >= 3, 1, (input + 3) / 6))
-
-    def grad_input(g, input):
-        return where((input > -3) & (input < 3), g / 6, 0)
-
-    samples = unary(-5, 5)
-
-
-class hardswish(Activation):
-    """hardswish(input) -> Tensor
-
-    ``input * relu6(input + 3) / 6``. (Howard et al. 2019; F.hardswish)
-    """
-
-    inplace_keyword = True
-
-    def scalar(input):
-        return where(input <= -3, 0 * input, where(input >= 3, input, input * (input + 3) / 6))
-
-    def grad_input(g, input):
-        return where(input <= -3, 0, where(input >= 3, g, g * (input / 3 + 0.5)))
-
-    samples = unary(-5, 5)
-
-
-class threshold(Activation):
-    """threshold(input, threshold, value) -> Tensor
-
-    ``input`` where above the threshold, ``value`` elsewhere. (PyTorch: F.threshold)
-    """
-
-    inplace_keyword = True
-
-    def scalar(input, /, threshold, value):
-        return where(input <= threshold, value, input)
-
-    def grad_input(g, input, threshold):
-        return where(input <= threshold, 0, g)
-
-    samples = of(lambda make: S(make(3, 4), 0.3, -7.0), lambda make: S(make(), -0.2, 1.5))
-
-
-@composite(
-    public=(FUNCTION, FUNCTIONAL),
-    samples=of(lambda make: S(make(3, 4), make(4)), lambda make: S(make(2, 3, 4), make(1))),
-)
-def prelu(input, weight):
-    """prelu(input, weight) -> Tensor
-
-    ``input`` where positive, ``weight * input`` elsewhere; weight is learned: one number, or one for each channel
-    (dimension 1). (He et al. 2015; F.prelu)
-    """
-    if weight.ndim and weight.shape[0] != 1:
-        if input.ndim < 2 or input.shape[1] != weight.shape[0]:
-            channels = input.shape[1] if input.ndim > 1 else 1
-            raise RuntimeError(
-                f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {weight.shape[0]} "
-                f"and channel size = {channels}."
-            )
-        weight = reshape(weight, (weight.shape[0], *[1] * (input.ndim - 2)))
-    return where(input > 0, input, weight * input)
+    def grad_gate(g, input, gate):
+        opened = sigmoid(gate)
+        return g * (input * (opened * (1 - opened)))
 
 
 @composite(public=(FUNCTIONAL,), samples=of(lambda make: S(make(3, 4)), lambda make: S(make(6, 2), dim=0)))
@@ -416,7 +269,11 @@ def glu(input, dim=-1):
 
     The input is split in two halves along dim: ``first * sigmoid(second)``. (Dauphin et al. 2016; F.glu)
     """
+    is_tensor("glu", "input", input)
+    if input.ndim == 0:
+        raise RuntimeError("glu does not support scalars because halving size must be even")
+    dim = one_dim(dim, input.ndim, "glu")
     if input.shape[dim] % 2:
         raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {input.shape[dim]}")
     half = input.shape[dim] // 2
-    return narrow(input, dim, 0, half) * sigmoid(narrow(input, dim, half, half))
+    return gated(narrow(input, dim, 0, half), narrow(input, dim, half, half))

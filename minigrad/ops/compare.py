@@ -4,11 +4,12 @@
 # ruff: noqa: F821
 
 import math
+import warnings
 
 import numpy as np
 
 from minigrad.errors import shape_text
-from minigrad.registry import FUNCTION, INPLACE, METHOD, Op, Pointwise, composite, on_every_path
+from minigrad.registry import FUNCTION, INPLACE, METHOD, Op, Pointwise, np_dtype
 from minigrad.samples import S, binary, of, tensors, unary
 
 
@@ -16,6 +17,12 @@ class Comparison(Pointwise):
     """A pointwise op that gives bools; it has no gradient, and NaN compares as in IEEE 754."""
 
     boolean, fresh, jit_forward = True, False, False
+    public = (FUNCTION, METHOD, INPLACE)
+
+
+class Test(Comparison):
+    """A question about one number. PyTorch has no in-place form of these."""
+
     public = (FUNCTION, METHOD)
 
 
@@ -103,7 +110,7 @@ class ge(Comparison):
     samples = binary()
 
 
-class isnan(Comparison):
+class isnan(Test):
     """isnan(input) -> BoolTensor
 
     Where the input is NaN. (PyTorch: torch.isnan)
@@ -117,7 +124,7 @@ class isnan(Comparison):
     samples = unary()
 
 
-class isinf(Comparison):
+class isinf(Test):
     """isinf(input) -> BoolTensor
 
     Where the input is plus or minus infinity. (PyTorch: torch.isinf)
@@ -131,7 +138,7 @@ class isinf(Comparison):
     samples = unary()
 
 
-class isfinite(Comparison):
+class isfinite(Test):
     """isfinite(input) -> BoolTensor
 
     Where the input is neither NaN nor infinite. (PyTorch: torch.isfinite)
@@ -145,13 +152,67 @@ class isfinite(Comparison):
     samples = unary()
 
 
+class isposinf(Test):
+    """isposinf(input) -> BoolTensor
+
+    Where the input is plus infinity. (PyTorch: torch.isposinf)
+    """
+
+    def scalar(input):
+        return input == math.inf
+
+    samples = unary()
+
+
+class isneginf(Test):
+    """isneginf(input) -> BoolTensor
+
+    Where the input is minus infinity. (PyTorch: torch.isneginf)
+    """
+
+    def scalar(input):
+        return input == -math.inf
+
+    samples = unary()
+
+
+class isreal(Test):
+    """isreal(input) -> BoolTensor
+
+    True everywhere: there are no complex numbers here. (PyTorch: torch.isreal)
+    """
+
+    def numpy(input):
+        return np.ones(input.shape, bool)
+
+    def scalar(input):
+        return True
+
+    samples = unary()
+
+
+class signbit(Test):
+    """signbit(input) -> BoolTensor
+
+    Where the input is negative, -0.0 included. (PyTorch: torch.signbit)
+    """
+
+    def numpy(input):
+        return np.signbit(input) if input.dtype.kind == "f" else input < 0
+
+    def scalar(input):
+        return math.copysign(1.0, input) < 0
+
+    samples = unary()
+
+
 class logical_and(Comparison):
     """logical_and(input, other) -> BoolTensor
 
     Where both are nonzero. (PyTorch: torch.logical_and)
     """
 
-    numpy, symbol = np.logical_and, "∧"
+    numpy, symbol, number = np.logical_and, "∧", "none"
 
     def scalar(input, other):
         return bool(input) and bool(other)
@@ -165,7 +226,7 @@ class logical_or(Comparison):
     Where either is nonzero. (PyTorch: torch.logical_or)
     """
 
-    numpy, symbol = np.logical_or, "∨"
+    numpy, symbol, number = np.logical_or, "∨", "none"
 
     def scalar(input, other):
         return bool(input) or bool(other)
@@ -179,7 +240,7 @@ class logical_xor(Comparison):
     Where exactly one is nonzero. (PyTorch: torch.logical_xor)
     """
 
-    numpy, symbol = np.logical_xor, "⊻"
+    numpy, symbol, number = np.logical_xor, "⊻", "none"
 
     def scalar(input, other):
         return bool(input) != bool(other)
@@ -199,68 +260,6 @@ class logical_not(Comparison):
         return not input
 
     samples = unary()
-
-
-class Bitwise(Pointwise):
-    """A pointwise op on the bits of integers, or on bools."""
-
-    fresh = jit_forward = False
-
-
-class bitwise_and(Bitwise):
-    """bitwise_and(input, other) -> Tensor
-
-    ``input & other`` of integers or bools. (PyTorch: torch.bitwise_and)
-    """
-
-    numpy, symbol, dunder = np.bitwise_and, "&", ("__and__", "__rand__")
-
-    def scalar(input, other):
-        return input & other
-
-    samples = of(lambda make: S(make(3, 4, kind="i", low=0, high=9), make(4, kind="i", low=0, high=9)))
-
-
-class bitwise_or(Bitwise):
-    """bitwise_or(input, other) -> Tensor
-
-    ``input | other`` of integers or bools. (PyTorch: torch.bitwise_or)
-    """
-
-    numpy, symbol, dunder = np.bitwise_or, "|", ("__or__", "__ror__")
-
-    def scalar(input, other):
-        return input | other
-
-    samples = of(lambda make: S(make(3, 4, kind="i", low=0, high=9), make(4, kind="i", low=0, high=9)))
-
-
-class bitwise_xor(Bitwise):
-    """bitwise_xor(input, other) -> Tensor
-
-    ``input ^ other`` of integers or bools. (PyTorch: torch.bitwise_xor)
-    """
-
-    numpy, symbol, dunder = np.bitwise_xor, "^", ("__xor__", "__rxor__")
-
-    def scalar(input, other):
-        return input ^ other
-
-    samples = of(lambda make: S(make(3, 4, kind="i", low=0, high=9), make(4, kind="i", low=0, high=9)))
-
-
-class bitwise_not(Bitwise):
-    """bitwise_not(input) -> Tensor
-
-    ``~input`` of integers or bools. (PyTorch: torch.bitwise_not)
-    """
-
-    numpy, symbol, dunder = np.bitwise_not, "~", ("__invert__",)
-
-    def scalar(input):
-        return ~input
-
-    samples = of(lambda make: S(make(3, 4, kind="i", low=0, high=9)), lambda make: S(make(3, 4, kind="b")))
 
 
 def chosen(op, condition, input, other):
@@ -286,6 +285,9 @@ class where(Op):
         return (condition, *promoted(input, other))
 
     def forward(condition, input, other, /):
+        if condition.dtype == np.uint8:
+            warnings.warn("where(): a uint8 condition is deprecated: make it a bool tensor with .bool()", stacklevel=4)
+            condition = condition.astype(bool)
         if condition.dtype.kind != "b":
             raise RuntimeError(
                 f"where(): expected condition to be a boolean tensor, but got a tensor of {condition.dtype}"
@@ -302,6 +304,31 @@ class where(Op):
         lambda make: S(make(3, 4, kind="b"), make(3, 4), make(3, 4)),
         lambda make: S(make(3, 1, kind="b"), make(4), make(3, 4)),
         lambda make: S(make(3, 4, kind="b"), make(3, 4), 0.5),
+    )
+
+
+class isin(Op):
+    """isin(elements, test_elements, *, assume_unique=False, invert=False) -> BoolTensor
+
+    Which elements are among the test elements (one of the two may be a number); invert: which are not.
+    (PyTorch: torch.isin)
+    """
+
+    public = (FUNCTION,)
+
+    def prepare(elements, test_elements, *, assume_unique=False, invert=False):
+        if not hasattr(elements, "array") and not hasattr(test_elements, "array"):
+            raise TypeError(f"isin(): argument 'elements' must be Tensor, not {type(elements).__name__}")
+        if "b" in (np_dtype(elements).kind, np_dtype(test_elements).kind):
+            raise RuntimeError("Unsupported input type encountered for isin(): Bool: convert it with .to()")
+        return (*promoted(elements, test_elements), assume_unique, invert)
+
+    def forward(elements, test_elements, /, assume_unique, invert):
+        return np.isin(elements, test_elements, assume_unique=assume_unique, invert=invert)
+
+    samples = of(
+        lambda make: S(make(3, 4, kind="i"), make(3, kind="i")),
+        lambda make: S(make(3, 4, kind="i"), 2, invert=True),
     )
 
 
@@ -338,73 +365,3 @@ class masked_fill(Op):
         lambda make: S(make(3, 4), make(3, 4, kind="b"), 0.5),
         lambda make: S(make(3, 4), make(4, kind="b"), -1.0),
     )
-
-
-@composite(
-    alias=("clip",),
-    samples=of(
-        lambda make: S(make(3, 4), -0.9, 1.1),
-        lambda make: S(make(3, 4), min=0.3),
-        lambda make: S(make(5), max=0.3),
-        lambda make: S(make(3, 4), make(4), make(3, 1)),
-    ),
-)
-def clamp(input, min=None, max=None):
-    """clamp(input, min=None, max=None) -> Tensor
-
-    The input limited to [min, max] (numbers, or tensors that broadcast; None: no limit on that side). The gradient is 1
-    within the limits, ends included, and 0 outside; integers with a float limit become floats. (PyTorch: torch.clamp)
-    """
-    if min is None and max is None:
-        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
-    if not hasattr(min, "ndim") and not hasattr(max, "ndim"):
-        if isinstance(min, float) or isinstance(max, float):
-            input = to_float(input)
-        return clamp_numbers(input, min, max)
-    return clamp_tensors(input, min, max)
-
-
-class clamp_numbers(Op):
-    """The input limited to [min, max], numbers; called by `clamp`."""
-
-    fresh, public, symbol, backward_name = True, (), "clamp", "ClampBackward1"
-
-    def forward(input, /, min, max):
-        return np.clip(input, min, max).astype(input.dtype, copy=False)
-
-    def grad_input(g, input, min, max):
-        return where(in_range(input, min, max), g, 0.0)
-
-
-class clamp_tensors(Op):
-    """The input limited to [min, max], tensors; called by `clamp`. Where a limit holds, the gradient is the limit's."""
-
-    fresh, broadcasts, public, optional = True, True, (), ("min", "max")
-    symbol, backward_name = "clamp", "ClampBackward0"
-
-    def prepare(input, min, max):
-        input, *limits = promoted(input, *[limit for limit in (min, max) if limit is not None])
-        return input, limits[0] if min is not None else None, limits[-1] if max is not None else None
-
-    def forward(input, min, max, /):
-        out = input if min is None else np.maximum(input, min)
-        return np.array(out) if max is None else np.minimum(out, max)
-
-    def grad_input(g, input, min, max):
-        return where(in_range(input, min, max), g, 0.0)
-
-    def grad_min(g, input, min, max):
-        below = input < min
-        return where(below if max is None else below & (min < max), g, 0.0)
-
-    def grad_max(g, input, min, max):
-        above = max < input
-        return where(above if min is None else above | (max < min), g, 0.0)
-
-
-@on_every_path("in_range")
-def in_range(input, low, high):
-    """A bool array (or tensor): where the input is within the limits."""
-    if low is None:
-        return input <= high
-    return input >= low if high is None else (input >= low) & (input <= high)

@@ -101,7 +101,7 @@ CHOLESKY = of(
 )
 
 
-@composite(public=(LINALG,), samples=CHOLESKY)
+@composite(backward_name="LinalgCholeskyExBackward0", out=True, public=(LINALG,), samples=CHOLESKY)
 def linalg_cholesky(A, *, upper=False):
     """linalg.cholesky(A, *, upper=False) -> Tensor
 
@@ -111,11 +111,11 @@ def linalg_cholesky(A, *, upper=False):
     """
     matrices_of("linalg.cholesky", A, square=True)
     factor, info = cholesky_lower(turned(A) if upper else A)
-    refuse("linalg.cholesky", info, kernels.INDEFINITE)
+    refuse_matrices("linalg.cholesky", info, kernels.INDEFINITE)
     return turned(factor) if upper else factor
 
 
-@composite(public=(LINALG,), samples=CHOLESKY)
+@composite(out=True, public=(LINALG,), samples=CHOLESKY)
 def linalg_cholesky_ex(A, *, upper=False, check_errors=False):
     """linalg.cholesky_ex(A, *, upper=False, check_errors=False) -> (L, info)
 
@@ -125,23 +125,24 @@ def linalg_cholesky_ex(A, *, upper=False, check_errors=False):
     matrices_of("linalg.cholesky_ex", A, square=True)
     factor, info = cholesky_lower(turned(A) if upper else A)
     if check_errors:
-        refuse("linalg.cholesky_ex", info, kernels.INDEFINITE)
+        refuse_matrices("linalg.cholesky_ex", info, kernels.INDEFINITE)
     return CHOLESKY_EX(turned(factor) if upper else factor, info)
 
 
 @composite(
+    out=True,
     samples=of(lambda make: S(positive(3, 3)(make)), lambda make: S(positive(2, 3, 3)(make), True)),
 )
 def cholesky(input, upper=False):
     """cholesky(input, upper=False) -> Tensor: `linalg.cholesky`, PyTorch's older name. (PyTorch: torch.cholesky)"""
     matrices_of("cholesky", input, square=True)
     factor, info = cholesky_lower(turned(input) if upper else input)
-    refuse("cholesky", info, kernels.INDEFINITE)
+    refuse_matrices("cholesky", info, kernels.INDEFINITE)
     return turned(factor) if upper else factor
 
 
-@on_every_path("refuse")
-def refuse(op, info, what):
+@on_every_path("refuse_matrices")
+def refuse_matrices(op, info, what):
     kernels.refuse(op, getattr(info, "array", info), what)
 
 
@@ -206,7 +207,7 @@ def qr_square(gQ, gR, Q, R):
     return turned(triangular_solution(R, turned(gQ + matmul(Q, copied)), True, False))
 
 
-@composite(samples=of(lambda make: S(spaced(4, 3)(make))))
+@composite(out=True, samples=of(lambda make: S(spaced(4, 3)(make))))
 def qr(input, some=True):
     """qr(input, some=True) -> (Q, R): `linalg.qr` of mode "reduced" or, with some=False, "complete".
     (PyTorch: torch.qr)"""
@@ -391,7 +392,7 @@ class linalg_svdvals(Op):
     samples = of(lambda make: S(spaced(3, 4)(make)), lambda make: S(spaced(2, 3, 2)(make)))
 
 
-@composite(samples=of(lambda make: S(spaced(4, 3)(make))), torch="")
+@composite(out=True, samples=of(lambda make: S(spaced(4, 3)(make))), torch="")
 def svd(input, some=True, compute_uv=True):
     """svd(input, some=True, compute_uv=True) -> (U, S, V)
 

@@ -91,7 +91,7 @@ class put_diagonal(Op):
         return diagonal(g, offset, dim1, dim2)
 
 
-@composite(samples=of(lambda make: S(make(3)), lambda make: S(make(3, 4), 1), lambda make: S(make(3), -1)))
+@composite(out=True, samples=of(lambda make: S(make(3)), lambda make: S(make(3, 4), 1), lambda make: S(make(3), -1)))
 def diag(input, diagonal=0):
     """diag(input, diagonal=0) -> Tensor
 
@@ -104,7 +104,7 @@ def diag(input, diagonal=0):
     return diagonal_copy(input, diagonal)
 
 
-@composite(public=(FUNCTION,), samples=of(lambda make: S(make(3, 4)), lambda make: S(make(2, 3, 4), 1, 1, 2)))
+@composite(out=True, public=(FUNCTION,), samples=of(lambda make: S(make(3, 4)), lambda make: S(make(2, 3, 4), 1, 1, 2)))
 def diagonal_copy(input, offset=0, dim1=0, dim2=1):
     """diagonal_copy(input, offset=0, dim1=0, dim2=1) -> Tensor: a copy of `diagonal`. (PyTorch: torch.diagonal_copy)"""
     return clone(diagonal(input, offset, dim1, dim2))

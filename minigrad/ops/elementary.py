@@ -1,4 +1,4 @@
-"""The other elementary functions, a block each: rounding, signs, powers, logarithms, angles, the error function.
+"""The other elementary functions, a block each: signs, powers, exponentials and logarithms.
 
 Continues `pointwise.py`, which says how a block is read.
 """
@@ -10,77 +10,8 @@ import math
 
 import numpy as np
 
-from minigrad.kernels.vecmath import ARRAY_FUNCTIONS
-from minigrad.registry import FUNCTION, METHOD, Pointwise
-from minigrad.samples import binary, tensors, unary
-
-
-class floor_divide(Pointwise):
-    """floor_divide(input, other) -> Tensor
-
-    ``floor(input / other)``, elementwise with broadcasting; integers stay integers. Not differentiable (gradient zero
-    almost everywhere). (PyTorch: torch.floor_divide)
-    """
-
-    symbol, dunder = "//", ("__floordiv__",)
-
-    def numpy(input, other):
-        return np.floor_divide(input, nonzero_divisor("floor_divide", other))
-
-    def scalar(input, other):
-        return input // other
-
-    samples = binary(0.5, 3.0)
-
-
-class trunc_divide(Pointwise):
-    """The quotient rounded towards zero; called by `div`."""
-
-    public, symbol, jit_forward = (), "÷", False
-
-    def numpy(input, other):
-        quotient = np.true_divide if input.dtype.kind == "f" else np.floor_divide
-        if input.dtype.kind == "f":
-            return np.trunc(quotient(input, other))
-        below = quotient(input, nonzero_divisor("div", other))  # rounded down: one too low where inexact and negative
-        return below + ((below < 0) & (below * other != input))
-
-    def scalar(input, other):
-        return math.trunc(input / other)
-
-
-def nonzero_divisor(op, other):
-    """Integers have no infinity: dividing them by zero is an error."""
-    if other.dtype.kind in "iu" and not other.all():
-        raise RuntimeError(f"ZeroDivisionError: {op}() of integers by zero")
-    return other
-
-
-class remainder(Pointwise):
-    """remainder(input, other) -> Tensor
-
-    The remainder with the sign of the divisor, as Python's ``%``. (PyTorch: torch.remainder)
-    """
-
-    symbol, dunder = "%", ("__mod__",)
-    jit_forward = False  # of a zero the compiled `%` makes the divisor's sign, PyTorch the input's
-
-    def numpy(input, other):
-        if input.dtype.kind != "f":
-            return np.remainder(input, nonzero_divisor("remainder", other))
-        rest = np.fmod(input, other)  # has the sign of the input, zero included
-        return np.where((rest != 0) & ((rest < 0) != (other < 0)), rest + other, rest)
-
-    def scalar(input, other):
-        return input % other
-
-    def grad_input(g):
-        return g
-
-    def grad_other(g, input, other):
-        return -g * floor(input / other)
-
-    samples = binary(0.5, 3.0)
+from minigrad.registry import FUNCTION, INPLACE, METHOD, Op, Plain, Pointwise, composite, np_dtype, on_every_path
+from minigrad.samples import S, binary, of, tensors, unary
 
 
 class abs(Pointwise):
@@ -89,7 +20,7 @@ class abs(Pointwise):
     The absolute value; the gradient at 0 is 0. (PyTorch: torch.abs)
     """
 
-    numpy, symbol, dunder, alias = np.abs, "|x|", ("__abs__",), ("absolute",)
+    numpy, symbol, dunder, alias, kinds = np.abs, "|x|", ("__abs__",), ("absolute",), "iuf"
 
     def scalar(input):
         return math.fabs(input)
@@ -110,14 +41,50 @@ class sign(Pointwise):
         return where(input > 0, 1, where(input < 0, -1, 0))
 
     def numpy(input):
-        return (
-            np.where(input != input, input.dtype.type(0), np.sign(input)) if input.dtype.kind == "f" else np.sign(input)
-        )
+        if input.dtype.kind == "f":
+            return np.where(input != input, input.dtype.type(0), np.sign(input))
+        return input.copy() if input.dtype.kind == "b" else np.sign(input)
 
     def grad_input(g):
-        return where(g == 0, g, 0.0)  # zero even where g is inf or NaN
+        return where(g == 0, 0.0 * g, 0.0)  # zero even where g is inf or NaN, and linear in g
 
     samples = unary()
+
+
+class sgn(Plain):
+    """sgn(input) -> Tensor
+
+    `sign`, under the name PyTorch has for complex numbers too. (PyTorch: torch.sgn)
+    """
+
+    def scalar(input):
+        return sign(input)
+
+    def grad_input(g):
+        return where(g == 0, 0.0 * g, 0.0)
+
+    samples = unary()
+
+
+class copysign(Plain):
+    """copysign(input, other) -> Tensor
+
+    The size of input with the sign of other, elementwise with broadcasting; integers become floats. The gradient is 0
+    where input is 0. (PyTorch: torch.copysign)
+    """
+
+    numpy, floats = np.copysign, True
+
+    def scalar(input, other):
+        return math.copysign(input, other)
+
+    def grad_input(g, input, output):
+        return g * where(input == 0, 0.0, output / input)
+
+    def grad_other(g):
+        return where(g == 0, 0.0 * g, 0.0)
+
+    samples = binary()
 
 
 class reciprocal(Pointwise):
@@ -143,7 +110,7 @@ class square(Pointwise):
     ``input * input``. (PyTorch: torch.square)
     """
 
-    numpy, symbol, backward_name = np.square, "x²", "PowBackward0"
+    numpy, symbol, backward_name, counts_bools = np.square, "x²", "PowBackward0", True
 
     def scalar(input):
         return input * input
@@ -171,13 +138,30 @@ class rsqrt(Pointwise):
     samples = unary(0.3, 4.0)
 
 
+class exp2(Plain):
+    """exp2(input) -> Tensor
+
+    ``2 ** input``. (PyTorch: torch.exp2)
+    """
+
+    numpy, floats, alias = np.exp2, True, ("special.exp2",)
+
+    def scalar(input):
+        return 2.0**input
+
+    def grad_input(g, output):
+        return g * (output * 0.6931471805599453)
+
+    samples = unary()
+
+
 class expm1(Pointwise):
     """expm1(input) -> Tensor
 
     ``exp(input) - 1``, accurate near 0. (PyTorch: torch.expm1)
     """
 
-    numpy, floats = np.expm1, True
+    numpy, floats, alias = np.expm1, True, ("special.expm1",)
 
     def scalar(input):
         return math.expm1(input)
@@ -228,7 +212,7 @@ class log1p(Pointwise):
     ``log(1 + input)``, accurate near 0. (PyTorch: torch.log1p)
     """
 
-    numpy, floats, backward_name = np.log1p, True, "Log1PBackward0"
+    numpy, floats, backward_name, alias = np.log1p, True, "Log1PBackward0", ("special.log1p",)
 
     def scalar(input):
         return math.log1p(input)
@@ -239,124 +223,162 @@ class log1p(Pointwise):
     samples = unary(-0.8, 4.0)
 
 
-class sin(Pointwise):
-    """sin(input) -> Tensor
+class logaddexp(Plain):
+    """logaddexp(input, other) -> Tensor
 
-    The sine of an angle in radians. (PyTorch: torch.sin)
+    ``log(exp(input) + exp(other))`` without overflow, elementwise with broadcasting; floats only.
+    (PyTorch: torch.logaddexp)
     """
 
-    numpy, floats = np.sin, True
-
-    def scalar(input):
-        return math.sin(input)
-
-    def grad_input(g, input):
-        return g * cos(input)
-
-    samples = unary()
-
-
-class cos(Pointwise):
-    """cos(input) -> Tensor
-
-    The cosine of an angle in radians. (PyTorch: torch.cos)
-    """
-
-    numpy, floats = np.cos, True
-
-    def scalar(input):
-        return math.cos(input)
-
-    def grad_input(g, input):
-        return -g * sin(input)
-
-    samples = unary()
-
-
-class tan(Pointwise):
-    """tan(input) -> Tensor
-
-    The tangent of an angle in radians. (PyTorch: torch.tan)
-    """
-
-    numpy, floats = np.tan, True
-
-    def scalar(input):
-        return math.tan(input)
-
-    def grad_input(g, output):
-        return g * (1.0 + output * output)
-
-    samples = unary(-1.2, 1.2)
-
-
-class erf(Pointwise):
-    """erf(input) -> Tensor
-
-    The error function, ``2/√π ∫₀ˣ exp(-t²) dt``. (PyTorch: torch.erf)
-    """
-
-    floats, array = True, ARRAY_FUNCTIONS["erf"]
-
-    def scalar(input):
-        return math.erf(input)
-
-    def grad_input(g, input):
-        return g * (1.1283791670955126 * exp(-input * input))
-
-    samples = unary()
-
-
-class floor(Pointwise):
-    """floor(input) -> Tensor
-
-    The largest integer not above the input; the gradient is zero. (PyTorch: torch.floor)
-    """
-
-    numpy, symbol = np.floor, "⌊x⌋"
-
-    def scalar(input):
-        return math.floor(input)
-
-    def grad_input(g):
-        return where(g == 0, g, 0.0)  # zero even where g is inf or NaN
-
-    samples = unary()
-
-
-class ceil(Pointwise):
-    """ceil(input) -> Tensor
-
-    The smallest integer not below the input; the gradient is zero. (PyTorch: torch.ceil)
-    """
-
-    numpy, symbol = np.ceil, "⌈x⌉"
-
-    def scalar(input):
-        return math.ceil(input)
-
-    def grad_input(g):
-        return where(g == 0, g, 0.0)  # zero even where g is inf or NaN
-
-    samples = unary()
-
-
-class minimum(Pointwise):
-    """minimum(input, other) -> Tensor
-
-    The smaller of each pair; NaN wins. Where they are equal each gets half the gradient. (PyTorch: torch.minimum)
-    """
-
-    numpy = np.minimum
+    numpy, kinds, number, public = np.logaddexp, "f", "none", (FUNCTION, METHOD)
 
     def scalar(input, other):
-        return where((input < other) | (input != input), input, other)
+        return maximum(input, other) + math.log1p(math.exp(-math.fabs(input - other)))
 
     def grad_input(g, input, other):
-        return where(input == other, 0.5 * g, where(input < other, g, 0.0))
+        return g / (1.0 + exp(other - input))
 
     def grad_other(g, input, other):
-        return where(input == other, 0.5 * g, where(input < other, 0.0, g))
+        return g / (1.0 + exp(input - other))
 
-    public = (FUNCTION, METHOD)
     samples = tensors()
+
+
+class logaddexp2(Plain):
+    """logaddexp2(input, other) -> Tensor
+
+    ``log2(2 ** input + 2 ** other)`` without overflow, elementwise with broadcasting; floats only.
+    (PyTorch: torch.logaddexp2)
+    """
+
+    numpy, kinds, number, public = np.logaddexp2, "f", "none", (FUNCTION, METHOD)
+
+    def scalar(input, other):
+        return maximum(input, other) + math.log2(1 + 2.0 ** -math.fabs(input - other))
+
+    def grad_input(g, input, other):
+        return g / (1.0 + exp2(other - input))
+
+    def grad_other(g, input, other):
+        return g / (1.0 + exp2(input - other))
+
+    samples = tensors()
+
+
+@composite(
+    public=(FUNCTION,), samples=of(lambda make: S(make(3, 4), make(4)), lambda make: S(make(2, 3), 2.0, alpha=3))
+)
+def rsub(input, other, *, alpha=1):
+    """rsub(input, other, *, alpha=1) -> Tensor
+
+    ``other - alpha * input``: `sub` with the operands exchanged. (PyTorch: torch.rsub)
+    """
+    tensors_only("rsub", input=input)
+    return sub(other, input, alpha=alpha)
+
+
+@composite(samples=of(lambda make: S(make(3, 4)), lambda make: S(make(2, kind="i"))))
+def positive(input):
+    """positive(input) -> Tensor
+
+    The input itself; RuntimeError for bools. (PyTorch: torch.positive)
+    """
+    return +input
+
+
+@composite(
+    public=(FUNCTION, METHOD, INPLACE),
+    out=True,
+    samples=of(lambda make: S(make(3, 4), make(4, kind="i", low=0, high=4)), lambda make: S(make(2, 3), make(3))),
+)
+def ldexp(input, other):
+    """ldexp(input, other) -> Tensor
+
+    ``input * 2 ** other``, elementwise with broadcasting. (PyTorch: torch.ldexp)
+    """
+    tensors_only("ldexp", input=input, other=other)
+    if np_dtype(input).kind == "f" and np_dtype(other).kind != "f":
+        return ldexp_whole(input, other)
+    return input * pow(2.0, other)
+
+
+class ldexp_whole(Op):
+    """``input * 2 ** other`` of whole exponents, which cannot overflow on the way; called by `ldexp`."""
+
+    public, broadcasts, fresh, backward_name = (), True, True, "LdexpBackward0"
+
+    def forward(input, other, /):
+        if other.dtype.kind == "b":
+            raise NotImplementedError("\"ldexp_cpu_exp\" not implemented for 'Bool': convert the exponent with .to()")
+        return np.ldexp(input, np.clip(other.astype(np.int64), -9999, 9999).astype(np.int32))
+
+    def grad_input(g, other):
+        return ldexp(g, other)
+
+
+class frexp(Op):
+    """frexp(input) -> (mantissa, exponent)
+
+    ``input = mantissa * 2 ** exponent`` with the mantissa's size in [0.5, 1) and an int32 exponent; floats only.
+    (PyTorch: torch.frexp)
+    """
+
+    nout, aux, result, first, fresh = 2, ("exponent",), "frexp", "mantissa", True
+
+    def forward(input, /):
+        if input.dtype.kind != "f":
+            raise RuntimeError(f"torch.frexp() only supports floating-point dtypes, but got a tensor of {input.dtype}")
+        mantissa, exponent = np.frexp(input)
+        return mantissa, np.asarray(exponent)
+
+    def grad_input(g, exponent):
+        return ldexp_whole(g, 0 - exponent)
+
+    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(5, low=-100.0, high=100.0)))
+
+
+@composite(
+    out=True,
+    samples=of(
+        lambda make: S(make(3, 4, kind="i", low=1, high=5), make(4, kind="i")),
+        lambda make: S(make(2, kind="i", low=1, high=5), -2.5),
+        lambda make: S(2.0, make(2, 3, kind="i")),
+    ),
+)
+def float_power(input, exponent):
+    """float_power(input, exponent) -> Tensor
+
+    ``input ** exponent`` computed in float64, integers and float32 as well. (PyTorch: torch.float_power)
+    """
+    return pow(as_double(input), as_double(exponent))
+
+
+@on_every_path("tensors_only")
+def tensors_only(op, **arguments):
+    """TypeError for an argument that is no tensor (or array, in a plain backward)."""
+    for name, value in arguments.items():
+        if not hasattr(value, "ndim") or isinstance(value, np.generic):
+            raise TypeError(
+                f"{op}(): argument '{name}' must be Tensor, not {type(value).__name__}; use minigrad.tensor"
+            )
+
+
+class angle(Plain):
+    """angle(input) -> Tensor
+
+    The angle of a real number in the complex plane: π below 0, 0 from 0 up, NaN for NaN. The gradient is zero.
+    (PyTorch: torch.angle)
+    """
+
+    floats, public = True, (FUNCTION, METHOD)
+
+    def scalar(input):
+        return where(input != input, input, where(input < 0, math.pi, 0.0))
+
+    def numpy(input):
+        return np.where(input < 0, input.dtype.type(np.pi), np.where(input == input, input.dtype.type(0), input))
+
+    def grad_input(g):
+        return where(g == 0, g, 0.0)
+
+    samples = unary()

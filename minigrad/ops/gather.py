@@ -298,7 +298,7 @@ def scattered_product(g, input, index, src, output, dim, include_self):
     return by_input, where(only, gather(g * others, dim, index), usual)
 
 
-@composite(samples=of(
+@composite(out=True, samples=of(
     lambda make: S(make(3, 4), np.array([[1, 0, 2, 1]] * 3), 1),
     lambda make: S(make(3, 4), np.array([[-1, 0, 2]]), 1),
     lambda make: S(make(3, 4), np.array([5, 0])),

@@ -1,4 +1,4 @@
-"""Indexing: `x[...]` of every kind, rows of a table by number, elements by a mask, one-hot vectors.
+"""Indexing: `x[...]` of every kind, and elements by a mask. Tables are in `embedding.py`.
 
 An index is done in two steps, as PyTorch does it.  Ints, slices, None and ... come first and give a view; lists, masks
 and tensors then pick from that view and give a copy, whose gradient is added up at the places it came from:
@@ -9,7 +9,6 @@ Each step is an index that NumPy understands, so an int never meets an array (wh
 """
 
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
-# ruff: noqa: F821
 
 import warnings
 
@@ -17,7 +16,7 @@ import numpy as np
 
 from minigrad.errors import shape_text
 from minigrad.kernels import indexing as kernels
-from minigrad.registry import FUNCTION, FUNCTIONAL, INPLACE, METHOD, TENSORS, Op, composite, np_dtype, on_every_path
+from minigrad.registry import FUNCTION, INPLACE, METHOD, TENSORS, Op, np_dtype, on_every_path
 from minigrad.samples import S, of
 
 ALL = slice(None)
@@ -401,101 +400,3 @@ class put_zero(Op):
 
     def grad_input(g, index):
         return put_zero(g, index)
-
-
-class embedding(Op):
-    """embedding(input, weight, padding_idx=None) -> Tensor
-
-    Rows of weight (N, D) by the integers in input (any shape S): output (S, D). The row padding_idx gets no gradient.
-    (PyTorch: F.embedding)
-    """
-
-    public, fresh = (FUNCTIONAL,), True
-
-    def prepare(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False):
-        if max_norm is not None or scale_grad_by_freq:
-            raise NotImplementedError(
-                "embedding(): max_norm and scale_grad_by_freq are not supported: renormalise weight yourself"
-            )
-        if weight.ndim != 2:
-            raise RuntimeError(f"'weight' must be 2-D: embedding() got {weight.ndim}-D")
-        if padding_idx is not None:
-            if not -weight.shape[0] <= padding_idx < weight.shape[0]:
-                raise AssertionError(
-                    f"Padding_idx must be within num_embeddings: embedding() got {padding_idx} for "
-                    f"{weight.shape[0]} rows"
-                )
-            padding_idx %= weight.shape[0]
-        return input, weight, padding_idx
-
-    def forward(input, weight, /, padding_idx):
-        if input.dtype.kind not in "iu":
-            raise RuntimeError(
-                "embedding(): Expected tensor for argument #1 'indices' to have scalar type Long or Int; but got "
-                f"{input.dtype}"
-            )
-        if input.size and (input.min() < 0 or input.max() >= weight.shape[0]):
-            raise IndexError(
-                f"index out of range in self: embedding() got {input.max() if input.min() >= 0 else input.min()} for a "
-                f"table of {weight.shape[0]} rows"
-            )
-        return weight[input]
-
-    def grad_weight(g, input, weight_shape, padding_idx):
-        return embedding_weight(g, input, weight_shape, padding_idx)
-
-    samples = of(
-        lambda make: S(make(2, 3, kind="i", low=0, high=5), make(5, 4)),
-        lambda make: S(np.array([4, 0, 0, 2]), make(5, 4), 1),
-    )
-
-
-class embedding_weight(Op):
-    """The gradient of an embedding's table: each row the sum of the gradients of its uses."""
-
-    public, fresh = (), True
-
-    def forward(g, input, /, shape, padding_idx):
-        out = np.zeros(shape, g.dtype)
-        kernels.scatter_add_rows(out, input.reshape(-1), g.reshape(-1, shape[1]))
-        if padding_idx is not None:
-            out[padding_idx] = 0
-        return out
-
-    def grad_g(g, input, padding_idx):
-        return mask_rows(embedding(input, g), input, padding_idx)
-
-
-@composite(public=())
-def mask_rows(rows, input, padding_idx):
-    """Zero where the row is the padding's."""
-    return rows if padding_idx is None else where(unsqueeze(input == padding_idx, -1), 0.0, rows)
-
-
-class one_hot(Op):
-    """one_hot(tensor, num_classes=-1) -> LongTensor
-
-    A 1 at each integer's place in a new last dimension of num_classes (-1: the largest integer + 1).
-    (PyTorch: F.one_hot)
-    """
-
-    public = (FUNCTIONAL,)
-
-    def forward(tensor, /, num_classes=-1):
-        if tensor.dtype.kind not in "iu":
-            raise RuntimeError(f"one_hot is only applicable to index tensor of type LongTensor, but got {tensor.dtype}")
-        if tensor.size and tensor.min() < 0:
-            raise RuntimeError("Class values must be non-negative.")
-        if num_classes == -1:
-            if not tensor.size:
-                raise RuntimeError("Can not infer total number of classes from empty tensor.")
-            num_classes = int(tensor.max()) + 1
-        if tensor.size and tensor.max() >= num_classes:
-            raise RuntimeError(
-                f"Class values must be smaller than num_classes: got {tensor.max()} for {num_classes} classes"
-            )
-        return (tensor[..., None] == np.arange(num_classes)).astype(np.int64)
-
-    samples = of(
-        lambda make: S(make(2, 3, kind="i", low=0, high=4)), lambda make: S(make(3, kind="i", low=0, high=4), 6)
-    )

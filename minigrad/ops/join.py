@@ -63,12 +63,18 @@ def tensor_list(tensors, op):
             f"{op}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
         )
     listed = list(tensors)
-    for position, t in enumerate(listed):
-        if not hasattr(t, "ndim"):
-            raise TypeError(f"expected Tensor as element {position} in argument 0, but got {type(t).__name__}")
+    each_a_tensor(listed)
     if not listed:
         raise (ValueError if op == "cat" else RuntimeError)(f"{op}(): expected a non-empty list of Tensors")
     return listed
+
+
+@on_every_path("each_a_tensor")
+def each_a_tensor(tensors):
+    """TypeError for what is no tensor among several."""
+    for position, t in enumerate(tensors):
+        if not hasattr(t, "ndim"):
+            raise TypeError(f"expected Tensor as element {position} in argument 0, but got {type(t).__name__}")
 
 
 class stack(Op):
@@ -98,16 +104,88 @@ class stack(Op):
     samples = of(lambda make: S([make(2, 3), make(2, 3)]), lambda make: S([make(3), make(3), make(3)], -1))
 
 
-@composite(public=(FUNCTION,), samples=of(lambda make: S([make(2, 3), make(1, 3)]), lambda make: S([make(3), make(3)])))
+@composite(public=(FUNCTION,), samples=of(lambda make: S(make()), lambda make: S(make(2, 3))))
+def atleast_1d(*tensors):
+    """atleast_1d(*tensors) -> Tensor or tuple of Tensors
+
+    Numbers as vectors of one element, all else as it is; a tuple for several tensors or a sequence of them.
+    (PyTorch: torch.atleast_1d)
+    """
+    return each_of(tensors, lambda t: t if t.ndim else reshape(t, (1,)), "atleast_1d")
+
+
+@composite(public=(FUNCTION,), samples=of(lambda make: S(make()), lambda make: S(make(3))))
+def atleast_2d(*tensors):
+    """atleast_2d(*tensors) -> Tensor or tuple of Tensors
+
+    Numbers as (1, 1) matrices, vectors as rows, all else as it is; as `atleast_1d`. (PyTorch: torch.atleast_2d)
+    """
+    rows = (lambda t: reshape(t, (1, 1)), lambda t: unsqueeze(t, 0))
+    return each_of(tensors, lambda t: t if t.ndim > 1 else rows[t.ndim](t), "atleast_2d")
+
+
+@composite(public=(FUNCTION,), samples=of(lambda make: S(make()), lambda make: S(make(3)), lambda make: S(make(2, 3))))
+def atleast_3d(*tensors):
+    """atleast_3d(*tensors) -> Tensor or tuple of Tensors
+
+    Numbers become (1, 1, 1), vectors (1, n, 1), matrices (n, m, 1); as `atleast_1d`. (PyTorch: torch.atleast_3d)
+    """
+    blocks = (lambda t: reshape(t, (1, 1, 1)), lambda t: unsqueeze(unsqueeze(t, 0), -1), lambda t: unsqueeze(t, -1))
+    return each_of(tensors, lambda t: t if t.ndim > 2 else blocks[t.ndim](t), "atleast_3d")
+
+
+@on_every_path("each_of")
+def each_of(tensors, function, op):
+    """The function of the one tensor, or of each of several as a tuple."""
+    alone = len(tensors) == 1
+    if alone and isinstance(tensors[0], list | tuple):
+        tensors, alone = tensors[0], False
+    for t in tensors:
+        if not hasattr(t, "ndim"):
+            raise TypeError(f"{op}(): argument 'tensors' must be Tensors, not {type(t).__name__}")
+    return function(tensors[0]) if alone else tuple([function(t) for t in tensors])
+
+
+@composite(
+    out=True,
+    public=(FUNCTION,),
+    alias=("row_stack",),
+    samples=of(lambda make: S([make(2, 3), make(1, 3)]), lambda make: S([make(3), make(3)])),
+)
 def vstack(tensors):
     """vstack(tensors) -> Tensor: the tensors below one another; vectors become rows. (PyTorch: torch.vstack)"""
-    return cat([reshape(t, (1, -1)) if t.ndim < 2 else t for t in tensors], 0)
+    return cat(list(atleast_2d(tensor_list(tensors, "vstack"))), 0)
 
 
-@composite(public=(FUNCTION,), samples=of(lambda make: S([make(2, 3), make(2, 1)]), lambda make: S([make(3), make(3)])))
+@composite(
+    out=True,
+    public=(FUNCTION,),
+    samples=of(lambda make: S([make(3), make(3)]), lambda make: S([make(2, 1), make(2, 1)])),
+)
+def dstack(tensors):
+    """dstack(tensors) -> Tensor: the tensors joined along dimension 2, made 3-d by `atleast_3d` first.
+    (PyTorch: torch.dstack)"""
+    return cat(list(atleast_3d(tensor_list(tensors, "dstack"))), 2)
+
+
+@composite(
+    out=True, public=(FUNCTION,), samples=of(lambda make: S([make(3), make(3, 2)]), lambda make: S([make(), make()]))
+)
+def column_stack(tensors):
+    """column_stack(tensors) -> Tensor: the tensors beside one another; vectors and numbers become columns.
+    (PyTorch: torch.column_stack)"""
+    listed = tensor_list(tensors, "column_stack")
+    return cat([reshape(t, (input_size(t), 1)) if t.ndim < 2 else t for t in listed], 1)
+
+
+@composite(
+    out=True,
+    public=(FUNCTION,),
+    samples=of(lambda make: S([make(2, 3), make(2, 1)]), lambda make: S([make(3), make(3)])),
+)
 def hstack(tensors):
     """hstack(tensors) -> Tensor: the tensors beside one another; vectors are joined. (PyTorch: torch.hstack)"""
-    listed = [reshape(t, (1,)) if t.ndim == 0 else t for t in tensors]
+    listed = list(atleast_1d(tensor_list(tensors, "hstack")))
     return cat(listed, 0 if listed[0].ndim == 1 else 1)
 
 
@@ -119,12 +197,19 @@ class split(Op):
     """
 
     multi = view = True
+    alias = ("unsafe_split",)
 
-    def prepare(input, split_size_or_sections, dim=0):
+    def backward_name(node):
+        return "SplitWithSizesBackward0" if isinstance(node.attrs[0], list) else "SplitBackward0"
+
+    def prepare(input, split_size_or_sections=None, dim=0, *, split_size=None):
+        given = split_size_or_sections if split_size is None else split_size
+        if given is None:
+            raise TypeError("split() missing 1 required positional arguments: 'split_size_or_sections'")
         if not input.ndim:
             raise RuntimeError("split expects at least a 1-dimensional tensor")
         dim = one_dim(dim, input.ndim, "split")
-        return input, sections(input.shape[dim], split_size_or_sections), dim
+        return input, sections(input.shape[dim], given), dim
 
     def forward(input, /, split_size_or_sections, dim):
         return np.split(input, np.cumsum(split_size_or_sections)[:-1], dim)
@@ -155,7 +240,7 @@ def sections(size, given):
                 f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at dimension "
                 f"-1), but got split_sizes={list(given)}"
             )
-        return tuple([int(n) for n in given])
+        return [int(n) for n in given]
     given = index_of(given, "split", "split_size_or_sections")
     if given < 0 or (given == 0 and size):
         raise RuntimeError(f"split expects split_size be non-negative and not zero, but got split_size={given}")
@@ -164,7 +249,7 @@ def sections(size, given):
     return (*[given] * (size // given), *([size % given] if size % given else []))
 
 
-@composite(samples=of(lambda make: S(make(5, 3), 2), lambda make: S(make(3, 6), 3, -1)))
+@composite(alias=("unsafe_chunk",), samples=of(lambda make: S(make(5, 3), 2), lambda make: S(make(3, 6), 3, -1)))
 def chunk(input, chunks, dim=0):
     """chunk(input, chunks, dim=0) -> tuple of Tensors
 
@@ -208,7 +293,14 @@ class unbind(Op):
 def broadcast_tensors(*tensors):
     """broadcast_tensors(*tensors) -> tuple of Tensors: each expanded to their common shape.
     (PyTorch: torch.broadcast_tensors)"""
-    shape = np.broadcast_shapes(*[tuple(t.shape) for t in tensors])
+    each_a_tensor(tensors)
+    try:
+        shape = np.broadcast_shapes(*[tuple(t.shape) for t in tensors])
+    except ValueError:
+        raise RuntimeError(
+            f"broadcast_tensors: shapes {' and '.join([str(list(t.shape)) for t in tensors])} do not broadcast: they "
+            "must match in each dimension, counted from the last, or be 1"
+        ) from None
     return tuple([expand(t, shape) for t in tensors])
 
 
@@ -223,12 +315,17 @@ def meshgrid(*tensors, indexing=None):
     """
     if len(tensors) == 1 and isinstance(tensors[0], tuple | list):
         tensors = tuple(tensors[0])
+    each_a_tensor(tensors)
     if indexing is None:
         indexing = "ij"
         warnings.warn(
             "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", stacklevel=3
         )
+    if not tensors:
+        raise RuntimeError("meshgrid expects a non-empty TensorList")
     for t in tensors:
+        if np_dtype(t) != np_dtype(tensors[0]):
+            raise RuntimeError("meshgrid expects all tensors to have the same dtype: convert them with .to()")
         if t.ndim > 1:
             raise RuntimeError(f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {t.ndim}D")
     if indexing not in ("ij", "xy"):

@@ -3,10 +3,13 @@
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
 
+import math
+
 import numpy as np
 
 from minigrad.errors import shape_text
-from minigrad.registry import FUNCTION, FUNCTIONAL, Op, composite, helper, on_every_path
+from minigrad.ops.window import refuse_dtype
+from minigrad.registry import FUNCTIONAL, Op, composite, helper
 from minigrad.samples import S, of
 
 
@@ -25,7 +28,7 @@ class matmul(Op):
     broadcast. (PyTorch: torch.matmul)
     """
 
-    fresh, symbol, dunder = True, "@", ("__matmul__",)
+    fresh, symbol, dunder, alias = True, "@", ("__matmul__",), ("linalg.matmul",)
 
     def backward_name(node):
         kinds = {(): "DotBackward0", (1,): "MvBackward0", (2,): "MmBackward0"}
@@ -34,7 +37,7 @@ class matmul(Op):
     def forward(input, other, /):
         if input.dtype is not other.dtype:
             same_dtype("matmul", input, other)
-        if input.dtype.kind == "b":
+        if input.dtype.kind == "b" and input.size and other.size:
             raise NotImplementedError("\"matmul\" not implemented for 'Bool': convert the input with .to()")
         if input.ndim == 2 == other.ndim and input.shape[1] == other.shape[0]:
             return np.dot(input, other)  # 0.7 us less than matmul on small matrices
@@ -97,12 +100,13 @@ def matmul_grad_other(g, input, other_shape):
     if len(other_shape) == 1:
         return sum_to_size(squeeze(matmul(transpose(input, -1, -2), unsqueeze(g, -1)), -1), other_shape)
     if len(other_shape) == 2:  # a weight shared by a batch: one product of flattened rows
-        rows = reshape(input, (-1, input.shape[-1]))
-        return matmul(transpose(rows, 0, 1), reshape(g, (-1, g.shape[-1])))
+        count = math.prod(input.shape[:-1])
+        rows = reshape(input, (count, input.shape[-1]))
+        return matmul(transpose(rows, 0, 1), reshape(g, (count, g.shape[-1])))
     return sum_to_size(matmul(transpose(input, -1, -2), g), other_shape)
 
 
-@composite(samples=of(lambda make: S(make(3, 4), make(4, 2))))
+@composite(out=True, samples=of(lambda make: S(make(3, 4), make(4, 2))))
 def mm(input, mat2):
     """mm(input, mat2) -> Tensor: the product of two matrices, (n, k) @ (k, m). (PyTorch: torch.mm)"""
     if input.ndim != 2 or mat2.ndim != 2:
@@ -112,7 +116,7 @@ def mm(input, mat2):
     return matmul(input, mat2)
 
 
-@composite(samples=of(lambda make: S(make(2, 3, 4), make(2, 4, 2))))
+@composite(out=True, samples=of(lambda make: S(make(2, 3, 4), make(2, 4, 2))))
 def bmm(input, mat2):
     """bmm(input, mat2) -> Tensor: products of batches of matrices, (b, n, k) @ (b, k, m). (PyTorch: torch.bmm)"""
     if input.ndim != 3 or mat2.ndim != 3:
@@ -125,13 +129,17 @@ def bmm(input, mat2):
     return matmul(input, mat2)
 
 
-@composite(samples=of(lambda make: S(make(3, 4), make(4))))
+@composite(out=True, samples=of(lambda make: S(make(3, 4), make(4))))
 def mv(input, vec):
     """mv(input, vec) -> Tensor: a matrix times a vector, (n, m) @ (m). (PyTorch: torch.mv)"""
+    if input.ndim != 2 or vec.ndim != 1:
+        raise RuntimeError(
+            f"vector + matrix @ vector expected in mv(), but got {input.ndim}-D and {vec.ndim}-D; use matmul"
+        )
     return matmul(input, vec)
 
 
-@composite(samples=of(lambda make: S(make(4), make(4))))
+@composite(out=True, samples=of(lambda make: S(make(4), make(4))))
 def dot(input, tensor):
     """dot(input, tensor) -> Tensor: the sum of the products of two vectors. (PyTorch: torch.dot)"""
     if input.ndim != 1 or tensor.ndim != 1:
@@ -139,109 +147,25 @@ def dot(input, tensor):
     return matmul(input, tensor)
 
 
-@composite(alias=("ger",), samples=of(lambda make: S(make(3), make(4))))
+@composite(out=True, alias=("ger",), samples=of(lambda make: S(make(3), make(4))))
 def outer(input, vec2):
     """outer(input, vec2) -> Tensor: every product of two vectors' elements, (n) and (m) to (n, m).
     (PyTorch: torch.outer)"""
+    if input.ndim != 1 or vec2.ndim != 1:
+        raise RuntimeError(f"outer: Expected 1-D arguments, but got {input.ndim}-D and {vec2.ndim}-D")
     return unsqueeze(input, 1) * vec2
 
 
-@composite(
-    samples=of(
-        lambda make: S(make(3, 2), make(3, 4), make(4, 2)),
-        lambda make: S(make(2), make(3, 4), make(4, 2), beta=0.5, alpha=2.0),
-    )
-)
-def addmm(input, mat1, mat2, *, beta=1, alpha=1):
-    """addmm(input, mat1, mat2, *, beta=1, alpha=1) -> Tensor: ``beta * input + alpha * (mat1 @ mat2)``.
-    (PyTorch: torch.addmm)"""
-    product = matmul(mat1, mat2)
-    product = product if alpha == 1 else product * alpha
-    return product + (input if beta == 1 else input * beta)
-
-
-@on_every_path("einsum_terms")
-def einsum_terms(equation, count):
-    """(letters of each operand, letters of the output) of an equation."""
-    text = equation.replace(" ", "")
-    left, arrow, right = text.partition("->")
-    terms = left.split(",")
-    if len(terms) != count:
-        raise RuntimeError(f"einsum(): the equation {equation!r} names {len(terms)} operands, but {count} were given")
-    if not arrow:
-        right = "".join(sorted(c for c in set(left) - {","} if left.count(c) == 1))
-    return terms, right
-
-
-class einsum2(Op):
-    """The sum of products of two tensors by letters; called by `einsum`."""
-
-    public = ()
-
-    def forward(input, other, /, first, second, left):
-        sizes = dict(zip(first, input.shape, strict=True))
-        for letter, n in zip(second, other.shape, strict=True):
-            if sizes.setdefault(letter, n) not in (n, 1) and n != 1:
-                raise RuntimeError(
-                    f"einsum(): subscript {letter} has size {n} for operand 1 which does not broadcast with previously "
-                    f"seen size {sizes[letter]}"
-                )
-        return np.einsum(f"{first},{second}->{left}", input, other, optimize=True)
-
-    def grad_input(g, other, input_shape, first, second, left):
-        return einsum_grad(g, other, input_shape, first, second, left)
-
-    def grad_other(g, input, other_shape, first, second, left):
-        return einsum_grad(g, input, other_shape, second, first, left)
-
-
-@helper
-def einsum_grad(g, other, shape, mine, others, left):
-    """The gradient of one operand: sum over the letters it lacks; letters only it has are spread."""
-    known = "".join([c for c in mine if c in left or c in others])
-    partial = einsum2(g, other, left, others, known)
-    for position, letter in enumerate(mine):
-        if letter not in known:
-            partial = unsqueeze(partial, position)
-    return expand(partial, shape)
-
-
-@composite(public=(FUNCTION,), samples=of(
-    lambda make: S("ij,jk->ik", make(3, 4), make(4, 2)),
-    lambda make: S("bij,bkj->bik", make(2, 3, 4), make(2, 5, 4)),
-    lambda make: S("ij->ji", make(3, 4)),
-    lambda make: S("i,j,k->ijk", make(2), make(3), make(2)),
-    lambda make: S("ij,ij", make(3, 4), make(3, 4)),
-))  # fmt: skip
-def einsum(equation, *operands):
-    """einsum(equation, *operands) -> Tensor
-
-    The sum of products by letters, e.g. ``einsum("bij,bjk->bik", a, b)``. A letter may stand once in an operand; an
-    ellipsis is not supported. (PyTorch: torch.einsum)
-    """
-    if len(operands) == 1 and isinstance(operands[0], tuple | list):
-        operands = tuple(operands[0])
-    terms, out = einsum_terms(equation, len(operands))
-    if "." in equation or not all_distinct(terms):
-        raise NotImplementedError(
-            f"einsum({equation!r}): an ellipsis or a letter twice in one operand is not supported; use diagonal() or "
-            "reshape first"
+def check_bias(input, weight, bias):
+    """A bias that is not simply (out,): of the same dtype, it may have any shape that expands to the output's."""
+    same_dtype("linear", input, bias)
+    out = (*input.shape[:-1], *weight.shape[:-1])
+    sizes = zip(bias.shape[::-1], out[::-1], strict=False)
+    if bias.ndim > len(out) or any(b not in (1, n) for b, n in sizes):
+        raise RuntimeError(
+            f"The expanded size of the tensor ({weight.shape[0]}) must match the existing size ({bias.shape[-1]}): "
+            f"linear() with a weight of shape {shape_text(weight.shape)} got a bias of {shape_text(bias.shape)}"
         )
-    result, letters = operands[0], terms[0]
-    for k in range(1, len(operands)):
-        later = "".join(terms[k + 1 :]) + out
-        keep = "".join(unique_letters(letters + terms[k], later))
-        if k == len(operands) - 1:
-            keep = out
-        result, letters = einsum2(result, operands[k], letters, terms[k], keep), keep
-    gone = tuple([d for d, c in enumerate(letters) if c not in out])
-    if gone:
-        result, letters = sum(result, gone), "".join([c for c in letters if c in out])
-    return permute(result, tuple([letters.index(c) for c in out])) if letters != out else result
-
-
-on_every_path("all_distinct")(lambda terms: all(len(set(term)) == len(term) for term in terms))
-on_every_path("unique_letters")(lambda letters, wanted: [c for c in dict.fromkeys(letters) if c in wanted])
 
 
 class linear(Op):
@@ -263,21 +187,18 @@ class linear(Op):
     def forward(input, weight, bias, /):
         if input.dtype is not weight.dtype:
             same_dtype("linear", input, weight)
+        if input.dtype.kind == "b" and input.size:
+            refuse_dtype("linear", input, "b")
+        if weight.ndim > 2:
+            raise RuntimeError(f"linear(): expected a weight (out, in), but got {shape_text(weight.shape)}")
         if input.shape[-1:] != weight.shape[-1:]:
             raise RuntimeError(
                 "mat1 and mat2 shapes cannot be multiplied "
                 f"({'x'.join(map(str, input.shape))} and {'x'.join(map(str, weight.shape[::-1]))}) in linear(): the "
                 f"input has {input.shape[-1] if input.ndim else 'no'} features, the weight takes {weight.shape[-1]}"
             )
-        if bias is not None and bias.shape not in ((), (1,), weight.shape[:-1]):
-            raise RuntimeError(
-                f"The expanded size of the tensor ({weight.shape[0]}) must match the existing size ({bias.shape[-1]}): "
-                f"linear() with a weight of shape {shape_text(weight.shape)} got a bias of {shape_text(bias.shape)}"
-            )
-        if input.ndim == 2 == weight.ndim and 1 < len(input) <= len(weight) // 2 and input.shape[1] >= 256:
-            # Few rows: the transposed product is up to 1.8 times faster in OpenBLAS, turning it back included.
-            across = np.dot(weight, input.T).T
-            return np.ascontiguousarray(across) if bias is None else np.add(across, bias, order="C")
+        if bias is not None and (bias.dtype is not input.dtype or bias.shape != weight.shape[:-1]):
+            check_bias(input, weight, bias)
         if input.ndim == 2 == weight.ndim and 1 < len(input) <= len(weight) // 2 and input.shape[1] >= 256:
             # Few rows: the transposed product is up to 1.8 times faster in OpenBLAS, turning it back included.
             across = np.dot(weight, input.T).T
@@ -287,10 +208,9 @@ class linear(Op):
         else:
             rows = np.dot(input.reshape(-1, input.shape[-1]), weight.T)
             out = rows.reshape(*input.shape[:-1], *weight.shape[:-1])
-        if bias is not None:
-            out = out if isinstance(out, np.ndarray) else np.asarray(out)
-            out += bias
-        return out
+        if bias is None:
+            return out
+        return np.add(out, bias, out=out) if np.ndim(out) else out + bias
 
     def grad_input(g, weight):
         return matmul(g, weight) if weight.ndim == 2 else unsqueeze(g, -1) * weight
@@ -299,7 +219,7 @@ class linear(Op):
         return linear_grad_weight(g, input, weight_shape)
 
     def grad_bias(g, bias_shape):
-        return sum_to_size(g, bias_shape) if g.ndim > 1 else clone(g)
+        return clone(g) if g.shape == bias_shape else sum_to_size(g, bias_shape)
 
     samples = of(
         lambda make: S(make(5, 4), make(3, 4), make(3)),

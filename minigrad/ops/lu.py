@@ -90,7 +90,7 @@ def upper_of(LU):
     return triu(narrow(LU, -2, 0, rows if rows < columns else columns))
 
 
-@composite(public=(LINALG,), samples=MATRICES)
+@composite(out=True, public=(LINALG,), samples=MATRICES)
 def linalg_lu_factor_ex(A, *, pivot=True, check_errors=False):
     """linalg.lu_factor_ex(A, *, pivot=True, check_errors=False) -> (LU, pivots, info)
 
@@ -118,7 +118,7 @@ def no_zero(op, info):
         )
 
 
-@composite(public=(LINALG,), samples=MATRICES)
+@composite(out=True, public=(LINALG,), samples=MATRICES)
 def linalg_lu_factor(A, *, pivot=True):
     """linalg.lu_factor(A, *, pivot=True) -> (LU, pivots)
 
@@ -132,7 +132,7 @@ def linalg_lu_factor(A, *, pivot=True):
     return LU_FACTOR(factors, pivots)
 
 
-@composite(public=(LINALG,), samples=MATRICES)
+@composite(out=True, public=(LINALG,), samples=MATRICES)
 def linalg_lu(A, *, pivot=True):
     """linalg.lu(A, *, pivot=True) -> (P, L, U)
 
@@ -144,7 +144,7 @@ def linalg_lu(A, *, pivot=True):
     return LU(permutation_matrix(pivots, A.shape[-2], np_dtype(A)), lower_of(factors), upper_of(factors))
 
 
-@composite(public=(FUNCTION, METHOD), samples=MATRICES, torch="")
+@composite(out=True, public=(FUNCTION, METHOD), samples=MATRICES, torch="")
 def lu(A, pivot=True, get_infos=False):
     """lu(A, pivot=True, get_infos=False) -> (LU, pivots): `linalg.lu_factor`, and `info` if asked for.
     (PyTorch: torch.lu)"""
@@ -152,7 +152,7 @@ def lu(A, pivot=True, get_infos=False):
     return factors if get_infos else tuple(factors)[:2]
 
 
-@composite(public=(FUNCTION,), samples=of(lambda make: S(spaced(3, 4)(make), np.array([2, 2, 3], np.int32))))
+@composite(out=True, public=(FUNCTION,), samples=of(lambda make: S(spaced(3, 4)(make), np.array([2, 2, 3], np.int32))))
 def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
     """lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True) -> (P, L, U)
 
@@ -170,6 +170,7 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
 
 
 @composite(
+    out=True,
     public=(LINALG,),
     samples=of(
         lambda make: S(spaced(3, 3)(make), np.array([2, 2, 3], np.int32), make(3, 2)),
@@ -201,6 +202,7 @@ def linalg_lu_solve(LU, pivots, B, *, left=True, adjoint=False):
 
 
 @composite(
+    out=True,
     samples=of(lambda make: S(make(3, 2), spaced(3, 3)(make), np.array([2, 2, 3], np.int32))),
 )
 def lu_solve(b, LU_data, LU_pivots):

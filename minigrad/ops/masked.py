@@ -12,7 +12,11 @@ from minigrad.samples import S, of
 from minigrad.shapes import index_of, one_dim
 
 
-@composite(samples=of(lambda make: S(make(3, 4), make(3, 4, kind="b")), lambda make: S(make(4), make(3, 1, kind="b"))))
+@composite(
+    backward_name="MaskedSelectBackward0",
+    out=True,
+    samples=of(lambda make: S(make(3, 4), make(3, 4, kind="b")), lambda make: S(make(4), make(3, 1, kind="b"))),
+)
 def masked_select(input, mask):
     """masked_select(input, mask) -> Tensor
 
@@ -135,10 +139,11 @@ def select_scatter(input, src, dim, index):
 
 
 @composite(
+    out=True,
     samples=of(
         lambda make: S(make(3, 4), make(2, 4), 0, 1),
         lambda make: S(make(3, 4), make(3, 2), 1, 0, -1, 2),
-    )
+    ),
 )
 def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
     """slice_scatter(input, src, dim=0, start=None, end=None, step=1) -> Tensor
@@ -149,9 +154,3 @@ def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
         raise RuntimeError(f"slice step must be positive: slice_scatter() got {step}")
     dim = one_dim(dim, input.ndim, "slice_scatter")
     return write_slice(input, src, (*[slice(None)] * dim, slice(start, end, step), Ellipsis))
-
-
-@composite(samples=of(lambda make: S(make(5, 4), 0, 1, 3)))
-def narrow_copy(input, dim, start, length):
-    """narrow_copy(input, dim, start, length) -> Tensor: a copy of `narrow`. (PyTorch: torch.narrow_copy)"""
-    return clone(narrow(input, dim, start, length))

@@ -127,6 +127,7 @@ def matrix_dims(op, dim, ndim):
 
 
 @composite(
+    out=True,
     public=(LINALG,),
     samples=of(
         lambda make: S(spaced(3, 4)(make)),
@@ -173,6 +174,7 @@ def keepdim_shape(shape, dims):
 
 
 @composite(
+    out=True,
     public=(LINALG,),
     samples=of(
         lambda make: S(make(2, 3, 4)),

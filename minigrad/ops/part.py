@@ -5,6 +5,7 @@
 
 import numpy as np
 
+from minigrad.errors import describe
 from minigrad.registry import METHOD, Op, composite, on_every_path
 from minigrad.samples import S, of
 from minigrad.shapes import dims_of, index_of, one_dim, shape_args
@@ -19,8 +20,12 @@ class narrow(Op):
     view, backward_name = True, "SliceBackward0"
 
     def prepare(input, dim, start, length):
+        if not input.ndim:
+            raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+        if hasattr(start, "ndim") and (start.ndim or np_dtype(start).kind not in "iu"):
+            raise RuntimeError("start must be an 0-dim integral Tensor, but it is " + describe(start))
         dim, start = one_dim(dim, input.ndim, "narrow"), index_of(start, "narrow", "start")
-        size = input.shape[dim]
+        size, length = input.shape[dim], index_of(length, "narrow", "length")
         if not -size <= start <= size:
             raise IndexError(
                 f"start out of range (expected to be in range of [-{size}, {size}], but got {start}) in narrow()"
@@ -28,7 +33,7 @@ class narrow(Op):
         start = start + size if start < 0 else start
         if length < 0 or start + length > size:
             raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({size}).")
-        return input, dim, start, int(length)
+        return input, dim, start, length
 
     def forward(input, /, dim, start, length):
         return input[(*(slice(None),) * dim, slice(start, start + length))]
@@ -37,6 +42,14 @@ class narrow(Op):
         return pad_zeros(g, input_shape, dim, start)
 
     samples = of(lambda make: S(make(5, 4), 0, 1, 3), lambda make: S(make(3, 4), -1, -2, 2))
+
+
+@composite(out=True, samples=of(lambda make: S(make(5, 4), 0, 1, 3)))
+def narrow_copy(input, dim, start, length):
+    """narrow_copy(input, dim, start, length) -> Tensor: `narrow` as a copy. (PyTorch: torch.narrow_copy)"""
+    if index_of(dim, "narrow_copy", "dim") >= input.ndim:
+        raise RuntimeError(f"narrow_copy(): Expected dim < {input.ndim}, the dimensions of the tensor, but got {dim}")
+    return clone(narrow(input, dim, start, length))
 
 
 class pad_zeros(Op):
@@ -87,18 +100,48 @@ class flip(Op):
     A copy with the order of the elements reversed along `dims`. (PyTorch: torch.flip)
     """
 
-    def prepare(input, *dims):
-        if not dims:
+    def prepare(input, *args, dims=None):
+        given = args if dims is None else (dims,)
+        if args and dims is not None:
+            raise TypeError(f"flip() got multiple values for argument 'dims': {args} and {dims}")
+        if not given:
             raise TypeError("flip() missing 1 required positional arguments: 'dims'")
-        return input, dims_of(shape_args(dims, "flip"), input.ndim, "flip")
+        return input, dims_of(shape_args(given, "flip"), input.ndim, "flip")
 
     def forward(input, /, dims):
-        return np.flip(input, dims).copy()
+        return np.flip(input, dims if input.ndim else ()).copy()
 
     def grad_input(g, dims):
         return flip(g, dims)
 
     samples = of(lambda make: S(make(3, 4), (0, 1)), lambda make: S(make(3, 4), (-1,)))
+
+
+class rot90(Op):
+    """rot90(input, k=1, dims=(0, 1)) -> Tensor
+
+    A copy turned k times by 90 degrees in the plane of two dimensions, from the first towards the second.
+    (PyTorch: torch.rot90)
+    """
+
+    def prepare(input, k=1, dims=(0, 1)):
+        dims = [index_of(d, "rot90", "dims") for d in dims]
+        if len(dims) != 2:
+            raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
+        if input.ndim < 2:
+            raise RuntimeError(f"expected total dims >= 2, but got total dims = {input.ndim}")
+        first, second = one_dim(dims[0], input.ndim, "rot90"), one_dim(dims[1], input.ndim, "rot90")
+        if first == second:
+            raise RuntimeError(f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}")
+        return input, index_of(k, "rot90", "k"), (first, second)
+
+    def forward(input, /, k, dims):
+        return np.rot90(input, k, dims).copy()
+
+    def grad_input(g, k, dims):
+        return rot90(g, -k, dims)
+
+    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(2, 3, 4), 3, (-1, 0)), lambda m: S(m(2, 3), 2))
 
 
 class roll(Op):
@@ -110,17 +153,23 @@ class roll(Op):
 
     def prepare(input, shifts, dims=None):
         shifts = tuple(shifts) if isinstance(shifts, tuple | list) else (shifts,)
+        shifts = tuple([index_of(n, "roll", "shifts") for n in shifts])
+        if not input_size(input):
+            given = dims if isinstance(dims, tuple | list) else () if dims is None else (dims,)
+            return input, shifts, tuple([index_of(d, "roll", "dims") for d in given])
         if dims is None:
             if len(shifts) != 1:
                 raise RuntimeError(f"roll(): expected one shift where dims is not given, but got {len(shifts)}")
             return input, shifts[0], None
+        if not input.ndim:
+            raise IndexError("roll(): Dimension specified as 0 but tensor has no dimensions")
         dims = dims_of(dims, input.ndim, "roll")
         if len(dims) != len(shifts):
             raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
         return input, shifts, dims
 
     def forward(input, /, shifts, dims):
-        return np.roll(input, shifts, dims)
+        return np.roll(input, shifts, dims) if input.size else input.copy()
 
     def grad_input(g, shifts, dims):
         return roll(g, opposite(shifts), dims)
@@ -133,37 +182,53 @@ def opposite(shifts):
     return tuple([-s for s in shifts]) if isinstance(shifts, tuple) else -shifts
 
 
-@composite(public=(METHOD,), samples=of(lambda make: S(make(3, 4), 2, 1, 3), lambda make: S(make(3), (2, 2))))
-def repeat(input, *repeats):
+class repeat(Op):
     """repeat(*repeats) -> Tensor
 
     The tensor tiled, so many times along each dimension. (PyTorch: torch.Tensor.repeat)
     """
-    if not repeats:
-        raise TypeError("repeat() missing 1 required positional arguments: 'repeats'")
-    counts = shape_args(repeats, "repeat")
-    if [n for n in counts if n < 0]:
-        raise RuntimeError(f"repeat(): Trying to create tensor with negative dimension: repeats are {list(counts)}")
-    lead = len(counts) - input.ndim
-    if lead < 0:
-        raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
-    shape = (*[1] * lead, *input.shape)
-    doubled = tuple([n for pair in zip([1] * len(shape), shape, strict=True) for n in pair])
-    spread_shape = tuple([n for pair in zip(counts, shape, strict=True) for n in pair])
-    tiled = expand(reshape(input, doubled), spread_shape)
-    return reshape(tiled, tuple([c * n for c, n in zip(counts, shape, strict=True)]))
+
+    public = (METHOD,)
+
+    def prepare(input, *args, repeats=None):
+        given = args if repeats is None else (repeats,)
+        if not given:
+            raise TypeError("repeat() missing 1 required positional arguments: 'repeats'")
+        counts = shape_args(given, "repeat")
+        if [n for n in counts if n < 0]:
+            raise RuntimeError(f"repeat(): Trying to create tensor with negative dimension: repeats are {list(counts)}")
+        if len(counts) < input.ndim:
+            raise RuntimeError(
+                "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor: "
+                f"{list(counts)} for {input.ndim} dimensions"
+            )
+        return input, counts
+
+    def forward(input, /, repeats):
+        return np.tile(input, repeats)
+
+    def grad_input(g, input_shape, repeats):
+        shape = (1,) * (len(repeats) - len(input_shape)) + tuple(input_shape)
+        paired = tuple([n for pair in zip(repeats, shape, strict=True) for n in pair])
+        return reshape(sum(reshape(g, paired), tuple(range(0, len(paired), 2))) if repeats else g, input_shape)
+
+    samples = of(lambda make: S(make(3, 4), 2, 1, 3), lambda make: S(make(3), (2, 2)))
 
 
 @composite(samples=of(lambda make: S(make(3, 4), (2, 1)), lambda make: S(make(3, 4), (2,))))
-def tile(input, *dims):
+def tile(input, *args, dims=None):
     """tile(input, dims) -> Tensor: as `repeat`, with missing leading counts taken as 1. (PyTorch: torch.tile)"""
-    dims = shape_args(dims, "tile")
-    return repeat(input, *[1] * (input.ndim - len(dims)), *dims)
+    if not args and dims is None:
+        raise TypeError("tile() missing 1 required positional arguments: 'dims'")
+    counts = shape_args(args if dims is None else (dims,), "tile")
+    return repeat(input, (*[1] * (input.ndim - len(counts)), *counts))
 
 
-@composite(samples=of(lambda make: S(make(3, 3))))
+@composite(backward_name="TraceBackward0", samples=of(lambda make: S(make(3, 3))))
 def trace(input):
     """trace(input) -> Tensor: the sum of a matrix's diagonal. (PyTorch: torch.trace)"""
     if input.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
+    if np_dtype(input).kind == "b":
+        raise NotImplementedError("\"trace\" not implemented for 'Bool': convert the input, e.g. with .int()")
     return sum(diagonal(input))

@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from minigrad.registry import FUNCTION, INPLACE, METHOD, Pointwise, np_dtype, on_every_path
+from minigrad.registry import FUNCTION, INPLACE, METHOD, TENSORS, Pointwise, np_dtype, on_every_path
 from minigrad.samples import binary, tensors, unary
 
 
@@ -24,7 +24,7 @@ class add(Pointwise):
     (PyTorch: torch.add)
     """
 
-    numpy, symbol, dunder = np.add, "+", ("__add__", "__radd__")
+    numpy, symbol, dunder, number = np.add, "+", ("__add__", "__radd__"), "any"
 
     def scalar(input, other):
         return input + other
@@ -36,7 +36,7 @@ class add(Pointwise):
         return g
 
     def keywords(input, other, *, alpha=1):
-        return add(input, mul(other, fitting_alpha("add", alpha, input, other)))
+        return add(input, other * fitting_alpha("add", alpha, input, other))
 
     samples = binary()
 
@@ -48,7 +48,7 @@ class sub(Pointwise):
     (PyTorch: torch.sub)
     """
 
-    numpy, symbol, dunder, alias = np.subtract, "−", ("__sub__",), ("subtract",)
+    numpy, symbol, dunder, alias, number = np.subtract, "−", ("__sub__",), ("subtract",), "any"
     no_bools = (
         "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
         "invert a mask, use the "
@@ -68,19 +68,24 @@ class sub(Pointwise):
         return -g
 
     def keywords(input, other, *, alpha=1):
-        return sub(input, mul(other, fitting_alpha("sub", alpha, input, other)))
+        return sub(input, other * fitting_alpha("sub", alpha, input, other))
 
     samples = binary()
 
 
 @on_every_path("fitting_alpha")
 def fitting_alpha(op, alpha, *operands):
-    """`alpha`, which must be an integer where all operands are."""
-    if isinstance(alpha, float) and all(np_dtype(operand).kind != "f" for operand in operands):
+    """`alpha`, which must be an integer where all operands are, and a bool only where they are bools."""
+    if hasattr(alpha, "item"):
+        alpha = alpha.item()
+    kinds = {np_dtype(operand).kind for operand in operands}
+    if isinstance(alpha, float) and "f" not in kinds:
         raise RuntimeError(
             f"For integral input tensors, argument alpha must not be a floating point number, but {op}() got {alpha}"
         )
-    return alpha
+    if isinstance(alpha, bool) and kinds != {"b"}:
+        raise RuntimeError(f"Boolean alpha only supported for Boolean results, but {op}() got {alpha}")
+    return bool(alpha) if kinds == {"b"} else alpha
 
 
 class mul(Pointwise):
@@ -89,7 +94,7 @@ class mul(Pointwise):
     The product, elementwise with broadcasting. (PyTorch: torch.mul)
     """
 
-    numpy, symbol, dunder, alias = np.multiply, "×", ("__mul__", "__rmul__"), ("multiply",)
+    numpy, symbol, dunder, alias, number = np.multiply, "×", ("__mul__", "__rmul__"), ("multiply",), "any"
 
     def scalar(input, other):
         return input * other
@@ -112,7 +117,7 @@ class div(Pointwise):
     """
 
     numpy, symbol, dunder, alias = np.true_divide, "÷", ("__truediv__",), ("divide", "true_divide")
-    floats = True
+    floats, number = True, "any"
 
     def scalar(input, other):
         return input / other
@@ -125,12 +130,12 @@ class div(Pointwise):
 
     def keywords(input, other, *, rounding_mode=None):
         if rounding_mode == "floor":
-            return floor_divide(input, other)
+            return div_floor(input, other)
         if rounding_mode != "trunc":
             raise RuntimeError(
                 f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
             )
-        return trunc_divide(input, other)
+        return div_trunc(input, other)
 
     samples = binary(0.5, 3.0)
 
@@ -148,6 +153,10 @@ class pow(Pointwise):
         return "PowBackward1" if not node.attrs else "PowBackward0" if 1 in node.attrs else "PowBackward2"
 
     jit_forward = jit_rules = False
+    number = "one"
+
+    def check(args):
+        refuse_powers(*args)
 
     def numpy(input, exponent):
         return power(input, exponent)
@@ -156,12 +165,20 @@ class pow(Pointwise):
         return input**exponent
 
     def grad_input(g, input, exponent):
-        return where(exponent == 0, 0.0, g * (exponent * pow(input, exponent - 1)))
+        return g * (exponent * pow(input, one_less(exponent)))
 
     def grad_exponent(g, input, exponent, output):
         return where((input == 0) & (exponent >= 0), 0.0, g * (output * log(input)))
 
     samples = binary(0.5, 2.0, -2.0, 2.0)
+
+
+@on_every_path("one_less")
+def one_less(exponent):
+    """The exponent of the derivative; 0 stays 0, for a negative power would be NaN in the derivatives of 0 ** 0."""
+    if isinstance(exponent, np.ndarray | np.generic):
+        return exponent - (exponent != 0)
+    return TENSORS["where"](exponent == 0, 0.0, exponent - 1)
 
 
 def power(input, exponent):
@@ -175,9 +192,21 @@ def power(input, exponent):
             return np.sqrt(input)
         if exponent == -1:
             return np.reciprocal(input)
-    if input.dtype.kind in "iu" and exponent.dtype.kind == "i" and exponent.size and exponent.min() < 0:
-        raise RuntimeError("Integers to negative integer powers are not allowed: convert the base with .float()")
+    if input.dtype.kind == "i" and exponent.size and exponent.min() < 0:
+        fraction = np.where(exponent % 2 == 0, np.abs(input), input) * (np.abs(input) == 1)  # 0 but for 1 and -1
+        return np.where(exponent < 0, fraction, np.power(input, np.maximum(exponent, 0)))
+    if input.dtype.kind == "b":
+        return input | ~exponent
     return np.power(input, exponent)
+
+
+def refuse_powers(base, exponent):
+    """What PyTorch refuses: an integer tensor to a negative whole number, bool tensors to bool tensors."""
+    is_number = isinstance(exponent, int | np.integer) and not isinstance(exponent, bool)
+    if is_number and exponent < 0 and np_dtype(base).kind in "biu":
+        raise RuntimeError("Integers to negative integer powers are not allowed: convert the base with .float()")
+    if np_dtype(base).kind == np_dtype(exponent).kind == "b" and not isinstance(exponent, bool | np.bool_):
+        raise NotImplementedError("\"pow\" not implemented for 'Bool': convert the input with .to()")
 
 
 class neg(Pointwise):
@@ -274,16 +303,17 @@ class tanh(Pointwise):
 class maximum(Pointwise):
     """maximum(input, other) -> Tensor
 
-    The larger of each pair; NaN wins. Where they are equal each gets half the gradient. (PyTorch: torch.maximum)
+    The larger of each pair; NaN wins. Where they are equal each gets half the gradient, where one is NaN each gets all
+    of it. (PyTorch: torch.maximum)
     """
 
-    numpy = np.maximum
+    numpy, number = np.maximum, "none"
 
     def scalar(input, other):
         return where((input > other) | (input != input), input, other)
 
     def grad_input(g, input, other):
-        return where(input == other, 0.5 * g, where(input > other, g, 0.0))
+        return where(input == other, 0.5 * g, where(input < other, 0.0, g))
 
     def grad_other(g, input, other):
         return where(input == other, 0.5 * g, where(input > other, 0.0, g))

@@ -83,7 +83,7 @@ PINV = of(
 )
 
 
-@composite(public=(LINALG,), samples=PINV)
+@composite(out=True, public=(LINALG,), samples=PINV)
 def linalg_pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None):
     """linalg.pinv(A, *, atol=None, rtol=None, hermitian=False) -> Tensor
 
@@ -131,6 +131,7 @@ class least_squares(Op):
 
 
 @composite(
+    out=True,
     public=(LINALG,),
     samples=of(
         lambda make: S(spaced(4, 3)(make), make(4, 2)),
@@ -183,7 +184,9 @@ def lstsq_driver(A, B, driver):
 
 
 @composite(
-    public=(LINALG,), samples=of(lambda make: S(spaced(4, 3)(make)), lambda make: S(spaced(2, 3, 3)(make), tol=1.0))
+    out=True,
+    public=(LINALG,),
+    samples=of(lambda make: S(spaced(4, 3)(make)), lambda make: S(spaced(2, 3, 3)(make), tol=1.0)),
 )
 def linalg_matrix_rank(A, tol=None, hermitian=False, *, atol=None, rtol=None):
     """linalg.matrix_rank(A, *, atol=None, rtol=None, hermitian=False) -> LongTensor
@@ -213,6 +216,7 @@ def zeros_like_of(values):
 
 
 @composite(
+    out=True,
     public=(LINALG,),
     samples=of(
         lambda make: S(spaced(4, 3)(make)),
@@ -276,7 +280,7 @@ def matrix_exp(input):
 # ---- tensors as matrices
 
 
-@composite(public=(LINALG,), samples=of(lambda make: S(make(2, 2, 4)), lambda make: S(make(4, 2, 2), ind=1)))
+@composite(out=True, public=(LINALG,), samples=of(lambda make: S(make(2, 2, 4)), lambda make: S(make(4, 2, 2), ind=1)))
 def linalg_tensorinv(A, ind=2):
     """linalg.tensorinv(A, ind=2) -> Tensor
 
@@ -295,6 +299,7 @@ def linalg_tensorinv(A, ind=2):
 
 
 @composite(
+    out=True,
     public=(LINALG,),
     samples=of(lambda make: S(make(2, 3, 6), make(2, 3)), lambda make: S(make(6, 2, 3), make(2, 3), (0,))),
 )

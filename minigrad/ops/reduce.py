@@ -1,4 +1,4 @@
-"""Reductions: sum, mean, extremes, variance, logsumexp, norms, scans and the order of elements.
+"""Reductions: sums, products, means, logsumexp, extremes, norms.
 
 `dim` may be an int, a sequence or None (all dimensions); `prepare` turns it into a tuple counted from the front, so
 that the rules see one form.  Sums of integers and bools are int64, as in PyTorch.
@@ -7,8 +7,6 @@ that the rules see one form.  Sums of integers and bools are int64, as in PyTorc
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
 
-import warnings
-
 import numpy as np
 
 from minigrad import dtypes
@@ -16,7 +14,7 @@ from minigrad.kernels import reduce as kernels
 from minigrad.kernels import softmax as softmax_kernels
 from minigrad.registry import FUNCTION, METHOD, Op, composite, helper, on_every_path
 from minigrad.samples import S, of
-from minigrad.shapes import count, dims_or_all, kept, sum_shape
+from minigrad.shapes import count, dims_or_all, kept, one_dim, sum_shape
 
 
 def overload(name):
@@ -47,15 +45,14 @@ def cast_sum(input, dtype):
 @helper
 def cast_float(input, dtype, op):
     """The input in the dtype asked for; a mean of integers needs one."""
-    if dtype is not None:
-        return to_dtype(input, dtypes.as_numpy(dtype))
-    kind = np_dtype(input).kind
-    if kind != "f":
+    wanted = np_dtype(input) if dtype is None else dtypes.as_numpy(dtype)
+    if wanted.kind != "f":
+        what = "Input dtype" if dtype is None else "Optional dtype"
         raise RuntimeError(
-            f"{op}(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
-            f"Got: {dtypes.from_numpy_dtype(np_dtype(input))!r} (convert with .float(), or pass dtype=)"
+            f"{op}(): could not infer output dtype. {what} must be either a floating point or complex dtype. "
+            f"Got: {dtypes.from_numpy_dtype(wanted)!r} (convert with .float(), or pass a float dtype=)"
         )
-    return input
+    return input if dtype is None else to_dtype(input, wanted)
 
 
 @helper
@@ -77,7 +74,7 @@ class sum(Op):
         return cast_sum(input, dtype), dims_or_all(dim, input.ndim, "sum"), keepdim
 
     def forward(input, /, dim, keepdim):
-        return kernels.sum(input, dim, keepdim)
+        return kernels.sum(input, dim, keepdim).astype(input.dtype, copy=False)
 
     def grad_input(g, input_shape, dim):
         return spread(g, input_shape, dim)
@@ -95,7 +92,10 @@ class sum_to_size(Op):
     public = (METHOD,)
 
     def prepare(input, *size):
-        return input, sum_shape(input.shape, size)
+        if not size:
+            raise TypeError("sum_to_size() missing 1 required positional argument: 'size'")
+        size = sum_shape(input.shape, size)
+        return input if size else cast_sum(input, None), size
 
     def forward(input, /, size):
         return kernels.sum_to(input, size)
@@ -144,7 +144,7 @@ class prod(Op):
         return cast_sum(input, dtype), dims_or_all(dim, input.ndim, "prod"), keepdim
 
     def forward(input, /, dim, keepdim):
-        return input.prod(axis=dim, keepdims=keepdim)
+        return input.prod(axis=dim, keepdims=keepdim, dtype=input.dtype)
 
     def grad_input(g, input, input_shape, dim):
         return spread(g, input_shape, dim) * prod_of_others(input, dim)
@@ -164,84 +164,11 @@ def prod_of_others(input, dim):
         return input * 0.0 + 1.0
     shape = tuple(input.shape)
     rest = tuple([d for d in range(len(shape)) if d not in dim])
-    n = count(shape, dim)
-    rows = reshape(permute(input, (*rest, *dim)), (-1, 1, n) if n else (0, 1, 0))
-    eye_n = eye_mask(n)
-    others = prod(where(eye_n, rows * 0.0 + 1.0, rows), 2)
+    rows = reshape(permute(input, (*rest, *dim)), (count(shape, rest), count(shape, dim)))
+    others = product_before(rows, 1) * flip(product_before(flip(rows, (1,)), 1), (1,)) if 0 not in shape else rows
     moved = reshape(others, tuple([shape[d] for d in (*rest, *dim)]))
     order = (*rest, *dim)
     return permute(moved, tuple([order.index(d) for d in range(len(shape))]))
-
-
-@on_every_path("spread_arguments")
-def spread_arguments(op, input, dim, unbiased, keepdim, correction):
-    """The arguments of var and std, the older forms of them too; few elements are warned of, as PyTorch does."""
-    if isinstance(dim, bool):  # var(unbiased)
-        dim, unbiased = None, dim
-    if correction is None:
-        correction = 1 if unbiased is None or unbiased else 0
-    dims = dims_or_all(dim, input.ndim, op)
-    if count(input.shape, dims) <= correction:
-        warnings.warn(
-            f"{op}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input "
-            f"numel divided by output numel): {count(input.shape, dims)} elements are reduced, "
-            f"correction is {correction}",
-            stacklevel=4,
-        )
-    return input, dims, correction, keepdim
-
-
-class var(Op):
-    """var(input, dim=None, *, correction=1, keepdim=False) -> Tensor
-
-    The variance over the dimensions `dim`: ``Σ (x - mean)² / max(0, N - correction)``. correction=1 is Bessel's.
-    ``unbiased=False`` (old form) means correction=0. (PyTorch: torch.var)
-    """
-
-    fresh = True
-
-    def prepare(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
-        return spread_arguments("var", cast_float(input, None, "var"), dim, unbiased, keepdim, correction)
-
-    def forward(input, /, dim, correction, keepdim):
-        return kernels.var(input, dim, correction, keepdim)
-
-    def grad_input(g, input, input_shape, dim, correction):
-        n = count(input_shape, dim)
-        scale = 2.0 / (n - correction) if n > correction else float("nan")
-        return (scale * spread(g, input_shape, dim)) * (input - mean(input, dim, True))
-
-    samples = of(
-        lambda make: S(make(3, 4)),
-        lambda make: S(make(2, 3, 4), -1, keepdim=True),
-        lambda make: S(make(2, 3, 4), (0, 2)),
-        lambda make: S(make(4, 5), 1, correction=0),
-        lambda make: S(make(4, 5), 1, unbiased=False),
-    )
-
-
-class std(Op):
-    """std(input, dim=None, *, correction=1, keepdim=False) -> Tensor
-
-    The square root of `var`. (PyTorch: torch.std)
-    """
-
-    fresh = True
-
-    def prepare(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
-        return spread_arguments("std", cast_float(input, None, "std"), dim, unbiased, keepdim, correction)
-
-    def forward(input, /, dim, correction, keepdim):
-        return np.sqrt(kernels.var(input, dim, correction, keepdim))
-
-    def grad_input(g, input, output, input_shape, dim, correction):
-        freedom = count(input_shape, dim) - correction
-        along = spread(g, input_shape, dim) / (
-            spread(output, input_shape, dim) * (freedom if freedom > 0 else float("nan"))
-        )
-        return where(spread(output, input_shape, dim) == 0, 0.0, along) * (input - mean(input, dim, True))
-
-    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 1, keepdim=True))
 
 
 class logsumexp(Op):
@@ -250,7 +177,7 @@ class logsumexp(Op):
     ``log(Σ exp(input))`` over `dim`, without overflow. (PyTorch: torch.logsumexp)
     """
 
-    fresh = True
+    fresh, alias = True, ("special.logsumexp",)
 
     def prepare(input, dim, keepdim=False):
         return to_float(input), dims_or_all(dim, input.ndim, "logsumexp"), keepdim
@@ -341,6 +268,29 @@ class min_all(amin):
         return share(g, input, output, input_shape, dim)
 
 
+@composite(
+    backward_name="AminmaxBackward0",
+    out=True,
+    samples=of(
+        lambda make: S(make(3, 4)), lambda make: S(make(3, 4), dim=1), lambda make: S(make(2, 3), dim=0, keepdim=True)
+    ),
+)
+def aminmax(input, *, dim=None, keepdim=False):
+    """aminmax(input, *, dim=None, keepdim=False) -> (min, max)
+
+    The smallest and the largest value, of all or along one dimension; equal ones share the gradient evenly.
+    (PyTorch: torch.aminmax)
+    """
+    dims = dims_or_all(None, input.ndim) if dim is None else (one_dim(dim, input.ndim, "aminmax"),)
+    if dim is None and 0 in input.shape:
+        raise RuntimeError(
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity: the input has "
+            f"shape {list(input.shape)}"
+        )
+    nonempty(input, "aminmax", dims, True)
+    return named_tuple("aminmax", ("min", "max"))(amin(input, dims, keepdim), amax(input, dims, keepdim))
+
+
 @on_every_path("nonempty")
 def nonempty(input, op, dims, named, error=RuntimeError):
     """The input, which must have elements along the dimensions that are reduced; named: the user said which."""
@@ -363,11 +313,11 @@ def share(g, input, output, input_shape, dim):
 class all(Op):
     """all(input, dim=None, keepdim=False) -> BoolTensor
 
-    Whether all elements (along `dim`) are nonzero. (PyTorch: torch.all)
+    Whether all elements (along `dim`; of each by itself for an empty one) are nonzero. (PyTorch: torch.all)
     """
 
     def prepare(input, dim=None, keepdim=False):
-        return input, dims_or_all(dim, input.ndim, "all"), keepdim
+        return input, () if dim in ((), []) else dims_or_all(dim, input.ndim, "all"), keepdim
 
     def forward(input, /, dim, keepdim):
         found = input.astype(bool, copy=False).all(axis=dim, keepdims=keepdim)
@@ -381,11 +331,11 @@ class all(Op):
 class any(Op):
     """any(input, dim=None, keepdim=False) -> BoolTensor
 
-    Whether any element (along `dim`) is nonzero. (PyTorch: torch.any)
+    Whether any element (along `dim`; of each by itself for an empty one) is nonzero. (PyTorch: torch.any)
     """
 
     def prepare(input, dim=None, keepdim=False):
-        return input, dims_or_all(dim, input.ndim, "any"), keepdim
+        return input, () if dim in ((), []) else dims_or_all(dim, input.ndim, "any"), keepdim
 
     def forward(input, /, dim, keepdim):
         found = input.astype(bool, copy=False).any(axis=dim, keepdims=keepdim)
@@ -395,50 +345,20 @@ class any(Op):
 
 
 @composite(
-    samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 1, 1), lambda make: S(make(3, 4), 2, 0, True))
+    out=True,
+    samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 1, 1), lambda make: S(make(3, 4), 2, 0, True)),
 )
-def norm(input, p=2, dim=None, keepdim=False):
-    """norm(input, p=2, dim=None, keepdim=False) -> Tensor
+def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
+    """norm(input, p="fro", dim=None, keepdim=False, dtype=None) -> Tensor
 
-    ``(Σ |input|^p)^(1/p)`` over `dim`; p may be "fro" (2), inf or -inf. (PyTorch: torch.norm)
+    ``(Σ |input|^p)^(1/p)`` over `dim` (all dimensions by default); p may be 0 (how many are not zero), inf, -inf,
+    "fro" (2), or "nuc": the sum of the singular values of matrices. (PyTorch: torch.norm)
     """
-    if isinstance(p, str) and p != "fro":
-        raise NotImplementedError(f"norm(): p={p!r} is not supported: expected a number, inf, -inf or 'fro'")
-    return vector_norm(input, 2.0 if p in ("fro", None) else float(p), dim, keepdim)
-
-
-class vector_norm(Op):
-    """The p-norm over the dimensions `dim`; its gradient where the norm is zero is zero. Called by `norm`."""
-
-    public, fresh, backward_name = (), True, "LinalgVectorNormBackward0"
-
-    def prepare(input, p, dim=None, keepdim=False):
-        return cast_float(input, None, "norm"), p, dims_or_all(dim, input.ndim, "norm"), keepdim
-
-    def forward(input, /, p, dim, keepdim):
-        if p == 2:
-            return np.sqrt(np.square(input).sum(axis=dim, keepdims=keepdim))
-        size = np.abs(input)
-        if p == 0:
-            return (input != 0).astype(input.dtype).sum(axis=dim, keepdims=keepdim)
-        if p == np.inf:
-            return size.max(axis=dim, keepdims=keepdim, initial=0.0)
-        if p == -np.inf:
-            return size.min(axis=dim, keepdims=keepdim, initial=np.inf)
-        total = np.power(size, input.dtype.type(p)).sum(axis=dim, keepdims=keepdim)
-        return np.power(total, input.dtype.type(1 / p))
-
-    def grad_input(g, input, output, input_shape, p, dim):
-        length, along = spread(output, input_shape, dim), spread(g, input_shape, dim)
-        if p == 0:
-            return along * (0.0 * input)
-        if p == 1:
-            return along * sign(input)
-        if p == 2:
-            return where(length == 0, 0.0, along * (input / length))
-        if p in (float("inf"), float("-inf")):
-            return share(g, abs(input), output, input_shape, dim) * sign(input)
-        return where(length == 0, 0.0, along * sign(input) * (abs(input) / length) ** (p - 1.0))
+    if isinstance(p, str) and p not in ("fro", "nuc"):
+        raise RuntimeError(f"norm(): order {p!r} not supported: expected a number, inf, -inf, 'fro' or 'nuc'")
+    if p == "nuc":
+        return linalg_matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
+    return linalg_vector_norm(input, 2.0 if p in ("fro", None) else p, dim, keepdim, dtype=dtype)
 
 
 @composite(public=(METHOD, FUNCTION), samples=of(lambda make: S(make(3, 4, kind="b")), lambda make: S(make(3, 4), 1)))

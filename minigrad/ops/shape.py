@@ -10,11 +10,11 @@ Shapes and dimensions may be given as PyTorch takes them, as ints or as one sequ
 import numpy as np
 
 from minigrad import dtypes
-from minigrad.registry import METHOD, Op, composite, on_every_path
+from minigrad.registry import FUNCTION, INPLACE, METHOD, TENSORS, Op, composite, on_every_path
 from minigrad.samples import S, of
 from minigrad.shapes import dims_of, infer_size, one_dim, shape_args
 
-view_only = (METHOD,)
+view_only, with_inplace = (METHOD,), (FUNCTION, METHOD, INPLACE)
 
 
 class reshape(Op):
@@ -52,14 +52,17 @@ def input_size(input):
 class view(Op):
     """view(*shape) -> Tensor;  view(dtype) -> Tensor
 
-    The same memory in another shape; RuntimeError where that needs a copy (use reshape). (PyTorch: torch.Tensor.view)
+    The same memory in another shape; RuntimeError where that needs a copy (use reshape). With a dtype the same bytes
+    read as another type, without gradient; where its elements are larger or smaller, the last dimension shrinks or
+    grows. (PyTorch: torch.Tensor.view)
     """
 
     view, public = True, view_only
 
-    def prepare(input, *shape, size=None):
-        if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
-            raise NotImplementedError("view(dtype): reinterpreting memory is not supported; to convert, use .to(dtype)")
+    def prepare(input, *shape, size=None, dtype=None):
+        if dtype is not None or (len(shape) == 1 and isinstance(shape[0], dtypes.dtype)):
+            wanted = dtypes.as_numpy(shape[0] if dtype is None else dtype)
+            return without_history(input), reinterpreted(input.shape, input.stride(), np_dtype(input), wanted)
         shape = shape if size is None else (size,)
         if not shape:
             raise TypeError(
@@ -68,6 +71,8 @@ class view(Op):
         return input, infer_size(shape_args(shape, "view"), input_size(input), "view")
 
     def forward(input, /, shape):
+        if shape.__class__ is not tuple:
+            return input.view(shape)
         out = input.reshape(shape)
         if input.size and not np.may_share_memory(out, input):
             raise RuntimeError(
@@ -80,6 +85,25 @@ class view(Op):
         return reshape(g, input_shape)
 
     samples = of(lambda make: S(make(3, 4), 2, 6), lambda make: S(make(3, 4), -1))
+
+
+def reinterpreted(shape, stride, was, wanted):
+    """The dtype to read memory as, where PyTorch allows that."""
+    name_of = TENSORS["type_name"]
+    names = f"view {name_of(was)} as {name_of(wanted)} (different element sizes)"
+    if was.itemsize == wanted.itemsize:
+        return wanted
+    if not shape:
+        raise RuntimeError(f"self.dim() cannot be 0 to {names}")
+    if stride[-1] != 1:
+        raise RuntimeError(f"self.stride(-1) must be 1 to {names}, but got {stride[-1]}")
+    times = wanted.itemsize // was.itemsize
+    if times and shape[-1] % times:
+        raise RuntimeError(f"self.size(-1) must be divisible by {times} to {names}, but got {shape[-1]}")
+    uneven = [d for d in range(len(shape) - 1) if times and stride[d] % times]
+    if uneven:
+        raise RuntimeError(f"self.stride({uneven[0]}) must be divisible by {times} to {names}, but got {stride}")
+    return wanted
 
 
 @composite(public=(METHOD,), samples=of(lambda make: S(make(3, 4), make(2, 6))))
@@ -114,12 +138,21 @@ def flatten(input, start_dim=0, end_dim=-1):
     return reshape(input, (*shape[:start], together, *shape[end + 1 :]))
 
 
+@composite(samples=of(lambda make: S(make(2, 3)), lambda make: S(make())))
+def ravel(input):
+    """ravel(input) -> Tensor: all elements in one dimension; a view where the memory allows it.
+    (PyTorch: torch.ravel)"""
+    return reshape(input, (-1,))
+
+
 @composite(samples=of(lambda make: S(make(2, 12), 1, (3, 4)), lambda make: S(make(2, 12), 1, (-1, 4))))
 def unflatten(input, dim, sizes):
     """unflatten(input, dim, sizes) -> Tensor
 
     One dimension split into several, whose product is its size; one -1 is inferred. (PyTorch: torch.unflatten)
     """
+    if not input.ndim:
+        raise RuntimeError("unflatten: Dimension specified as 0 but tensor has no dimensions")
     dim, sizes = one_dim(dim, input.ndim, "unflatten"), tuple(sizes)
     if not sizes:
         raise RuntimeError("unflatten: sizes must be non-empty")
@@ -143,6 +176,8 @@ class permute(Op):
     view = True
 
     def prepare(input, *args, dims=None):
+        if not args and dims is None:
+            raise TypeError("permute() missing 1 required positional arguments: 'dims': give one int per dimension")
         given = shape_args(args if dims is None else (dims,), "permute")
         if len(given) != input.ndim:
             raise RuntimeError(
@@ -172,7 +207,7 @@ class transpose(Op):
     A view with two dimensions exchanged. (PyTorch: torch.transpose)
     """
 
-    view, alias = True, ("swapaxes", "swapdims")
+    view, public, alias = True, with_inplace, ("swapdims",)
 
     def prepare(input, dim0, dim1):
         return input, one_dim(dim0, input.ndim, "transpose"), one_dim(dim1, input.ndim, "transpose")
@@ -186,13 +221,30 @@ class transpose(Op):
     samples = of(lambda make: S(make(3, 4), 0, 1), lambda make: S(make(2, 3, 4), -1, 0))
 
 
+@composite(samples=of(lambda make: S(make(2, 3, 4), 0, 2)))
+def swapaxes(input, axis0, axis1):
+    """swapaxes(input, axis0, axis1) -> Tensor: `transpose` by NumPy's name. (PyTorch: torch.swapaxes)"""
+    return transpose(input, axis0, axis1)
+
+
+@composite(samples=of(lambda make: S(make(2, 3, 4))))
+def adjoint(input):
+    """adjoint(input) -> Tensor: the transpose of (each of a batch of) matrices, as there are no complex numbers.
+    (PyTorch: torch.adjoint)"""
+    if input.ndim < 2:
+        raise RuntimeError(
+            f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor."
+        )
+    return transpose(input, -2, -1)
+
+
 class t(Op):
     """t(input) -> Tensor
 
     The transpose of a matrix; vectors and numbers as they are. (PyTorch: torch.t)
     """
 
-    view = True
+    view, public = True, with_inplace
 
     def forward(input, /):
         if input.ndim > 2:
@@ -205,12 +257,17 @@ class t(Op):
     samples = of(lambda make: S(make(3, 4)), lambda make: S(make(3)))
 
 
-@composite(samples=of(lambda make: S(make(2, 3, 4), 0, 2), lambda make: S(make(2, 3, 4), (0, 1), (1, 2))))
+@composite(
+    alias=("moveaxis",),
+    samples=of(lambda make: S(make(2, 3, 4), 0, 2), lambda make: S(make(2, 3, 4), (0, 1), (1, 2))),
+)
 def movedim(input, source, destination):
     """movedim(input, source, destination) -> Tensor
 
     A view with the dimensions `source` moved to the places `destination`. (PyTorch: torch.movedim)
     """
+    if isinstance(source, tuple | list) != isinstance(destination, tuple | list):
+        raise TypeError(f"movedim(): source and destination must be two ints or two tuples: {source}, {destination}")
     source, destination = dims_of(source, input.ndim, "movedim"), dims_of(destination, input.ndim, "movedim")
     if len(source) != len(destination):
         raise RuntimeError(
@@ -226,25 +283,25 @@ def movedim(input, source, destination):
 
 
 class squeeze(Op):
-    """squeeze(input, dim=None) -> Tensor
+    """squeeze(input) -> Tensor;  squeeze(input, dim) -> Tensor
 
     A view without the dimensions of size 1: all of them, or those of `dim` (int or tuple) that have size 1.
     (PyTorch: torch.squeeze)
     """
 
-    view = True
+    view, public = True, with_inplace
 
     def backward_name(node):
-        return f"SqueezeBackward{int(node.attrs[0] is not None)}"
+        return f"SqueezeBackward{int(node.attrs[0] is not ...)}"
 
-    def prepare(input, dim=None):
-        if dim is None:
-            return input, None
+    def prepare(input, dim=...):
+        if dim is ...:
+            return input, dim
         dims = dims_of(dim, input.ndim, "squeeze")
         return input, tuple([d for d in dims if input.ndim and input.shape[d] == 1])
 
     def forward(input, /, dim):
-        return input.squeeze(dim)
+        return input.squeeze() if dim is ... else input.squeeze(dim)
 
     def grad_input(g, input_shape):
         return reshape(g, input_shape)
@@ -258,7 +315,7 @@ class unsqueeze(Op):
     A view with a dimension of size 1 put in at `dim`. (PyTorch: torch.unsqueeze)
     """
 
-    view = True
+    view, public = True, with_inplace
 
     def prepare(input, dim):
         return input, one_dim(dim, input.ndim + 1, "unsqueeze")
@@ -281,11 +338,13 @@ class expand(Op):
 
     view, public = True, view_only
 
-    def prepare(input, *size):
-        return input, expanded_shape(input.shape, shape_args(size, "expand"))
+    def prepare(input, *shape, size=None, implicit=False):
+        shape = shape if size is None else (size,)
+        return input, expanded_shape(input.shape, shape_args(shape, "expand"))
 
     def forward(input, /, size):
-        return np.broadcast_to(input, size)
+        out = np.broadcast_to(input, size)
+        return input.reshape(size) if out.size == input.size else out  # nothing is repeated: it may be written to
 
     def grad_input(g, input_shape):
         return sum_to_size(g, input_shape)
@@ -308,6 +367,8 @@ def expanded_shape(shape, size):
             if old is None:
                 raise RuntimeError(f"expand: -1 is not allowed in a leading, non-existing dimension {d}")
             n = old
+        elif n < 0:
+            raise RuntimeError(f"expand: sizes must be at least 0, or -1 for the old size, but got {list(size)}")
         elif old is not None and old != n and old != 1:
             raise RuntimeError(
                 f"The expanded size of the tensor ({n}) must match the existing size ({old}) at non-singleton "
@@ -324,24 +385,39 @@ def expand_as(input, other):
 
 
 @composite(samples=of(lambda make: S(make(3, 1), (3, 4))))
-def broadcast_to(input, size):
+def broadcast_to(input, *args, size=None):
     """broadcast_to(input, size) -> Tensor: ``input.expand(size)``. (PyTorch: torch.broadcast_to)"""
-    return expand(input, size)
+    if not args and size is None:
+        raise TypeError("broadcast_to() missing 1 required positional arguments: 'size'")
+    return expand(input, *args, size=size)
 
 
 class clone(Op):
-    """clone(input) -> Tensor
+    """clone(input, *, memory_format=preserve_format) -> Tensor
 
-    A copy with memory of its own; gradients flow through. (PyTorch: torch.clone)
+    A copy with memory of its own, its dimensions in the same order in memory (contiguous_format: in C order); gradients
+    flow through. (PyTorch: torch.clone)
     """
 
-    def forward(input, /):
-        return np.array(input, order="C" if 0 in input.strides else "K")
+    def prepare(input, *, memory_format=None):
+        return input, memory_order(memory_format, "clone")
+
+    def forward(input, /, order):
+        return np.array(input, order="C" if 0 in input.strides else order)
 
     def grad_input(g):
         return g
 
     samples = of(lambda make: S(make(3, 4)), lambda make: S(make()))
+
+
+@on_every_path("memory_order")
+def memory_order(memory_format, op):
+    """NumPy's word for a memory format: as it is, or C order."""
+    if memory_format is None:
+        return "K"
+    dtypes.only_plain_format(memory_format, op)
+    return "C" if memory_format is dtypes.contiguous_format else "K"
 
 
 class contiguous_copy(Op):
@@ -375,6 +451,9 @@ class to_dtype(Op):
 
     public, backward_name = (), "ToCopyBackward0"
 
+    def prepare(input, dtype):
+        return input if dtype.kind == "f" else untracked(input), dtype  # integers have no gradient
+
     def forward(input, /, dtype):
         return input.astype(dtype)
 
@@ -385,7 +464,12 @@ class to_dtype(Op):
 class copy(Op):
     """The other tensor's values in the input's shape and dtype: what `copy_` and assignment to a slice write."""
 
-    public, broadcasts, backward_name = (), True, "CopyBackwards"
+    public, broadcasts = (), True
+
+    def backward_name(node):
+        if not node.attrs:
+            return "torch::autograd::CopyBackwards"
+        return "ZeroBackward0" if node.attrs[1].__class__ is int and not node.attrs[1] else "FillBackward2"  # a number
 
     def forward(input, other, /):
         try:

@@ -3,6 +3,7 @@
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
 
+import math
 import warnings
 
 import numpy as np
@@ -11,29 +12,35 @@ from minigrad import dtypes
 from minigrad.errors import shape_text
 from minigrad.kernels import norm as norm_kernels
 from minigrad.kernels import softmax as kernels
+from minigrad.ops.window import refuse_dtype
 from minigrad.registry import FUNCTION, FUNCTIONAL, METHOD, Op, composite, helper, on_every_path
 from minigrad.samples import S, constant, of
-from minigrad.shapes import one_dim
+from minigrad.shapes import index_of, one_dim
 
-ALL = (FUNCTION, METHOD, FUNCTIONAL)
+BOTH = (FUNCTION, METHOD)
 
 
 @helper
-def cast_or_float(input, dtype):
-    """The input in the dtype asked for, or as floats."""
-    return to_float(input) if dtype is None else to_dtype(input, dtypes.as_numpy(dtype))
+def softmax_input(op, input, dtype):
+    """The input, in the dtype asked for. Of integers there is only the empty softmax."""
+    is_tensor(op, "input", input)
+    if dtype is not None:
+        input = to_dtype(input, dtypes.as_numpy(dtype))
+    if input_size(input):
+        is_float(op, input)
+    return input
 
 
 @on_every_path("implicit_dim")
 def implicit_dim(op, dim, ndim):
-    """The dimension of a softmax; None picks 0 for 0-, 1- and 3-D inputs, else 1, as PyTorch's old default does."""
+    """The dimension of a softmax of nn.functional; None picks 0 for 0-, 1- and 3-D inputs, else 1, as PyTorch does."""
     if dim is None:
         warnings.warn(
             f"Implicit dimension choice for {op} has been deprecated. Change the call to include dim=X as an argument.",
             stacklevel=4,
         )
         dim = 0 if ndim in (0, 1, 3) else 1
-    return one_dim(dim, ndim, op)
+    return dim
 
 
 class softmax(Op):
@@ -42,13 +49,13 @@ class softmax(Op):
     ``exp(input) / Σ exp(input)`` along `dim`: positive, summing to 1. (PyTorch: torch.softmax)
     """
 
-    public, fresh = ALL, True
+    public, alias, fresh = BOTH, ("special.softmax",), True
 
-    def prepare(input, dim=None, _stacklevel=3, dtype=None):
-        return cast_or_float(input, dtype), implicit_dim("softmax", dim, input.ndim)
+    def prepare(input, dim, dtype=None):
+        return softmax_input("softmax", input, dtype), one_dim(dim, input.ndim, "softmax")
 
     def forward(input, /, dim):
-        return kernels.softmax(input, dim)
+        return kernels.softmax(input, dim) if input.size else input.copy()
 
     def grad_input(g, output, dim):
         return softmax_backward(g, output, dim)
@@ -78,13 +85,13 @@ class log_softmax(Op):
     ``input - log Σ exp(input)`` along `dim`, without overflow. (PyTorch: torch.log_softmax)
     """
 
-    public, fresh = ALL, True
+    public, alias, fresh = BOTH, ("special.log_softmax",), True
 
-    def prepare(input, dim=None, _stacklevel=3, dtype=None):
-        return cast_or_float(input, dtype), implicit_dim("log_softmax", dim, input.ndim)
+    def prepare(input, dim, dtype=None):
+        return softmax_input("log_softmax", input, dtype), one_dim(dim, input.ndim, "log_softmax")
 
     def forward(input, /, dim):
-        return kernels.log_softmax(input, dim)
+        return kernels.log_softmax(input, dim) if input.size else input.copy()
 
     def grad_input(g, output, dim):
         return log_softmax_backward(g, output, dim)
@@ -107,10 +114,50 @@ class log_softmax_backward(Op):
         return -g * (exp(output_) * sum(grad, dim, True))
 
 
+@composite(public=(), alias=("functional.softmax",))
+def functional_softmax(input, dim=None, _stacklevel=3, dtype=None):
+    """softmax(input, dim=None, *, dtype=None) -> Tensor
+
+    ``exp(input) / Σ exp(input)`` along `dim`: positive, summing to 1. Without a dim there is a warning, and 1 is taken,
+    or 0 for 0-, 1- and 3-D inputs. (PyTorch: F.softmax)
+    """
+    is_tensor("softmax", "input", input)
+    return softmax(input, implicit_dim("softmax", dim, input.ndim), dtype)
+
+
+@composite(public=(), alias=("functional.log_softmax",))
+def functional_log_softmax(input, dim=None, _stacklevel=3, dtype=None):
+    """log_softmax(input, dim=None, *, dtype=None) -> Tensor
+
+    ``input - log Σ exp(input)`` along `dim`, without overflow. Without a dim there is a warning, and 1 is taken, or 0
+    for 0-, 1- and 3-D inputs. (PyTorch: F.log_softmax)
+    """
+    is_tensor("log_softmax", "input", input)
+    return log_softmax(input, implicit_dim("log_softmax", dim, input.ndim), dtype)
+
+
 @composite(public=(FUNCTIONAL,), samples=of(lambda make: S(make(3, 4), 1)))
 def softmin(input, dim=None, _stacklevel=3, dtype=None):
     """softmin(input, dim, *, dtype=None) -> Tensor: ``softmax(-input, dim)``. (PyTorch: F.softmin)"""
     return softmax(-input, implicit_dim("softmin", dim, input.ndim), dtype=dtype)
+
+
+@composite(public=(FUNCTIONAL,))
+def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
+    """gumbel_softmax(logits, tau=1, hard=False, dim=-1) -> Tensor
+
+    A sample of a softmax that gradients pass through: ``softmax((logits + G) / tau)`` along `dim`, G being Gumbel noise
+    (the one PyTorch draws from the same seed). hard=True gives the one-hot vector of the largest, with the gradient of
+    the soft sample. (Jang et al. 2017, arXiv:1611.01144; F.gumbel_softmax)
+    """
+    if eps != 1e-10:
+        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
+    soft = softmax((logits - log(exponential_draws(logits.shape, np_dtype(logits)))) / tau, dim)
+    if not hard:
+        return soft
+    index = argmax(soft, dim, True)
+    one_hot = scatter(zeros_of(soft.shape, np_dtype(soft)), dim, index, 1.0)
+    return one_hot - soft.detach() + soft
 
 
 class batch_normalized(Op):
@@ -186,7 +233,7 @@ class layer_normalized(Op):
 
 
 @composite(
-    public=(FUNCTIONAL,),
+    public=(FUNCTION, FUNCTIONAL),
     samples=of(
         lambda make: S(make(3, 4), (4,), make(4), make(4)),
         lambda make: S(make(2, 3, 4), (3, 4)),
@@ -199,7 +246,8 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05):
     Each sample's last dimensions (normalized_shape) made mean 0 and variance 1, then scaled and shifted:
     ``(x - E[x]) / sqrt(Var[x] + eps) * weight + bias``. (Ba et al. 2016; F.layer_norm)
     """
-    shape = tuple(normalized_shape) if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
+    shape = normalized_shape if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
+    shape = tuple([index_of(n, "layer_norm", "normalized_shape") for n in shape])
     if not shape or tuple(input.shape[-len(shape) :]) != shape:
         raise RuntimeError(
             f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], but "
@@ -211,6 +259,11 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05):
                 f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
                 f"{shape_text(parameter.shape)} and normalized_shape = {list(shape)}"
             )
+        if parameter is not None and parameter.dtype != input.dtype:
+            raise RuntimeError(
+                f"layer_norm(): expected {name} to have input's dtype {input.dtype}, but found {parameter.dtype}"
+            )
+    refuse_dtype("layer_norm", input, "biu")
     return layer_normalized(input, weight, bias, len(shape), eps)
 
 
@@ -231,27 +284,47 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     ones are updated in place (the variance with Bessel's correction); else the running ones are used.
     (Ioffe & Szegedy 2015; F.batch_norm)
     """
-    if input.ndim < 2:
-        raise ValueError(f"batch_norm(): expected at least 2 dimensions (N, C, ...), but got {shape_text(input.shape)}")
-    channels = input.shape[1]
+    check_batch(input, running_mean, running_var, training, eps)
+    channels = input.shape[1] if input.ndim > 1 else 0
     for name, given in (
         ("running_mean", running_mean),
         ("running_var", running_var),
         ("weight", weight),
         ("bias", bias),
     ):
-        if given is not None and tuple(given.shape) != (channels,):
-            raise RuntimeError(f"{name} should contain {channels} elements not {input_size(given)}")
+        if given is not None and (input_size(given) != channels or (given.ndim != 1 and name.startswith("running"))):
+            raise RuntimeError(f"batch_norm(): {name} should contain {channels} elements not {input_size(given)}")
+        if given is not None and given.dtype != input.dtype:
+            raise RuntimeError(
+                f"batch_norm(): expected {name} to have scalar type {input.dtype}, as input, but found {given.dtype}"
+            )
+    weight = reshape(weight, (channels,)) if weight is not None and weight.ndim != 1 else weight
+    bias = reshape(bias, (channels,)) if bias is not None and bias.ndim != 1 else bias
+    if not training and (running_mean is None or running_var is None):
+        raise RuntimeError("batch_norm(): Expected running_mean and running_var to be defined when training=False")
+    count = input_size(input)
+    if not count:
+        return clone(input)
     if not training:
-        if running_mean is None or running_var is None:
-            raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
         return batch_standardized(input, running_mean, running_var, weight, bias, eps)
-    count = input_size(input) // channels if channels else 0
-    if count <= 1:
-        raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape!r}")
+    count = count // channels
     out, batch_mean, invstd = batch_normalized(input, weight, bias, eps)
     update_running(running_mean, running_var, batch_mean, invstd, momentum, eps, count)
     return out
+
+
+@on_every_path("check_batch")
+def check_batch(input, running_mean, running_var, training, eps):
+    if input.ndim < 2 and input.shape != (0,):
+        raise RuntimeError(f"batch_norm(): expected input (N, C, ...), but got {shape_text(input.shape)}")
+    if training and math.prod([n for d, n in enumerate(input.shape) if d != 1]) == 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape!r}")
+    if eps < 0 or (training and eps == 0):
+        raise ValueError(f"batch_norm eps must be positive during training, and never negative, but got {eps}")
+    if training and (running_mean is None) != (running_var is None):
+        raise ValueError("batch_norm(): running_mean and running_var must either both be None or neither be None")
+    if input.shape[0]:
+        refuse_dtype("batch_norm", input, "biu")
 
 
 @on_every_path("update_running")
@@ -262,10 +335,3 @@ def update_running(running_mean, running_var, mean, invstd, momentum, eps, count
     if running_var is not None:
         variance = (1.0 / np.square(invstd.array) - eps) * (count / (count - 1))
         running_var.array[...] += momentum * (variance - running_var.array)
-
-
-@composite(public=(FUNCTIONAL,), samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), p=1.0, dim=0)))
-def normalize(input, p=2.0, dim=1, eps=1e-12):
-    """normalize(input, p=2.0, dim=1, eps=1e-12) -> Tensor: ``input / max(‖input‖_p, eps)`` along `dim`.
-    (PyTorch: F.normalize)"""
-    return input / clamp(norm(input, p, dim, True), eps)

@@ -33,7 +33,7 @@ class inverse_matrix(Op):
         return -matmul(turned(output), matmul(g, turned(output)))
 
 
-@composite(public=(LINALG,), samples=SQUARES)
+@composite(out=True, public=(LINALG,), samples=SQUARES)
 def linalg_inv(A):
     """linalg.inv(A) -> Tensor
 
@@ -42,11 +42,11 @@ def linalg_inv(A):
     """
     matrices_of("linalg.inv", A, square=True)
     out, info = inverse_matrix(A)
-    refuse("linalg.inv", info, kernels.SINGULAR)
+    refuse_matrices("linalg.inv", info, kernels.SINGULAR)
     return out
 
 
-@composite(public=(LINALG,), samples=SQUARES)
+@composite(out=True, public=(LINALG,), samples=SQUARES)
 def linalg_inv_ex(A, *, check_errors=False):
     """linalg.inv_ex(A, *, check_errors=False) -> (inverse, info)
 
@@ -56,11 +56,11 @@ def linalg_inv_ex(A, *, check_errors=False):
     matrices_of("linalg.inv_ex", A, square=True)
     out, info = inverse_matrix(A)
     if check_errors:
-        refuse("linalg.inv_ex", info, kernels.SINGULAR)
+        refuse_matrices("linalg.inv_ex", info, kernels.SINGULAR)
     return INV_EX(out, info)
 
 
-@composite(samples=SQUARES)
+@composite(out=True, samples=SQUARES)
 def inverse(input):
     """inverse(input) -> Tensor: `linalg.inv`. (PyTorch: torch.inverse)"""
     return linalg_inv(input)
@@ -132,7 +132,7 @@ def traced(matrix):
     return unsqueeze(unsqueeze(sum(diagonal(matrix, 0, -2, -1), -1), -1), -1)
 
 
-@composite(samples=SQUARES)
+@composite(out=True, samples=SQUARES)
 def det(input):
     """det(input) -> Tensor: `linalg.det`. (PyTorch: torch.det)"""
     return linalg_det(input)
@@ -253,7 +253,7 @@ SYSTEMS = of(
 )
 
 
-@composite(public=(LINALG,), samples=SYSTEMS)
+@composite(out=True, public=(LINALG,), samples=SYSTEMS)
 def linalg_solve_ex(A, B, *, left=True, check_errors=False):
     """linalg.solve_ex(A, B, *, left=True, check_errors=False) -> (result, info)
 
@@ -265,14 +265,14 @@ def linalg_solve_ex(A, B, *, left=True, check_errors=False):
     same_batch("linalg.solve", A, right)
     out, info = solution(A, right) if left else solution(turned(A), turned(right))
     if check_errors:
-        refuse("torch.linalg.solve_ex", info, SINGULAR)
+        refuse_matrices("torch.linalg.solve_ex", info, SINGULAR)
     return SOLVE_EX(squeeze(out, -1) if vector else out if left else turned(out), info)
 
 
 SINGULAR = "The solver failed because the input matrix is singular."
 
 
-@composite(public=(LINALG,), samples=SYSTEMS)
+@composite(out=True, public=(LINALG,), samples=SYSTEMS)
 def linalg_solve(A, B, *, left=True):
     """linalg.solve(A, B, *, left=True) -> Tensor
 
@@ -281,7 +281,7 @@ def linalg_solve(A, B, *, left=True):
     (PyTorch: torch.linalg.solve)
     """
     out, info = linalg_solve_ex(A, B, left=left)
-    refuse("torch.linalg.solve", info, SINGULAR)
+    refuse_matrices("torch.linalg.solve", info, SINGULAR)
     return out
 
 
@@ -302,6 +302,8 @@ class triangular_solution(Op):
 
 
 @composite(
+    backward_name="LinalgSolveTriangularBackward0",
+    out=True,
     public=(LINALG,),
     samples=of(
         lambda make: S(spaced(3, 3)(make), make(3, 2), upper=True),
@@ -334,9 +336,10 @@ def linalg_solve_triangular(A, B, *, upper, left=True, unitriangular=False):
 
 
 @composite(
+    out=True,
     samples=of(
         lambda make: S(make(3, 2), spaced(3, 3)(make)), lambda make: S(make(3, 2), spaced(3, 3)(make), False, True)
-    )
+    ),
 )
 def triangular_solve(b, A, upper=True, transpose=False, unitriangular=False):
     """triangular_solve(b, A, upper=True, transpose=False, unitriangular=False) -> (solution, cloned_coefficient)
@@ -386,6 +389,7 @@ class cholesky_solve(Op):
 
 
 @composite(
+    out=True,
     samples=of(lambda make: S(constant(spaced(3, 3)(make))), lambda make: S(constant(spaced(2, 3, 3)(make)), True)),
 )
 def cholesky_inverse(L, upper=False):

@@ -1,5 +1,6 @@
-"""Helpers that are no part of the engine. `data`: data sets, samplers and loaders. (PyTorch: torch.utils)"""
+"""Helpers that are no part of the engine. `data`: data sets, samplers and loaders; `checkpoint`: memory for time;
+`dlpack`: memory shared with other array libraries. (PyTorch: torch.utils)"""
 
-from minigrad.utils import data
+from minigrad.utils import checkpoint, data, dlpack
 
-__all__ = ["data"]
+__all__ = ["checkpoint", "data", "dlpack"]

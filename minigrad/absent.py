@@ -1,0 +1,67 @@
+"""What real programs name of complex numbers, sparse layouts and half precisions that are not here.
+
+Where real numbers make the answer plain (`conj` of a real tensor is the tensor), it is given; the rest raises
+NotImplementedError and names the alternative.
+"""
+
+from __future__ import annotations
+
+from minigrad import dtypes
+from minigrad.tensor import Tensor
+
+__all__ = [
+    "complex", "conj", "imag", "polar", "real", "resolve_conj", "resolve_neg", "sparse_coo_tensor", "sparse_csr_tensor",
+    "view_as_complex", "view_as_real",
+]  # fmt: skip
+
+_COMPLEX = "there are no complex tensors here; keep real and imaginary parts in a last dimension of size 2"
+_SPARSE = "there are no sparse tensors here; use a dense one (and mm for spmm), or indices with index_add and gather"
+
+
+def _absent(name, why):
+    def function(*args, **kwargs) -> Tensor:
+        raise NotImplementedError(f"{name}(): {why}")
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"{name}(...) raises NotImplementedError: {why}."
+    return function
+
+
+complex, polar, view_as_complex, view_as_real = (
+    _absent(name, _COMPLEX) for name in ("complex", "polar", "view_as_complex", "view_as_real")
+)
+sparse_coo_tensor, sparse_csr_tensor = (_absent(name, _SPARSE) for name in ("sparse_coo_tensor", "sparse_csr_tensor"))
+
+
+def _itself(name, what):
+    def function(input) -> Tensor:
+        if not isinstance(input, Tensor):
+            raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        return input
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"{name}(input) -> Tensor: the tensor itself, {what}. (PyTorch: torch.{name})"
+    return function
+
+
+conj = _itself("conj", "as it is real")
+real = _itself("real", "as it is real")
+resolve_conj = _itself("resolve_conj", "as there are no lazy conjugates")
+resolve_neg = _itself("resolve_neg", "as there are no lazy negatives")
+
+
+def imag(input) -> Tensor:
+    """imag(input) raises RuntimeError, as PyTorch does for tensors that are not complex. (PyTorch: torch.imag)"""
+    raise RuntimeError("imag is not implemented for tensors with non-complex dtypes: the tensor is real")
+
+
+for _function in (conj, resolve_conj, resolve_neg):
+    setattr(Tensor, _function.__name__, _function)
+Tensor.real = property(real, doc="The tensor itself, as it is real. (PyTorch: Tensor.real)")
+Tensor.imag = property(imag, doc="Raises RuntimeError: the tensor is real. (PyTorch: Tensor.imag)")
+Tensor.to_dense = _itself("to_dense", "as it is dense")
+for _name in ("to_sparse", "to_sparse_coo", "to_sparse_csr"):
+    setattr(Tensor, _name, _absent(_name, _SPARSE))
+for _name in ("cfloat", "cdouble", "chalf"):
+    setattr(Tensor, _name, _absent(_name, _COMPLEX))
+Tensor.bfloat16 = _absent("bfloat16", f"there are no {dtypes.bfloat16} tensors here; use half() or stay in float32")

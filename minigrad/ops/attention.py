@@ -1,0 +1,162 @@
+"""Products of three: attention, and the bilinear layer."""
+
+# The names in composites are the op language: bound by registry.Binding, not by this module.
+# ruff: noqa: F821
+
+import math
+
+import numpy as np
+
+from minigrad.errors import shape_text
+from minigrad.registry import FUNCTION, FUNCTIONAL, composite, helper, np_dtype, on_every_path
+from minigrad.samples import S, of
+
+
+@on_every_path("check_attention")
+def check_attention(query, key, value, attn_mask, is_causal):
+    """PyTorch's conditions on the arguments of attention."""
+    dtypes = [np_dtype(given) for given in (query, key, value)]
+    if len(set(dtypes)) > 1:
+        raise RuntimeError(
+            "Expected query, key, and value to have the same dtype, but got query.dtype: "
+            f"{query.dtype} key.dtype: {key.dtype} and value.dtype: {value.dtype} instead."
+        )
+    if min(query.ndim, key.ndim, value.ndim) < 2:
+        raise RuntimeError(
+            "Expected query, key, and value to all be at least 2 dimensional, but got query.dim(): "
+            f"{query.ndim}, key.dim(): {key.ndim} and value.dim(): {value.ndim} instead."
+        )
+    if attn_mask is not None:
+        if is_causal:
+            raise RuntimeError("Explicit attn_mask should not be set when is_causal=True")
+        if np_dtype(attn_mask) not in (np.dtype(bool), dtypes[0]):
+            raise RuntimeError(
+                "Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: "
+                f"{attn_mask.dtype} and query.dtype: {query.dtype} instead."
+            )
+
+
+on_every_path("any_differs")(lambda values: len(set(values)) > 1)
+
+
+@on_every_path("some")
+def some(mask):
+    """Whether a mask is anywhere true."""
+    return bool(getattr(mask, "array", mask).any())
+
+
+@helper
+def attention_weights(scores, mask):
+    """Softmax of the scores where a mask (bool: True takes part; floats: added) lets them; rows of which nothing is
+    left are zeros, not NaN."""
+    if np_dtype(mask).kind == "b":
+        mask = masked_fill(zeros_of(mask.shape, np_dtype(scores)), logical_not(mask), -math.inf)
+    scores, shut = scores + mask, all(mask == -math.inf, -1, True)
+    if not some(shut):
+        return softmax(scores, -1)
+    return where(shut, 0.0, softmax(where(shut, 0.0, scores), -1))
+
+
+@on_every_path("future")
+def future(shape, dtype):
+    """What is added to the scores so that position i sees the keys up to i: -inf beyond the diagonal."""
+    return np.triu(np.full(shape, -np.inf, dtype), 1)
+
+
+def attention_samples(make):
+    """Each kind of mask, groups of queries, and a scale."""
+    yield S(make(2, 3, 4), make(2, 5, 4), make(2, 5, 3))
+    yield S(make(2, 3, 4), make(2, 3, 4), make(2, 3, 4), is_causal=True)
+    yield S(
+        make(3, 4), make(3, 4), make(3, 2), np.array([[True, True, False], [False, False, False], [False, True, True]])
+    )
+    yield S(make(3, 4), make(3, 4), make(3, 2), make(3, 3), scale=0.7)
+    yield S(make(1, 4, 2, 3), make(1, 2, 2, 3), make(1, 2, 2, 3), enable_gqa=True)
+
+
+@composite(public=(FUNCTIONAL,), samples=attention_samples)
+def scaled_dot_product_attention(
+    query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False
+):
+    """scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None,
+    enable_gqa=False) -> Tensor
+
+    ``softmax(query keyᵀ * scale + mask) value``: query (..., L, E), key (..., S, E) and value (..., S, V) give
+    (..., L, V). attn_mask broadcasts to (..., L, S): bools (True takes part) or floats that are added; is_causal lets
+    position i see the keys up to i. scale is 1/√E by default. dropout_p drops weights, whatever the mode. enable_gqa
+    lets key and value have fewer heads (dimension -3) than the query. Rows that see nothing give zeros.
+    (Vaswani et al. 2017, arXiv:1706.03762; F.scaled_dot_product_attention)
+    """
+    is_tensor("scaled_dot_product_attention", "query", query)
+    is_tensor("scaled_dot_product_attention", "key", key)
+    is_tensor("scaled_dot_product_attention", "value", value)
+    check_attention(query, key, value, attn_mask, is_causal)
+    if enable_gqa:
+        key, value = for_all_heads(query, key), for_all_heads(query, value)
+    is_float("scaled_dot_product_attention", query)
+    if scale is None:
+        scale = 1.0 / math.sqrt(query.shape[-1]) if query.shape[-1] else math.inf
+    scores = matmul(query * scale, transpose(key, -2, -1))
+    if attn_mask is not None:
+        weights = attention_weights(scores, attn_mask)
+    else:
+        weights = softmax(scores + future(scores.shape[-2:], np_dtype(scores)) if is_causal else scores, -1)
+    if dropout_p:
+        weights = dropout(weights, dropout_p)
+    return matmul(weights, value)
+
+
+@helper
+def for_all_heads(query, given):
+    """A key or value with as many heads as the query: each serves a group of them."""
+    if query.ndim < 3 or given.ndim < 3 or not given.shape[-3] or query.shape[-3] % given.shape[-3]:
+        raise RuntimeError(
+            "Number of heads in key and value must divide the number of heads in query, but got query of shape "
+            f"{shape_text(query.shape)} and key or value of shape {shape_text(given.shape)}"
+        )
+    groups = query.shape[-3] // given.shape[-3]
+    shape = tuple(given.shape)
+    spread_ = expand(unsqueeze(given, -3), (*shape[:-2], groups, *shape[-2:]))
+    return reshape(spread_, (*shape[:-3], query.shape[-3], *shape[-2:]))
+
+
+@composite(
+    public=(FUNCTION, FUNCTIONAL),
+    samples=of(
+        lambda make: S(make(3, 4), make(3, 2), make(5, 4, 2), make(5)),
+        lambda make: S(make(2, 3, 4), make(2, 3, 2), make(5, 4, 2)),
+        lambda make: S(make(4), make(2), make(3, 4, 2)),
+    ),
+)
+def bilinear(input1, input2, weight, bias=None):
+    """bilinear(input1, input2, weight, bias=None) -> Tensor
+
+    ``input1 weight[k] input2ᵀ + bias[k]`` for each output k: input1 (..., A), input2 (..., B), weight (out, A, B), bias
+    (out) give (..., out). (PyTorch: F.bilinear)
+    """
+    if input1.ndim != input2.ndim:
+        raise RuntimeError(f"bilinear(): input dimensions do not match: got {input1.ndim} and {input2.ndim}")
+    if tuple(input1.shape[:-1]) != tuple(input2.shape[:-1]):
+        raise RuntimeError(
+            f"bilinear(): input batch dimensions do not match: got {shape_text(input1.shape)} and "
+            f"{shape_text(input2.shape)}"
+        )
+    if weight.ndim != 3:
+        error = IndexError if weight.ndim < 3 else RuntimeError
+        raise error(f"bilinear(): expected a weight of shape (out, in1, in2), but got {shape_text(weight.shape)}")
+    dtypes = [given.dtype for given in (input1, input2, weight, bias) if given is not None]
+    if any_differs(dtypes):
+        raise RuntimeError(f"bilinear(): All tensors must have the same dtype, got {dtypes}")
+    out, one, other = weight.shape
+    if input1.shape[-1] != one or input2.shape[-1] != other:
+        raise RuntimeError(
+            f"bilinear(): inputs of sizes {input1.shape[-1]} and {input2.shape[-1]} do not match weight of shape "
+            f"{shape_text(weight.shape)}"
+        )
+    if bias is not None and tuple(bias.shape) != (out,):
+        raise RuntimeError(f"bilinear(): bias size does not match weight size: got {shape_text(bias.shape)} but {out}")
+    if np_dtype(input1).kind == "b" and not input_size(input1):
+        return zeros_of((*input1.shape[:-1], out), np.bool_)  # the only product of bools that PyTorch has
+    left = matmul(input1, reshape(permute(weight, (1, 0, 2)), (one, out * other)))
+    y = sum(reshape(left, (*input1.shape[:-1], out, other)) * unsqueeze(input2, -2), -1)
+    return y if bias is None else y + bias
