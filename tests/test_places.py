@@ -214,6 +214,11 @@ T.zeros(7,3).fill_diagonal_(2,wrap=True)
 T.zeros(3,3,3).fill_diagonal_(2)
 T.zeros(3,3,2).fill_diagonal_(2)
 v.fill_diagonal_(2)
+T.unravel_index(T.tensor([5,0]),(2,3)), T.unravel_index(T.tensor(7),9)
+T.unravel_index(T.tensor(0.5),(2,2))
+T.unravel_index(T.tensor([1]),T.tensor([1,2,3]))
+T.unravel_index(T.tensor([1]),(1,2,2.0))
+T.unravel_index(T.tensor(0),(2,-3))
 h=g*1; h.fill_diagonal_(2.); h.sum().backward(); g.grad
 """
 
