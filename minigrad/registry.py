@@ -209,6 +209,8 @@ def _read_rules(cls, body):
             )
     named = [w for wanted in cls.needs.values() for w in wanted if _is_save(cls, w)]
     cls.saved = tuple(dict.fromkeys(named))
+    if "g" in cls.saved:
+        raise TypeError(f"op {cls.name}: an input called g cannot be saved: in a rule that name is the gradient")
     cls.saves_output = "output" in cls.saved
     cls.holds = any(name in (*cls.inputs, *cls.aux, "output") for name in cls.saved)  # memory, to be freed by backward
     passes_on = any(rule.__code__.co_code == _PASS_ON.__code__.co_code for rule in cls.rules.values())
