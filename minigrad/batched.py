@@ -16,27 +16,25 @@ tensors: they are recorded as ever, and `func.grad` inside a vmap differentiates
 from __future__ import annotations
 
 import contextlib
-import contextvars
 
 import numpy as np
 
+from minigrad.autograd.door import direct
 from minigrad.autograd.general import Unseen
+from minigrad.autograd.modes import _batch, size_now
 from minigrad.tensor import Tensor
 
 __all__ = ["Batched", "all_at_once", "lift", "size_now"]
-
-_size = contextvars.ContextVar("minigrad_batch", default=None)
-size_now = _size.get  # how many examples are computed at once just now, or None
 
 
 @contextlib.contextmanager
 def all_at_once(size):
     """Inside, functions are applied to `size` examples at once."""
-    token = _size.set(size)
+    token = _batch.set(size)
     try:
         yield
     finally:
-        _size.reset(token)
+        _batch.reset(token)
 
 
 class Hidden(np.lib.mixins.NDArrayOperatorsMixin):
@@ -118,7 +116,7 @@ def _aligned(op, inputs, attrs):
     """Ops whose inputs are broadcast: dimensions of size 1 are put in after the batch until all have as many."""
     most = max([t.ndim for t in inputs if t is not None])
     wholes = [_padded(t, most) if isinstance(t, Batched) else t for t in inputs]
-    return batched(op.function(*wholes, *attrs.values()))
+    return batched(direct(op)(*wholes, *attrs.values()))
 
 
 def _padded(tensor, ndim):
@@ -137,7 +135,7 @@ def _each(result):
 
 def _same(op, inputs, attrs):
     """Ops of each element by itself."""
-    return _each(op.function(inputs[0].whole, *attrs.values()))
+    return _each(direct(op)(inputs[0].whole, *attrs.values()))
 
 
 def _of_matrices(op, inputs, attrs):
@@ -150,12 +148,27 @@ def _of_matrices(op, inputs, attrs):
 def _along(op, inputs, attrs):
     """Ops along dimensions: each is one further."""
     attrs = {name: _further(value) if name.startswith("dim") else value for name, value in attrs.items()}
-    return _each(op.function(inputs[0].whole, **attrs))
+    return _each(direct(op)(inputs[0].whole, *attrs.values()))
 
 
-def _at_places(op, inputs, attrs):
-    """gather and its kind: all tensors have the batch, and indices count from one dimension further."""
-    return batched(op.function(lift(inputs[0]), _further(attrs["dim"]), *[lift(t) for t in inputs[1:]]))
+def _largest(op, inputs, attrs):
+    return batched(inputs[0].whole.flatten(1).amax(1))
+
+
+def _smallest(op, inputs, attrs):
+    return batched(inputs[0].whole.flatten(1).amin(1))
+
+
+def _prod(op, inputs, attrs):
+    whole, dims = inputs[0].whole, attrs["dim"]
+    if len(dims) != 1:
+        raise Unseen(apply)
+    return batched(whole.prod(dims[0] + 1, attrs["keepdim"]))
+
+
+def _lifted_along(op, inputs, attrs):
+    """As `_along`, of several tensors; all have the batch, which indices need not count then."""
+    return batched(direct(op)(*[lift(t) for t in inputs], _further(attrs["dim"])))
 
 
 def _further(dim):
@@ -168,13 +181,19 @@ def _further(dim):
 
 def _reshape(op, inputs, attrs):
     whole = inputs[0].whole
-    return batched(op.function(whole, (whole._shape[0], *attrs["shape"])))
+    return batched(direct(op)(whole, (whole._shape[0], *attrs["shape"])))
 
 
 def _expand(op, inputs, attrs):
     size = attrs["size"]
     whole = _padded(inputs[0], len(size))
     return batched(whole.expand(whole._shape[0], *size))
+
+
+def _sum_to_size(op, inputs, attrs):
+    whole, size = inputs[0].whole, attrs["size"]
+    ones = [1] * (inputs[0].ndim - len(size))
+    return batched(whole.sum_to_size(whole._shape[0], *ones, *size).reshape(whole._shape[0], *size))
 
 
 def _permute(op, inputs, attrs):
@@ -192,15 +211,29 @@ def _squeeze(op, inputs, attrs):
 
 
 def _getitem(op, inputs, attrs):
-    """Slices, integers and at most one array: with more NumPy moves dimensions about."""
-    key = attrs["index"]
+    return batched(direct(op)(inputs[0].whole, _key(attrs["index"])))
+
+
+def _put_back(op, inputs, attrs):
+    whole = inputs[0].whole
+    return batched(direct(op)(whole, (whole._shape[0], *attrs["shape"]), _key(attrs["index"])))
+
+
+def _pad_zeros(op, inputs, attrs):
+    whole = inputs[0].whole
+    shape = (whole._shape[0], *attrs["shape"])
+    return batched(direct(op)(whole, shape, _further(attrs["dim"]), attrs["start"]))
+
+
+def _key(key):
+    """An index of slices, integers and at most one array (with more NumPy moves dimensions about), after the batch."""
     key = key if isinstance(key, tuple) else (key,)
     arrays = [item for item in key if isinstance(item, np.ndarray)]
     if any(isinstance(item, bool) for item in key) or (arrays and any(isinstance(item, int) for item in key)):
         raise Unseen(apply)
     if len(arrays) > 1:
         raise Unseen(apply)
-    return batched(op.function(inputs[0].whole, (slice(None), *key)))
+    return (slice(None), *key)
 
 
 def _flip(op, inputs, attrs):
@@ -210,16 +243,16 @@ def _flip(op, inputs, attrs):
 def _pieces(op, inputs, attrs):
     """unbind and split."""
     *sizes, dim = attrs.values()
-    return _each(op.function(inputs[0].whole, *sizes, _further(dim)))
+    return _each(direct(op)(inputs[0].whole, *sizes, _further(dim)))
 
 
 def _pad(op, inputs, attrs):
-    return batched(op.function(inputs[0].whole, ((0, 0), *attrs["width"]), attrs["value"]))
+    return batched(direct(op)(inputs[0].whole, ((0, 0), *attrs["width"]), attrs["value"]))
 
 
 def _joined(op, inputs, attrs):
     """cat and stack."""
-    return batched(op.function([lift(t) for t in inputs[0]], _further(attrs["dim"])))
+    return batched(direct(op)([lift(t) for t in inputs[0]], _further(attrs["dim"])))
 
 
 def _matmul(op, inputs, attrs):
@@ -239,7 +272,7 @@ def _matmul(op, inputs, attrs):
 def _linear(op, inputs, attrs):
     x, weight, bias = inputs
     if not isinstance(weight, Batched) and not isinstance(bias, Batched):
-        return batched(op.function(x.whole, weight, bias))
+        return batched(direct(op)(x.whole, weight, bias))
     out = x @ weight.transpose(-1, -2)
     return out if bias is None else out + bias
 
@@ -248,13 +281,13 @@ def _embedding(op, inputs, attrs):
     indices, weight = inputs
     if isinstance(weight, Batched):
         raise Unseen(apply)
-    return batched(op.function(indices.whole, weight, *attrs.values()))
+    return batched(direct(op)(indices.whole, weight, *attrs.values()))
 
 
 def _pool(op, inputs, attrs):
     """Poolings of (N, C, ...): the batch is merged with N."""
     whole = inputs[0].whole
-    result = op.function(whole.reshape(-1, *whole._shape[2:]), *attrs.values())
+    result = direct(op)(whole.reshape(-1, *whole._shape[2:]), *attrs.values())
     parts = [y.reshape(*whole._shape[:2], *y._shape[1:]) for y in (result if isinstance(result, tuple) else (result,))]
     return _each(tuple(parts)) if isinstance(result, tuple) else batched(parts[0])
 
@@ -264,12 +297,12 @@ def _convolution(op, inputs, attrs):
     x, weight, bias = inputs
     if not isinstance(weight, Batched) and not isinstance(bias, Batched):
         whole = x.whole
-        out = op.function(whole.reshape(-1, *whole._shape[2:]), weight, bias, *attrs.values())
+        out = direct(op)(whole.reshape(-1, *whole._shape[2:]), weight, bias, *attrs.values())
         return batched(out.reshape(*whole._shape[:2], *out._shape[1:]))
     x, weight, size = lift(x), lift(weight), size_now()
     channels = x.transpose(0, 1).reshape(x._shape[1], -1, *x._shape[3:])
     attrs = {**attrs, "groups": size * attrs["groups"]}
-    out = op.function(channels, weight.reshape(-1, *weight._shape[2:]), None, *attrs.values())
+    out = direct(op)(channels, weight.reshape(-1, *weight._shape[2:]), None, *attrs.values())
     out = batched(out.reshape(out._shape[0], size, -1, *out._shape[2:]).transpose(0, 1))
     return out if bias is None else out + bias.reshape(-1, *[1] * (out.ndim - 2))
 
@@ -277,8 +310,8 @@ def _convolution(op, inputs, attrs):
 def _layer_norm(op, inputs, attrs):
     x, weight, bias = inputs
     if not isinstance(weight, Batched) and not isinstance(bias, Batched):
-        return batched(op.function(x.whole, weight, bias, *attrs.values()))
-    out = batched(op.function(lift(x), None, None, *attrs.values()))
+        return batched(direct(op)(x.whole, weight, bias, *attrs.values()))
+    out = batched(direct(op)(lift(x), None, None, *attrs.values()))
     out = out if weight is None else out * weight
     return out if bias is None else out + bias
 
@@ -300,7 +333,7 @@ def _of_classes(op, inputs, attrs):
         raise Unseen(apply)
     logits, classes = lift(x), lift(target)
     flat = logits.reshape(-1, logits._shape[-1]), classes.reshape(-1), None
-    losses = op.function(*flat, **{**attrs, "reduction": "none"}).reshape(classes._shape)
+    losses = direct(op)(*flat, *{**attrs, "reduction": "none"}.values()).reshape(classes._shape)
     if attrs["reduction"] == "none":
         return batched(losses)
     total = losses.sum(1)
@@ -312,14 +345,14 @@ def _table(names, rule):
 
 
 RULES = {
-    **_table("bce clamp_tensors masked_fill where", _aligned),
-    **_table("clamp_numbers clone contiguous_copy to_dtype", _same),
-    **_table("cholesky_lower inverse_matrix linalg_det linalg_eigh linalg_eigvalsh linalg_matrix_exp", _of_matrices),
-    **_table("linalg_qr linalg_slogdet linalg_svd linalg_svdvals tril triu", _of_matrices),
-    **_table("all amax amin any argmax argmin cummax cummin cumprod cumsum diagonal glu kthvalue", _along),
-    **_table("linalg_vector_norm log_softmax logcumsumexp logsumexp max_all max_dim mean median_dim min_all", _along),
-    **_table("min_dim mode narrow prod select softmax sort std sum topk transpose unsqueeze var vector_norm", _along),
-    **_table("gather scatter scatter_add", _at_places),
+    **_table("clamp_tensors masked_fill where", _aligned),
+    **_table("clamp_numbers clone to_dtype", _same),
+    **_table("cholesky_lower inverse_matrix linalg_det linalg_eigvalsh linalg_matrix_exp", _of_matrices),
+    **_table("linalg_svdvals tril triu", _of_matrices),
+    **_table("all amax amin any argmax argmin cummax cummin cumprod cumsum diagonal kthvalue", _along),
+    **_table("linalg_vector_norm log_softmax logcumsumexp logsumexp max_dim mean median_dim", _along),
+    **_table("min_dim mode narrow select softmax sort std sum topk transpose unsqueeze var", _along),
+    **_table("gather log_softmax_backward scatter_add softmax_backward", _lifted_along),
     **_table("reshape view", _reshape),
     **_table("split unbind", _pieces),
     **_table("cat stack", _joined),
@@ -333,10 +366,16 @@ RULES = {
     "layer_normalized": _layer_norm,
     "linear": _linear,
     "matmul": _matmul,
+    "max_all": _largest,
+    "min_all": _smallest,
     "mse": _mse,
     "pad_constant": _pad,
+    "pad_zeros": _pad_zeros,
     "permute": _permute,
+    "prod": _prod,
+    "put_back": _put_back,
     "reduced_loss": _reduced_loss,
     "squeeze": _squeeze,
+    "sum_to_size": _sum_to_size,
     "t": _transposed,
 }

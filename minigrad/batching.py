@@ -8,8 +8,9 @@ In two ways, which give the same:
     one by one    else: once for each example, and the results are stacked. Right for every function, branches on
                   values and `.item()` included (which PyTorch's vmap refuses), but as slow as a loop
 
-Both are recorded like all else, so `vmap` nests with the transforms of `func.py`. As the first way may be given up half
-way, func must not have effects of its own: it is called once, or once for each example, or both.
+Both are recorded like all else, so `vmap` nests with the transforms of `func.py`. The first way is given up at the
+first thing it cannot do, a write to a tensor among them; so what func does besides computing (prints, lists it appends
+to) happens once, or once for each example, or both.
 """
 
 from __future__ import annotations

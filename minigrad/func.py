@@ -28,6 +28,7 @@ import minigrad
 from minigrad.autograd.engine import grad as backward
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import new_version, node_of, record
+from minigrad.batched import Batched, all_at_once, batched, lift, size_now
 from minigrad.batching import vmap
 from minigrad.levels import Level, pull, split, tensors_of, without_aux
 from minigrad.nn.utils.stateless import functional_call, stack_module_state
@@ -39,6 +40,8 @@ __all__ = [
     "functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize",
     "stack_module_state", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
+
+UNITS = 1 << 22  # how many numbers the units of a Jacobian's rows that are computed at once may have
 
 
 # ---- gradients -------------------------------------------------------------------------------------------------------
@@ -176,12 +179,34 @@ def vjp(func, *primals, has_aux=False):
     return (run.output, vjp_fn, run.aux) if has_aux else (run.output, vjp_fn)
 
 
-def _basis(tensor):
-    """The tensors of the tensor's shape that are 1 in one place and 0 elsewhere, in order."""
-    for k in range(tensor.numel()):
-        unit = np.zeros(tensor._shape, tensor.array.dtype)
-        unit.reshape(-1)[k] = 1
-        yield wrap(unit)
+def _each_unit(tensor, product, count, chunk_size=None):
+    """``product(unit)``, a list of `count` tensors, for all units of the tensor's shape (1 in one place, else 0), each
+    stacked; None where there is no dependence. All at once as in a `vmap`, if the ops have rules for that."""
+    size = tensor.numel()
+    chunk = min(size, chunk_size or max(1, UNITS // max(size, 1)))
+    if chunk > 1 and size_now() is None:
+        try:
+            parts = [_at_once(_units(tensor, k, min(k + chunk, size)), product) for k in range(0, size, chunk)]
+            return _columns_of(parts, minigrad.cat)
+        except Exception:  # no rule; what else it may be is raised below
+            pass
+    rows = [product(wrap(_units(tensor, k, k + 1)[0])) for k in range(size)]
+    return _columns_of(rows, minigrad.stack) if rows else [None] * count
+
+
+def _units(tensor, first, end):
+    units = np.zeros((end - first, *tensor._shape), tensor.array.dtype)
+    units.reshape(end - first, -1)[range(end - first), range(first, end)] = 1
+    return units
+
+
+def _at_once(units, product):
+    with all_at_once(len(units)):
+        return [None if t is None else lift(t) for t in product(batched(wrap(units)))]
+
+
+def _columns_of(rows, join):
+    return [None if column[0] is None else join(list(column)) for column in zip(*rows, strict=True)]
 
 
 def jacrev(func, argnums=0, *, has_aux=False, chunk_size=None):
@@ -189,8 +214,8 @@ def jacrev(func, argnums=0, *, has_aux=False, chunk_size=None):
 
     The Jacobian by reverse mode, one backward pass for each element of the output: for an output of shape S and an
     argument of shape T a tensor of shape S + T, in the structure of the output and in each place that of the
-    argument. argnums and has_aux as in `grad`. The rows are computed one by one, so chunk_size only has to be positive.
-    (PyTorch: torch.func.jacrev)
+    argument. argnums and has_aux as in `grad`. chunk_size: how many rows are computed at once (see `vmap`; None: as
+    many as reasonably fit). (PyTorch: torch.func.jacrev)
     """
     if chunk_size is not None and chunk_size <= 0:
         raise ValueError("jacrev: `chunk_size` should be greater than 0.")
@@ -200,19 +225,21 @@ def jacrev(func, argnums=0, *, has_aux=False, chunk_size=None):
         run = _Reverse(func, args, argnums, has_aux)
         jacobians = []
         for output in run.outputs:
-            rows = [run.pull([output], [unit], is_grad_enabled()) for unit in _basis(output)]
-            columns = zip(*rows, strict=True) if rows else [()] * len(run.inputs)
-            found = [_joined(c, output.shape, x.shape, x.dtype) for c, x in zip(columns, run.inputs, strict=True)]
-            jacobians.append(unflatten(found, run.spec))
+
+            def rows(unit, output=output):
+                return run.pull([output], [unit], is_grad_enabled())
+
+            found = _each_unit(output, rows, len(run.inputs), chunk_size)
+            shaped = [_shaped(j, output.shape + x.shape, x.dtype) for j, x in zip(found, run.inputs, strict=True)]
+            jacobians.append(unflatten(shaped, run.spec))
         jacobian = unflatten(jacobians, run.output_spec)
         return (jacobian, run.aux) if has_aux else jacobian
 
     return jacobian_of
 
 
-def _joined(rows, lead, rest, dtype):
-    """The rows as one tensor of shape lead + rest."""
-    return minigrad.stack(list(rows)).reshape(lead + rest) if rows else minigrad.zeros(lead + rest, dtype=dtype)
+def _shaped(jacobian, shape, dtype):
+    return minigrad.zeros(shape, dtype=dtype) if jacobian is None else jacobian.reshape(shape)
 
 
 # ---- forward mode ----------------------------------------------------------------------------------------------------
@@ -260,6 +287,7 @@ class _Forward:
         found = dict.fromkeys(map(id, self.outputs))
         if pairs:
             create_graph = self.level.recording and (self.tracked or any([t.requires_grad for _, t in pairs]))
+            create_graph = create_graph or any([isinstance(t, Batched) for _, t in pairs])  # see `pull`
             gs, ts = zip(*pairs)
             pushed = backward(gs, self.dummies, ts, True, create_graph, allow_unused=True)
             found.update(zip(map(id, self.varying), pushed, strict=True))
@@ -357,11 +385,13 @@ def jacfwd(func, argnums=0, has_aux=False, *, randomness="error"):
         run = _Forward(func, args, argnums, has_aux)
         found = [[] for _ in run.outputs]  # for each output, for each input
         for position, primal in enumerate(run.primals):
-            columns = [run.push(_only(position, unit, len(run.primals))) for unit in _basis(primal)]
+
+            def columns(unit, position=position):
+                return run.push(_only(position, unit, len(run.primals)))
+
+            by_output = _each_unit(primal, columns, len(run.outputs))
             for k, output in enumerate(run.outputs):
-                zeros = minigrad.zeros_like(output)
-                mine = [zeros if column[k] is None else column[k] for column in columns]
-                found[k].append(_joined(mine, primal.shape, output.shape, output.dtype))
+                found[k].append(_shaped(by_output[k], primal.shape + output.shape, output.dtype))
         jacobians = []
         for output, by_input in zip(run.outputs, found, strict=True):
             n = output.ndim

@@ -148,19 +148,18 @@ def takes_out(block):
 
 
 def kept(op, name):
-    """Source for saving `name`: an input only if another input, whose rule names it, needs a gradient."""
-    if name == "output":
-        return "y"
+    """Source for saving `name`: an input or the output only if an input whose rule names it needs a gradient."""
     if name in op.aux:
         return name
-    if name not in op.inputs:
+    if name not in op.inputs and name != "output":
         stem, _, what = name.rpartition("_")
         source = f"{stem}._shape" if what == "shape" else f"{stem}.array.dtype"
         return f"(None if {stem} is None else {source})" if stem in op.optional else source
     users = [i for i in op.rules if name in op.needs[i]]
+    value = "y" if name == "output" else name
     if op.vjp or len(users) == len(op.inputs):
-        return name
-    return f"({name} if {' or '.join(f'n_{u} is not None' for u in users)} else None)"
+        return value
+    return f"({value} if {' or '.join(f'n_{u} is not None' for u in users)} else None)"
 
 
 def kept_tuple(op):
@@ -273,6 +272,12 @@ def forward_source(op):
     lines = list(lines)
     if "prepare" in op.__dict__:
         lines += ["    try:", f"        {', '.join([*op.inputs, *op.attrs])}, = prepare({call})", *op.opening.guard]
+    return "\n".join([*lines, *forward_lines(op)]) + "\n"
+
+
+def forward_lines(op):
+    """From the inputs and attributes, as `forward` takes them, to the result."""
+    lines = []
     for i in op.inputs:
         none = f"{i} is not None and " if i in op.optional else ""
         lines += [f"    if {none}not isinstance({i}, Tensor):", f"        raise not_a_tensor(op.name, {i!r}, {i})"]
@@ -281,10 +286,10 @@ def forward_source(op):
     call = f"kernel({arguments})" if op.view else f"quiet.run(kernel, {arguments})"  # a view computes nothing
     if op.pieces:
         given = f"({', '.join(op.inputs)},), {call}, ({''.join(a + ', ' for a in op.attrs)})"
-        return "\n".join([*lines, f"    return result(*several(op, {given}))"]) + "\n"
+        return [*lines, f"    return result(*several(op, {given}))"]
     if op.multi:
         lines += ["    try:", f"        arrays = {call}", *unseen_lines(op)]
-        return "\n".join([*lines, f"    return many(op, {op.inputs[0]}, arrays, ({', '.join(op.attrs)},))"]) + "\n"
+        return [*lines, f"    return many(op, {op.inputs[0]}, arrays, ({', '.join(op.attrs)},))"]
     lines += [
         "    try:",
         f"        {', '.join(['y', *op.aux])} = {call}",
@@ -304,8 +309,7 @@ def forward_source(op):
             f"        as_view(op, {a}, made, ({attrs}), {kept_tuple(op)})",
         ]
     outs = "".join(f", wrap(asarray({name}))" for name in op.aux[: op.nout - 1])
-    lines.append(f"    return result(made{outs})" if op.result else f"    return made{outs}")
-    return "\n".join(lines) + "\n"
+    return [*lines, f"    return result(made{outs})" if op.result else f"    return made{outs}"]
 
 
 def unseen_lines(op):
@@ -318,13 +322,16 @@ def unseen_lines(op):
 def joining_source(op):
     """The door of an op that takes a list of tensors."""
     opened, call, *_ = op.opening
+    attrs = "".join(f"{a}, " for a in op.attrs)
+    lines = [*opened, "    try:", f"        listed, {attrs} = prepare({call})", *op.opening.guard]
+    return "\n".join([*lines, *joining_lines(op)]) + "\n"
+
+
+def joining_lines(op):
+    """From the list and the attributes, as `forward` takes them, to the result."""
     (tensors,), attrs = op.inputs, "".join(f"{a}, " for a in op.attrs)
     saved = {f"{tensors}_shape": "tuple([t._shape for t in listed])"}
-    lines = [
-        *opened,
-        "    try:",
-        f"        listed, {attrs} = prepare({call})",
-        *op.opening.guard,
+    return [
         "    try:",
         f"        y = quiet.run(kernel, [t.array for t in listed], {attrs})",
         *unseen_lines(op),
@@ -335,7 +342,17 @@ def joining_source(op):
         f"        made.node = record(op, nodes, saved, made._shape, ({attrs}))",
         "    return made",
     ]
-    return "\n".join(lines) + "\n"
+
+
+def direct(op):
+    """The op without its `prepare`: a function of tensors and of attributes as `forward` takes them."""
+    if "prepare" not in op.__dict__:
+        return op.function
+    if "direct" not in op.__dict__:
+        inputs, lines = (["listed"], joining_lines(op)) if op.variadic else (op.inputs, forward_lines(op))
+        source = "\n".join([f"def door({', '.join([*inputs, *op.attrs])}):", *lines]) + "\n"
+        op.direct = staticmethod(make(source, op.namespace, op.name))
+    return op.direct
 
 
 def any_node(nodes):

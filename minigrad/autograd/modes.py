@@ -25,6 +25,9 @@ _inference = contextvars.ContextVar("minigrad_inference", default=False)
 is_grad_enabled = _recording.get
 is_inference_mode_enabled = _inference.get
 
+_batch = contextvars.ContextVar("minigrad_batch", default=None)
+size_now = _batch.get  # how many examples a `vmap` computes at once just now, or None
+
 
 class _Mode:
     """A context manager that is a decorator too (of functions and generator functions), and may be nested."""

@@ -6,7 +6,7 @@
 import numpy as np
 
 from minigrad.errors import describe
-from minigrad.registry import METHOD, Op, composite, helper, on_every_path
+from minigrad.registry import METHOD, Op, composite, on_every_path
 from minigrad.samples import S, of
 from minigrad.shapes import dims_of, index_of, one_dim, shape_args
 
@@ -224,107 +224,7 @@ def tile(input, *args, dims=None):
     return repeat(input, (*[1] * (input.ndim - len(counts)), *counts))
 
 
-def matrices(op, input):
-    if input.ndim < 2:
-        raise RuntimeError(f"{op}: input tensor must have at least 2 dimensions, but has {input.ndim}")
-    return input
-
-
-class tril(Op):
-    """tril(input, diagonal=0) -> Tensor
-
-    The lower triangle of (batches of) matrices, zeros above the given diagonal. (PyTorch: torch.tril)
-    """
-
-    fresh = True
-
-    def forward(input, /, diagonal=0):
-        return np.tril(matrices("tril", input), diagonal)
-
-    def grad_input(g, diagonal):
-        return tril(g, diagonal)
-
-    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(2, 4, 4), -1))
-
-
-class triu(Op):
-    """triu(input, diagonal=0) -> Tensor
-
-    The upper triangle of (batches of) matrices, zeros below the given diagonal. (PyTorch: torch.triu)
-    """
-
-    fresh = True
-
-    def forward(input, /, diagonal=0):
-        return np.triu(matrices("triu", input), diagonal)
-
-    def grad_input(g, diagonal):
-        return triu(g, diagonal)
-
-    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(2, 4, 4), 1))
-
-
-class diagonal(Op):
-    """diagonal(input, offset=0, dim1=0, dim2=1) -> Tensor
-
-    A view of the diagonal over two dimensions, which becomes the last dimension. (PyTorch: torch.diagonal)
-    """
-
-    view = True
-
-    def prepare(input, offset=0, dim1=0, dim2=1):
-        return input, offset, one_dim(dim1, input.ndim, "diagonal"), one_dim(dim2, input.ndim, "diagonal")
-
-    def forward(input, /, offset, dim1, dim2):
-        out = input.diagonal(offset, dim1, dim2)
-        out.flags.writeable = input.flags.writeable
-        return out
-
-    def grad_input(g, input_shape, offset, dim1, dim2):
-        return put_diagonal(g, input_shape, offset, dim1, dim2)
-
-    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(2, 3, 4), 1, 1, 2))
-
-
-class put_diagonal(Op):
-    """Zeros of a given shape with the input on a diagonal: the gradient of `diagonal`."""
-
-    public = ()
-
-    def forward(input, /, shape, offset, dim1, dim2):
-        out = np.zeros(shape, input.dtype)
-        place = out.diagonal(offset, dim1, dim2)
-        place.flags.writeable = True
-        place[...] = input
-        return out
-
-    def grad_input(g, offset, dim1, dim2):
-        return diagonal(g, offset, dim1, dim2)
-
-
-@composite(out=True, samples=of(lambda make: S(make(3)), lambda make: S(make(3, 4), 1), lambda make: S(make(3), -1)))
-def diag(input, diagonal=0):
-    """diag(input, diagonal=0) -> Tensor
-
-    The diagonal of a matrix, or the matrix with the given vector on its diagonal. (PyTorch: torch.diag)
-    """
-    if input.ndim == 1:
-        n = input.shape[0] + builtin_abs(diagonal)
-        return put_diagonal(input, (n, n), diagonal, 0, 1)
-    if input.ndim != 2:
-        raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {input.ndim}D")
-    return clone(diagonal_of(input, diagonal))
-
-
-@helper
-def diagonal_of(input, offset):
-    return diagonal(input, offset, 0, 1)
-
-
-on_every_path("builtin_abs")(abs)
-
-
-@composite(samples=of(lambda make: S(make(3, 3))))
+@composite(backward_name="TraceBackward0", samples=of(lambda make: S(make(3, 3))))
 def trace(input):
     """trace(input) -> Tensor: the sum of a matrix's diagonal. (PyTorch: torch.trace)"""
     if input.ndim != 2:
