@@ -206,7 +206,7 @@ def _transposed(op, inputs, attrs):
 
 def _squeeze(op, inputs, attrs):
     dims = attrs["dim"]
-    dims = [d for d, n in enumerate(inputs[0]._shape) if n == 1] if dims is None else dims
+    dims = [d for d, n in enumerate(inputs[0]._shape) if n == 1] if dims is ... else dims
     return batched(inputs[0].whole.squeeze(tuple([d + 1 for d in dims])))
 
 
