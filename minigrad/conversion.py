@@ -131,9 +131,23 @@ def zero_(self):
     return copy_(self, 0)
 
 
+def fill_diagonal_(self, fill_value, wrap=False):
+    """fill_diagonal_(fill_value, wrap=False) -> Tensor: a number written to the main diagonal of a matrix, or of a
+    tensor whose dimensions are all of one size. wrap: a tall matrix has a further diagonal each `columns` rows below.
+    (PyTorch: Tensor.fill_diagonal_)"""
+    shape = self._shape
+    if len(shape) < 2:
+        raise RuntimeError("dimensions must larger than 1: fill_diagonal_() needs a matrix")
+    if len(shape) > 2 and len(set(shape)) > 1:
+        raise RuntimeError(f"all dimensions of input must be of equal length: fill_diagonal_() got {list(shape)}")
+    mask = np.zeros(shape, bool)
+    np.fill_diagonal(mask, True, wrap)
+    return self.masked_fill_(TENSORS["wrap"](mask), fill_value)
+
+
 type_.__name__ = type_.__qualname__ = "type"  # in this file that name is Python's
 for _method in (
-    to, type_, type_as, cpu, cuda, pin_memory, share_memory_, copy_, fill_, zero_,
+    to, type_, type_as, cpu, cuda, pin_memory, share_memory_, copy_, fill_, zero_, fill_diagonal_,
 ):  # fmt: skip
     setattr(Tensor, _method.__name__, _method)
 TENSORS["copy_"] = copy_
@@ -180,11 +194,11 @@ def setitem(self, index, value):
             inplace.write(OPS["index_put"], part, (value,), (pick, False))
         return
     inplace.check_not_at_once()
-    if not self.array.flags.writeable:
-        raise inplace.not_writable()
     array = value.array if isinstance(value, Tensor) else np.asarray(value)
     with np.errstate(all="ignore"):
         part = self.array if view is None else index_ops.picked(self.array, view)
+        if not part.flags.writeable:
+            part = inplace.writable(part, array.size)
         if pick is not None:
             index_ops.write_at(part, pick, array)
         else:
@@ -299,8 +313,10 @@ def nonzero(input, *, as_tuple=False):
     The indices of the elements that are not zero, (count, ndim); as_tuple: one vector per dimension.
     (PyTorch: torch.nonzero)
     """
-    places = wrap(np.argwhere(input.array).astype(np.int64))
-    return tuple(TENSORS["unbind"](places, 1)) if as_tuple else places
+    array = input.array
+    if as_tuple:
+        return tuple([wrap(places) for places in np.nonzero(array if array.ndim else array.reshape(1))])
+    return wrap(np.argwhere(array).astype(np.int64))
 
 
 def where_or_nonzero(condition, input=None, other=None, *, out=None):

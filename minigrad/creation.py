@@ -13,6 +13,7 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.autograd.general import promote_two
+from minigrad.autograd.outputs import into
 from minigrad.errors import describe, message
 from minigrad.memory import strided_view
 from minigrad.registry import TENSORS, on_every_path
@@ -30,6 +31,11 @@ def made(array, requires_grad=False, device=None):
         dtypes.device(device)
     out = wrap(array)
     return out.requires_grad_() if requires_grad else out
+
+
+def dtype_for(out, dtype):
+    """The dtype of what is to be written into `out`: the one asked for, or out's own."""
+    return getattr(out, "dtype", None) if dtype is None else dtype
 
 
 def array_from(data, dtype=None, op="tensor"):
@@ -224,7 +230,10 @@ def _filled(name, function, what):
         pin_memory=False,
         requires_grad=False,
         memory_format=dtypes.contiguous_format,
+        out=None,
     ):
+        if out is not None:
+            return into(out, make, *args, size=size, dtype=dtype_for(out, dtype))
         dtypes.only_plain_format(memory_format, name)
         return made(function(_size_of(args, size, name), dtypes.as_numpy(dtype, name)), requires_grad, device)
 
@@ -275,11 +284,13 @@ def fill_number(value, op, argument="fill_value"):
     return value
 
 
-def full(size, fill_value, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
+def full(size, fill_value, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False, out=None):
     """full(size, fill_value, *, dtype=None, requires_grad=False) -> Tensor
 
     One value everywhere; the dtype is the value's (bool, int64 or the default float). (PyTorch: torch.full)
     """
+    if out is not None:
+        return into(out, full, size, fill_value, dtype=dtype_for(out, dtype))
     if hasattr(size, "__index__"):
         raise TypeError(f"full(): argument 'size' must be a tuple of ints, not {type(size).__name__}")
     value = fill_number(fill_value, "full")
@@ -342,10 +353,12 @@ def scalar_tensor(s, *, dtype=None, layout=None, device=None, pin_memory=False, 
     return made(np.asarray(as_scalar(fill_number(s, "scalar_tensor", "s"), kind)), requires_grad, device)
 
 
-def eye(n, m=None, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
-    """eye(n, m=None) -> Tensor: ones on the diagonal of an (n, m) matrix, zeros elsewhere. (PyTorch: torch.eye)"""
-    n, m = index_of(n, "eye", "n"), None if m is None else index_of(m, "eye", "m")
-    if n < 0 or (m is not None and m < 0):
+def eye(n, m=..., *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False, out=None):
+    """eye(n, m=n) -> Tensor: ones on the diagonal of an (n, m) matrix, zeros elsewhere. (PyTorch: torch.eye)"""
+    if out is not None:
+        return into(out, eye, n, m, dtype=dtype_for(out, dtype))
+    n, m = index_of(n, "eye", "n"), index_of(n if m is ... else m, "eye", "m")
+    if n < 0 or m < 0:
         raise RuntimeError(message("eye", "n" if n < 0 else "m", str(n if n < 0 else m), "a number >= 0"))
     return made(np.eye(n, m, dtype=dtypes.as_numpy(dtype)), requires_grad, device)
 

@@ -15,6 +15,7 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import LEAF, node_of
+from minigrad.memory import storage_of
 from minigrad.printing import format_scalar, tensor_repr
 from minigrad.registry import TENSORS
 from minigrad.shapes import shape_args
@@ -38,9 +39,13 @@ class PythonProtocol:
 
     def item(self) -> int | float:
         """The value of a one-element tensor as a Python number."""
-        if self.array.size != 1:
-            raise RuntimeError(f"a Tensor with {self.array.size} elements cannot be converted to Scalar")
-        return self.array.item()
+        try:
+            array = self.array
+        except AttributeError:
+            raise TypeError(f"item(): expected a Tensor, not {type(self).__name__}") from None
+        if array.size != 1:
+            raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
+        return array.item()
 
     def tolist(self) -> Any:
         """Nested lists of Python numbers (one number for a 0-dim tensor)."""
@@ -207,16 +212,9 @@ def _is_supported(dtype):
         return False
 
 
-def root_of(array):
-    """The array that owns the memory of a view."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
-
-
 def _copied(array, memo):
     """A copy of an array; of views of one memory, copies that are views of one copy."""
-    root = root_of(array)
+    root = storage_of(array)
     if not (root.flags.c_contiguous or root.flags.f_contiguous) or root.dtype != array.dtype:
         return array.copy()
     key = "storage", id(root)

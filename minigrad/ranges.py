@@ -14,7 +14,8 @@ import math
 import numpy as np
 
 from minigrad import dtypes
-from minigrad.creation import as_scalar, made
+from minigrad.autograd.outputs import into
+from minigrad.creation import as_scalar, dtype_for, made
 from minigrad.errors import describe, message
 from minigrad.registry import TENSORS
 from minigrad.shapes import index_of
@@ -65,16 +66,30 @@ def _halves(a):
 
 
 def arange(
-    start=None, end=None, step=1, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False
+    *args,
+    start=0,
+    end=None,
+    step=1,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+    out=None,
 ):
     """arange(start=0, end, step=1, *, dtype=None) -> Tensor
 
     ``start, start + step, ...`` up to but not including end: ``ceil((end - start) / step)`` values, int64 if all three
     are ints, else the default float dtype. (PyTorch: torch.arange)
     """
-    if end is None:
-        start, end = 0, start
-    start = 0 if start is None and end is not None else start
+    if len(args) > 3 or (not args and end is None):
+        raise TypeError(f"arange(): expected (end), (start, end) or (start, end, step), but got {len(args)} arguments")
+    if len(args) == 1 and end is None:
+        end = args[0]
+    else:
+        start, end, step = (*args, *(start, end, step)[len(args) :])
+    if out is not None:
+        return into(out, arange, start, end, step, dtype=dtype_for(out, dtype))
     start, end, step = _numbers("arange", start=start, end=end, step=step)
     if dtype is None:
         floats = any(isinstance(value, float) for value in (start, end, step))
@@ -118,12 +133,16 @@ def _float_range(start, step, count, kind):
         return values.astype(kind)
 
 
-def linspace(start, end, steps, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
+def linspace(
+    start, end, steps, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False, out=None
+):
     """linspace(start, end, steps) -> Tensor
 
     `steps` values evenly spaced from start to end, both included: counted from the nearer end, as PyTorch does.
     (PyTorch: torch.linspace)
     """
+    if out is not None:
+        return into(out, linspace, start, end, steps, dtype=dtype_for(out, dtype))
     start, end = _numbers("linspace", start=start, end=end)
     count = _count_of(steps, "linspace")
     kind = _dtype_for("linspace", dtype, count)
@@ -157,13 +176,25 @@ def _spaced(start, end, count, kind):
 
 
 def logspace(
-    start, end, steps, base=10.0, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False
+    start,
+    end,
+    steps,
+    base=10.0,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+    out=None,
 ):
     """logspace(start, end, steps, base=10.0) -> Tensor
 
     ``base ** x`` for x from `start` to `end` in `steps` even steps; integer dtypes have integer exponents.
     (PyTorch: torch.logspace)
     """
+    if out is not None:
+        return into(out, logspace, start, end, steps, base, dtype=dtype_for(out, dtype))
     start, end, base = _numbers("logspace", start=start, end=end, base=base)
     count = _count_of(steps, "logspace")
     kind = _dtype_for("logspace", dtype, count)

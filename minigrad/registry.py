@@ -82,6 +82,7 @@ class Op:
     view         its output may share the memory of its first input ("always": it does, by strides NumPy does not know)
     nout, aux    names of the outputs after the first (not differentiable), and how many outputs are public
     result       name of the named tuple that several outputs come in
+    first        name of the first output in the named tuple, if not "values"
     pieces       names of its outputs, where all are differentiable (svd): the rules may save them by these names, and
                  `vjp` gets a list of gradients, None for outputs that were not used
     optional     tensor inputs that may be None
@@ -101,6 +102,7 @@ class Op:
     fresh = view = multi = broadcasts = pointwise = False
     aux: tuple = ()
     pieces: tuple = ()
+    first = "values"
     nout = 1
     result: str | None = None
     optional: tuple = ()
@@ -231,8 +233,13 @@ def _claim(name, function):
         raise ValueError(f"{name!r} is defined twice in the op language: the second time in {function.__module__}")
 
 
-def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dunder=(), reference=None, out=False):
+def composite(
+    public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dunder=(), reference=None, out=False,
+    backward_name=None,
+):  # fmt: skip
     """Declare a public function made of other ops: derivatives of any order come with it. out: it takes `out=`.
+    backward_name: what PyTorch prints as grad_fn, where that is not the name of the last op: a string, or a function
+    of the node.
 
     Its body is written in the op language, and may use only what tensors and arrays share besides ops
     (`.shape`, `.ndim`, arithmetic).
@@ -243,6 +250,7 @@ def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dun
         _claim(name, function)
         function.public, function.alias, function.samples = public, alias, samples
         function.torch, function.dunder, function.reference, function.out = torch, dunder, reference, out
+        function.backward_name = backward_name
         COMPOSITES[name] = function
         return function
 

@@ -108,6 +108,9 @@ def sum_shape(shape, size):
     if lead >= 0 and shape[lead:] == size:
         return size
     if lead < 0 or any(s not in (1, n) for s, n in zip(size, shape[lead:], strict=True)):
+        wrong = [s for s in size if not isinstance(s, int)]
+        if wrong:
+            raise TypeError(f"sum_to_size(): argument 'size' must be tuple of ints, but found {wrong[0]!r}")
         raise RuntimeError(f"size {list(size)} is not expandable to size {list(shape)}.")
     return size
 

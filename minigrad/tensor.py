@@ -15,6 +15,7 @@ from __future__ import annotations
 from minigrad import dtypes
 from minigrad.autograd.node import (
     LEAF,
+    DeadEnd,
     Handle,
     Node,
     base_of,
@@ -238,18 +239,6 @@ class Tensor(PythonProtocol):
         if self.leaf is not None:
             self.leaf.shape = other._shape
 
-    def set_(self, *args, **kwargs) -> Tensor:
-        """set_() raises: a tensor's memory is not exchanged. (PyTorch: torch.Tensor.set_)"""
-        raise NotImplementedError("set_(): a tensor's memory cannot be exchanged; assign x.data = other instead")
-
-    def resize_(self, *args, **kwargs) -> Tensor:
-        """resize_() raises: a tensor's memory does not grow. (PyTorch: torch.Tensor.resize_)"""
-        raise NotImplementedError("resize_(): memory does not grow; use reshape() or a new tensor instead")
-
-    def is_inference(self) -> bool:
-        """False: tensors made in inference_mode are ordinary ones here."""
-        return False
-
     def detach(self) -> Tensor:
         """A tensor of the same memory that does not require grad. Writes through it are noticed by autograd."""
         out = wrap(self.array)
@@ -263,7 +252,10 @@ class Tensor(PythonProtocol):
                 "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP), "
                 "make sure gradient_as_bucket_view is set to False."
             )
+        kept = self.grad
         self.node = None
+        if kept is not None:
+            self.grad = kept
         return self
 
     def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None) -> None:
@@ -298,7 +290,7 @@ class Tensor(PythonProtocol):
         node = node_of(self)
         if node is None:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-        return Handle(extra_of(node).hooks, hook)
+        return Handle({} if isinstance(node, DeadEnd) else extra_of(node).hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook) -> Handle:
         """Call ``hook(tensor)`` after a gradient was added to this leaf's `.grad`."""

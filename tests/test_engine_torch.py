@@ -391,6 +391,19 @@ def saved_attributes(T):
     return *found, raises(lambda: y.grad_fn._saved_self), raises(lambda: e.grad_fn._saved_result)
 
 
+def composites_have_pytorchs_names(T):
+    x = (T.arange(4.0, dtype=T.float64).reshape(2, 2) + 1).requires_grad_()
+    y = T.addmm(x, x, x)
+    outs = [
+        y, x.trace(), x.masked_select(x > 2), x.nansum(), *T.var_mean(x, 0), T.baddbmm(x[None], x[None], x[None]),
+        T.nn.functional.pixel_shuffle(x.reshape(1, 4, 1, 1), 2), T.linalg.cholesky(x @ x.t()), x.t().t(),
+    ]  # fmt: skip
+    (first,) = T.autograd.grad(y.sum(), x, create_graph=True)
+    same = x * 2
+    T.nansum(same)  # a composite may hand its input on: that keeps its name
+    return [out.grad_fn.name() for out in outs], first, T.autograd.grad(first.sum(), x), same.grad_fn.name()
+
+
 # ---- anomalies -----------------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from kernel_checks import apart, both, kernels_of, kinds, maker, near
 from minigrad.kernels import average, conv, indexing, loss, norm, optimizer, pool, reduce, softmax
 from minigrad.kernels.dispatch import KERNELS, backend
 
-FAMILIES = (conv, indexing, loss, norm, optimizer, pool, reduce, softmax)
+FAMILIES = (average, conv, indexing, loss, norm, optimizer, pool, reduce, softmax)
 
 
 @pytest.fixture(autouse=True)

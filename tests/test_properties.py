@@ -213,6 +213,108 @@ def test_flip_roll_and_repeat_are_numpys(array, data):
     np.testing.assert_array_equal(x.repeat(counts).numpy(), np.tile(array, counts))
 
 
+# ---- indices and writes, as PyTorch's
+
+positions = st.integers(-5, 5)
+index_items = st.one_of(
+    positions,
+    st.builds(slice, st.none() | positions, st.none() | positions, st.none() | st.integers(1, 3)),
+    st.just(None),
+    st.just(...),
+    st.lists(st.integers(-3, 3), min_size=1, max_size=3),
+    st.lists(st.booleans(), min_size=1, max_size=4),
+    st.booleans(),
+)
+indices = st.one_of(index_items, st.lists(index_items, max_size=4).map(tuple))
+
+
+def tried(function, lib):
+    """What a function of the library gives, or the kind of its error."""
+    try:
+        return function(lib)
+    except (RuntimeError, IndexError, ValueError, TypeError) as error:
+        return type(error).__name__
+
+
+@settings(max_examples=150)
+@pytest.mark.filterwarnings("ignore")
+@given(some_floats, indices)
+def test_indexing_equals_pytorchs(array, index):
+    torch = pytest.importorskip("torch")
+
+    def read(lib):
+        x = lib.tensor(array, requires_grad=True)
+        y = x * 1
+        part = y[index]
+        (part * part).sum().backward()
+        return tuple(part.shape), part._is_view(), array_of(part), array_of(x.grad)
+
+    def write(lib):
+        x = lib.tensor(array)
+        x[index] = 7.5
+        return array_of(x), x._version
+
+    def write_values(lib):
+        x, y = lib.tensor(array), lib.tensor(array * 2, requires_grad=True)
+        x[index] = y[index] if not isinstance(index, bool) else y
+        return array_of(x), x._version, x.requires_grad
+
+    for step in (read, write, write_values):
+        assert_same(tried(step, T), tried(step, torch), f"{step.__name__} {index} of {array.shape}")
+
+
+WRITES = {
+    "mul_": lambda lib, x, y: x.mul_(2),
+    "add_": lambda lib, x, y: x.add_(y),
+    "zero_": lambda lib, x, y: x.zero_(),
+    "copy_": lambda lib, x, y: x.copy_(y * y),
+    "exp_": lambda lib, x, y: x.mul_(0.1).exp_(),
+    "masked_fill_": lambda lib, x, y: x.masked_fill_(x > 0, 0.5),
+    "clamp_": lambda lib, x, y: x.clamp_(-1, 1),
+}
+chains = st.lists(st.tuples(st.sampled_from(sorted(VIEWS)), st.integers(0, 5)), max_size=3)
+
+
+@settings(max_examples=100)
+@given(some_floats, st.lists(st.tuples(chains, st.sampled_from(sorted(WRITES))), min_size=1, max_size=3))
+def test_writes_through_chains_of_views_equal_pytorchs(array, writes):
+    torch = pytest.importorskip("torch")
+
+    def run(lib):
+        x, y = lib.tensor(array, requires_grad=True), lib.tensor(0.75, dtype=lib.float64, requires_grad=True)
+        base, parts = x * 1, []
+        for chain, name in writes:
+            part = base
+            for view, d in chain:
+                part = VIEWS[view](part, d % part.ndim)
+            WRITES[name](lib, part, y)
+            parts.append(part)
+        total = (base * base).sum() + sum(part.sum() for part in parts)
+        grads = lib.autograd.grad(total, [x, y], create_graph=True, allow_unused=True)
+        wanted = [g for g in grads if g is not None and g.requires_grad]
+        second = lib.autograd.grad(sum((g * g).sum() for g in wanted), x, allow_unused=True) if wanted else ()
+        return (
+            array_of(base), [array_of(part) for part in parts], base._version,
+            [None if g is None else array_of(g) for g in (*grads, *second)],
+        )  # fmt: skip
+
+    assert_same(tried(run, T), tried(run, torch), f"{writes} of {array.shape}")
+
+
+@given(some_floats, st.data())
+def test_in_place_results_keep_their_shape_as_by_pytorch(array, data):
+    torch = pytest.importorskip("torch")
+    shape = data.draw(st.one_of(st.just(array.shape), arrays_of.array_shapes(min_dims=0, max_dims=4, max_side=3)))
+    name = data.draw(st.sampled_from(["add_", "mul_", "copy_", "sub_"]))
+
+    def run(lib):
+        x = lib.tensor(array)
+        getattr(x, name)(lib.ones(shape, dtype=lib.float64) * 2)
+        return array_of(x), x._version
+
+    assert_same(tried(run, T), tried(run, torch), f"{name} of {array.shape} and {shape}")
+
+
 # ---- softmax and cross-entropy
 
 extreme = st.sampled_from([0.0, 1.0, -1.0, 80.0, -80.0, 1e4, -1e4, 1e30, -1e30, 3e38, -3e38])

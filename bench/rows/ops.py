@@ -39,9 +39,10 @@ def public(lib, block, name):
     if lib.__name__ == TORCH:
         name = (block.torch or name).removeprefix("torch.")
     homes = {"function": lib, "functional": lib.nn.functional, "method": lib.Tensor}
+    places = {"linalg": lib.linalg, "special": lib.special}  # their blocks are called linalg_X, special_X
     for where in block.public:
-        found = homes.get(where)
-        for part in name.split("."):
+        found = {**homes, **places}.get(where)
+        for part in (name.removeprefix(where + "_") if where in places else name).split("."):
             found = getattr(found, part, None)
         if found is not None:
             return found
@@ -49,7 +50,20 @@ def public(lib, block, name):
 
 
 def first_sample(block, wider):
-    return next(iter(block.samples(Maker(wider))))
+    """The block's first sample, the arrays that it gives itself in float32 too."""
+    sample = next(iter(block.samples(Maker(wider))))
+    return sample._replace(args=single(sample.args), kwargs={k: single(v) for k, v in sample.kwargs.items()})
+
+
+def single(value):
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        return np.asanyarray(value, np.float32)
+    return type(value)(map(single, value)) if type(value) in (list, tuple) else value
+
+
+def wants_gradient(value):
+    """Whether an argument is an array of floats, and not one that the sample calls `constant`."""
+    return type(value) is np.ndarray and value.dtype.kind == "f"
 
 
 def to_tensors(lib, value):
@@ -73,7 +87,7 @@ def forward(block, name, wider, lib):
 def backward(block, name, wider, lib) -> Work:
     """Forward and backward to every floating argument that stands by itself."""
     function, sample = public(lib, block, name), first_sample(block, wider)
-    floats = [k for k, arg in enumerate(sample.args) if isinstance(arg, np.ndarray) and arg.dtype.kind == "f"]
+    floats = [k for k, arg in enumerate(sample.args) if wants_gradient(arg)]
     args = [to_tensors(lib, arg) for arg in sample.args]
     kwargs = {key: to_tensors(lib, value) for key, value in sample.kwargs.items()}
 
@@ -90,11 +104,11 @@ def backward(block, name, wider, lib) -> Work:
 def has_gradient(block, name, lib):
     """Whether the op's first output, on its first sample, has a gradient to send back."""
     sample = first_sample(block, 1)
-    if not any(isinstance(arg, np.ndarray) and arg.dtype.kind == "f" for arg in sample.args):
+    if not any(map(wants_gradient, sample.args)):
         return False
     if hasattr(block, "rules"):
         return bool(block.rules)
-    args = [leaf(lib, arg) if isinstance(arg, np.ndarray) and arg.dtype.kind == "f" else arg for arg in sample.args]
+    args = [leaf(lib, arg) if wants_gradient(arg) else arg for arg in sample.args]
     kwargs = {key: to_tensors(lib, value) for key, value in sample.kwargs.items()}
     out = public(lib, block, name)(*to_tensors(lib, args), **kwargs)  # a composite: that of its parts
     return getattr(out[0] if isinstance(out, (tuple, list)) else out, "requires_grad", False)

@@ -148,19 +148,18 @@ def takes_out(block):
 
 
 def kept(op, name):
-    """Source for saving `name`: an input only if another input, whose rule names it, needs a gradient."""
-    if name == "output":
-        return "y"
+    """Source for saving `name`: an input or the output only if an input whose rule names it needs a gradient."""
     if name in op.aux:
         return name
-    if name not in op.inputs:
+    if name not in op.inputs and name != "output":
         stem, _, what = name.rpartition("_")
         source = f"{stem}._shape" if what == "shape" else f"{stem}.array.dtype"
         return f"(None if {stem} is None else {source})" if stem in op.optional else source
     users = [i for i in op.rules if name in op.needs[i]]
+    value = "y" if name == "output" else name
     if op.vjp or len(users) == len(op.inputs):
-        return name
-    return f"({name} if {' or '.join(f'n_{u} is not None' for u in users)} else None)"
+        return value
+    return f"({value} if {' or '.join(f'n_{u} is not None' for u in users)} else None)"
 
 
 def kept_tuple(op):

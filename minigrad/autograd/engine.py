@@ -169,8 +169,9 @@ def _walk_tensors(order, pending, retain, wanted, ends):
         if extra is not None and extra.before:
             g = hooks.before(node, g, hooks.same, hooks.same)
         if op is LEAF:
-            node.grad = TENSORS["clone"](g) if node.grad is None else add(node.grad, g)
-            hooks.after(node)
+            if node.wants_grad():
+                node.grad = TENSORS["clone"](g) if node.grad is None else add(node.grad, g)
+                hooks.after(node)
             if extra is not None and extra.behind:
                 hooks.behind(node, (), g, hooks.same, hooks.same)
             continue
@@ -218,6 +219,8 @@ def _materialized(node, grads, zeros):
 
 def _deposit(leaf, g, owned):
     """Add to a leaf's `.grad`: never an array that anyone else holds."""
+    if not leaf.wants_grad():
+        return
     with _depositing:
         held = leaf.grad
         if held is None:

@@ -279,6 +279,8 @@ class Function:
             else:
                 result = cls.forward(context, *args, **kwargs)
         if not recording:
+            for tensor in context._dirty:
+                bump(tensor, cls.__name__)
             return result
         outputs = cls._recorded(context, given, nodes, result if isinstance(result, tuple) else (result,))
         return outputs if isinstance(result, tuple) else outputs[0]

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import dis
 
+import numpy as np
+
 from minigrad.autograd.general import F32, F64, quiet
 from minigrad.kernels.dispatch import get_backend
 from minigrad.kernels.pointwise import compile_ufunc, scalar_calls
@@ -54,10 +56,15 @@ def choose_forward(op):
     """Set the op's kernels for the backend in force: per dtype, and `twin` for dtypes that are never compiled."""
     op.twin, op.kernels = ARRAYS[op.name], {}
     if (get_backend() == "auto" and op.numpy is not None) or not op.jit_forward:
-        op.namespace["kernel32"] = op.namespace["kernel64"] = op.twin
+        op.namespace["kernel32"] = op.namespace["kernel64"] = without_warnings(op.twin)
         return
     for dtype, name in ((F32, "kernel32"), (F64, "kernel64")):
         op.kernels[dtype] = op.namespace[name] = _forward_stub(op, dtype, name)
+
+
+def without_warnings(kernel):
+    """A kernel as the doors call it: a ufunc's warnings are the door's, which are off; other functions run quietly."""
+    return kernel if isinstance(kernel, np.ufunc) else lambda *args: quiet.run(kernel, *args)
 
 
 def _forward_stub(op, dtype, name):
@@ -66,7 +73,7 @@ def _forward_stub(op, dtype, name):
         if forward_is_compiled(op):
             nin = len(op.inputs) + len(op.attrs)
             kernel = compile_ufunc(op.__dict__["scalar"], nin, dtype, formulas(), bool if op.boolean else None)
-        op.kernels[dtype] = op.namespace[name] = kernel
+        op.kernels[dtype], op.namespace[name] = kernel, without_warnings(kernel)
         return quiet.run(kernel, *args)
 
     return stub

@@ -105,7 +105,10 @@ def constant(number, dtype):
     tensor = _constants.get(key)
     negative_zero = not number and math.copysign(1, number) < 0  # the same key as 0.0
     if tensor is None or negative_zero:
-        tensor = wrap(np.asarray(quiet.run(np.asarray(number).astype, dtype)))
+        array = np.asarray(number)
+        if array.dtype == object:
+            raise OverflowError(f"int too big to convert: {number} does not fit into int64; write it as a float")
+        tensor = wrap(np.asarray(quiet.run(array.astype, dtype)))
         tensor.array.flags.writeable = False
         if len(_constants) < 1000 and number == number and not negative_zero:
             _constants[key] = tensor
@@ -155,6 +158,11 @@ def operands(op, args, target=None):
     return [as_tensor(arg, dtype, op, name) for name, arg in zip(op.inputs, args, strict=True)]
 
 
+def python_numbers(attrs):
+    """Attributes as Python numbers, which take the dtype of the arrays: NumPy's, of 0-dim tensors too, would not."""
+    return tuple([a.item() if isinstance(a, np.generic | Tensor) else a for a in attrs])
+
+
 def check_castable(name, dtype, target):
     """Refuse to write floats into integers, or either into bools."""
     if _RANK[dtype.kind] > _RANK[target.array.dtype.kind]:
@@ -178,7 +186,7 @@ def run_kernel(op, arrays, attrs=()):
     kernel = op.kernels.get(arrays[0].dtype, op.twin)
     if arrays[0].dtype == F16:  # computed in float32 and rounded once, as PyTorch does
         wide = run_kernel(op, [array.astype(F32) for array in arrays], attrs)
-        return wide.astype(F16) if wide.dtype == F32 else wide
+        return quiet.run(wide.astype, F16) if wide.dtype == F32 else wide
     try:
         y = quiet.run(kernel, *arrays, *attrs)
     except ValueError as error:
@@ -242,7 +250,7 @@ def with_number(op, a, b, attrs=()):
 
 def general(op, args, attrs=()):
     """Any mix of tensors and numbers. Returns a tensor even where all inputs are numbers."""
-    tensors = operands(op, args)
+    tensors, attrs = operands(op, args), python_numbers(attrs)
     for t in tensors:
         if not isinstance(t.array, np.ndarray):
             return t.array.apply(op, tensors, attrs)

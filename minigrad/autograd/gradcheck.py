@@ -149,7 +149,7 @@ def _checked(inputs):
             "but none of the them have requires_grad=True."
         )
     for k, x in enumerate(checked):
-        if any(step == 0 and n > 1 for step, n in zip(x.array.strides, x.array.shape, strict=True)):
+        if x.array.size and any(step == 0 and n > 1 for step, n in zip(x.array.strides, x.array.shape, strict=True)):
             raise RuntimeError(
                 f"The {k}th input has a dimension with stride 0. gradcheck only supports inputs that are "
                 "non-overlapping to be able to compute the numerical gradients correctly. You should call .contiguous "

@@ -18,6 +18,7 @@ from minigrad.autograd.general import (
     general,
     numbers_given,
     operands,
+    python_numbers,
     quiet,
     run_kernel,
 )  # fmt: skip
@@ -30,6 +31,7 @@ from minigrad.autograd.node import (
     base_of,
     bump,
     extra_of,
+    move_retained,
     multi_view_text,
     node_of,
     record,
@@ -65,7 +67,8 @@ def check_overlap(target, values, op):
     if not (_is_dense(target) and _is_dense(values)):
         return
     start_a, start_b = a["data"][0], b["data"][0]
-    if start_a == start_b and target.strides == values.strides and target.shape == values.shape:
+    same = target.strides == values.strides and target.shape == values.shape
+    if start_a == start_b and (same or target.size == 1):
         return
     if start_a < start_b + values.nbytes and start_b < start_a + target.nbytes:
         raise RuntimeError(
@@ -82,7 +85,7 @@ def _is_dense(array):
 def write(op, tensor, args=(), attrs=()):
     """tensor = op(tensor, *args), in the tensor's own memory and with its history. Returns the tensor."""
     if op.pointwise:
-        inputs = operands(op, (tensor, *args), tensor)
+        inputs, attrs = operands(op, (tensor, *args), tensor), python_numbers(attrs)
     else:
         inputs = [tensor, *[as_tensor(a, tensor.array.dtype, op, i) for i, a in zip(op.inputs[1:], args, strict=True)]]
     if (
@@ -176,27 +179,34 @@ def store(target, values):
     """Copy values into an array, converted and broadcast, without NumPy's warnings."""
     check_not_at_once()
     if not target.flags.writeable:
-        raise not_writable()
+        target = writable(target, np.size(values) if any(values.strides) else 1)
     quiet.run(np.copyto, target, values, "unsafe")
+
+
+def writable(array, count):
+    """A read-only array for writing, if it is so only because it is (a part of) an expanded view."""
+    repeats = any(step == 0 and n > 1 for step, n in zip(array.strides, array.shape, strict=True))
+    array = array.view()
+    try:
+        array.flags.writeable = count == 1 or not repeats
+    except ValueError:
+        raise not_writable() from None
+    if not array.flags.writeable:
+        raise not_writable()
+    return array
 
 
 def rebase(tensor, node):
     """Make `node` the history of what was written: of the tensor, or of the base it is a view of."""
     if tensor._view is None:
-        _move_retain(tensor.node, node)
+        move_retained(tensor.node, node)
         tensor.node = node
         return
     base = base_of(tensor._view)
     attrs = (tensor._view.chain, _axis_order(base.array))
     slices = record(COPY_SLICES, (base.node, *node.parents[1:]), (node,), base._shape, attrs)
-    _move_retain(base.node, slices)
+    move_retained(base.node, slices)
     base.node = slices
-
-
-def _move_retain(old, new):
-    if old is not None and old.extra is not None and old.extra.retain:
-        old.extra.retain = False
-        extra_of(new).retain = True
 
 
 def method(op):
@@ -334,7 +344,7 @@ def _replay_tensors(chain, tensor):
 
 
 def _assign_array(part, grad):
-    part[...] = 0 if grad is None else grad
+    store(part, np.asarray(0) if grad is None else grad)
 
 
 def _assign_tensor(part, grad):

@@ -6,6 +6,8 @@ is imported, and again whenever a block is added (a user's own op, see CONTRIBUT
 
 from __future__ import annotations
 
+import functools
+
 from minigrad.autograd import door, fuse, inplace, rules
 from minigrad.autograd.general import OPERAND
 from minigrad.autograd.node import show_saved
@@ -115,7 +117,7 @@ def build(op):
     if op.pointwise and op.check_attributes:
         names["check_attributes"] = body["check_attributes"]
     if op.result:
-        names["result"] = named_tuple(op.result, op.pieces or ("values", *op.aux[: op.nout - 1]))
+        names["result"] = named_tuple(op.result, op.pieces or (op.first, *op.aux[: op.nout - 1]))
     writer = door.pointwise_source if op.pointwise else door.joining_source if op.variadic else door.forward_source
     source = writer(op)
     function = op.function = staticmethod(door.make(source, names, op.name)).__func__
@@ -131,11 +133,31 @@ def build(op):
 def door_of_composite(block, name, function):
     """The public function of a composite: with `out=` and NumPy's spellings, where it has them."""
     opened = door.opening(block, function, name, "function")
-    source = "\n".join([*opened.lines, "    try:", f"        return function({opened.call})", *opened.guard]) + "\n"
-    made = door.make(source, {**door.NAMES, "function": function}, name)
+    call = f"function({opened.call})"
+    if block.backward_name:
+        call = f"named(tick(), {call}, backward_name)"
+    source = "\n".join([*opened.lines, "    try:", f"        return {call}", *opened.guard]) + "\n"
+    names = {**door.NAMES, "function": function, "named": named, "backward_name": block.backward_name}
+    made = door.make(source, names, name)
     made.__defaults__, made.__kwdefaults__ = opened.defaults, opened.kwdefaults
     made.__doc__, made.__module__ = function.__doc__, "minigrad"
     return made
+
+
+def named(since, result, name):
+    """What a composite gives, its nodes shown under the name PyTorch has for them. (since: the time of the call; what
+    is older is not the composite's.)"""
+    for tensor in result if isinstance(result, tuple) else (result,):
+        node = tensor.node
+        if node is not None and node.seq > since and isinstance(node.op, type):
+            node.op = _op_named(node.op, name)
+    return result
+
+
+@functools.cache
+def _op_named(op, name):
+    """The same op, but for its name in the graph."""
+    return type(op.name, (op,), {"label_backward": name})
 
 
 def publish(block, name, function):

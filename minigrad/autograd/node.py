@@ -67,11 +67,11 @@ class Version:
 class View:
     """How a view is derived from its base: `chain` is a tuple of (op, attrs, saved) to repeat on the base's node.
 
-    `seen` is the base's node at the last derivation and `time` its date: after a write to the base the view's
-    history is derived anew, lazily (`node_of`). `mode` is None, "no_grad" or "multi" (see `inplace.check_writable`).
+    `time` is the date of the last derivation: after a write to the base the view's history is derived anew, lazily
+    (`node_of`). `mode` is None, "no_grad", "multi" or "function" (see `inplace.check_writable`).
     """
 
-    __slots__ = ("base", "chain", "mode", "seen", "time")
+    __slots__ = ("base", "chain", "mode", "time")
 
 
 class Extra:
@@ -193,6 +193,11 @@ class Leaf(Node):
         """The tensor, as PyTorch's AccumulateGrad has it (None if it is gone)."""
         return self.tensor()
 
+    def wants_grad(self):
+        """Whether the tensor requires grad still: it may have been detached or frozen since."""
+        tensor = self.tensor()
+        return tensor is None or tensor.node is self
+
 
 class DeadEnd(Leaf):
     """The node of a view that was made under no_grad of a tensor that requires grad: its gradient is thrown away."""
@@ -269,6 +274,15 @@ def extra_of(node):
     return node.extra
 
 
+def move_retained(old, new):
+    """Hand on the gradient that a tensor kept (`retain_grad`) when it gets another node."""
+    if old is not None and old.extra is not None and old.op is not LEAF:
+        extra = old.extra
+        if extra.retain or extra.grad is not None:
+            extra_of(new).retain, new.extra.grad = extra.retain, extra.grad
+            extra.retain, extra.grad = False, None
+
+
 def new_version(tensor):
     """Give a tensor its counter. A node that saved this tensor as its output holds only the array, so it is told."""
     version = tensor.vc = Version()
@@ -307,16 +321,13 @@ def node_of(tensor):
     base_node = base_of(view).node
     if view.mode in ("multi", "function") and base_node is not None:
         raise RuntimeError(multi_view_text(view, "its base or another view of its base has been modified inplace"))
-    if base_node is view.seen:  # written to without history (no_grad): nothing to derive
-        view.time = tick()
+    if base_node is None:  # it may be told to require grad yet
         return tensor.node
     node = base_node
-    if node is not None:
-        for op, attrs, saved, shape in view.chain:
-            node = record(op, (node,), saved, shape, attrs)
-        if tensor.node is not None and tensor.node.extra is not None and tensor.node.extra.retain:
-            extra_of(node).retain = True
-    tensor.node, view.seen, view.time = node, base_node, tick()
+    for op, attrs, saved, shape in view.chain:
+        node = record(op, (node,), saved, shape, attrs)
+    move_retained(tensor.node, node)
+    tensor.node, view.time = node, tick()
     return node
 
 
@@ -371,4 +382,3 @@ def as_view(op, source, out, attrs, saved, mode=None):
         inherited = above.mode
     view.mode = inherited or mode if is_grad_enabled() else "no_grad"
     view.time = tick()
-    view.seen = view.base.node

@@ -117,10 +117,11 @@ def _unpack_lines(op, name, kind):
             yield f"        if {name}.node is not p_{name} or {name}._view is not None:"
             yield f"            {name} = as_saved({name}, p_{name})"
     elif name == "output":
-        yield "    x = n.extra"
-        yield "    if x is not None and x.vc is not None and x.vc.time > n.seq: stale(n, x.vc, 'output')"
+        yield "    if output is not None:"
+        yield "        x = n.extra"
+        yield "        if x is not None and x.vc is not None and x.vc.time > n.seq: stale(n, x.vc, 'output')"
         if kind == "rule":
-            yield "    output = output_of(n, output)"
+            yield "        output = output_of(n, output)"
     elif name in op.pieces:
         yield f"    {name} = piece_of(n, {name}, {op.pieces.index(name)}, {kind == 'rule'})"
     elif name in op.aux and kind == "rule":

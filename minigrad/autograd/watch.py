@@ -38,10 +38,10 @@ anomaly = {"on": False, "check_nan": True}  # of the whole process, as in PyTorc
 class Packed:
     """What a pack hook made of a saved tensor, and the hook that brings the tensor back."""
 
-    __slots__ = ("of_array", "unpack", "value")
+    __slots__ = ("form", "unpack", "value")
 
     def __init__(self, value, unpack):
-        self.value, self.unpack, self.of_array = value, unpack, False
+        self.value, self.unpack, self.form = value, unpack, wrap  # form: what the rules want to have of the array
 
     def tensor(self):
         """The tensor again, from the unpack hook."""
@@ -99,16 +99,17 @@ def _packed(item):
     if isinstance(item, Tensor):
         return pack(item)
     if isinstance(item, np.ndarray):  # an output, without history: the hook may keep it, and the node keeps the hook's
-        item = pack(wrap(item))
-        item.of_array = True
+        item, form = pack(wrap(item)), np.asarray
+    elif isinstance(item, door.Piece):
+        item, form = pack(wrap(item.array)), lambda array: door.Piece(wrap(array))
+    else:
+        return item
+    item.form = form
     return item
 
 
 def _unpacked(item):
-    if not isinstance(item, Packed):
-        return item
-    array = item.tensor().array
-    return array if item.of_array else wrap(array)
+    return item.form(item.tensor().array) if isinstance(item, Packed) else item
 
 
 def _user_frames():

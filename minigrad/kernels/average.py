@@ -2,12 +2,13 @@
 
 Averages are sums over windows, along one axis after the other, whose derivative spreads a gradient evenly over its
 window. Both twins reduce the same windows, which `pool.spans` lists. The NumPy definitions are of any number of axes;
-the numba twins are of images, and leave volumes to them.
+the numba twins are of images, and take volumes slice by slice.
 
 Before this: `pool.py`. After it: `ops/average.py`.
 """
 
 import functools
+import math
 
 import numpy as np
 
@@ -81,6 +82,38 @@ def numpy_spread_areas(g, *areas, input_shape):
     return g
 
 
+def summed(x, *areas):
+    """The sums over windows, divided, by `sum_areas`; of volumes slice by slice, and then over the slices."""
+    *axes, divisors = areas
+    if len(axes) == 3:
+        depth, *image, size = *axes, divisors.shape[1:]
+        y = summed(x, *image, np.ones(size, x.dtype)).reshape(*x.shape[:-2], math.prod(size))
+        areas = depth, single(y.shape[-1]), divisors.reshape(len(depth), -1)
+        return summed(y, *areas).reshape(*x.shape[:-3], *divisors.shape)
+    y = np.empty(x.shape[:-2] + divisors.shape, x.dtype)
+    sum_areas(planes(x), *areas, planes(y))
+    return y
+
+
+def spread(g, *areas, input_shape):
+    """The transpose of `summed`."""
+    *axes, divisors = areas
+    if len(axes) == 3:
+        depth, *image, size = *axes, divisors.shape[1:]
+        rows = (*input_shape[:-2], math.prod(size))
+        areas = depth, single(rows[-1]), divisors.reshape(len(depth), -1)
+        dx = spread(g.reshape(*g.shape[:-2], rows[-1]), *areas, input_shape=rows)
+        return spread(dx.reshape(*input_shape[:-2], *size), *image, np.ones(size, g.dtype), input_shape=input_shape)
+    dx = np.zeros(input_shape, g.dtype)
+    spread_areas(planes(g), *areas, planes(dx))
+    return dx
+
+
+def single(size):
+    """The windows of one number each."""
+    return spans(size, 1, 1, 0, 1, False)
+
+
 @functools.lru_cache(maxsize=512)
 def average_areas(input_shape, window, stride, padding, ceil_mode, count_include_pad, divisor_override, dtype):
     """The windows of an average along each axis, and what each sum is divided by (OH, OW)."""
@@ -120,12 +153,8 @@ def avg_pool2d(x, window, stride, padding, ceil_mode, count_include_pad, divisor
 
 @avg_pool2d.numba(python=True)
 def avg_pool2d(x, window, stride, padding, ceil_mode, count_include_pad, divisor_override):
-    if len(window) != 2:
-        return avg_pool2d.twin(x, window, stride, padding, ceil_mode, count_include_pad, divisor_override)
     areas = average_areas(x.shape, window, stride, padding, ceil_mode, count_include_pad, divisor_override, x.dtype)
-    y = np.empty(x.shape[:-2] + areas[2].shape, x.dtype)
-    sum_areas(planes(x), *areas, planes(y))
-    return y
+    return summed(x, *areas)
 
 
 @kernel(samples=average_backward_samples)
@@ -137,13 +166,8 @@ def avg_pool2d_backward(g, input_shape, window, stride, padding, ceil_mode, coun
 
 @avg_pool2d_backward.numba(python=True)
 def avg_pool2d_backward(g, input_shape, window, stride, padding, ceil_mode, count_include_pad, divisor_override):
-    settings = (window, stride, padding, ceil_mode, count_include_pad, divisor_override)
-    if len(window) != 2:
-        return avg_pool2d_backward.twin(g, input_shape, *settings)
     areas = average_areas(input_shape, window, stride, padding, ceil_mode, count_include_pad, divisor_override, g.dtype)
-    dx = np.zeros(input_shape, g.dtype)
-    spread_areas(planes(g), *areas, planes(dx))
-    return dx
+    return spread(g, *areas, input_shape=input_shape)
 
 
 @kernel(samples=lambda size: (images(size), (3, 3)))
@@ -154,11 +178,7 @@ def adaptive_avg_pool2d(x, size):
 
 @adaptive_avg_pool2d.numba(python=True)
 def adaptive_avg_pool2d(x, size):
-    if len(size) != 2:
-        return adaptive_avg_pool2d.twin(x, size)
-    y = np.empty(x.shape[:-2] + size, x.dtype)
-    sum_areas(planes(x), *adaptive_areas(x.shape, size, x.dtype), planes(y))
-    return y
+    return summed(x, *adaptive_areas(x.shape, size, x.dtype))
 
 
 @kernel(samples=lambda size: (images(size)[:, :, :3, :3].copy(), images(size).shape, (3, 3)))
@@ -169,8 +189,4 @@ def adaptive_avg_pool2d_backward(g, input_shape, size):
 
 @adaptive_avg_pool2d_backward.numba(python=True)
 def adaptive_avg_pool2d_backward(g, input_shape, size):
-    if len(size) != 2:
-        return adaptive_avg_pool2d_backward.twin(g, input_shape, size)
-    dx = np.zeros(input_shape, g.dtype)
-    spread_areas(planes(g), *adaptive_areas(input_shape, size, g.dtype), planes(dx))
-    return dx
+    return spread(g, *adaptive_areas(input_shape, size, g.dtype), input_shape=input_shape)

@@ -10,7 +10,8 @@ plain matrix product, weight (O, C*KH*KW) times columns (C*KH*KW, OH*OW), and so
 The three serve one another to every order: each is linear in both its arrays, so the derivative of one is always
 another of the three (`conv_transpose2d` is `conv2d_input` with the arguments renamed).
 
-The NumPy definitions are of any number of dimensions; the numba twins are of images, and leave volumes to them.
+The NumPy definitions are of any number of dimensions. The numba twins are of images; a volume (N, C, D, H, W) is N*OD
+images to them, whose channels are the slices of it that meet in one slice of the output.
 
 The numba twins work through a batch in pieces whose columns stay in the processor's second-level cache, and leave the
 products to NumPy's BLAS. An image is first *staged*: padded, and for a stride s split into its s*s phases, so that
@@ -233,6 +234,34 @@ def in_groups(columns, groups):
     return columns.reshape(images, groups, channels // groups * math.prod(window), math.prod(positions))
 
 
+def slices(x, depth, stride, padding, dilation):
+    """A volume (N, C, D, H, W) as images (N*OD, C*depth, H, W): the slices that a window of this depth reads."""
+    columns = numpy_columns(x, (depth, 1, 1), (stride[0], 1, 1), (padding[0], 0, 0), (dilation[0], 1, 1))
+    images, channels, _, _, _, positions, *image = columns.shape
+    return columns[:, :, :, 0, 0].transpose(0, 3, 1, 2, 4, 5).reshape(images * positions, channels * depth, *image)
+
+
+def in_slices(g):
+    """An output (N, O, OD, OH, OW) as that of the images of `slices`: (N*OD, O, OH, OW)."""
+    return g.swapaxes(1, 2).reshape(len(g) * g.shape[2], g.shape[1], *g.shape[3:])
+
+
+def as_images(w):
+    """The weight (O, C, KD, KH, KW) for the images of `slices`: (O, C*KD, KH, KW)."""
+    return w.reshape(len(w), w.shape[1] * w.shape[2], *w.shape[3:])
+
+
+def volume_input(g, w, input_shape, stride, padding, dilation, groups):
+    """`conv2d_input` for volumes."""
+    (images, channels, *volume), (depth, positions) = input_shape, (w.shape[2], g.shape[2])
+    shape = (images * positions, channels * depth, *volume[1:])
+    dx = conv2d_input(in_slices(g), as_images(w), shape, stride[1:], padding[1:], dilation[1:], groups)
+    columns = dx.reshape(images, positions, channels, depth, *volume[1:]).transpose(0, 2, 3, 1, 4, 5)[
+        :, :, :, None, None
+    ]
+    return numpy_fold(columns, volume, (stride[0], 1, 1), (padding[0], 0, 0), (dilation[0], 1, 1))
+
+
 def forward_samples(size):
     """x, w, bias and settings of a 3x3 convolution with about `size` numbers in x."""
     images, side, channels = (4, 8, 1) if size < 4096 else (16, 16, max(1, size // 4096))
@@ -280,8 +309,17 @@ def conv2d_forward(x, w, bias, stride, padding, dilation, groups):
 
 @conv2d_forward.numba(python=True)
 def conv2d_forward(x, w, bias, stride, padding, dilation, groups):
-    if x.ndim != 4:
-        return conv2d_forward.twin(x, w, bias, stride, padding, dilation, groups)
+    if x.ndim == 5:
+        y = conv2d_forward(
+            slices(x, w.shape[2], stride, padding, dilation),
+            as_images(w),
+            bias,
+            stride[1:],
+            padding[1:],
+            dilation[1:],
+            groups,
+        )
+        return np.ascontiguousarray(y.reshape(len(x), len(y) // max(len(x), 1), *y.shape[1:]).swapaxes(1, 2))
     outputs, depth = len(w), w.shape[1] * w.shape[2] * w.shape[3]
     plan = plan_for(x.shape[2:], w.shape[2:], stride, padding, dilation)
     pixels = plan.rows * plan.columns
@@ -325,8 +363,8 @@ def conv2d_input(g, w, input_shape, stride, padding, dilation, groups):
 
 @conv2d_input.numba(python=True)
 def conv2d_input(g, w, input_shape, stride, padding, dilation, groups):
-    if g.ndim != 4:
-        return conv2d_input.twin(g, w, input_shape, stride, padding, dilation, groups)
+    if g.ndim == 5:
+        return volume_input(g, w, input_shape, stride, padding, dilation, groups)
     outputs, depth = len(w), w.shape[1] * w.shape[2] * w.shape[3]
     plan = plan_for(input_shape[2:], w.shape[2:], stride, padding, dilation)
     pixels = plan.rows * plan.columns
@@ -376,8 +414,12 @@ def conv2d_weight(g, x, weight_shape, stride, padding, dilation, groups):
 
 @conv2d_weight.numba(python=True)
 def conv2d_weight(g, x, weight_shape, stride, padding, dilation, groups):
-    if x.ndim != 4:
-        return conv2d_weight.twin(g, x, weight_shape, stride, padding, dilation, groups)
+    if x.ndim == 5:
+        images = slices(x, weight_shape[2], stride, padding, dilation)
+        flat = (weight_shape[0], weight_shape[1] * weight_shape[2], *weight_shape[3:])
+        return conv2d_weight(in_slices(g), images, flat, stride[1:], padding[1:], dilation[1:], groups).reshape(
+            weight_shape
+        )
     outputs, depth = weight_shape[0], weight_shape[1] * weight_shape[2] * weight_shape[3]
     plan = plan_for(x.shape[2:], weight_shape[2:], stride, padding, dilation)
     g = g.reshape(len(g), groups, outputs // groups, plan.rows * plan.columns)

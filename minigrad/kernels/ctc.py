@@ -24,7 +24,7 @@ NONE = -math.inf
 
 @jit
 def add_logs(a, b, c):
-    """log(exp(a) + exp(b) + exp(c))."""
+    """log(exp(a) + exp(b) + exp(c)), all of one dtype."""
     top = max(a, b, c)
     if top == NONE:
         return top
@@ -46,6 +46,7 @@ def may_skip(targets, n, s):
 @jit
 def forward_paths(log_probs, targets, steps, lengths, blank, losses, alpha):
     """Fill alpha (N, T, states) and losses (N)."""
+    none = alpha.dtype.type(NONE)
     for n in range(log_probs.shape[1]):
         states = 2 * lengths[n] + 1
         alpha[n, :, :] = NONE
@@ -58,17 +59,17 @@ def forward_paths(log_probs, targets, steps, lengths, blank, losses, alpha):
         for t in range(1, steps[n]):
             for s in range(states):
                 stay = alpha[n, t - 1, s]
-                step = alpha[n, t - 1, s - 1] if s > 0 else NONE
-                skip = alpha[n, t - 1, s - 2] if may_skip(targets, n, s) else NONE
+                step = alpha[n, t - 1, s - 1] if s > 0 else none
+                skip = alpha[n, t - 1, s - 2] if may_skip(targets, n, s) else none
                 alpha[n, t, s] = add_logs(stay, step, skip) + log_probs[t, n, label_at(targets, n, s, blank)]
         last = alpha[n, steps[n] - 1]
-        losses[n] = -add_logs(last[states - 1], last[states - 2] if states > 1 else NONE, NONE)
+        losses[n] = -add_logs(last[states - 1], last[states - 2] if states > 1 else none, none)
 
 
 @jit
 def backward_paths(g, losses, log_probs, alpha, targets, steps, lengths, blank, skip_infinite, grad):
     """Fill grad (T, N, C), which holds zeros."""
-    wide = np.empty((2, alpha.shape[2]), alpha.dtype)
+    wide, none = np.empty((2, alpha.shape[2]), alpha.dtype), alpha.dtype.type(NONE)
     for n in range(log_probs.shape[1]):
         if steps[n] == 0 or (skip_infinite and losses[n] == math.inf):
             continue
@@ -77,17 +78,17 @@ def backward_paths(g, losses, log_probs, alpha, targets, steps, lengths, blank, 
             t = steps[n] - 1 - back
             beta, later = wide[back % 2], wide[1 - back % 2]
             for c in range(log_probs.shape[2]):
-                grad[t, n, c] = NONE
+                grad[t, n, c] = none
             for s in range(states):
                 label = label_at(targets, n, s, blank)
                 here = log_probs[t, n, label]
                 if back == 0:
-                    beta[s] = here if s >= states - 2 else NONE
+                    beta[s] = here if s >= states - 2 else none
                 else:
-                    step = later[s + 1] if s + 1 < states else NONE
-                    skip = later[s + 2] if s + 2 < states and may_skip(targets, n, s + 2) else NONE
+                    step = later[s + 1] if s + 1 < states else none
+                    skip = later[s + 2] if s + 2 < states and may_skip(targets, n, s + 2) else none
                     beta[s] = add_logs(later[s], step, skip) + here
-                grad[t, n, label] = add_logs(grad[t, n, label], alpha[n, t, s] + beta[s], NONE)
+                grad[t, n, label] = add_logs(grad[t, n, label], alpha[n, t, s] + beta[s], none)
             for c in range(log_probs.shape[2]):
                 p = log_probs[t, n, c]
                 grad[t, n, c] = g[n] * (math.exp(p) - math.exp(grad[t, n, c] + losses[n] - p))

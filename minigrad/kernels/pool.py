@@ -7,7 +7,7 @@ found, as a flat index into its plane (PyTorch's `return_indices`), and its deri
 The adaptive poolings cut H into OH windows, the i-th from floor(i*H/OH) to ceil((i+1)*H/OH), and W alike.
 
 `spans` lists where windows start and stop along one axis. The NumPy definitions are of any number of axes; the numba
-twins are of images, and leave volumes to them.
+twins are of images; they take volumes slice by slice, or leave them to the definition.
 
 Before this: `dispatch.py`. After it: `ops/pool.py`.
 """
@@ -234,8 +234,8 @@ def max_pool2d(x, window, stride, padding, dilation, ceil_mode):
 
 @max_pool2d.numba(python=True)
 def max_pool2d(x, window, stride, padding, dilation, ceil_mode):
-    if len(window) != 2:
-        return max_pool2d.twin(x, window, stride, padding, dilation, ceil_mode)
+    if len(window) == 3:
+        return max_of_slices(x, window, stride, padding, dilation, ceil_mode)
     height, width = x.shape[-2:]
     rows = spans(height, window[0], stride[0], padding[0], dilation[0], ceil_mode)
     columns = pooled_size(width, window[1], stride[1], padding[1], dilation[1], ceil_mode)
@@ -248,6 +248,17 @@ def max_pool2d(x, window, stride, padding, dilation, ceil_mode):
         max_windows(x3, rows, window[1], stride[1], padding[1], *dilation, y, indices)
     shape = x.shape[:-2] + y.shape[1:]
     return y.reshape(shape), indices.reshape(shape)
+
+
+def max_of_slices(x, window, stride, padding, dilation, ceil_mode):
+    """`max_pool2d` of volumes (..., D, H, W): of every slice first, then of the slices."""
+    y, places = max_pool2d(x, window[1:], stride[1:], padding[1:], dilation[1:], ceil_mode)
+    size, pixels = y.shape[-2:], y.shape[-2] * y.shape[-1]
+    rows = y.reshape(*y.shape[:-2], pixels)
+    y, at = max_pool2d(rows, (window[0], 1), (stride[0], 1), (padding[0], 0), (dilation[0], 1), ceil_mode)
+    chosen = np.take_along_axis(places.reshape(*x.shape[:-3], -1), at.reshape(*x.shape[:-3], -1), -1)
+    places = at // pixels * (x.shape[-2] * x.shape[-1]) + chosen.reshape(at.shape)
+    return y.reshape(*y.shape[:-1], *size), places.reshape(*y.shape[:-1], *size)
 
 
 @kernel(samples=lambda size: (images(size), (3, 3)))

@@ -14,8 +14,8 @@ import numpy as np
 
 from minigrad.kernels.dispatch import Jit, kernel
 
-SORT, PARTIAL, NTH, NTH_SORTED, KTH = range(5)  # what `settle` does with a row
-INSERTION = 16  # what is no longer is sorted by insertion, which keeps the order of equal elements
+SORT, PARTIAL, NTH, NTH_SORTED, KTH = range(5)  # what `first_places` does with a row
+INSERTION = 16  # what is no longer is sorted by insertion
 COMPILED = {}
 
 
@@ -48,9 +48,9 @@ def swap(order, i, j):
 
 
 @both
-def median_to(order, rank, to, a, b, c):
+def median_to(order, keys, to, a, b, c):
     """Exchange place `to` with that of the three that holds the median."""
-    first, second, third = rank[order[a]], rank[order[b]], rank[order[c]]
+    first, second, third = keys[order[a]], keys[order[b]], keys[order[c]]
     if first < second:
         swap(order, to, b if second < third else (c if first < third else a))
     else:
@@ -58,15 +58,15 @@ def median_to(order, rank, to, a, b, c):
 
 
 @both
-def partition(order, rank, first, last):
+def partition(order, keys, first, last):
     """Part [first, last) around the median of three; where the second part begins."""
-    median_to(order, rank, first, first + 1, first + (last - first) // 2, last - 1)
-    pivot, i, j = rank[order[first]], first + 1, last
+    median_to(order, keys, first, first + 1, first + (last - first) // 2, last - 1)
+    pivot, i, j = keys[order[first]], first + 1, last
     while True:
-        while rank[order[i]] < pivot:
+        while keys[order[i]] < pivot:
             i += 1
         j -= 1
-        while pivot < rank[order[j]]:
+        while pivot < keys[order[j]]:
             j -= 1
         if i >= j:
             return i
@@ -75,23 +75,23 @@ def partition(order, rank, first, last):
 
 
 @both
-def insert_sorted(order, rank, first, last):
+def insert_sorted(order, keys, first, last):
     """Sort [first, last) by insertion."""
     for i in range(first + 1, last):
         moved, j = order[i], i
-        while j > first and rank[moved] < rank[order[j - 1]]:
+        while j > first and keys[moved] < keys[order[j - 1]]:
             order[j] = order[j - 1]
             j -= 1
         order[j] = moved
 
 
 @both
-def sift(order, rank, first, hole, count, moved):
+def sift(order, keys, first, hole, count, moved):
     """Put `moved` into a heap of `count` from `first` on: down to the leaves, and up again."""
     top, child = hole, hole
     while child < (count - 1) // 2:
         child = 2 * (child + 1)
-        if rank[order[first + child]] < rank[order[first + child - 1]]:
+        if keys[order[first + child]] < keys[order[first + child - 1]]:
             child -= 1
         order[first + hole] = order[first + child]
         hole = child
@@ -100,7 +100,7 @@ def sift(order, rank, first, hole, count, moved):
         order[first + hole] = order[first + child - 1]
         hole = child - 1
     parent = (hole - 1) // 2
-    while hole > top and rank[order[first + parent]] < rank[moved]:
+    while hole > top and keys[order[first + parent]] < keys[moved]:
         order[first + hole] = order[first + parent]
         hole = parent
         parent = (hole - 1) // 2
@@ -108,31 +108,31 @@ def sift(order, rank, first, hole, count, moved):
 
 
 @both
-def heap_select(order, rank, first, middle, last):
+def heap_select(order, keys, first, middle, last):
     """Bring the least of [first, last) into [first, middle), as a heap."""
     count = middle - first
     if count > 1:
         for parent in range((count - 2) // 2, -1, -1):
-            sift(order, rank, first, parent, count, order[first + parent])
+            sift(order, keys, first, parent, count, order[first + parent])
     for i in range(middle, last):
-        if count and rank[order[i]] < rank[order[first]]:
+        if count and keys[order[i]] < keys[order[first]]:
             moved = order[i]
             order[i] = order[first]
-            sift(order, rank, first, 0, count, moved)
+            sift(order, keys, first, 0, count, moved)
 
 
 @both
-def heap_sorted(order, rank, first, last):
+def heap_sorted(order, keys, first, last):
     """Sort the heap in [first, last)."""
     while last - first > 1:
         last -= 1
         moved = order[last]
         order[last] = order[first]
-        sift(order, rank, first, 0, last - first, moved)
+        sift(order, keys, first, 0, last - first, moved)
 
 
 @both
-def sort_all(order, rank, first, last):
+def sort_all(order, keys, first, last):
     """Sort [first, last): part it until the parts are short, by a heap where that takes too many steps."""
     waiting = np.empty((2 * log2(last - first) + 2, 3), np.int64)  # parts to come back to
     waiting[0, 0], waiting[0, 1], waiting[0, 2] = first, last, 2 * log2(last - first)
@@ -142,54 +142,54 @@ def sort_all(order, rank, first, last):
         left, right, depth = waiting[count, 0], waiting[count, 1], waiting[count, 2]
         while right - left > INSERTION:
             if depth == 0:
-                heap_select(order, rank, left, right, right)
-                heap_sorted(order, rank, left, right)
+                heap_select(order, keys, left, right, right)
+                heap_sorted(order, keys, left, right)
                 break
             depth -= 1
-            cut = partition(order, rank, left, right)
+            cut = partition(order, keys, left, right)
             waiting[count, 0], waiting[count, 1], waiting[count, 2] = cut, right, depth
             count += 1
             right = cut
-    insert_sorted(order, rank, first, last)
+    insert_sorted(order, keys, first, last)
 
 
 @both
-def nth_element(order, rank, nth, last):
+def nth_element(order, keys, nth, last):
     """Bring to place `nth` of [0, last) what belongs there, and what is less before it."""
     first, depth = 0, 2 * log2(last)
     while last - first > 3:
         if depth == 0:
-            heap_select(order, rank, first, nth + 1, last)
+            heap_select(order, keys, first, nth + 1, last)
             swap(order, first, nth)
             return
         depth -= 1
-        cut = partition(order, rank, first, last)
+        cut = partition(order, keys, first, last)
         if cut <= nth:
             first = cut
         else:
             last = cut
-    insert_sorted(order, rank, first, last)
+    insert_sorted(order, keys, first, last)
 
 
 @both
-def quickselect(order, rank, nth):
+def quickselect(order, keys, nth):
     """The same as `nth_element` by another way of parting, which kthvalue has."""
     left, right = 0, order.size - 1
     while right > left + 1:
         swap(order, left + (right - left) // 2, left + 1)
-        if rank[order[left + 1]] > rank[order[right]]:
+        if keys[order[left + 1]] > keys[order[right]]:
             swap(order, left + 1, right)
-        if rank[order[left]] > rank[order[right]]:
+        if keys[order[left]] > keys[order[right]]:
             swap(order, left, right)
-        if rank[order[left + 1]] > rank[order[left]]:
+        if keys[order[left + 1]] > keys[order[left]]:
             swap(order, left + 1, left)
-        pivot, i, j = rank[order[left]], left + 1, right
+        pivot, i, j = keys[order[left]], left + 1, right
         while True:
             i += 1
-            while pivot > rank[order[i]]:
+            while pivot > keys[order[i]]:
                 i += 1
             j -= 1
-            while rank[order[j]] > pivot:
+            while keys[order[j]] > pivot:
                 j -= 1
             if j < i:
                 break
@@ -199,61 +199,83 @@ def quickselect(order, rank, nth):
             left = i
         if j >= nth:
             right = j - 1
-    if right == left + 1 and rank[order[left]] > rank[order[right]]:
+    if right == left + 1 and keys[order[left]] > keys[order[right]]:
         swap(order, left, right)
 
 
 @both
-def settle_rows(rank, count, how, out):
-    """`settle`, row by row, into `out`."""
-    size = rank.shape[1]
+def settle_rows(keys, count, how, out):
+    """The first `count` of the order of each row of keys."""
+    size = keys.shape[1]
     order = np.empty(size, np.int64)
-    for row in range(rank.shape[0]):
+    for row in range(keys.shape[0]):
         for i in range(size):
             order[i] = i
         if how == SORT:
-            sort_all(order, rank[row], 0, size)
+            sort_all(order, keys[row], 0, size)
         elif how == PARTIAL:
-            heap_select(order, rank[row], 0, count, size)
-            heap_sorted(order, rank[row], 0, count)
+            heap_select(order, keys[row], 0, count, size)
+            heap_sorted(order, keys[row], 0, count)
         elif how == KTH:
-            quickselect(order, rank[row], count - 1)
+            quickselect(order, keys[row], count - 1)
         else:
-            nth_element(order, rank[row], count - 1, size)
+            nth_element(order, keys[row], count - 1, size)
             if how == NTH_SORTED:
-                sort_all(order, rank[row], 0, count - 1)
+                sort_all(order, keys[row], 0, count - 1)
         for i in range(count):
             out[row, i] = order[i]
 
 
-def settle_samples(size):
-    """Rows of 100 ranks with ties, to be sorted."""
-    return np.arange(max(1, size // 100) * 100).reshape(-1, 100) * 7919 % 31, 100, SORT
+def first_samples(size):
+    """Rows of 100 numbers with ties, to be sorted."""
+    return (np.arange(max(1, size // 100) * 100).reshape(-1, 100) * 7919 % 31).astype(np.float32), 100, SORT, False
 
 
-@kernel(samples=settle_samples)
-def settle(rank, count, how):
-    """The first `count` of the order that PyTorch gives the elements of each row.
+@kernel(samples=first_samples)
+def first_places(x, count, how, largest):
+    """The places of the first `count` elements of each row, in order.
 
     Args:
-        rank (ndarray): int64, (rows, size): less is first, and equal elements have equal ranks.
-        count (int): how many are asked for; for KTH and NTH the last of them is in its place.
+        x (ndarray): rows along the last axis. NaN is larger than all.
+        count (int): how many are asked for; for KTH and NTH the last of them is in its place, the others before it.
         how (int): SORT (std::sort), PARTIAL (partial_sort), NTH (nth_element), NTH_SORTED (and those before it
-            sorted) or KTH (quickselect).
+            sorted) or KTH (quickselect): where there are ties, the order is the one this way leads to.
+        largest (bool): from the largest to the smallest.
 
     Returns:
-        ndarray: int64, (rows, count): the places of the elements.
+        ndarray: int64, x's shape but for the last axis, which is `count` long.
     """
-    out = np.empty((rank.shape[0], count), np.int64)
-    settle_rows(rank, count, how, out)
+    values, order = descending(x) if largest else ascending(x)
+    near = slice(max(0, count - 2), count + 1) if how == KTH else slice(0, count + 1)
+    tied = neighbours(values[..., near]).any(-1) | (how == NTH)
+    if not count or not tied.any():
+        return order[..., :count]
+    rows, size = tied.reshape(-1), x.shape[-1]
+    out = np.array(order[..., :count]).reshape(-1, count)
+    settled = np.empty((int(rows.sum()), count), np.int64)
+    settle_rows(ranks(values, order).reshape(-1, size)[rows], count, how, settled)
+    out[rows] = settled
+    return out.reshape(*x.shape[:-1], count)
+
+
+@first_places.numba(python=True)
+def first_places(x, count, how, largest):
+    out = np.empty((*x.shape[:-1], count), np.int64)
+    if out.size:
+        keys = sort_keys(x, largest)
+        COMPILED["settle_rows"](keys.reshape(-1, x.shape[-1]), count, how, out.reshape(-1, count))
     return out
 
 
-@settle.numba(python=True)
-def settle(rank, count, how):
-    out = np.empty((rank.shape[0], count), np.int64)
-    COMPILED["settle_rows"](np.ascontiguousarray(rank), count, how, out)
-    return out
+def sort_keys(x, largest):
+    """Numbers to be compared in place of the elements: float64 or int64, less is first, and none is NaN."""
+    if x.dtype.kind != "f":
+        keys = x.astype(np.int64)
+        return ~keys if largest else keys
+    if np.isnan(x).any():
+        return ranks(*(descending(x) if largest else ascending(x)))
+    keys = x.astype(np.float64)
+    return np.negative(keys, keys) if largest else keys
 
 
 def ascending(x):
@@ -275,20 +297,9 @@ def neighbours(values):
 
 
 def ranks(values, order):
-    """The ranks of the elements, in the order in which they were before they were sorted."""
+    """The ranks of the elements of sorted rows, in the order in which they were before: equal ones have equal ranks."""
     steps = np.zeros(values.shape, np.int64)
     np.cumsum(~neighbours(values), axis=-1, out=steps[..., 1:])
     out = np.empty_like(steps)
     np.put_along_axis(out, order, steps, -1)
     return out
-
-
-def resettle(values, order, tied, count, how):
-    """The first `count` of the order of sorted rows, as PyTorch has it where `tied` says that ties matter. (The ranks
-    go up along a sorted row, be it ascending or descending.)"""
-    if not tied.any():
-        return order[..., :count]
-    rows, size = tied.reshape(-1), values.shape[-1]
-    out = np.array(order[..., :count]).reshape(-1, count)
-    out[rows] = settle(ranks(values.reshape(-1, size)[rows], order.reshape(-1, size)[rows]), count, how)
-    return out.reshape(*values.shape[:-1], count)

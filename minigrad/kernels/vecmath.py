@@ -244,22 +244,26 @@ def _exp_fit_double(r):
 
 @_define("exp", np.float32)
 def _exp_single(x):
+    nothing = x < -104.0  # chosen, not multiplied down to: a product that underflows takes the processor 100 cycles
     x = 88.8 if x > 88.8 else x
-    x = -104.5 if x < -104.5 else x
+    x = 0.0 if nothing else x
     shifted = x * 1.4426950408889634 + 12582912.0
     n = shifted - 12582912.0
     r = x - n * 0.693145751953125 - n * 1.4286068202862268e-06
-    return _scaled_single(1 + (r + r * r * _exp_fit_single(r)), shifted)
+    power = _scaled_single(1 + (r + r * r * _exp_fit_single(r)), shifted)
+    return 0.0 if nothing else power
 
 
 @_define("exp", np.float64)
 def _exp_double(x):
+    nothing = x < -745.2
     x = 709.9 if x > 709.9 else x
-    x = -745.5 if x < -745.5 else x
+    x = 0.0 if nothing else x
     shifted = x * 1.4426950408889634 + 6755399441055744.0
     n = shifted - 6755399441055744.0
     r = x - n * 0.6931471803691238 - n * 1.9082149292705877e-10
-    return _scaled_double(1 + (r + r * r * _exp_fit_double(r)), shifted)
+    power = _scaled_double(1 + (r + r * r * _exp_fit_double(r)), shifted)
+    return 0.0 if nothing else power
 
 
 @_define("expm1", np.float32)

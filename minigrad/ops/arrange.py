@@ -71,6 +71,8 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
 def checked_counts(repeats):
     """The counts of repeat_interleave as an array of integers, of no or one dimension."""
     counts = np.asarray(getattr(repeats, "array", repeats))
+    if counts.dtype.kind not in "iufb":
+        raise TypeError(f"repeat_interleave(): argument 'repeats' must be int or Tensor, not {type(repeats).__name__}")
     if counts.dtype.kind == "f":
         raise NotImplementedError(f"repeat_interleave(): not implemented for repeats of {counts.dtype}: give integers")
     if counts.dtype.kind not in "iu" or (hasattr(repeats, "array") and counts.dtype.itemsize < 4):
@@ -124,6 +126,7 @@ def cartesian_prod(*tensors):
     """
     if len(tensors) == 1 and isinstance(tensors[0], list | tuple):
         tensors = tuple(tensors[0])
+    each_a_tensor(tensors)
     for each in tensors:
         if each.ndim != 1:
             raise RuntimeError("cartesian_prod: Expect a 1D vector, but got shape " + f"{list(each.shape)}")

@@ -49,15 +49,18 @@ def some(mask):
 def attention_weights(scores, mask):
     """Softmax of the scores where a mask (bool: True takes part; floats: added) lets them; rows of which nothing is
     left are zeros, not NaN."""
-    if mask is None:
-        return softmax(scores, -1)
     if np_dtype(mask).kind == "b":
-        scores, shut = where(mask, scores, -math.inf), logical_not(any(mask, -1, True))
-    else:
-        scores, shut = scores + mask, all(mask == -math.inf, -1, True)
+        mask = masked_fill(zeros_of(mask.shape, np_dtype(scores)), logical_not(mask), -math.inf)
+    scores, shut = scores + mask, all(mask == -math.inf, -1, True)
     if not some(shut):
         return softmax(scores, -1)
     return where(shut, 0.0, softmax(where(shut, 0.0, scores), -1))
+
+
+@on_every_path("future")
+def future(shape, dtype):
+    """What is added to the scores so that position i sees the keys up to i: -inf beyond the diagonal."""
+    return np.triu(np.full(shape, -np.inf, dtype), 1)
 
 
 def attention_samples(make):
@@ -94,9 +97,10 @@ def scaled_dot_product_attention(
     if scale is None:
         scale = 1.0 / math.sqrt(query.shape[-1]) if query.shape[-1] else math.inf
     scores = matmul(query * scale, transpose(key, -2, -1))
-    if is_causal:
-        attn_mask = tril(zeros_of(scores.shape[-2:], np.bool_) == 0)
-    weights = attention_weights(scores, attn_mask)
+    if attn_mask is not None:
+        weights = attention_weights(scores, attn_mask)
+    else:
+        weights = softmax(scores + future(scores.shape[-2:], np_dtype(scores)) if is_causal else scores, -1)
     if dropout_p:
         weights = dropout(weights, dropout_p)
     return matmul(weights, value)

@@ -9,6 +9,8 @@ image of one row.
 
 import math
 
+import numpy as np
+
 from minigrad.kernels import average as kernels
 from minigrad.ops.pool import adaptive_samples, as_floats, pool_samples
 from minigrad.registry import FUNCTION, FUNCTIONAL, Op, composite, helper
@@ -52,7 +54,7 @@ def average(count, input, kernel_size, stride, padding, ceil_mode, count_include
     window, stride, padding, _ = pool_window(op, count, input, kernel_size, stride, padding, 1, ceil_mode)
     if divisor_override == 0:
         raise RuntimeError(f"{op}(): divisor must be not zero, but got divisor_override=0")
-    refuse_dtype(op, input, "b")
+    refuse_dtype(op, input, "b" if np_dtype(input) == np.int64 else "biu")
     return avg_pool(input, window, stride, padding, bool(ceil_mode), bool(count_include_pad), divisor_override)
 
 

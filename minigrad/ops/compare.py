@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 
 from minigrad.errors import shape_text
-from minigrad.registry import FUNCTION, INPLACE, METHOD, Op, Pointwise
+from minigrad.registry import FUNCTION, INPLACE, METHOD, Op, Pointwise, np_dtype
 from minigrad.samples import S, binary, of, tensors, unary
 
 
@@ -304,6 +304,31 @@ class where(Op):
         lambda make: S(make(3, 4, kind="b"), make(3, 4), make(3, 4)),
         lambda make: S(make(3, 1, kind="b"), make(4), make(3, 4)),
         lambda make: S(make(3, 4, kind="b"), make(3, 4), 0.5),
+    )
+
+
+class isin(Op):
+    """isin(elements, test_elements, *, assume_unique=False, invert=False) -> BoolTensor
+
+    Which elements are among the test elements (one of the two may be a number); invert: which are not.
+    (PyTorch: torch.isin)
+    """
+
+    public = (FUNCTION,)
+
+    def prepare(elements, test_elements, *, assume_unique=False, invert=False):
+        if not hasattr(elements, "array") and not hasattr(test_elements, "array"):
+            raise TypeError(f"isin(): argument 'elements' must be Tensor, not {type(elements).__name__}")
+        if "b" in (np_dtype(elements).kind, np_dtype(test_elements).kind):
+            raise RuntimeError("Unsupported input type encountered for isin(): Bool: convert it with .to()")
+        return (*promoted(elements, test_elements), assume_unique, invert)
+
+    def forward(elements, test_elements, /, assume_unique, invert):
+        return np.isin(elements, test_elements, assume_unique=assume_unique, invert=invert)
+
+    samples = of(
+        lambda make: S(make(3, 4, kind="i"), make(3, kind="i")),
+        lambda make: S(make(3, 4, kind="i"), 2, invert=True),
     )
 
 

@@ -101,7 +101,7 @@ CHOLESKY = of(
 )
 
 
-@composite(out=True, public=(LINALG,), samples=CHOLESKY)
+@composite(backward_name="LinalgCholeskyExBackward0", out=True, public=(LINALG,), samples=CHOLESKY)
 def linalg_cholesky(A, *, upper=False):
     """linalg.cholesky(A, *, upper=False) -> Tensor
 

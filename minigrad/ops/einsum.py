@@ -9,6 +9,7 @@ no equation can contain.  Then operands are contracted pair by pair from the lef
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
 
+import functools
 import math
 
 import numpy as np
@@ -57,24 +58,30 @@ def labels(term, hidden, what):
 
 @on_every_path("einsum_plan")
 def einsum_plan(arguments):
-    """(operands, labels of each operand, labels of the result) of einsum's arguments."""
+    """(operands, labels of each operand, labels of the result, size of each label) of einsum's arguments."""
     equation, operands = equation_of(arguments)
+    return operands, *read_equation(equation, tuple([tuple(operand.shape) for operand in operands]))
+
+
+@functools.lru_cache(maxsize=1024)
+def read_equation(equation, shapes):
+    """Labels of each operand, labels of the result, and the sizes of the labels; RuntimeError for what does not fit."""
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")
-    if not operands:
+    if not shapes:
         raise RuntimeError("einsum(): must provide at least one operand")
-    if len(terms) != len(operands):
+    if len(terms) != len(shapes):
         raise RuntimeError(
-            f"einsum(): the equation {equation!r} names {len(terms)} operands, but {len(operands)} were given"
+            f"einsum(): the equation {equation!r} names {len(terms)} operands, but {len(shapes)} were given"
         )
     widths = []
-    for k, (term, operand) in enumerate(zip(terms, operands, strict=True)):
+    for k, (term, shape) in enumerate(zip(terms, shapes, strict=True)):
         named = len(term.replace("...", ""))
-        widths.append(operand.ndim - named if "..." in term else 0)
-        if widths[-1] < 0 or ("..." not in term and named != operand.ndim):
+        widths.append(len(shape) - named if "..." in term else 0)
+        if widths[-1] < 0 or ("..." not in term and named != len(shape)):
             raise RuntimeError(
                 f"einsum(): the number of subscripts in the equation ({named}) does not match the number of dimensions "
-                f"({operand.ndim}) for operand {k}" + ("" if "..." in term else " and no ellipsis was given")
+                f"({len(shape)}) for operand {k}" + ("" if "..." in term else " and no ellipsis was given")
             )
     hidden = "".join(chr(HIDDEN + k) for k in range(max(widths)))  # an ellipsis names the last of them
     read = [
@@ -90,20 +97,19 @@ def einsum_plan(arguments):
     else:
         everything = "".join(terms).replace("...", "")
         out = hidden + "".join(sorted(c for c in set(everything) if everything.count(c) == 1))
-    check_sizes(read, operands)
-    return operands, read, out
+    return read, out, label_sizes(read, shapes)
 
 
-def check_sizes(terms, operands):
-    """All sizes of a label agree, or are 1; within one operand they agree."""
+def label_sizes(terms, shapes):
+    """The size of each label: all are the same, or 1; within one operand they are the same."""
     sizes = {}
-    for k, (term, operand) in enumerate(zip(terms, operands, strict=True)):
-        for position, (c, size) in enumerate(zip(term, operand.shape, strict=True)):
+    for k, (term, shape) in enumerate(zip(terms, shapes, strict=True)):
+        for position, (c, size) in enumerate(zip(term, shape, strict=True)):
             first = term.index(c)
-            if operand.shape[first] != size:
+            if shape[first] != size:
                 raise RuntimeError(
                     f"einsum(): subscript {c} is repeated for operand {k} but the sizes don't match, {size} at "
-                    f"dimension {position} and {operand.shape[first]} at {first}"
+                    f"dimension {position} and {shape[first]} at {first}"
                 )
             if sizes.setdefault(c, size) != size:
                 if 1 not in (size, sizes[c]):
@@ -112,6 +118,7 @@ def check_sizes(terms, operands):
                         f"previously seen size {sizes[c]}"
                     )
                 sizes[c] = size if sizes[c] == 1 else sizes[c]
+    return sizes
 
 
 @on_every_path("wanted_later")
@@ -131,7 +138,7 @@ def repeated(term):
 
 
 @helper
-def distinct(operand, term, largest):
+def once_each(operand, term, sizes):
     """The operand and its labels with diagonals taken, and without the ones that broadcast."""
     twice = repeated(term)
     while twice is not None:
@@ -139,7 +146,7 @@ def distinct(operand, term, largest):
         term = term[: twice[0]] + term[twice[0] + 1 : twice[1]] + term[twice[1] + 1 :] + term[twice[0]]
         twice = repeated(term)
     for position in range(len(term) - 1, -1, -1):
-        if operand.shape[position] == 1 and largest[term[position]] != 1:
+        if operand.shape[position] == 1 and sizes[term[position]] != 1:
             operand, term = squeeze(operand, position), term[:position] + term[position + 1 :]
     return operand, term
 
@@ -163,12 +170,8 @@ def einsum(*args):
     that occur once, in order. Also ``einsum(a, [0, 1], b, [1, 2], [0, 2])``. Operands are contracted from the left.
     (PyTorch: torch.einsum)
     """
-    operands, terms, out = einsum_plan(args)
-    largest = {}
-    for term, operand in zip(terms, operands, strict=True):
-        for c, size in zip(term, operand.shape, strict=True):
-            largest[c] = size if largest.get(c, 1) == 1 else largest[c]
-    parts = [distinct(operand, term, largest) for operand, term in zip(operands, terms, strict=True)]
+    operands, terms, out, sizes = einsum_plan(args)
+    parts = [once_each(operand, term, sizes) for operand, term in zip(operands, terms, strict=True)]
     result, known = parts[0]
     for k in range(1, len(parts)):
         other, term = parts[k]

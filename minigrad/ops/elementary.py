@@ -316,6 +316,27 @@ class ldexp_whole(Op):
         return ldexp(g, other)
 
 
+class frexp(Op):
+    """frexp(input) -> (mantissa, exponent)
+
+    ``input = mantissa * 2 ** exponent`` with the mantissa's size in [0.5, 1) and an int32 exponent; floats only.
+    (PyTorch: torch.frexp)
+    """
+
+    nout, aux, result, first, fresh = 2, ("exponent",), "frexp", "mantissa", True
+
+    def forward(input, /):
+        if input.dtype.kind != "f":
+            raise RuntimeError(f"torch.frexp() only supports floating-point dtypes, but got a tensor of {input.dtype}")
+        mantissa, exponent = np.frexp(input)
+        return mantissa, np.asarray(exponent)
+
+    def grad_input(g, exponent):
+        return ldexp_whole(g, 0 - exponent)
+
+    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(5, low=-100.0, high=100.0)))
+
+
 @composite(
     out=True,
     samples=of(
@@ -340,3 +361,24 @@ def tensors_only(op, **arguments):
             raise TypeError(
                 f"{op}(): argument '{name}' must be Tensor, not {type(value).__name__}; use minigrad.tensor"
             )
+
+
+class angle(Plain):
+    """angle(input) -> Tensor
+
+    The angle of a real number in the complex plane: π below 0, 0 from 0 up, NaN for NaN. The gradient is zero.
+    (PyTorch: torch.angle)
+    """
+
+    floats, public = True, (FUNCTION, METHOD)
+
+    def scalar(input):
+        return where(input != input, input, where(input < 0, math.pi, 0.0))
+
+    def numpy(input):
+        return np.where(input < 0, input.dtype.type(np.pi), np.where(input == input, input.dtype.type(0), input))
+
+    def grad_input(g):
+        return where(g == 0, g, 0.0)
+
+    samples = unary()

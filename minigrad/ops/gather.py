@@ -226,6 +226,8 @@ class scatter_reduce(Op):
         if reduce not in ("sum", "prod", "mean", "amax", "amin"):
             raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
         same_dtype_to_scatter(input, src)
+        if reduce == "mean" and np_dtype(input).kind == "b":
+            raise NotImplementedError("\"scatter_reduce_mean\" not implemented for 'Bool': convert with .to()")
         return input, index, cut_to(src, index, "scatter_reduce"), dim, reduce, bool(include_self)
 
     def forward(input, index, src, /, dim, reduce, include_self):

@@ -44,13 +44,13 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
         along = reshape(select(grid, -1, count - 1 - d), (grid.shape[0], product(points)))
         n = sizes[d]
         at.append((along + 1) / 2 * (n - 1) if align_corners else ((along + 1) * n - 1) / 2)
-    flat = reshape(input, (*input.shape[:2], product(sizes)))
+    pixels = reshape(movedim(input, 1, -1), (input.shape[0] * product(sizes), input.shape[1]))
     if mode == "bicubic":
-        sampled = sample_cubic(flat, sizes, at, padding_mode, align_corners)
+        sampled = sample_cubic(pixels, sizes, at, padding_mode, align_corners)
     else:
         at = [into_image(x, n, padding_mode, align_corners) for x, n in pairs(at, sizes)]
-        sampled = sample_nearest(flat, sizes, at) if mode == "nearest" else sample_linear(flat, sizes, at)
-    return reshape(sampled, (*input.shape[:2], *points))
+        sampled = sample_nearest(pixels, sizes, at) if mode == "nearest" else sample_linear(pixels, sizes, at)
+    return contiguous_copy(movedim(reshape(sampled, (input.shape[0], *points, input.shape[1])), -1, 1))
 
 
 on_every_path("pairs")(lambda a, b: zip(a, b, strict=True))
@@ -59,13 +59,13 @@ on_every_path("product")(math.prod)
 
 
 @helper
-def sample_nearest(flat, sizes, at):
-    one = sign(abs(at[0]) + 1)  # its gradient is 0: the points get zeros, as in PyTorch, and not None
-    return texels(flat, sizes, [round(x.detach()) for x in at], one)
+def sample_nearest(pixels, sizes, at):
+    one = sign(abs(numbered(at[0])) + 1)  # its gradient is 0: the points get zeros, as in PyTorch, and not None
+    return texels(pixels, sizes, [round(x.detach()) for x in at], one)
 
 
 @helper
-def sample_linear(flat, sizes, at):
+def sample_linear(pixels, sizes, at):
     """The weighted sum of the 2, 4 or 8 neighbours of each point."""
     first = [floor(x.detach()) for x in at]
     further = [x - low for x, low in pairs(at, first)]
@@ -75,13 +75,13 @@ def sample_linear(flat, sizes, at):
         for t, c in pairs(further, corner):
             factor = t if c else 1 - t
             weight = factor if weight is None else weight * factor
-        part = texels(flat, sizes, [low + c for low, c in pairs(first, corner)], weight)
+        part = texels(pixels, sizes, [low + c for low, c in pairs(first, corner)], weight)
         total = part if total is None else total + part
     return total
 
 
 @helper
-def sample_cubic(flat, sizes, at, padding_mode, align_corners):
+def sample_cubic(pixels, sizes, at, padding_mode, align_corners):
     """The sum of the 16 neighbours of each point, weighted by Keys's kernel with a = -0.75."""
     first = [floor(x.detach()) for x in at]
     further = [x - low for x, low in pairs(at, first)]
@@ -93,7 +93,7 @@ def sample_cubic(flat, sizes, at, padding_mode, align_corners):
                 into_image(low + (k - 1), n, padding_mode, align_corners)
                 for low, k, n in ((first[0], i, sizes[0]), (first[1], j, sizes[1]))
             ]
-            part = texels(flat, sizes, places, weights[0][i] * weights[1][j])
+            part = texels(pixels, sizes, places, weights[0][i] * weights[1][j])
             total = part if total is None else total + part
     return total
 
@@ -109,27 +109,25 @@ def keys_far(x):
 
 
 @helper
-def texels(flat, sizes, places, weight=None):
-    """The numbers of flat (N, C, pixels) at whole places (a tensor (N, P) per dimension), 0 outside; weighted."""
+def texels(pixels, sizes, places, weight):
+    """The rows of pixels (N * size, C) at whole places (a tensor (N, P) per dimension), 0 outside; weighted."""
     index, inside = flat_index(places, sizes)
-    found = gather(flat, 2, expand(unsqueeze(index, 1), (*flat.shape[:2], index.shape[1])))
-    if weight is not None:
-        found = found * unsqueeze(weight, 1)
-    return where(unsqueeze(inside, 1), found, 0.0)
+    found = index_select(pixels, 0, reshape(index, (-1,)))
+    return where(reshape(inside, (-1, 1)), found, 0.0) * reshape(weight, (-1, 1))
 
 
 @helper
 def flat_index(places, sizes):
-    """The places as one int64 index into the flattened image, and whether they are in it."""
-    index = inside = None
+    """The places as one int64 index into the pixels of all images, and whether they are in their image."""
+    index, inside = to_dtype(tensor_like(places[0], column(places[0].shape[0])), INT64), None  # of the image
     for x, n in pairs(places, sizes):
         here = (x >= 0) & (x <= n - 1)
         inside = here if inside is None else inside & here
-        x = where(here, x, 0.0)
-        index = x if index is None else index * n + x
-    return to_dtype(where(inside, index, 0.0), INT64), inside
+        index = index * n + to_dtype(where(here, x, 0.0), INT64)
+    return index, inside
 
 
+on_every_path("column")(lambda n: np.arange(n)[:, None])
 INT64 = np.dtype(np.int64)
 
 
@@ -140,7 +138,13 @@ def into_image(x, n, padding_mode, align_corners):
         return x
     if padding_mode == "reflection":
         x = reflected(x, 0.0, n - 1.0) if align_corners else reflected(x, -0.5, n - 0.5)
-    return where((x > 0) & (x < n - 1), x, clamp(x.detach(), 0, n - 1))
+    return where((x > 0) & (x < n - 1), x, clamp(numbered(x.detach()), 0, n - 1))
+
+
+@helper
+def numbered(x):
+    """0 for NaN."""
+    return where(x == x, x, 0.0)
 
 
 @helper

@@ -9,7 +9,6 @@ Each step is an index that NumPy understands, so an int never meets an array (wh
 """
 
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
-# ruff: noqa: F821
 
 import warnings
 
@@ -17,7 +16,7 @@ import numpy as np
 
 from minigrad.errors import shape_text
 from minigrad.kernels import indexing as kernels
-from minigrad.registry import FUNCTION, INPLACE, METHOD, TENSORS, Op, composite, np_dtype, on_every_path
+from minigrad.registry import FUNCTION, INPLACE, METHOD, TENSORS, Op, np_dtype, on_every_path
 from minigrad.samples import S, of
 
 ALL = slice(None)
@@ -401,18 +400,3 @@ class put_zero(Op):
 
     def grad_input(g, index):
         return put_zero(g, index)
-
-
-@composite(
-    out=True,
-    samples=of(lambda make: S(make(3, 4), make(3, 4, kind="b")), lambda make: S(make(4), make(3, 1, kind="b"))),
-)
-def masked_select(input, mask):
-    """masked_select(input, mask) -> Tensor
-
-    The elements where the bool mask is true, as a vector; the two broadcast. (PyTorch: torch.masked_select)
-    """
-    if np_dtype(mask).kind != "b":
-        raise RuntimeError(f"masked_select: expected BoolTensor for mask, but got {np_dtype(mask)}")
-    shape = common_shape("masked_select", input.shape, mask.shape)
-    return getitem(expand(input, shape), (expand(mask, shape),))

@@ -63,12 +63,18 @@ def tensor_list(tensors, op):
             f"{op}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
         )
     listed = list(tensors)
-    for position, t in enumerate(listed):
-        if not hasattr(t, "ndim"):
-            raise TypeError(f"expected Tensor as element {position} in argument 0, but got {type(t).__name__}")
+    each_a_tensor(listed)
     if not listed:
         raise (ValueError if op == "cat" else RuntimeError)(f"{op}(): expected a non-empty list of Tensors")
     return listed
+
+
+@on_every_path("each_a_tensor")
+def each_a_tensor(tensors):
+    """TypeError for what is no tensor among several."""
+    for position, t in enumerate(tensors):
+        if not hasattr(t, "ndim"):
+            raise TypeError(f"expected Tensor as element {position} in argument 0, but got {type(t).__name__}")
 
 
 class stack(Op):
@@ -287,9 +293,7 @@ class unbind(Op):
 def broadcast_tensors(*tensors):
     """broadcast_tensors(*tensors) -> tuple of Tensors: each expanded to their common shape.
     (PyTorch: torch.broadcast_tensors)"""
-    for position, t in enumerate(tensors):
-        if not hasattr(t, "ndim"):
-            raise TypeError(f"expected Tensor as element {position} in argument 0, but got {type(t).__name__}")
+    each_a_tensor(tensors)
     try:
         shape = np.broadcast_shapes(*[tuple(t.shape) for t in tensors])
     except ValueError:
@@ -311,6 +315,7 @@ def meshgrid(*tensors, indexing=None):
     """
     if len(tensors) == 1 and isinstance(tensors[0], tuple | list):
         tensors = tuple(tensors[0])
+    each_a_tensor(tensors)
     if indexing is None:
         indexing = "ij"
         warnings.warn(

@@ -204,7 +204,7 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-06, reduction="mean
             raise ValueError(f"var is of incorrect size: got {given} for an input of {shape}")
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{reduction} is not valid: expected 'none', 'mean' or 'sum'")
-    if np_dtype(var).kind in "iu":
+    if np_dtype(var).kind != "f":
         raise RuntimeError(
             f"gaussian_nll_loss(): result type Float can't be cast to the desired output type {var.dtype} of var: use "
             "var.float()"

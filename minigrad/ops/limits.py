@@ -130,6 +130,9 @@ class clamp_max(Pointwise):
     samples = tensors()
 
 
+NUMBER = (float, int, np.generic, type(None))  # bools are ints
+
+
 @composite(
     public=(FUNCTION, METHOD, INPLACE),
     alias=("clip",),
@@ -148,13 +151,9 @@ def clamp(input, min=None, max=None):
     The input limited to [min, max] (numbers, or tensors that broadcast; None: no limit on that side). The gradient is 1
     within the limits, ends included, and 0 outside; integers with a float limit become floats. (PyTorch: torch.clamp)
     """
-    tensors_only("clamp", input=input)
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
-    numbers = [limit for limit in (min, max) if isinstance(limit, bool | int | float | np.generic)]
-    if len(numbers) == (min is not None) + (max is not None):
-        if np_dtype(input).kind != "f":
-            input = promoted(input, *numbers)[0]
+    if isinstance(min, NUMBER) and isinstance(max, NUMBER):
         return clamp_numbers(input, min, max)
     if max is None:
         return clamp_min(input, min)
@@ -167,10 +166,15 @@ class clamp_numbers(Op):
     fresh, public, symbol, backward_name = True, (), "clamp", "ClampBackward1"
 
     def prepare(input, min, max):
-        return input, limit_in(np_dtype(input), min), limit_in(np_dtype(input), max)
+        if np_dtype(input).kind != "f":
+            input = promoted(input, *[limit for limit in (min, max) if limit is not None])[0]
+        elif min.__class__ is float and max.__class__ is float:
+            return input, min, max
+        dtype = np_dtype(input)
+        return input, limit_in(dtype, min), limit_in(dtype, max)
 
     def forward(input, /, min, max):
-        return np.clip(input, min, max)
+        return input.clip(min, max)
 
     def grad_input(g, input, min, max):
         return where(in_range(input, min, max), g, 0.0)
@@ -179,9 +183,10 @@ class clamp_numbers(Op):
 @on_every_path("limit_in")
 def limit_in(dtype, number):
     """A limit as a number that the dtype has; negative ones wrap around in unsigned dtypes, as PyTorch's do."""
-    refuse_bools(dtype)
+    number = number.item() if isinstance(number, np.generic) else number
     if number is None or dtype.kind == "f":
         return number
+    refuse_bools(dtype)
     limits = np.iinfo(dtype)
     if not (limits.min or -limits.max) <= number <= limits.max:
         name = dtypes.from_numpy_dtype(dtype)

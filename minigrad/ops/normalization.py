@@ -56,6 +56,16 @@ class group_normalized(Op):
         grad_weight = None if weight is None else sum(g * reshape(normal, input.shape), dims)
         return reshape(inner, input.shape), grad_weight, None if bias_dtype is None else sum(g, dims)
 
+    def fused(g, input, weight, bias_dtype, groups, eps):
+        rows = input.reshape(input.shape[0] * groups, group_size(input.shape, groups))
+        dims = tuple([d for d in range(input.ndim) if d != 1])
+        scaled = g if weight is None else g * weight.reshape(-1, *[1] * (input.ndim - 2))
+        inner, *_ = kernels.layer_norm_backward(scaled.reshape(rows.shape), rows, None, 1, eps)
+        grad_weight = None
+        if weight is not None:
+            grad_weight = np.sum(g * kernels.layer_norm(rows, None, None, 1, eps).reshape(g.shape), dims)
+        return inner.reshape(input.shape), grad_weight, None if bias_dtype is None else np.sum(g, dims)
+
 
 @on_every_path("group_size")
 def group_size(shape, groups):
@@ -140,6 +150,31 @@ def instance_norm(
     return reshape(out, input.shape)
 
 
+class rms_normalized(Op):
+    """input / sqrt(mean(input²) + eps) * weight over the last dimensions; called by `rms_norm`."""
+
+    public, fresh, optional = (), True, ("weight",)
+    symbol, backward_name = "rms_norm", "MulBackward0"
+
+    def forward(input, weight, /, dims, eps):
+        rows = input.reshape(*input.shape[: input.ndim - dims], math.prod(input.shape[input.ndim - dims :]))
+        squares = np.einsum("...i,...i->...", rows, rows) / input.dtype.type(rows.shape[-1] or 1)
+        scale = 1 / np.sqrt(squares + input.dtype.type(eps))
+        normal = input * scale.reshape(*scale.shape, *[1] * dims)
+        return normal if weight is None else np.multiply(normal, weight, out=normal)
+
+    def vjp(g, input, weight, dims, eps):
+        last = tuple(range(input.ndim - dims, input.ndim))
+        lead = tuple(range(input.ndim - dims))
+        scale = rsqrt(mean(input * input, last, True) + eps)
+        normal = input * scale
+        scaled = g if weight is None else g * weight
+        inner = scale * (scaled - normal * mean(scaled * normal, last, True))
+        if weight is None:
+            return inner, None
+        return inner, sum(g * normal, lead) if lead else g * normal
+
+
 @composite(
     public=BOTH,
     samples=of(
@@ -178,9 +213,9 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     is_float("rms_norm", input)
     if eps is None:
         eps = np.finfo(np_dtype(input)).eps.item()
-    last = tuple(range(input.ndim - len(shape), input.ndim))
-    normal = input * rsqrt(mean(input * input, last, True) + eps)
-    return normal if weight is None else normal * weight
+    if weight is None or np_dtype(weight) == np_dtype(input):
+        return rms_normalized(input, weight, len(shape), eps)
+    return rms_normalized(input, None, len(shape), eps) * weight
 
 
 @composite(

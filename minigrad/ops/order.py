@@ -187,11 +187,10 @@ class sort(Op):
 
     def forward(input, /, dim, descending, stable):
         rows = last(input, dim)
-        values, order = kernels.descending(rows) if descending else kernels.ascending(rows)
-        if not stable and kernels.INSERTION < rows.shape[-1] <= LONGEST:
-            tied = kernels.neighbours(values).any(-1)
-            order = kernels.resettle(values, order, tied, rows.shape[-1], kernels.SORT)
-        return back(values, order, input, dim)
+        if stable or rows.shape[-1] > LONGEST:
+            return back(*(kernels.descending(rows) if descending else kernels.ascending(rows)), input, dim)
+        order = kernels.first_places(rows, rows.shape[-1], kernels.SORT, descending)
+        return back(np.take_along_axis(rows, order, -1), order, input, dim)
 
     def grad_input(g, indices, input_shape, dim):
         return put_along(g, indices, input_shape, dim, True)
@@ -237,11 +236,9 @@ class topk(Op):
 
     def forward(input, /, k, dim, largest, sorted):
         rows = last(input, dim)
-        values, order = kernels.descending(rows) if largest else kernels.ascending(rows)
         few = k * 64 <= rows.shape[-1]
         how = kernels.PARTIAL if few else kernels.NTH_SORTED if sorted else kernels.NTH
-        tied = kernels.neighbours(values[..., : k + 1]).any(-1) | (not sorted and not few)
-        order = kernels.resettle(values, order, tied, k, how) if k else order[..., :0]
+        order = kernels.first_places(rows, k, how, largest)
         return back(np.take_along_axis(rows, order, -1), order, input, dim)
 
     def grad_input(g, indices, input_shape, dim):
@@ -267,10 +264,7 @@ class kthvalue(Op):
         return numeric(input, "kthvalue") if input.ndim else input, k, dim, keepdim
 
     def forward(input, /, k, dim, keepdim):
-        rows = last(input, dim)
-        values, order = kernels.ascending(rows)
-        tied = kernels.neighbours(values[..., k - 2 if k > 1 else 0 : k + 1]).any(-1)
-        order = kernels.resettle(values, order, tied, k, kernels.KTH)
+        order = kernels.first_places(last(input, dim), k, kernels.KTH, False)
         return picked(input, order[..., k - 1], dim, keepdim)
 
     def grad_input(g, indices, input_shape, dim, keepdim):
@@ -297,13 +291,17 @@ class median_dim(Op):
 
     def forward(input, /, dim, keepdim, without_nan):
         rows = last(input, dim)
-        order = np.argsort(rows, axis=-1, kind="stable")
-        count = (rows == rows).sum(-1, keepdims=True)  # NaN is sorted to the end
         if without_nan:
-            middle = np.maximum(count - 1, 0) // 2
-        else:
-            middle = np.where(count < rows.shape[-1], count, (rows.shape[-1] - 1) // 2)
-        return picked(input, np.take_along_axis(order, middle, -1)[..., 0], dim, keepdim)
+            order = np.argsort(rows, axis=-1, kind="stable")
+            middle = np.maximum((rows == rows).sum(-1, keepdims=True) - 1, 0) // 2  # NaN is sorted to the end
+            return picked(input, np.take_along_axis(order, middle, -1)[..., 0], dim, keepdim)
+        middle = (rows.shape[-1] - 1) // 2
+        value = np.partition(rows, middle, -1)[..., middle, None]
+        ahead = middle - (rows < value).sum(-1, keepdims=True)  # how many equal ones come first
+        order = (np.cumsum(rows == value, -1) > ahead).argmax(-1)
+        if rows.dtype.kind == "f":
+            order = np.where(np.isnan(rows).any(-1), np.isnan(rows).argmax(-1), order)
+        return picked(input, order, dim, keepdim)
 
     def grad_input(g, indices, input_shape, dim, keepdim):
         return put_along(g, indices, input_shape, dim, keepdim)
@@ -320,11 +318,11 @@ class median_all(Op):
     def forward(input, /, without_nan):
         if not input.size:
             return np.asarray(np.nan if input.dtype.kind == "f" else np.iinfo(input.dtype).min, input.dtype)
-        values = np.sort(input, axis=None)
-        count = int((values == values).sum())
-        if count < values.size and (not without_nan or not count):
-            return values[-1]
-        return values[(count - 1) // 2]
+        flat = input.reshape(-1)
+        count = np.count_nonzero(flat == flat)
+        if count < flat.size and (not without_nan or not count):
+            return np.asarray(np.nan, input.dtype)
+        return np.partition(flat, (count - 1) // 2)[(count - 1) // 2]
 
     def grad_input(g, input, output, input_shape):
         return share(g, input, output, input_shape, tuple(range(len(input_shape))))
@@ -378,9 +376,9 @@ class mode(Op):
 
     def forward(input, /, dim, keepdim):
         rows = last(input, dim)
-        values, order = kernels.ascending(rows)
+        order = kernels.first_places(rows, rows.shape[-1], kernels.SORT, False)
+        values = np.take_along_axis(rows, order, -1)
         same = values[..., 1:] == values[..., :-1]  # a NaN is like no other
-        order = kernels.resettle(values, order, same.any(-1), rows.shape[-1], kernels.SORT)
         number = np.arange(rows.shape[-1])
         starts = np.zeros(values.shape, np.int64)
         starts[..., 1:] = np.where(same, 0, number[1:])

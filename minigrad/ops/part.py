@@ -6,7 +6,7 @@
 import numpy as np
 
 from minigrad.errors import describe
-from minigrad.registry import METHOD, Op, composite, helper, on_every_path
+from minigrad.registry import METHOD, Op, composite, on_every_path
 from minigrad.samples import S, of
 from minigrad.shapes import dims_of, index_of, one_dim, shape_args
 
@@ -25,7 +25,7 @@ class narrow(Op):
         if hasattr(start, "ndim") and (start.ndim or np_dtype(start).kind not in "iu"):
             raise RuntimeError("start must be an 0-dim integral Tensor, but it is " + describe(start))
         dim, start = one_dim(dim, input.ndim, "narrow"), index_of(start, "narrow", "start")
-        size = input.shape[dim]
+        size, length = input.shape[dim], index_of(length, "narrow", "length")
         if not -size <= start <= size:
             raise IndexError(
                 f"start out of range (expected to be in range of [-{size}, {size}], but got {start}) in narrow()"
@@ -33,7 +33,7 @@ class narrow(Op):
         start = start + size if start < 0 else start
         if length < 0 or start + length > size:
             raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({size}).")
-        return input, dim, start, int(length)
+        return input, dim, start, length
 
     def forward(input, /, dim, start, length):
         return input[(*(slice(None),) * dim, slice(start, start + length))]
@@ -47,6 +47,8 @@ class narrow(Op):
 @composite(out=True, samples=of(lambda make: S(make(5, 4), 0, 1, 3)))
 def narrow_copy(input, dim, start, length):
     """narrow_copy(input, dim, start, length) -> Tensor: `narrow` as a copy. (PyTorch: torch.narrow_copy)"""
+    if index_of(dim, "narrow_copy", "dim") >= input.ndim:
+        raise RuntimeError(f"narrow_copy(): Expected dim < {input.ndim}, the dimensions of the tensor, but got {dim}")
     return clone(narrow(input, dim, start, length))
 
 
@@ -100,6 +102,8 @@ class flip(Op):
 
     def prepare(input, *args, dims=None):
         given = args if dims is None else (dims,)
+        if args and dims is not None:
+            raise TypeError(f"flip() got multiple values for argument 'dims': {args} and {dims}")
         if not given:
             raise TypeError("flip() missing 1 required positional arguments: 'dims'")
         return input, dims_of(shape_args(given, "flip"), input.ndim, "flip")
@@ -121,6 +125,7 @@ class rot90(Op):
     """
 
     def prepare(input, k=1, dims=(0, 1)):
+        dims = [index_of(d, "rot90", "dims") for d in dims]
         if len(dims) != 2:
             raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
         if input.ndim < 2:
@@ -148,6 +153,10 @@ class roll(Op):
 
     def prepare(input, shifts, dims=None):
         shifts = tuple(shifts) if isinstance(shifts, tuple | list) else (shifts,)
+        shifts = tuple([index_of(n, "roll", "shifts") for n in shifts])
+        if not input_size(input):
+            given = dims if isinstance(dims, tuple | list) else () if dims is None else (dims,)
+            return input, shifts, tuple([index_of(d, "roll", "dims") for d in given])
         if dims is None:
             if len(shifts) != 1:
                 raise RuntimeError(f"roll(): expected one shift where dims is not given, but got {len(shifts)}")
@@ -160,7 +169,7 @@ class roll(Op):
         return input, shifts, dims
 
     def forward(input, /, shifts, dims):
-        return np.roll(input, shifts, dims)
+        return np.roll(input, shifts, dims) if input.size else input.copy()
 
     def grad_input(g, shifts, dims):
         return roll(g, opposite(shifts), dims)
@@ -209,111 +218,13 @@ class repeat(Op):
 @composite(samples=of(lambda make: S(make(3, 4), (2, 1)), lambda make: S(make(3, 4), (2,))))
 def tile(input, *args, dims=None):
     """tile(input, dims) -> Tensor: as `repeat`, with missing leading counts taken as 1. (PyTorch: torch.tile)"""
+    if not args and dims is None:
+        raise TypeError("tile() missing 1 required positional arguments: 'dims'")
     counts = shape_args(args if dims is None else (dims,), "tile")
     return repeat(input, (*[1] * (input.ndim - len(counts)), *counts))
 
 
-def matrices(op, input):
-    if input.ndim < 2:
-        raise RuntimeError(f"{op}: input tensor must have at least 2 dimensions, but has {input.ndim}")
-    return input
-
-
-class tril(Op):
-    """tril(input, diagonal=0) -> Tensor
-
-    The lower triangle of (batches of) matrices, zeros above the given diagonal. (PyTorch: torch.tril)
-    """
-
-    fresh = True
-
-    def forward(input, /, diagonal=0):
-        return np.tril(matrices("tril", input), diagonal)
-
-    def grad_input(g, diagonal):
-        return tril(g, diagonal)
-
-    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(2, 4, 4), -1))
-
-
-class triu(Op):
-    """triu(input, diagonal=0) -> Tensor
-
-    The upper triangle of (batches of) matrices, zeros below the given diagonal. (PyTorch: torch.triu)
-    """
-
-    fresh = True
-
-    def forward(input, /, diagonal=0):
-        return np.triu(matrices("triu", input), diagonal)
-
-    def grad_input(g, diagonal):
-        return triu(g, diagonal)
-
-    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(2, 4, 4), 1))
-
-
-class diagonal(Op):
-    """diagonal(input, offset=0, dim1=0, dim2=1) -> Tensor
-
-    A view of the diagonal over two dimensions, which becomes the last dimension. (PyTorch: torch.diagonal)
-    """
-
-    view = True
-
-    def prepare(input, offset=0, dim1=0, dim2=1):
-        return input, offset, one_dim(dim1, input.ndim, "diagonal"), one_dim(dim2, input.ndim, "diagonal")
-
-    def forward(input, /, offset, dim1, dim2):
-        out = input.diagonal(offset, dim1, dim2)
-        out.flags.writeable = input.flags.writeable
-        return out
-
-    def grad_input(g, input_shape, offset, dim1, dim2):
-        return put_diagonal(g, input_shape, offset, dim1, dim2)
-
-    samples = of(lambda make: S(make(3, 4)), lambda make: S(make(2, 3, 4), 1, 1, 2))
-
-
-class put_diagonal(Op):
-    """Zeros of a given shape with the input on a diagonal: the gradient of `diagonal`."""
-
-    public = ()
-
-    def forward(input, /, shape, offset, dim1, dim2):
-        out = np.zeros(shape, input.dtype)
-        place = out.diagonal(offset, dim1, dim2)
-        place.flags.writeable = True
-        place[...] = input
-        return out
-
-    def grad_input(g, offset, dim1, dim2):
-        return diagonal(g, offset, dim1, dim2)
-
-
-@composite(out=True, samples=of(lambda make: S(make(3)), lambda make: S(make(3, 4), 1), lambda make: S(make(3), -1)))
-def diag(input, diagonal=0):
-    """diag(input, diagonal=0) -> Tensor
-
-    The diagonal of a matrix, or the matrix with the given vector on its diagonal. (PyTorch: torch.diag)
-    """
-    if input.ndim == 1:
-        n = input.shape[0] + builtin_abs(diagonal)
-        return put_diagonal(input, (n, n), diagonal, 0, 1)
-    if input.ndim != 2:
-        raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {input.ndim}D")
-    return clone(diagonal_of(input, diagonal))
-
-
-@helper
-def diagonal_of(input, offset):
-    return diagonal(input, offset, 0, 1)
-
-
-on_every_path("builtin_abs")(abs)
-
-
-@composite(samples=of(lambda make: S(make(3, 3))))
+@composite(backward_name="TraceBackward0", samples=of(lambda make: S(make(3, 3))))
 def trace(input):
     """trace(input) -> Tensor: the sum of a matrix's diagonal. (PyTorch: torch.trace)"""
     if input.ndim != 2:

@@ -16,7 +16,7 @@ from minigrad.errors import shape_text
 from minigrad.kernels import pool as kernels
 from minigrad.registry import FUNCTION, FUNCTIONAL, Op, composite, helper, on_every_path
 from minigrad.samples import S, of
-from minigrad.shapes import pair
+from minigrad.shapes import index_of, pair
 
 
 @on_every_path("pool_window")
@@ -184,6 +184,7 @@ def min_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
 def adaptive_size(op, count, input, output_size):
     """The output size of an adaptive pooling as `count` ints (None: as the input), checked."""
     given = output_size if isinstance(output_size, tuple | list) else (output_size,) * count
+    given = [None if s is None else index_of(s, op, "output_size") for s in given]
     if input.ndim <= len(given):
         raise ValueError(f"{op}(): Input dimension should be at least {len(given) + 1}, but got {input.ndim}")
     if len(given) != count:
@@ -195,7 +196,7 @@ def adaptive_size(op, count, input, output_size):
             f"{op}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes "
             f"{shape_text(input.shape)}"
         )
-    size = tuple([n if s is None else int(s) for s, n in zip(given, input.shape[-count:], strict=True)])
+    size = tuple([n if s is None else s for s, n in zip(given, input.shape[-count:], strict=True)])
     if min(size) < 0:
         raise RuntimeError(f"{op}(): elements of output_size must be greater than or equal to 0, but got {list(size)}")
     return size

@@ -24,7 +24,11 @@ def weighed(tensor, factor):
     if factor == 1:
         return tensor
     kind = np_dtype(tensor).kind
-    return tensor * (factor if kind == "f" else as_int(factor)) if kind != "b" else logical_and(tensor, factor != 0)
+    return (
+        tensor * (factor if kind == "f" else as_int(factor))
+        if kind != "b"
+        else (tensor if factor else logical_xor(tensor, tensor))
+    )
 
 
 on_every_path("as_int")(int)
@@ -43,27 +47,38 @@ def plus(op, input, beta, alpha, product):
     return weighed(input, beta) + product if beta != 0 else product
 
 
+@on_every_path("check_batches")
+def check_batches(op, first, second):
+    """Both factors are batches of matrices."""
+    if first < 3 or second < 3:
+        raise IndexError(
+            f"{op}(): Dimension out of range: batch1 and batch2 must be 3-D, but they are {first}-D and {second}-D"
+        )
+
+
 PUBLIC = (FUNCTION, METHOD, INPLACE)
 
 
-@composite(out=True, public=PUBLIC, samples=added((3, 2), (3, 4), (4, 2)))
+@composite(backward_name="AddmmBackward0", out=True, public=PUBLIC, samples=added((3, 2), (3, 4), (4, 2)))
 def addmm(input, mat1, mat2, *, beta=1, alpha=1):
     """addmm(input, mat1, mat2, *, beta=1, alpha=1) -> Tensor: ``beta * input + alpha * (mat1 @ mat2)``.
     (PyTorch: torch.addmm)"""
     return plus("addmm", input, beta, alpha, mm(mat1, mat2))
 
 
-@composite(out=True, public=PUBLIC, samples=added((2, 3, 2), (2, 3, 4), (2, 4, 2)))
+@composite(backward_name="BaddbmmBackward0", out=True, public=PUBLIC, samples=added((2, 3, 2), (2, 3, 4), (2, 4, 2)))
 def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """baddbmm(input, batch1, batch2, *, beta=1, alpha=1) -> Tensor: ``beta * input + alpha * (batch1 @ batch2)``, for
     each matrix of a batch. (PyTorch: torch.baddbmm)"""
+    check_batches("baddbmm", batch1.ndim, batch2.ndim)
     return plus("baddbmm", input, beta, alpha, bmm(batch1, batch2))
 
 
-@composite(out=True, public=PUBLIC, samples=added((3, 2), (2, 3, 4), (2, 4, 2)))
+@composite(backward_name="AddbmmBackward0", out=True, public=PUBLIC, samples=added((3, 2), (2, 3, 4), (2, 4, 2)))
 def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """addbmm(input, batch1, batch2, *, beta=1, alpha=1) -> Tensor: ``beta * input + alpha * Σ (batch1 @ batch2)``,
     summed over the batch. (PyTorch: torch.addbmm)"""
+    check_batches("addbmm", batch1.ndim, batch2.ndim)
     product = bmm(batch1, batch2)
     return plus("addbmm", input, beta, alpha, sum(product, 0, dtype=product.dtype))
 
@@ -81,7 +96,8 @@ def addmv(input, mat, vec, *, beta=1, alpha=1):
 def addr(input, vec1, vec2, *, beta=1, alpha=1):
     """addr(input, vec1, vec2, *, beta=1, alpha=1) -> Tensor: ``beta * input + alpha * outer(vec1, vec2)``.
     (PyTorch: torch.addr)"""
-    product = weighed(outer(vec1, vec2), alpha)
+    input, product = promoted(input, outer(vec1, vec2))
+    product = weighed(product, alpha)
     if tuple(input.shape) != tuple(product.shape):
         input = expand(input, product.shape)
     return weighed(input, beta) + product if beta != 0 else product
@@ -103,10 +119,15 @@ def linalg_vecdot(x, y, *, dim=-1):
         raise RuntimeError(
             f"linalg.vecdot: Expected a floating point or complex tensor as input. Got {type_name(np_dtype(x))}"
         )
+    if np_dtype(x) != np_dtype(y):
+        raise RuntimeError(
+            f"linalg.vecdot: Expected x and y to have the same dtype, but found x of type {x.dtype} and y of type "
+            f"{y.dtype} instead"
+        )
     return sum(x * y, dim)
 
 
-@composite(out=True, samples=of(
+@composite(samples=of(
     lambda make: S(make(2, 3), make(3, 2)), lambda make: S(make(3), make(2, 2)), lambda make: S(make(), make(2)),
 ))  # fmt: skip
 def kron(input, other):
@@ -147,6 +168,8 @@ def crossed(input, other, dim):
 
 
 @composite(
+    out=True,
+    backward_name="LinalgCrossBackward0",
     samples=of(lambda make: S(make(2, 3), make(2, 3)), lambda make: S(make(3, 2), make(3, 1), 0)),
 )
 def cross(input, other, dim=None):
@@ -164,6 +187,7 @@ def cross(input, other, dim=None):
 
 
 @composite(
+    backward_name="LinalgCrossBackward0",
     out=True,
     public=(LINALG,),
     samples=of(lambda make: S(make(2, 3), make(2, 3)), lambda make: S(make(3, 2), make(3, 1), dim=0)),

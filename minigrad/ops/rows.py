@@ -208,7 +208,7 @@ class index_fill(Op):
         return index_fill(g, dim, index, 0.0)
 
     def grad_value(g, index, dim):
-        return sum(index_select(g, dim, each_once(index, g.shape[dim] if g.ndim else 1)))
+        return sum(index_select(g, dim, distinct_rows(index, g.shape[dim] if g.ndim else 1)))
 
     samples = of(
         lambda make: S(make(3, 4), 0, np.array([2, 0, 2]), 1.5),
@@ -216,8 +216,8 @@ class index_fill(Op):
     )
 
 
-@on_every_path("each_once")
-def each_once(index, size):
+@on_every_path("distinct_rows")
+def distinct_rows(index, size):
     """Each index once, counted from the front."""
     found = np.unique(getattr(index, "array", index) % max(size, 1))
     return TENSORS["wrap"](found) if hasattr(index, "array") else found

@@ -283,7 +283,7 @@ def movedim(input, source, destination):
 
 
 class squeeze(Op):
-    """squeeze(input, dim=None) -> Tensor
+    """squeeze(input) -> Tensor;  squeeze(input, dim) -> Tensor
 
     A view without the dimensions of size 1: all of them, or those of `dim` (int or tuple) that have size 1.
     (PyTorch: torch.squeeze)
@@ -292,16 +292,16 @@ class squeeze(Op):
     view, public = True, with_inplace
 
     def backward_name(node):
-        return f"SqueezeBackward{int(node.attrs[0] is not None)}"
+        return f"SqueezeBackward{int(node.attrs[0] is not ...)}"
 
-    def prepare(input, dim=None):
-        if dim is None:
-            return input, None
+    def prepare(input, dim=...):
+        if dim is ...:
+            return input, dim
         dims = dims_of(dim, input.ndim, "squeeze")
         return input, tuple([d for d in dims if input.ndim and input.shape[d] == 1])
 
     def forward(input, /, dim):
-        return input.squeeze(dim)
+        return input.squeeze() if dim is ... else input.squeeze(dim)
 
     def grad_input(g, input_shape):
         return reshape(g, input_shape)
@@ -387,6 +387,8 @@ def expand_as(input, other):
 @composite(samples=of(lambda make: S(make(3, 1), (3, 4))))
 def broadcast_to(input, *args, size=None):
     """broadcast_to(input, size) -> Tensor: ``input.expand(size)``. (PyTorch: torch.broadcast_to)"""
+    if not args and size is None:
+        raise TypeError("broadcast_to() missing 1 required positional arguments: 'size'")
     return expand(input, *args, size=size)
 
 

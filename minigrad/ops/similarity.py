@@ -15,7 +15,7 @@ BOTH = (FUNCTION, FUNCTIONAL)
 @helper
 def at_least(input, least):
     """The input raised to `least`, with the gradient of the input: what PyTorch's clamp under no_grad amounts to."""
-    return input + (clamp(input, least) - input).detach()
+    return input + (clamp(input, least) - input).detach() if some(input < least) else input
 
 
 @composite(
@@ -38,8 +38,10 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-08):
         raise RuntimeError(
             f"cosine_similarity(): expected common dtype to be floating point, yet common dtype is {x1.dtype}"
         )
-    shape = (x1 * x2).shape
-    x1, x2 = expand(to_float(x1), shape), expand(to_float(x2), shape)
+    x1, x2 = to_float(x1), to_float(x2)
+    if x1.shape != x2.shape:
+        shape = (x1 * x2).shape
+        x1, x2 = expand(x1, shape), expand(x2, shape)
     dim = one_dim(dim, x1.ndim, "cosine_similarity")
     return sum(x1 / at_least(norm(x1, 2, dim, True), eps) * (x2 / at_least(norm(x2, 2, dim, True), eps)), dim)
 

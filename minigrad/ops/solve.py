@@ -303,6 +303,7 @@ class triangular_solution(Op):
 
 
 @composite(
+    backward_name="LinalgSolveTriangularBackward0",
     out=True,
     public=(LINALG,),
     samples=of(

@@ -297,6 +297,7 @@ def polygamma(n, input):
 
 
 @composite(
+    public=(FUNCTION, METHOD, INPLACE),
     alias=("special.multigammaln",),
     out=True,
     samples=of(lambda make: S(make(3, 4, low=1.5, high=4.0), 2)),

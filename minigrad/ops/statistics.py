@@ -91,7 +91,7 @@ SPREADS = of(
 )
 
 
-@composite(public=(FUNCTION,), samples=SPREADS)
+@composite(backward_name="VarMeanBackward0", public=(FUNCTION,), samples=SPREADS)
 def var_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """var_mean(input, dim=None, *, correction=1, keepdim=False) -> (var, mean)
 
@@ -103,7 +103,7 @@ def var_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     return var(input, dim, unbiased, keepdim, correction=correction), mean(input, over, keepdim)
 
 
-@composite(public=(FUNCTION,), samples=SPREADS)
+@composite(backward_name="StdMeanBackward0", public=(FUNCTION,), samples=SPREADS)
 def std_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """std_mean(input, dim=None, *, correction=1, keepdim=False) -> (std, mean)
 
@@ -122,7 +122,7 @@ WITH_NAN = of(
 )
 
 
-@composite(out=True, samples=WITH_NAN)
+@composite(backward_name="NansumBackward0", out=True, samples=WITH_NAN)
 def nansum(input, dim=None, keepdim=False, *, dtype=None):
     """nansum(input, dim=None, keepdim=False, *, dtype=None) -> Tensor
 

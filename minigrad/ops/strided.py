@@ -1,7 +1,6 @@
 """Views that step through memory in their own way: overlapping windows, and any strides at all."""
 
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
-# ruff: noqa: F821
 
 import numpy as np
 
@@ -134,15 +133,12 @@ class moved_in_memory(Op):
 
     def forward(input, /, was, wanted, whole):
         put, get = [distances(shape, strides) + offset for shape, strides, offset in (was, wanted)]
-        low = min_of([0, *put.ravel()[:1], *get.ravel()[:1]])
-        memory = np.zeros(max_of([0, *put.ravel()[-1:], *get.ravel()[-1:]]) - low + 1, input.dtype)
+        reach = np.concatenate([[0], put.ravel(), get.ravel()])
+        low = int(reach.min())
+        memory = np.zeros(int(reach.max()) - low + 1, input.dtype)
         np.add.at(memory, put - low, input)
         counts = np.bincount((distances(*whole[:2]) + whole[2] - low).ravel(), minlength=memory.size)
         return (memory / np.maximum(counts, 1).astype(input.dtype))[get - low]
 
     def grad_input(g, was, wanted, whole):
         return moved_in_memory(g, wanted, was, whole)
-
-
-on_every_path("max_of")(max)
-on_every_path("min_of")(min)

@@ -85,7 +85,8 @@ def im2col(input, kernel_size, dilation=1, padding=0, stride=1):
     """
     window, stride, padding, dilation = window_settings("unfold", kernel_size, dilation, padding, stride)
     if input.ndim not in (3, 4) or not all_true(input.shape[-3:]):
-        raise RuntimeError(
+        error = IndexError if input.ndim < 3 else RuntimeError
+        raise error(
             "unfold(): Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions "
             f"for input, but got: {shape_text(input.shape)}"
         )
@@ -147,7 +148,11 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     return overlapped(input, image, window, stride, padding, dilation)
 
 
-@composite(public=(FUNCTION, FUNCTIONAL), samples=of(lambda make: S(make(2, 8, 2, 3), 2)))
+@composite(
+    backward_name="PixelShuffleBackward0",
+    public=(FUNCTION, FUNCTIONAL),
+    samples=of(lambda make: S(make(2, 8, 2, 3), 2)),
+)
 def pixel_shuffle(input, upscale_factor):
     """pixel_shuffle(input, upscale_factor) -> Tensor
 
@@ -174,7 +179,11 @@ def pixel_shuffle(input, upscale_factor):
     )
 
 
-@composite(public=(FUNCTION, FUNCTIONAL), samples=of(lambda make: S(make(2, 2, 4, 6), 2)))
+@composite(
+    backward_name="PixelUnshuffleBackward0",
+    public=(FUNCTION, FUNCTIONAL),
+    samples=of(lambda make: S(make(2, 2, 4, 6), 2)),
+)
 def pixel_unshuffle(input, downscale_factor):
     """pixel_unshuffle(input, downscale_factor) -> Tensor
 

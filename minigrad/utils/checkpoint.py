@@ -16,13 +16,15 @@ from __future__ import annotations
 import contextlib
 import warnings
 import weakref
+from types import SimpleNamespace
 from typing import Any
 
 from minigrad.autograd.engine import asked_for_some, backward
 from minigrad.autograd.function import Function
 from minigrad.autograd.graph import saved_tensors_hooks
 from minigrad.autograd.modes import enable_grad, is_grad_enabled
-from minigrad.autograd.node import node_of
+from minigrad.autograd.node import node_of, tick
+from minigrad.autograd.rules import stale
 from minigrad.autograd.watch import Packed, pack
 from minigrad.random import default_generator, fork_rng
 from minigrad.tensor import Tensor, wrap
@@ -180,13 +182,18 @@ class _Part:
 class _Kept:
     """A tensor argument for the second run: its values as the hooks around the call keep them, and its history."""
 
+    op = SimpleNamespace(name="checkpoint")  # what an error says, if the argument is written to meanwhile
+
     def __init__(self, tensor):
-        self.node = node_of(tensor)
+        self.node, self.seq = node_of(tensor), tick()
         packed = pack(tensor)
         self.value = packed if isinstance(packed, Packed) else tensor
 
     def tensor(self):
         if not isinstance(self.value, Packed):
+            version = self.value.vc
+            if version is not None and version.time > self.seq:
+                stale(self, version, "an argument")
             return self.value
         tensor = wrap(self.value.tensor().array)
         tensor.node = self.node
