@@ -205,9 +205,9 @@ def _transposed(op, inputs, attrs):
 
 
 def _squeeze(op, inputs, attrs):
-    dims = attrs["dim"]
-    dims = [d for d, n in enumerate(inputs[0]._shape) if n == 1] if dims is None else dims
-    return batched(inputs[0].whole.squeeze(tuple([d + 1 for d in dims])))
+    whole, dims = inputs[0].whole, attrs["dim"]
+    kept = [n for d, n in enumerate(inputs[0]._shape) if n != 1 or (dims is not ... and d not in dims)]
+    return batched(whole.reshape(whole._shape[0], *kept))
 
 
 def _getitem(op, inputs, attrs):
