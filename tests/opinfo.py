@@ -36,7 +36,18 @@ import numpy as np
 import torch
 from opinfo_names import FAMILIES, NAMES, REASONS
 from opinfo_samples import chosen, copied, describe, detached, has_overlap, misuses, samples_of, theirs_converted
-from opinfo_swap import OutOfScope, call, differ, our_form, our_function, ours, shared, swapped, tensors_in, their_error
+from opinfo_swap import (
+    OutOfScope,
+    call,
+    differ,
+    our_form,
+    our_function,
+    ours,
+    shared,
+    swapped,
+    tensors_in,
+    their_error,
+)
 from torch.testing._internal.common_device_type import toleranceOverride
 from torch.testing._internal.common_methods_invocations import op_db
 

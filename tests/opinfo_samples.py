@@ -76,7 +76,7 @@ def misuses(sample):
             yield f"None as argument {k}", replaced(sample, k, None)
             yield f"one more dimension of argument {k}", replaced(sample, k, value.detach()[None])
             yield f"argument {k} flattened", replaced(sample, k, value.detach().flatten())
-            yield f"argument {k} of other sizes", replaced(sample, k, torch.ones([n + 2 for n in value.shape]))
+            yield f"argument {k} of other sizes", replaced(sample, k, larger(value))
             yield f"argument {k} as int32", replaced(sample, k, value.detach().to(torch.int32))
             yield f"argument {k} as bool", replaced(sample, k, value.detach() > 0)
         elif isinstance(value, int) and not isinstance(value, bool):
@@ -95,6 +95,12 @@ def misuses(sample):
     yield "one argument too many", type(sample)(sample.input, args=(*sample.args, *[1] * 12), kwargs=sample.kwargs)
     if sample.args:
         yield "the last argument missing", type(sample)(sample.input, args=sample.args[:-1], kwargs=sample.kwargs)
+
+
+def larger(tensor):
+    """A tensor of one dtype and number of dimensions with this one, and two more of everything."""
+    numbers = torch.rand([n + 2 for n in tensor.shape], generator=torch.Generator().manual_seed(0))
+    return (numbers * 2).to(tensor.dtype)
 
 
 def replaced(sample, place, value):

@@ -158,6 +158,7 @@ class scatter_write(Op):
 
 
 @composite(
+    out=True,
     public=IN_PLACE,
     samples=of(
         lambda make: S(make(3, 4), 1, np.array([[0, 2], [1, 3], [3, 0]]), make(3, 2)),
