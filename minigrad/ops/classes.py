@@ -227,7 +227,15 @@ def linear_cross_entropy(
         raise NotImplementedError(
             "linear_cross_entropy(): options (computing in chunks) are not supported: leave them out"
         )
+    if input.ndim not in (1, 2):
+        raise RuntimeError(f"linear_cross_entropy(): expected input with dimensionality 1 or 2, got {input.ndim}")
     outputs = tuple(linear_weight.shape[:-1])
+    if input.ndim == 1 and len(outputs) > 1:
+        raise RuntimeError(
+            f"linear_cross_entropy(): K-dimensional loss defined by linear_weight of shape "
+            f"{shape_text(linear_weight.shape)} requires batched input, got unbatched input of shape "
+            f"{shape_text(input.shape)}"
+        )
     rows = reshape(linear_weight, (math.prod(outputs), linear_weight.shape[-1]))
     bias = None if linear_bias is None else reshape(linear_bias, (math.prod(outputs),))
     logits = reshape(linear(input, rows, bias), (*input.shape[:-1], *outputs))

@@ -49,7 +49,7 @@ def dropped_channels(op, input, p, training, inplace, alpha):
     """Dropout of whole channels of (N, C, ...)."""
     if not training or p == 0 or not input_size(input):
         return input
-    if input.ndim < 2:
+    if input.ndim < 2 and p != 1:
         raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
     planes, dtype = (*input.shape[:2], *[1] * (input.ndim - 2)), np_dtype(input)
     return dropped(op, input, lambda keep: bernoulli_mask(planes, keep, dtype), p, inplace, alpha)

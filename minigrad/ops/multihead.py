@@ -125,6 +125,8 @@ def multi_head_attention_forward(
         query, key, value = unsqueeze(query, 1), unsqueeze(key, 1), unsqueeze(value, 1)
         key_padding_mask = None if key_padding_mask is None else unsqueeze(key_padding_mask, 0)
     length, batch, width = query.shape
+    if not use_separate_proj_weight and in_proj_weight is None:
+        raise AssertionError("use_separate_proj_weight is False but in_proj_weight is None")
     weights_in = q_proj_weight, k_proj_weight, v_proj_weight
     if not use_separate_proj_weight:
         weights_in = [part_of(in_proj_weight, k, width) for k in range(3)]

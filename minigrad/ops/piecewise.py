@@ -136,6 +136,7 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     """
     if lower > upper:
         raise RuntimeError(f"Lower bound should be less than or equal to the upper bound, got {lower} and {upper}")
+    is_float("rrelu", input)
     noise = rrelu_noise(input, lower, upper, training)
     return input.mul_(noise) if inplace else rrelu_with_noise(input, noise)
 
