@@ -9,6 +9,7 @@ from minigrad.autograd import inplace
 from minigrad.autograd.general import NUMBER, OPERAND, as_tensor, broadcast_error, promote
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import bump, node_of
+from minigrad.autograd.outputs import into
 from minigrad.creation import as_scalar
 from minigrad.ops import index as index_ops
 from minigrad.registry import ARRAYS, OPS, TENSORS
@@ -307,12 +308,16 @@ for _method in (where, polygamma, float_power_):
     setattr(Tensor, _method.__name__, _method)
 
 
-def nonzero(input, *, as_tuple=False):
+def nonzero(input, *, as_tuple=False, out=None):
     """nonzero(input, *, as_tuple=False) -> LongTensor
 
     The indices of the elements that are not zero, (count, ndim); as_tuple: one vector per dimension.
     (PyTorch: torch.nonzero)
     """
+    if not isinstance(input, Tensor):
+        raise TypeError(f"nonzero(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+    if out is not None:
+        return into(out, nonzero, input)
     array = input.array
     if as_tuple:
         return tuple([wrap(places) for places in np.nonzero(array if array.ndim else array.reshape(1))])
