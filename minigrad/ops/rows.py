@@ -214,7 +214,7 @@ class index_fill(Op):
 
     samples = of(
         lambda make: S(make(3, 4), 0, np.array([2, 0, 2]), 1.5),
-        lambda make: S(make(3, 4), 1, np.array([-1]), make()),
+        lambda make: S(make(3, 4), 1, np.array([3]), make()),
     )
 
 
