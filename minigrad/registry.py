@@ -76,7 +76,7 @@ class Op:
                  block is called linalg_X: names of blocks are unique)
     dunder       the Python operators it serves, e.g. ("__add__", "__radd__")
     alias        further public names of the same op: "absolute", or with a place of its own, "special.expit"
-    symbol       what a drawing shows, if not the name
+    symbol       what a drawing shows, if not the name: a string, or a function of the node
     backward_name  what PyTorch prints as grad_fn, if not <Name>Backward0: a string, or a function of the node
     fresh        its gradients are arrays of its own, so the engine may keep them without a copy
     view         its output may share the memory of its first input ("always": it does, by strides NumPy does not know)
@@ -97,7 +97,7 @@ class Op:
     public: tuple = (FUNCTION, METHOD)
     dunder: tuple = ()
     alias: tuple = ()
-    symbol: str | None = None
+    symbol = None
     backward_name = None
     fresh = view = multi = broadcasts = pointwise = False
     aux: tuple = ()
