@@ -44,5 +44,8 @@ def message(op: str, argument: str, got: str, expected: str, hint: str = "") -> 
     return f"{text} ({hint})" if hint else text
 
 
-class LinAlgError(RuntimeError):
+class _LinAlgError(RuntimeError):
     """A matrix is singular, not positive-definite, or holds NaN (PyTorch: torch.linalg.LinAlgError)."""
+
+
+LinAlgError = _LinAlgError  # the names PyTorch has for it

@@ -144,7 +144,7 @@ def takes_out(block):
     """Whether the function takes `out=`: those of `minigrad`, `linalg` and `special` that compute something."""
     if not (FUNCTION in block.public or LINALG in block.public or SPECIAL in block.public):
         return False
-    return not block.view and (not block.multi or bool(block.pieces)) if isinstance(block, type) else block.out
+    return not (block.view or (block.multi and not block.pieces)) if isinstance(block, type) else block.out
 
 
 def kept(op, name):

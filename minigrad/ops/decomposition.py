@@ -221,6 +221,9 @@ def qr(input, some=True):
 @on_every_path("one_triangle")
 def one_triangle(op, A, UPLO):
     """The arguments of `eigh`: symmetric matrices, and which triangle is read."""
+    if np_dtype(A).kind != "f" and A.ndim > 1:
+        name = TENSORS["type_name"](np_dtype(A))
+        raise NotImplementedError(f"\"linalg_eigh_cpu\" not implemented for '{name}' in {op}(): convert with .float()")
     matrices_of(op, A, square=True)
     if UPLO not in ("L", "U", "l", "u"):
         raise RuntimeError(f"Expected UPLO argument to be 'L' or 'U', but got {UPLO}")

@@ -27,7 +27,10 @@ class tril(Op):
 
     fresh, public = True, IN_PLACE
 
-    def forward(input, /, diagonal=0):
+    def prepare(input, diagonal=0):
+        return input, index_of(diagonal, "tril", "diagonal")
+
+    def forward(input, /, diagonal):
         return np.tril(matrices("tril", input), diagonal)
 
     def grad_input(g, diagonal):
@@ -44,7 +47,10 @@ class triu(Op):
 
     fresh, public = True, IN_PLACE
 
-    def forward(input, /, diagonal=0):
+    def prepare(input, diagonal=0):
+        return input, index_of(diagonal, "triu", "diagonal")
+
+    def forward(input, /, diagonal):
         return np.triu(matrices("triu", input), diagonal)
 
     def grad_input(g, diagonal):

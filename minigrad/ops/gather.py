@@ -74,18 +74,18 @@ class gather(Op):
 
 
 @helper
-def cut_to(src, index, op):
+def cut_to(src, index, input, op):
     """src cut to the index's shape."""
     if tuple(src.shape) == tuple(index.shape) or not input_size(index):
         return src
-    check_source(src, index, op)
+    check_source(src, index, input, op)
     return getitem(src, tuple([slice(0, n) for n in index.shape]))
 
 
 @on_every_path("check_source")
-def check_source(src, index, op):
+def check_source(src, index, input, op):
     if max(src.ndim, 1) != max(index.ndim, 1):
-        raise (IndexError if src.ndim < index.ndim else RuntimeError)(
+        raise (IndexError if src.ndim < index.ndim == input.ndim else RuntimeError)(
             f"{op}(): Index tensor must have the same number of dimensions as src tensor: got "
             f"{shape_text(index.shape)} and {shape_text(src.shape)}"
         )
@@ -117,7 +117,7 @@ class scatter_add(Op):
     def prepare(input, dim, index, src):
         dim = one_dim(dim, input.ndim, "scatter_add")
         same_dtype_to_scatter(input, src)
-        return input, index, cut_to(src, index, "scatter_add"), dim
+        return input, index, cut_to(src, index, input, "scatter_add"), dim
 
     def forward(input, index, src, /, dim):
         out = np.array(input)
@@ -176,7 +176,7 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
     src = src if value is None else value
     if hasattr(src, "ndim"):
         same_dtype_to_scatter(input, src)
-        src = cut_to(src, index, "scatter")
+        src = cut_to(src, index, input, "scatter")
     else:
         src = full_of(index.shape, as_real(src), np_dtype(input))
     if reduce is None:
@@ -188,8 +188,11 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
 
 @on_every_path("as_real")
 def as_real(number):
+    """The number, if it is one."""
     if isinstance(number, complex):
         raise RuntimeError("value cannot be converted to a real number without overflow")
+    if not isinstance(number, int | float | np.generic) and not hasattr(number, "ndim"):
+        raise TypeError(f"a value to be written must be Number or Tensor, not {type(number).__name__}")
     return number
 
 
@@ -229,7 +232,7 @@ class scatter_reduce(Op):
         same_dtype_to_scatter(input, src)
         if reduce == "mean" and np_dtype(input).kind == "b":
             raise NotImplementedError("\"scatter_reduce_mean\" not implemented for 'Bool': convert with .to()")
-        return input, index, cut_to(src, index, "scatter_reduce"), dim, reduce, bool(include_self)
+        return input, index, cut_to(src, index, input, "scatter_reduce"), dim, reduce, bool(include_self)
 
     def forward(input, index, src, /, dim, reduce, include_self):
         out = np.array(input)
@@ -310,17 +313,19 @@ def take_along_dim(input, indices, dim=None):
     `gather` with dimensions other than `dim` broadcast and negative indices counted from the end; of the flattened
     tensor without dim. (PyTorch: torch.take_along_dim)
     """
-    if np_dtype(indices) != np.dtype("i8"):
-        raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {np_dtype(indices)}")
+    if np_dtype(indices).kind not in "iu":
+        raise RuntimeError(f"gather(): Expected dtype int32/int64 for index, but got {np_dtype(indices)}")
     if dim is None:
         flat = reshape(input, (-1,))
         return gather(flat, 0, from_end(reshape(indices, (-1,)), flat.shape[0]))
-    dim = one_dim(dim, input.ndim, "take_along_dim")
+    if np_dtype(indices) != np.dtype("i8"):
+        raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {np_dtype(indices)}")
     if input.ndim != indices.ndim:
         raise RuntimeError(
             "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
             f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
         )
+    dim = one_dim(dim, input.ndim, "take_along_dim")
     if not input.ndim:
         return gather(input, 0, from_end(indices, 1))
     rest = [tuple([n for d, n in enumerate(t.shape) if d != dim]) for t in (input, indices)]

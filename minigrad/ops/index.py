@@ -355,6 +355,11 @@ class index_put(Op):
 
     def forward(input, other, /, index, accumulate):
         out = np.array(input)
+        if other.ndim > 1 and other.shape[0] == 1 and other.ndim > picked(input, index).ndim:  # NumPy would take it
+            raise RuntimeError(
+                f"shape mismatch: value tensor of shape {shape_text(other.shape)} cannot be broadcast to indexing "
+                f"result of shape {shape_text(picked(input, index).shape)}"
+            )
         write_at(out, index, other, accumulate)
         return out
 

@@ -116,8 +116,8 @@ def without_identity(op, input, ord, dims, dim):
 @on_every_path("matrix_dims")
 def matrix_dims(op, dim, ndim):
     """Two different dimensions."""
-    if not isinstance(dim, tuple | list):
-        raise TypeError(f"{op}(): argument 'dim' must be tuple of ints, not {type(dim).__name__}")
+    if not isinstance(dim, tuple | list) or not all(hasattr(d, "__index__") for d in dim):
+        raise TypeError(f"{op}(): argument 'dim' must be tuple of ints, not {dim!r}")
     if len(dim) != 2:
         raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {', '.join(map(str, dim))}")
     first, second = one_dim(dim[0], ndim, op), one_dim(dim[1], ndim, op)

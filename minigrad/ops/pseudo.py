@@ -172,6 +172,11 @@ def lstsq_driver(A, B, driver):
         raise RuntimeError(f"{op}: input must have at least 2 dimensions.")
     if B.ndim < 1:
         raise RuntimeError(f"{op}: other must have at least 1 dimension.")
+    if not 0 <= A.ndim - B.ndim <= 1:
+        raise RuntimeError(
+            f"{op}: input.dim() must be greater or equal to other.dim() and (input.dim() - other.dim()) <= 1: got "
+            f"{A.ndim} and {B.ndim}"
+        )
     if np_dtype(A) != np_dtype(B):
         raise RuntimeError(f"{op}: input and other should have the same dtype: got {np_dtype(A)} and {np_dtype(B)}")
     matrices_of(op, A)
