@@ -31,7 +31,8 @@ def to(self, *args, dtype=None, device=None, other=None, non_blocking=False, cop
         wanted = self.array.dtype if dtype is None else dtypes.as_numpy(dtype, "to")
     if wanted is self.array.dtype or wanted == self.array.dtype:
         return TENSORS["clone"](self, memory_format=memory_format) if copy else self
-    return TENSORS["to_dtype"](self, wanted)
+    made = TENSORS["to_dtype"](self, wanted)
+    return made.contiguous() if memory_format is dtypes.contiguous_format else made
 
 
 def _dtype_and_device(given, dtype, device, other):

@@ -13,7 +13,7 @@ from minigrad.autograd.inplace import check_writable, store, write
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import bump, node_of
 from minigrad.autograd.outputs import into
-from minigrad.creation import _size_of, dtype_for, made
+from minigrad.creation import _size_of, dtype_for, laid_out_as, made
 from minigrad.errors import describe, message
 from minigrad.inspection import broadcast_shapes
 from minigrad.registry import OPS, TENSORS
@@ -109,8 +109,9 @@ def randperm(
     return made(_source(generator).randperm(n, kind), requires_grad, device)
 
 
-def _as_the_input(name, function):
-    """`rand_like` and its kind: the function for the input's shape and dtype."""
+def _as_the_input(name, function, fill):
+    """`rand_like` and its kind: the function for the input's shape and dtype; `fill` is the in-place method that draws
+    the same numbers in the order of memory, where that is another one."""
 
     def like(
         input,
@@ -125,6 +126,10 @@ def _as_the_input(name, function):
     ):
         if not isinstance(input, Tensor):
             raise TypeError(f"{name}_like(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        if memory_format is not dtypes.contiguous_format and not input.array.flags.c_contiguous:
+            array = laid_out_as(np.empty, input, dtype, memory_format, name + "_like")
+            drawn = getattr(wrap(array), fill)(*args, *bounds.values(), generator=generator)
+            return made(drawn.array, requires_grad, device)
         dtypes.only_plain_format(memory_format, name + "_like")
         bounds["size"] = input.shape
         return function(
@@ -140,8 +145,8 @@ def _as_the_input(name, function):
     return like
 
 
-rand_like, randn_like = _as_the_input("rand", rand), _as_the_input("randn", randn)
-randint_like = _as_the_input("randint", randint)
+rand_like, randn_like = _as_the_input("rand", rand, "uniform_"), _as_the_input("randn", randn, "normal_")
+randint_like = _as_the_input("randint", randint, "random_")
 rand_like.__doc__ = "rand_like(input) -> Tensor: `rand` of the input's shape and dtype. (PyTorch: torch.rand_like)"
 randn_like.__doc__ = "randn_like(input) -> Tensor: `randn` of the input's shape and dtype. (PyTorch: torch.randn_like)"
 randint_like.__doc__ = (

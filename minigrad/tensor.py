@@ -119,9 +119,9 @@ class Tensor(PythonProtocol):
         dimension, or of `dim`."""
         size, shape = self.array.itemsize, self._shape
         strides = [s // size for s in self.array.strides]
-        for d in range(len(shape) - 1, -1, -1):  # NumPy says 0 for the dimension that None makes
-            if shape[d] == 1 and not strides[d]:
-                strides[d] = 1 if d == len(shape) - 1 else strides[d + 1] * shape[d + 1]
+        for d in range(len(shape) - 1, -1, -1):  # NumPy says 0 for the dimension that None makes, and where is nothing
+            if (shape[d] == 1 and not strides[d]) or 0 in shape:
+                strides[d] = 1 if d == len(shape) - 1 else strides[d + 1] * max(shape[d + 1], 1)
         return tuple(strides) if dim is None else strides[_dim(self, dim)]
 
     def data_ptr(self) -> int:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import minigrad
 from minigrad.dtypes import float32, float64, set_default_dtype
 from minigrad.printing import format_scalar, get_printoptions, printoptions, set_printoptions, tensor_repr
 
@@ -214,3 +215,25 @@ def test_random_options_print_as_pytorchs(seed):
                 assert tensor_repr(array) == repr(torch.from_numpy(array.copy()))
     finally:
         torch.set_printoptions(profile="default")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whole_tensors_print_as_pytorchs(seed):
+    """Leaves, results and views, by `repr` and by `format`."""
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(2000 + seed)
+    for _ in range(100):
+        array, texts = np.asarray(random_array(rng)), []
+        kind, recorded = rng.integers(4), bool(rng.random() < 0.5)
+        for tensor in (minigrad.from_numpy(array.copy()), torch.from_numpy(array.copy())):
+            if recorded and array.dtype.kind == "f":
+                tensor.requires_grad_()
+            if kind == 1:
+                tensor = tensor * 1
+            elif kind == 2 and array.ndim > 1:
+                tensor = tensor.transpose(0, -1)
+            elif kind == 3 and array.ndim and len(array) > 1:
+                tensor = tensor[::2]
+            specs = ("", ".3f", "10", ".2%") if tensor.ndim == 0 and array.dtype.kind == "f" else ("",)
+            texts.append([repr(tensor), *(format(tensor, spec) for spec in specs)])
+        assert texts[0] == texts[1]

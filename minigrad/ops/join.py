@@ -31,7 +31,7 @@ class cat(Op):
         return promoted(*listed), dim
 
     def forward(tensors, /, dim):
-        return np.concatenate(tensors, dim)
+        return np.ascontiguousarray(np.concatenate(tensors, dim))  # NumPy's may be in Fortran's order
 
     def vjp(g, tensors_shape, dim):
         return split(g, [shape[dim] for shape in tensors_shape], dim)
@@ -96,7 +96,7 @@ class stack(Op):
         return promoted(*listed), one_dim(dim, listed[0].ndim + 1, "stack")
 
     def forward(tensors, /, dim):
-        return np.stack(tensors, dim)
+        return np.ascontiguousarray(np.stack(tensors, dim))
 
     def vjp(g, dim):
         return unbind(g, dim)

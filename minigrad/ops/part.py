@@ -169,7 +169,7 @@ class roll(Op):
         return input, shifts, dims
 
     def forward(input, /, shifts, dims):
-        return np.roll(input, shifts, dims) if input.size else input.copy()
+        return np.asarray(np.roll(input, shifts, dims), order="C") if input.size else input.copy()
 
     def grad_input(g, shifts, dims):
         return roll(g, opposite(shifts), dims)
