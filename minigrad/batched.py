@@ -43,9 +43,7 @@ class Hidden(np.lib.mixins.NDArrayOperatorsMixin):
     __slots__ = ("dtype", "shape")
 
     def __init__(self, whole):
-        self.dtype = np.dtype(
-            whole.array.dtype, copy=True
-        )  # equal but not the same: the doors' fast paths see no float
+        self.dtype = np.dtype(whole.array.dtype, copy=True)  # equal, not the same: no door takes its fast path
         self.shape = whole._shape[1:]
 
     ndim = property(lambda self: len(self.shape))
@@ -73,7 +71,8 @@ class Batched(Tensor):
     array = property(lambda self: self.hidden)
     node = vc = leaf = _view = property(_unseen, _unseen)  # only `whole` has a history
     requires_grad = property(lambda self: self.whole.requires_grad)
-    requires_grad_ = data = grad = _unseen
+    data = grad = property(_unseen, _unseen)
+    requires_grad_ = _unseen
 
     def detach(self):
         return batched(self.whole.detach())
@@ -95,10 +94,8 @@ def lift(tensor):
 
 def apply(op, inputs, attrs):
     """The op on all examples at once. `Unseen` if there is no rule."""
-    if any(
-        [t is not None and not isinstance(t.array, np.ndarray) and t.__class__ is not Batched for t in _all(inputs)]
-    ):
-        raise Unseen(apply)  # a tensor that was made from a Hidden array behind our back
+    if any([t is not None and isinstance(t.array, Hidden) and t.__class__ is not Batched for t in _all(inputs)]):
+        raise Unseen(apply)  # a tensor that was made of a Hidden array behind our back
     rule = _aligned if op.pointwise else RULES.get(op.name)
     if rule is None:
         raise Unseen(apply)
@@ -205,9 +202,9 @@ def _transposed(op, inputs, attrs):
 
 
 def _squeeze(op, inputs, attrs):
-    dims = attrs["dim"]
-    dims = [d for d, n in enumerate(inputs[0]._shape) if n == 1] if dims is None else dims
-    return batched(inputs[0].whole.squeeze(tuple([d + 1 for d in dims])))
+    whole, dims = inputs[0].whole, attrs["dim"]
+    kept = [n for d, n in enumerate(inputs[0]._shape) if n != 1 or (dims is not ... and d not in dims)]
+    return batched(whole.reshape(whole._shape[0], *kept))
 
 
 def _getitem(op, inputs, attrs):

@@ -112,7 +112,7 @@ def share_memory_(self):
 def copy_(self, src, non_blocking=False):
     """copy_(src) -> Tensor: src's values written into this tensor, broadcast and converted; recorded as any write.
     (PyTorch: Tensor.copy_)"""
-    if not isinstance(src, OPERAND):
+    if not isinstance(src, OPERAND) or isinstance(src, np.ndarray):
         raise TypeError(f"copy_(): argument 'other' must be Tensor, not {type(src).__name__}")
     return inplace.write(OPS["copy"], self, (src,))
 
@@ -366,6 +366,8 @@ def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
 
 def is_floating_point(input):
     """is_floating_point(input) -> bool: whether the dtype is a float. (PyTorch: torch.is_floating_point)"""
+    if not isinstance(input, Tensor):
+        raise TypeError(f"is_floating_point(): argument 'input' must be Tensor, not {type(input).__name__}")
     return input.array.dtype.kind == "f"
 
 

@@ -49,20 +49,16 @@ def _dtype_for(op, dtype, count=2):
 
 
 def _multiply_add(a, b, c):
-    """``a * b + c`` of float64 arrays, rounded once. (Dekker 1971: the exact errors of a product and of a sum)"""
+    """``a * b + c`` rounded once, for a number a and whole numbers b below 2**26: the exact errors of the product and
+    of the sum are added last. (Dekker 1971)"""
     product = a * b
-    (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
-    product_error = a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low)
+    high = a * 134217729.0  # 2**27 + 1: `high` becomes the upper half of the digits of a
+    high = high - (high - a)
+    product_error = (a - high) * b - (product - high * b)
     total = product + c
     back = total - product
     error = ((product - (total - back)) + (c - back)) + product_error
-    return np.where(np.isfinite(error) & (error != 0), total + error, total)  # a sum with 0 would lose the sign of -0.0
-
-
-def _halves(a):
-    high = a * 134217729.0  # 2**27 + 1
-    high = high - (high - a)
-    return high, a - high
+    return np.where(np.abs(error) > 0, total + error, total)  # a sum with 0 would lose the sign of -0.0
 
 
 def arange(
@@ -116,21 +112,20 @@ def arange(
 
 
 def _float_range(start, step, count, kind):
+    grain = max(start.as_integer_ratio()[1], step.as_integer_ratio()[1])
+    if (abs(start) + abs(step) * count) * grain <= 2.0 ** np.finfo(kind).nmant:
+        return (start + step * np.arange(count)).astype(kind)  # nothing is rounded
+    wide = np.float32 if kind.itemsize == 2 else np.float64  # what PyTorch computes in
+    start, step = float(wide(start)), np.float64(wide(step))
     width = {2: 16, 4: 8, 8: 4}[kind.itemsize]
-    k = np.arange(count, dtype=np.float64)
-    if kind.itemsize == 2:
-        start, step = float(np.float32(start)), float(np.float32(step))
+    whole = count // (2 * width) * (2 * width)  # what is left after pairs of blocks is computed one by one
+    values = np.empty(count, kind)
     with np.errstate(all="ignore"):
-        values = _multiply_add(np.float64(step), k, start)  # what the last, incomplete pair of blocks gets
-        whole = count // (2 * width) * (2 * width)
-        if whole:
-            within = np.arange(width, dtype=np.float64)
-            first = values[:whole:width].astype(np.float32 if kind.itemsize == 2 else kind).astype(kind)
-            blocks = _multiply_add(np.float64(step), within, first.astype(np.float64)[:, None])
-            values[:whole] = blocks.ravel()
-        if kind.itemsize == 2:
-            values = values.astype(np.float32)
-        return values.astype(kind)
+        first = _multiply_add(step, np.arange(0.0, whole, width), start).astype(wide).astype(kind).astype(np.float64)
+        blocks = _multiply_add(step, np.arange(float(width)), first[:, None]).astype(wide)
+        values[:whole] = blocks.ravel()
+        values[whole:] = _multiply_add(step, np.arange(float(whole), count), start).astype(wide)
+    return values
 
 
 def linspace(
@@ -162,16 +157,14 @@ def _count_of(steps, op):
 def _spaced(start, end, count, kind):
     if count < 2:
         return np.full(count, start, kind)
-    k = np.arange(count)
-    early = k < count // 2
-    k = np.where(early, k, count - 1 - k)  # from the nearer end
-    if kind.itemsize == 2 and kind.kind == "f":  # every step in half precision
+    half, real = count // 2, kind if kind.kind == "f" else np.dtype(np.float64)
+    early, late = np.arange(half), np.arange(count - half)[::-1]  # from the nearer end
+    if real.itemsize == 2:  # every step in half precision
         step = (end - start) / kind.type(count - 1)
-        return np.where(early, start + step * k.astype(kind), end - step * k.astype(kind))
-    real = kind.type if kind.kind == "f" else np.float64
-    step = (real(end) - real(start)) / real(count - 1)
-    step, origin = np.where(early, step, -step), np.where(early, np.float64(start), np.float64(end))
-    values = _multiply_add(step.astype(np.float64), k.astype(np.float64), origin)
+        return np.concatenate([start + step * early.astype(kind), end - step * late.astype(kind)])
+    step = np.float64((real.type(end) - real.type(start)) / real.type(count - 1))
+    ends = (_multiply_add(step, early, np.float64(start)), _multiply_add(-step, late, np.float64(end)))
+    values = np.concatenate(ends)
     return values.astype(np.int64).astype(kind) if kind.kind in "iu" else values.astype(kind)
 
 

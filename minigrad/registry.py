@@ -76,7 +76,7 @@ class Op:
                  block is called linalg_X: names of blocks are unique)
     dunder       the Python operators it serves, e.g. ("__add__", "__radd__")
     alias        further public names of the same op: "absolute", or with a place of its own, "special.expit"
-    symbol       what a drawing shows, if not the name
+    symbol       what a drawing shows, if not the name: a string, or a function of the node
     backward_name  what PyTorch prints as grad_fn, if not <Name>Backward0: a string, or a function of the node
     fresh        its gradients are arrays of its own, so the engine may keep them without a copy
     view         its output may share the memory of its first input ("always": it does, by strides NumPy does not know)
@@ -97,7 +97,7 @@ class Op:
     public: tuple = (FUNCTION, METHOD)
     dunder: tuple = ()
     alias: tuple = ()
-    symbol: str | None = None
+    symbol = None
     backward_name = None
     fresh = view = multi = broadcasts = pointwise = False
     aux: tuple = ()
@@ -209,6 +209,8 @@ def _read_rules(cls, body):
             )
     named = [w for wanted in cls.needs.values() for w in wanted if _is_save(cls, w)]
     cls.saved = tuple(dict.fromkeys(named))
+    if "g" in cls.saved:
+        raise TypeError(f"op {cls.name}: an input called g cannot be saved: in a rule that name is the gradient")
     cls.saves_output = "output" in cls.saved
     cls.holds = any(name in (*cls.inputs, *cls.aux, "output") for name in cls.saved)  # memory, to be freed by backward
     passes_on = any(rule.__code__.co_code == _PASS_ON.__code__.co_code for rule in cls.rules.values())

@@ -12,9 +12,12 @@ from minigrad import dtypes, random
 from minigrad.autograd.inplace import check_writable, store, write
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import bump, node_of
-from minigrad.creation import _size_of, made
+from minigrad.autograd.outputs import into
+from minigrad.creation import _size_of, dtype_for, made
 from minigrad.errors import describe, message
+from minigrad.inspection import broadcast_shapes
 from minigrad.registry import OPS, TENSORS
+from minigrad.shapes import index_of
 from minigrad.tensor import Tensor, wrap
 
 __all__ = [
@@ -39,67 +42,126 @@ def _source(generator):
     return random.default_generator if generator is None else generator
 
 
-def rand(*args, size=None, generator=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False):
-    """rand(*size, generator=None, dtype=None) -> Tensor: uniform in [0, 1). (PyTorch: torch.rand)"""
-    shape = _size_of(args, size, "rand")
-    return made(_source(generator).uniform(shape, dtype=dtypes.as_numpy(dtype)), requires_grad, device)
+def _random(name, draw, what):
+    """`rand` and `randn`: a tensor of a given shape, its numbers drawn by a method of the generator."""
+
+    def function(
+        *args,
+        size=None,
+        generator=None,
+        dtype=None,
+        layout=None,
+        device=None,
+        pin_memory=False,
+        requires_grad=False,
+        out=None,
+    ):
+        if out is not None:
+            return into(out, function, *args, size=size, generator=generator, dtype=dtype_for(out, dtype))
+        shape = _size_of(args, size, name)
+        return made(draw(_source(generator), shape, dtypes.as_numpy(dtype, name)), requires_grad, device)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"{name}(*size, generator=None, dtype=None) -> Tensor: {what}. (PyTorch: torch.{name})"
+    return function
 
 
-def randn(
-    *args, size=None, generator=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False
+rand = _random("rand", lambda source, shape, dtype: source.uniform(shape, dtype=dtype), "uniform in [0, 1)")
+randn = _random("randn", lambda source, shape, dtype: source.normal(shape, dtype=dtype), "standard normal")
+
+
+def randint(
+    low=0,
+    high=None,
+    size=None,
+    *,
+    generator=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+    out=None,
 ):
-    """randn(*size, generator=None, dtype=None) -> Tensor: standard normal. (PyTorch: torch.randn)"""
-    shape = _size_of(args, size, "randn")
-    return made(_source(generator).normal(shape, dtype=dtypes.as_numpy(dtype)), requires_grad, device)
-
-
-def randint(low=0, high=None, size=None, *, generator=None, dtype=None, device=None, requires_grad=False, **named):
     """randint(low=0, high, size, *, generator=None, dtype=int64) -> Tensor: integers in [low, high).
     (PyTorch: torch.randint)"""
+    if out is not None:
+        return into(out, randint, low, high, size, generator=generator, dtype=dtype_for(out, dtype))
     if size is None and isinstance(high, tuple | list):  # randint(high, size)
         low, high, size = 0, low, high
     elif high is None:
         low, high = 0, low
     if size is None:
         raise TypeError("randint() missing required argument: 'size'")
-    numpy_dtype = np.dtype(np.int64) if dtype is None else dtypes.as_numpy(dtype)
-    return made(
-        _source(generator).randint(int(low), int(high), _size_of((size,), None, "randint"), numpy_dtype),
-        requires_grad,
-        device,
-    )
+    low, high = index_of(low, "randint", "low"), index_of(high, "randint", "high")
+    kind, shape = dtypes.as_numpy(dtype or dtypes.int64, "randint"), _size_of((size,), None, "randint")
+    return made(_source(generator).randint(low, high, shape, kind), requires_grad, device)
 
 
-def randperm(n, *, generator=None, dtype=None, device=None, requires_grad=False, pin_memory=False):
+def randperm(
+    n, *, generator=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False, out=None
+):
     """randperm(n, *, generator=None, dtype=int64) -> Tensor: the integers below n in random order.
     (PyTorch: torch.randperm)"""
-    numpy_dtype = np.dtype(np.int64) if dtype is None else dtypes.as_numpy(dtype)
-    return made(_source(generator).randperm(n, numpy_dtype), requires_grad, device)
+    if out is not None:
+        return into(out, randperm, n, generator=generator, dtype=dtype_for(out, dtype))
+    kind = dtypes.as_numpy(dtype or dtypes.int64, "randperm")
+    return made(_source(generator).randperm(n, kind), requires_grad, device)
 
 
-def rand_like(input, *, generator=None, dtype=None, device=None, requires_grad=False, layout=None, memory_format=None):
-    """rand_like(input) -> Tensor: `rand` of the input's shape and dtype. (PyTorch: torch.rand_like)"""
-    return rand(input.shape, generator=generator, dtype=dtype or input.dtype, requires_grad=requires_grad)
+def _as_the_input(name, function):
+    """`rand_like` and its kind: the function for the input's shape and dtype."""
+
+    def like(
+        input,
+        *args,
+        generator=None,
+        dtype=None,
+        layout=None,
+        device=None,
+        requires_grad=False,
+        memory_format=dtypes.preserve_format,
+        **bounds,
+    ):
+        if not isinstance(input, Tensor):
+            raise TypeError(f"{name}_like(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        dtypes.only_plain_format(memory_format, name + "_like")
+        bounds["size"] = input.shape
+        return function(
+            *args,
+            **bounds,
+            generator=generator,
+            dtype=dtype or input.dtype,
+            device=device,
+            requires_grad=requires_grad,
+        )
+
+    like.__name__ = like.__qualname__ = name + "_like"
+    return like
 
 
-def randn_like(input, *, generator=None, dtype=None, device=None, requires_grad=False, layout=None, memory_format=None):
-    """randn_like(input) -> Tensor: `randn` of the input's shape and dtype. (PyTorch: torch.randn_like)"""
-    return randn(input.shape, generator=generator, dtype=dtype or input.dtype, requires_grad=requires_grad)
+rand_like, randn_like = _as_the_input("rand", rand), _as_the_input("randn", randn)
+randint_like = _as_the_input("randint", randint)
+rand_like.__doc__ = "rand_like(input) -> Tensor: `rand` of the input's shape and dtype. (PyTorch: torch.rand_like)"
+randn_like.__doc__ = "randn_like(input) -> Tensor: `randn` of the input's shape and dtype. (PyTorch: torch.randn_like)"
+randint_like.__doc__ = (
+    "randint_like(input, low=0, high) -> Tensor: `randint` of the input's shape and dtype. (torch.randint_like)"
+)
 
 
-def randint_like(input, low, high=None, *, generator=None, dtype=None, device=None, requires_grad=False):
-    """randint_like(input, low=0, high) -> Tensor: `randint` of the input's shape and dtype. (torch.randint_like)"""
-    low, high = (0, low) if high is None else (low, high)
-    return randint(low, high, input.shape, generator=generator, dtype=dtype or input.dtype, requires_grad=requires_grad)
-
-
-def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
+def normal(
+    mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, layout=None, device=None, pin_memory=False,
+    requires_grad=False, out=None,
+):  # fmt: skip
     """normal(mean, std) -> Tensor;  normal(mean, std, size) -> Tensor
 
     Normal numbers; mean and std may be tensors, one number drawn for each of their elements. (PyTorch: torch.normal)
     """
+    if out is not None:
+        return into(out, normal, mean, std, size, generator=generator, dtype=dtype_for(out, dtype))
     source = _source(generator)
     if isinstance(mean, Tensor) or isinstance(std, Tensor):
+        broadcast_shapes(*[x._shape for x in (mean, std) if isinstance(x, Tensor)])  # an error where they do not
         drawn = source.normal_tensors(*[x.array if isinstance(x, Tensor) else x for x in (mean, std)])
         return made(drawn, requires_grad, device)
     if size is None:
@@ -108,18 +170,22 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=N
     return made(source.normal(shape, mean, std, dtypes.as_numpy(dtype)), requires_grad, device)
 
 
-def bernoulli(input, p=None, *, generator=None):
+def bernoulli(input, p=None, *, generator=None, out=None):
     """bernoulli(input) -> Tensor: 1 with the probability the input gives at each place, else 0. (torch.bernoulli)"""
+    if out is not None:
+        return into(out, bernoulli, input, p, generator=generator)
     probability = input.array if p is None else p
     return wrap(_source(generator).bernoulli(probability, input._shape, input.array.dtype))
 
 
-def multinomial(input, num_samples, replacement=False, *, generator=None):
+def multinomial(input, num_samples, replacement=False, *, generator=None, out=None):
     """multinomial(input, num_samples, replacement=False) -> LongTensor
 
     Indices drawn with the weights in each row of the input ((n) or (m, n), not negative, not summing to zero).
     (PyTorch: torch.multinomial)
     """
+    if out is not None:
+        return into(out, multinomial, input, num_samples, replacement, generator=generator)
     if input.array.dtype.kind != "f":
         raise RuntimeError(f"multinomial(): expects floating-point probabilities, but got {input.dtype!r}")
     return wrap(_source(generator).multinomial(input.array, num_samples, replacement))

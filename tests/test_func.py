@@ -14,6 +14,7 @@ from test_ops import DIFFERENTIABLE, checkable
 
 import minigrad
 from minigrad import func, nn
+from minigrad.registry import OPS
 
 
 @pytest.fixture(scope="module")
@@ -467,7 +468,7 @@ def test_forward_and_reverse_agree(steps, x, t, u):
     np.testing.assert_allclose((by_rows @ t).numpy(), pushed.numpy(), rtol=1e-8, atol=1e-8)
 
 
-@pytest.mark.parametrize("case", DIFFERENTIABLE, ids=case_id)
+@pytest.mark.parametrize("case", [case for case in DIFFERENTIABLE if case[0] in OPS], ids=case_id)
 def test_the_forward_derivative_of_every_op_is_the_transpose_of_its_backward(case):
     """Which also says that the op's rules are linear in the gradient they are given."""
     function, inputs = checkable(case)

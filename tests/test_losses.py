@@ -186,6 +186,12 @@ F.nll_loss(s, T.tensor(0))
 F.nll_loss(x4, T.zeros(2, 3).long())
 F.nll_loss(a, t, T.ones(4))
 F.nll_loss(i, t)
+F.linear_cross_entropy(g, T.ones(4, 3).cumsum(0), t).detach()
+F.linear_cross_entropy(a, T.ones(4, 3).cumsum(0), t, linear_bias=T.arange(4.0), ignore_index=2, label_smoothing=0.1)
+F.linear_cross_entropy(a, T.ones(4, 2, 3).cumsum(0), T.ones(2, 2).long(), linear_bias=T.ones(4, 2), reduction='none')
+F.linear_cross_entropy(v, T.ones(4, 3).cumsum(0), T.tensor(1), weight=T.arange(4.0))
+F.linear_cross_entropy(a, T.eye(3), q)
+F.linear_cross_entropy(a, T.ones(4, 2), t)
 """
 
 MARGINS = """
@@ -377,3 +383,20 @@ def test_ctc_kernels_agree_with_their_definition():
         np.testing.assert_allclose(
             ctc.ctc_backward.compiled(*arguments), ctc.ctc_backward.twin(*arguments), rtol=1e-9, atol=1e-12
         )
+
+
+def test_warnings_name_the_line_of_the_caller():
+    a, v = minigrad.ones(2, 3), minigrad.ones(3)
+    calls = (
+        lambda: F.mse_loss(a, v),
+        lambda: F.mse_loss(a, a, size_average=False),
+        lambda: F.kl_div(a, a),
+        lambda: F.softmax(a),
+        lambda: F.dropout2d(a),
+        lambda: F.gumbel_softmax(a, eps=1.0),
+    )
+    for call in calls:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            call()
+        assert [w.filename for w in caught] == [__file__]

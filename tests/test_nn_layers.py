@@ -359,10 +359,15 @@ def test_embedding_from_pretrained():
         nn.Embedding.from_pretrained(minigrad.zeros(2))
 
 
-def test_embedding_says_what_it_does_not_support():
-    for layer in (nn.Embedding(3, 2, max_norm=1.0), nn.Embedding(3, 2, scale_grad_by_freq=True)):
-        with pytest.raises(NotImplementedError, match="max_norm and scale_grad_by_freq are not supported"):
-            layer(minigrad.tensor([0]))
+def test_embedding_settings():
+    layer = nn.Embedding(3, 2, max_norm=1.0, norm_type=1.0, scale_grad_by_freq=True)
+    with minigrad.no_grad():
+        layer.weight.fill_(1.0)
+    out = layer(minigrad.tensor([0, 2, 0]))
+    out.sum().backward()
+    np.testing.assert_allclose(out.detach().numpy(), 0.5, rtol=1e-6)
+    np.testing.assert_allclose(layer.weight.detach().numpy(), [[0.5, 0.5], [1, 1], [0.5, 0.5]], rtol=1e-6)
+    assert layer.weight.grad.tolist() == [[1, 1], [0, 0], [1, 1]]
     settings = {"max_norm": 1.0, "norm_type": 1.0, "scale_grad_by_freq": True, "sparse": True}
     assert repr(nn.Embedding(3, 2, **settings)) == repr(torch.nn.Embedding(3, 2, **settings))
 

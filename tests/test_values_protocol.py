@@ -101,6 +101,8 @@ import operator; operator.add(T.tensor(3), 2)
 'abc'[T.tensor(1)]
 range(T.tensor(3))
 list(range(T.tensor(3)))
+[0]*T.tensor(3)
+'ab'*T.tensor(2)
 T.tensor(3).item()
 T.tensor([3.5]).item()
 T.tensor([3,4]).item()

@@ -138,6 +138,7 @@ T.zeros(1,2,1).squeeze((0,0)).shape
 T.zeros(1,2,1).squeeze(5)
 T.zeros(1,2,1).squeeze(dim=0).shape
 T.zeros(1,2,1).squeeze(dim=[0,2]).shape
+T.zeros(1,2,1).squeeze(None).shape
 s.squeeze()
 s.squeeze(0)
 s.squeeze(1)

@@ -10,11 +10,11 @@ from minigrad import func, nn
 from minigrad.batched import RULES
 from minigrad.registry import OPS
 
-COUNT = 3
+COUNT = 2
 
 
 def batch_of(case, which):
-    """(function of the tensors, their batches, in_dims): sample number k of a block, (name, k), drawn three times.
+    """(function of the tensors, their batches, in_dims): sample number k of a block, (name, k), drawn COUNT times.
 
     `which`: "all" the tensors have a batch, or "first": the first, in its last dimension.
     """

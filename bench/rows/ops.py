@@ -39,10 +39,10 @@ def public(lib, block, name):
     if lib.__name__ == TORCH:
         name = (block.torch or name).removeprefix("torch.")
     homes = {"function": lib, "functional": lib.nn.functional, "method": lib.Tensor}
-    places = {"linalg": lib.linalg, "special": lib.special}  # their blocks are called linalg_X, special_X
     for where in block.public:
-        found = {**homes, **places}.get(where)
-        for part in (name.removeprefix(where + "_") if where in places else name).split("."):
+        place = where in ("linalg", "special")  # blocks are called linalg_X, special_X there
+        found = getattr(lib, where) if place else homes.get(where)
+        for part in (name.removeprefix(where + "_") if place else name).split("."):
             found = getattr(found, part, None)
         if found is not None:
             return found

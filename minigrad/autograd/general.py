@@ -151,9 +151,10 @@ def operands(op, args, target=None):
         dtype = get_default_dtype().numpy
     elif op.counts_bools and dtype.kind == "b":
         given = dtype = I64
-    if target is not None:
+    refused = given.kind not in op.kinds
+    if target is not None and not (refused and given.kind == target.array.dtype.kind):
         check_castable(op.name, BOOL if op.boolean else dtype, target)
-    if given.kind not in op.kinds:
+    if refused:
         raise not_implemented(op, given)
     return [as_tensor(arg, dtype, op, name) for name, arg in zip(op.inputs, args, strict=True)]
 

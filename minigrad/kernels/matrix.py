@@ -54,15 +54,6 @@ def lu(matrix):
     return work.reshape(matrix.shape), pivots.reshape(*batch, -1) if batch else pivots.reshape(-1)
 
 
-def lu_unpivoted(matrix):
-    """The factors, in one array, without exchanging rows."""
-    work = np.array(matrix, order="C")
-    for k in range(min(matrix.shape[-2:])):
-        work[..., k + 1 :, k] /= work[..., k, k, None]
-        work[..., k + 1 :, k + 1 :] -= work[..., k + 1 :, k, None] * work[..., k, None, k + 1 :]
-    return work
-
-
 def permutation(pivots, rows):
     """The order in which the exchanges leave the rows: integers (..., rows)."""
     order = np.broadcast_to(np.arange(rows), (*pivots.shape[:-1], rows)).copy()
@@ -219,12 +210,12 @@ def cofactors(matrix):
     return (sign[..., None, None] * left * others[..., None, :]) @ right
 
 
-def cofactors_turned(g, matrix):
-    """The derivative of `cofactors` in the direction g. In the basis of the singular vectors, with p[i, j] the product
-    of all singular values but i and j: -p[i, j] g[j, i] off the diagonal, Σ p[i, j] g[j, j] over j ≠ i on it."""
+def cofactors_turned(direction, matrix):
+    """The derivative of `cofactors` in a direction D. In the basis of the singular vectors, with p[i, j] the product of
+    all singular values but i and j: -p[i, j] D[j, i] off the diagonal, Σ p[i, j] D[j, j] over j ≠ i on it."""
     left, size, right = np.linalg.svd(matrix)
     sign = np.linalg.det(left) * np.linalg.det(right)
-    turned = np.swapaxes(left, -1, -2) @ g @ np.swapaxes(right, -1, -2)
+    turned = np.swapaxes(left, -1, -2) @ direction @ np.swapaxes(right, -1, -2)
     same = np.eye(matrix.shape[-1], dtype=bool)
     zero = size == 0
     safe = np.where(zero, 1, size)

@@ -2,10 +2,11 @@
 
 Without ties there is one answer, and NumPy finds it.  With ties PyTorch's answer is that of the C++ library's sort
 (introsort), partial_sort (a heap) and nth_element (introselect), and of quickselect for kthvalue.  Those are written
-out here, step by step, on ranks: a row of ranks (equal elements have equal ones) gives the order of its elements.
+out here, step by step: a row of keys, of which the least is to be first, gives the order of its elements.
 
-The same lines are run by Python (the NumPy twin) and compiled.  Sources: D. Musser, Introspective sorting and selection
-algorithms (1997); R. Sedgewick's quickselect with the median of three as in Numerical Recipes, 8.5.
+The same lines are run by Python (in the NumPy twin, for the rows that have ties) and compiled (for all rows: selecting
+takes fewer steps than the sort that NumPy would do first).  Sources: D. Musser, Introspective sorting and selection
+algorithms (1997); quickselect with the median of three as in Numerical Recipes, 8.5.
 
 Before this: `dispatch.py`. After it: `ops/order.py`.
 """

@@ -21,7 +21,10 @@ from minigrad.shapes import pair
 class avg_pool(Op):
     """The mean of each window; called by `avg_pool1d`, `avg_pool2d` and `avg_pool3d`."""
 
-    public, fresh, symbol = (), True, "avg_pool"
+    public, fresh = (), True
+
+    def symbol(node):
+        return f"avg_pool{len(node.attrs[0])}d"
 
     def backward_name(node):
         return f"AvgPool{len(node.attrs[0])}DBackward0"
@@ -98,7 +101,10 @@ def avg_pool3d(
 class adaptive_average(Op):
     """Means of the parts into which output_size divides the last dimensions; called by `adaptive_avg_pool1d` etc."""
 
-    public, fresh, symbol = (), True, "adaptive_avg_pool"
+    public, fresh = (), True
+
+    def symbol(node):
+        return f"adaptive_avg_pool{len(node.attrs[0])}d"
 
     def backward_name(node):
         return f"AdaptiveAvgPool{len(node.attrs[0])}DBackward0"

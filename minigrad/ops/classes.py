@@ -94,7 +94,8 @@ def cross_entropy(
             "cross_entropy(): Expected input of at least one dimension, the classes, but got 0 dimensions"
         )
     check_classes("cross_entropy", input, target, weight, ignore_index)
-    target = one_sample(input, target)
+    if input.ndim == 1:
+        target = reshape(target, ())
     return cross_entropy_of_classes(input, target, weight, ignore_index, reduction, label_smoothing)
 
 
@@ -116,9 +117,9 @@ def cross_entropy_of_probabilities(input, target, weight, reduction, label_smoot
 @on_every_path("check_classes")
 def check_classes(op, input, target, weight, ignore_index):
     """The shapes and dtypes of logits and class numbers."""
-    check_constant(op, "weight", weight)
     is_float(op, input)
-    index_of(ignore_index, op, "ignore_index")
+    if ignore_index.__class__ is not int:
+        index_of(ignore_index, op, "ignore_index")
     given, classes = tuple(target.shape), input.shape[1 if input.ndim > 1 else 0]
     if input.ndim > 1 and input.shape[:1] != given[:1]:
         batch = given[0] if given else 0
@@ -137,6 +138,7 @@ def check_classes(op, input, target, weight, ignore_index):
         )
     if weight is None:
         return
+    check_constant(op, "weight", weight)
     if tuple(weight.shape) != (classes,):
         raise RuntimeError(
             f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of "
@@ -146,12 +148,6 @@ def check_classes(op, input, target, weight, ignore_index):
         raise RuntimeError(
             f"{op}(): expected weight of input's dtype {input.dtype}, but got {weight.dtype}: convert it with .to()"
         )
-
-
-@helper
-def one_sample(input, target):
-    """The target; of a single sample (C) without its dimension of length 1, if it has one."""
-    return reshape(target, ()) if input.ndim == 1 else target
 
 
 class nll_of_classes(Op):
@@ -194,4 +190,48 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
         raise ValueError("nll_loss(): Expected input of at least one dimension, the classes, but got 0 dimensions")
     check_classes("nll_loss", input, target, weight, ignore_index)
     reduction = reduction_of(reduction, size_average, reduce)
-    return nll_of_classes(input, one_sample(input, target), weight, ignore_index, reduction)
+    if input.ndim == 1:
+        target = reshape(target, ())
+    return nll_of_classes(input, target, weight, ignore_index, reduction)
+
+
+@composite(
+    public=F,
+    samples=of(
+        lambda make: S(make(5, 3), make(4, 3), make(5, kind="i", low=0, high=4)),
+        lambda make: S(
+            make(5, 3), make(4, 2, 3), make(5, 2, kind="i", low=0, high=4), linear_bias=make(4, 2), reduction="sum"
+        ),
+        lambda make: S(make(3), make(4, 3), np.array(2), label_smoothing=0.1),
+    ),
+)
+def linear_cross_entropy(
+    input,
+    linear_weight,
+    target,
+    *,
+    linear_bias=None,
+    weight=None,
+    reduction="mean",
+    ignore_index=None,
+    label_smoothing=0.0,
+    options=None,
+):
+    """linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weight=None, reduction='mean',
+    ignore_index=None, label_smoothing=0.0) -> Tensor
+
+    `cross_entropy` of the logits ``input linear_weightᵀ + linear_bias``: input (N, in) or (in), linear_weight
+    (C, d1, ..., in), linear_bias (C, d1, ...). (PyTorch: F.linear_cross_entropy)
+    """
+    if options is not None:
+        raise NotImplementedError(
+            "linear_cross_entropy(): options (computing in chunks) are not supported: leave them out"
+        )
+    outputs = tuple(linear_weight.shape[:-1])
+    rows = reshape(linear_weight, (math.prod(outputs), linear_weight.shape[-1]))
+    bias = None if linear_bias is None else reshape(linear_bias, (math.prod(outputs),))
+    logits = reshape(linear(input, rows, bias), (*input.shape[:-1], *outputs))
+    ignored = -100 if ignore_index is None else ignore_index
+    return cross_entropy(
+        logits, target, weight, ignore_index=ignored, reduction=reduction, label_smoothing=label_smoothing
+    )

@@ -22,6 +22,9 @@ class convolution(Op):
 
     public, fresh, optional = (), True, ("bias",)
 
+    def symbol(node):
+        return f"conv{len(node.attrs[0])}d"
+
     def forward(input, weight, bias, /, stride, padding, dilation, groups):
         if input.ndim > 3:
             return kernels.conv2d_forward(input, weight, bias, stride, padding, dilation, groups)
@@ -42,6 +45,9 @@ class convolution_input(Op):
     """The derivative of a convolution by its input; with a bias, the transposed convolutions, which call it."""
 
     public, fresh, optional, backward_name = (), True, ("bias",), "ConvolutionBackward0"
+
+    def symbol(node):
+        return f"conv_transpose{len(node.attrs[1])}d"
 
     def forward(grad, weight, bias, /, shape, stride, padding, dilation, groups):
         if grad.ndim > 3:

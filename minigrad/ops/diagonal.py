@@ -156,7 +156,7 @@ def diagflat(input, offset=0):
 @composite(
     samples=of(
         lambda make: S(make(3, 4), make(3)),
-        lambda make: S(make(2, 3, 4), make(3, 2), -1, 1, 0),
+        lambda make: S(make(2, 3, 4), make(4, 2), -1, 1, 0),
     )
 )
 def diagonal_scatter(input, src, offset=0, dim1=0, dim2=1):

@@ -107,7 +107,7 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
             f"dropout2d: Received a {'3D' if input.ndim == 3 else f'{input.ndim}-D'} input to dropout2d, which is "
             "taken as (N, C, ...): each of its N*C planes is dropped as a whole. To silence this warning use dropout, "
             "or dropout1d for (N, C, L).",
-            stacklevel=2,
+            stacklevel=3,
         )
     return dropped_channels("dropout2d", input, p, training, inplace, False)
 
@@ -124,7 +124,7 @@ def dropout3d(input, p=0.5, training=True, inplace=False):
         warnings.warn(
             f"dropout3d: Received a {input.ndim}-D input to dropout3d, which is deprecated and will result in an error "
             "in a future release: expected (N, C, D, H, W) or (C, D, H, W).",
-            stacklevel=2,
+            stacklevel=3,
         )
     if input.ndim == 5:
         return dropped_channels("dropout3d", input, p, training, inplace, False)

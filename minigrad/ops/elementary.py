@@ -379,6 +379,6 @@ class angle(Plain):
         return np.where(input < 0, input.dtype.type(np.pi), np.where(input == input, input.dtype.type(0), input))
 
     def grad_input(g):
-        return where(g == 0, g, 0.0)
+        return where(g == 0, 0.0 * g, 0.0)
 
     samples = unary()

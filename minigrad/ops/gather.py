@@ -134,7 +134,7 @@ class scatter_add(Op):
 
     samples = of(
         lambda make: S(make(3, 4), 1, make(3, 2, kind="i", low=0, high=4), make(3, 2)),
-        lambda make: S(make(3, 4), 0, make(2, 3, kind="i", low=0, high=3), make(2, 4)),
+        lambda make: S(make(3, 4), 0, make(2, 3, kind="i", low=0, high=3), make(2, 3)),
     )
 
 

@@ -20,6 +20,7 @@ from minigrad.registry import FUNCTION, INPLACE, METHOD, TENSORS, Op, np_dtype, 
 from minigrad.samples import S, of
 
 ALL = slice(None)
+I64 = np.dtype("i8")
 WRONG_DTYPE = "tensors used as indices must be long, int, byte or bool tensors"
 
 
@@ -29,6 +30,12 @@ def index_steps(index, ndim):
     to do. `pick` holds arrays of integers and masks, with full slices between them."""
     if index.__class__ is int and ndim:  # the common case, x[i]
         return (index, Ellipsis), None
+    quick = plain_key(index, ndim)
+    if quick is not None:
+        return quick, None
+    array = getattr(index, "array", None)  # next most common, one tensor: x[places], x[mask]
+    if array is not None and array.ndim and ndim and (array.dtype == I64 or is_fitting_mask(array, ndim)):
+        return None, (array.copy(), Ellipsis)
     given = index if isinstance(index, tuple) else as_items(index)
     taken = sum([dims_taken(item.array) if hasattr(item, "array") else counts(item) for item in given])
     if taken > ndim:
@@ -57,6 +64,34 @@ def index_steps(index, ndim):
             place += not isinstance(item, int)
     wanted = any([item is not ALL for item in view]) or not pick
     return (*view, Ellipsis) if wanted else None, pick_key(pick) if pick else None
+
+
+def is_fitting_mask(array, ndim):
+    return array.dtype == np.bool_ and array.ndim <= ndim
+
+
+def plain_key(index, ndim):
+    """The index for NumPy if all in it is plain ints, slices, None and one ellipsis, else None: half the time."""
+    items = index if index.__class__ is tuple else (index,)
+    taken, open_ended = 0, True
+    for item in items:
+        kind = item.__class__
+        if kind is int:
+            taken += 1
+        elif kind is slice:
+            taken += 1
+            start, stop, step = item.start, item.stop, item.step
+            if not (step is None or (step.__class__ is int and step > 0)):
+                return None
+            if not ((start is None or start.__class__ is int) and (stop is None or stop.__class__ is int)):
+                return None
+        elif item is Ellipsis and open_ended:
+            open_ended = False
+        elif item is not None:
+            return None
+    if taken > ndim:
+        return None
+    return (*items, Ellipsis) if open_ended else items
 
 
 def too_many(given, ndim):
@@ -184,7 +219,7 @@ def picked(input, key):
     except IndexError as error:
         if is_basic(key):
             text = str(error)
-            if "cannot fit" in text:
+            if text.startswith(("cannot fit", "only integers")):
                 raise ValueError("Overflow when unpacking long long: the index is too large") from None
             raise IndexError(text.replace("axis", "dimension")) from None
         if input.size == 0 and "out of bounds" in str(error):

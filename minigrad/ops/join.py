@@ -190,7 +190,7 @@ def hstack(tensors):
 
 
 class split(Op):
-    """split(input, split_size_or_sections, dim=0) -> tuple of Tensors
+    """split(tensor, split_size_or_sections, dim=0) -> tuple of Tensors
 
     Views of consecutive pieces along `dim`: of one size each (the last may be smaller), or of the sizes listed.
     (PyTorch: torch.split)
@@ -202,17 +202,17 @@ class split(Op):
     def backward_name(node):
         return "SplitWithSizesBackward0" if isinstance(node.attrs[0], list) else "SplitBackward0"
 
-    def prepare(input, split_size_or_sections=None, dim=0, *, split_size=None):
+    def prepare(tensor, split_size_or_sections=None, dim=0, *, split_size=None):
         given = split_size_or_sections if split_size is None else split_size
         if given is None:
             raise TypeError("split() missing 1 required positional arguments: 'split_size_or_sections'")
-        if not input.ndim:
+        if not tensor.ndim:
             raise RuntimeError("split expects at least a 1-dimensional tensor")
-        dim = one_dim(dim, input.ndim, "split")
-        return input, sections(input.shape[dim], given), dim
+        dim = one_dim(dim, tensor.ndim, "split")
+        return tensor, sections(tensor.shape[dim], given), dim
 
-    def forward(input, /, split_size_or_sections, dim):
-        return np.split(input, np.cumsum(split_size_or_sections)[:-1], dim)
+    def forward(tensor, /, split_size_or_sections, dim):
+        return np.split(tensor, np.cumsum(split_size_or_sections)[:-1], dim)
 
     def vjp(g, dim):
         return (cat(g, dim),)

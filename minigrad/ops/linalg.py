@@ -126,6 +126,8 @@ def bmm(input, mat2):
             f"bmm(): Expected size for first two dimensions of batch2 tensor to be {input.shape[0]}, but got "
             f"{mat2.shape[0]}"
         )
+    if np_dtype(input).kind == "b" and 0 not in (*input.shape, *mat2.shape):
+        raise NotImplementedError("\"bmm\" not implemented for 'Bool': convert the inputs with .to()")
     return matmul(input, mat2)
 
 

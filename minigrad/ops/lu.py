@@ -40,12 +40,9 @@ class lu_factors(Op):
     public, nout, aux, backward_name = (), 3, ("pivots", "info"), "LinalgLuFactorExBackward0"
 
     def forward(A, /, pivot):
-        if pivot:
-            factors, pivots = kernels.lu(A)
-        else:
-            count = min(A.shape[-2:])
-            factors = kernels.lu_unpivoted(A)
-            pivots = np.broadcast_to(np.arange(1, count + 1, dtype=np.int32), (*A.shape[:-2], count)).copy()
+        if not pivot:
+            raise RuntimeError("linalg.lu_factor: LU without pivoting is not implemented on the CPU: leave pivot=True")
+        factors, pivots = kernels.lu(A)
         return factors, pivots, kernels.zero_pivot(factors)
 
     def grad_A(g, output, pivots):
@@ -140,13 +137,11 @@ def linalg_lu(A, *, pivot=True):
     """linalg.lu(A, *, pivot=True) -> (P, L, U)
 
     ``A = P @ L @ U`` for matrices (..., m, n): P a permutation (m, m), L lower triangular with ones on the diagonal
-    (m, k), U upper triangular (k, n), k = min(m, n). pivot=False: no rows are exchanged, and P is empty.
-    (PyTorch: torch.linalg.lu)
+    (m, k), U upper triangular (k, n), k = min(m, n). (PyTorch: torch.linalg.lu)
     """
     matrices_of("linalg.lu", A)
     factors, pivots, _ = lu_factors(A, pivot)
-    P = permutation_matrix(pivots, A.shape[-2], np_dtype(A)) if pivot else zeros_of((0,), np_dtype(A))
-    return LU(P, lower_of(factors), upper_of(factors))
+    return LU(permutation_matrix(pivots, A.shape[-2], np_dtype(A)), lower_of(factors), upper_of(factors))
 
 
 @composite(out=True, public=(FUNCTION, METHOD), samples=MATRICES, torch="")

@@ -3,6 +3,8 @@
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
 
+import math
+
 import numpy as np
 
 from minigrad.errors import shape_text
@@ -102,6 +104,35 @@ class argwhere(Op):
         return np.argwhere(input).astype(np.int64, copy=False)
 
     samples = of(lambda make: S(make(3, 4, kind="b")), lambda make: S(make(3, kind="i", low=-1, high=2)))
+
+
+@composite(public=(FUNCTION,), samples=of(lambda make: S(np.array([[5, 0], [3, 11]]), (3, 4))))
+def unravel_index(indices, shape):
+    """unravel_index(indices, shape) -> tuple of Tensors
+
+    The coordinates, one tensor for each dimension, of elements of a tensor of this shape that are named by their number
+    in memory order. (PyTorch: torch.unravel_index)
+    """
+    if np_dtype(indices).kind not in "iu":
+        raise TypeError(f"expected 'indices' to be integer dtype, but got {np_dtype(indices)}")
+    sizes = sizes_of(shape)
+    steps = [math.prod(sizes[d + 1 :]) for d in range(len(sizes))]
+    return tuple([indices // step % size for step, size in zip(steps, sizes, strict=True)])
+
+
+@on_every_path("sizes_of")
+def sizes_of(shape):
+    """A shape given as an int or ints, none negative."""
+    if isinstance(shape, int):
+        shape = (shape,)
+    if not isinstance(shape, tuple | list):
+        raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {type(shape)}")
+    for n in shape:
+        if not isinstance(n, int):
+            raise TypeError(f"expected 'shape' sequence to only contain ints, but got {type(n)}")
+        if n < 0:
+            raise ValueError(f"'shape' cannot have negative values, but got {tuple(shape)}")
+    return tuple(shape)
 
 
 # ---- copies with a part written to

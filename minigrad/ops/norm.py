@@ -192,7 +192,7 @@ def linalg_norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):
     """
     if dim is not None:
         dim = tuple(dim) if isinstance(dim, tuple | list) else (dim,)
-        if ord is not None and len(dim) not in (1, 2):
+        if len(dim) not in (1, 2):
             raise RuntimeError(f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {shape_text(dim)}")
     elif ord is not None and A.ndim not in (1, 2):
         raise RuntimeError(

@@ -153,6 +153,8 @@ def place(op, input, dim, keepdim):
 
 def last(input, dim):
     """The array with the dimension moved to the end; a 0-dim one as one element."""
+    if dim == input.ndim - 1:
+        return input
     return np.moveaxis(input, dim, -1) if input.ndim else input.reshape(1)
 
 
@@ -160,7 +162,17 @@ def back(values, order, input, dim):
     """Values and places along the last axis, as the input's shape has it."""
     if not input.ndim:
         return values.reshape(()), order.reshape(())
+    if dim == input.ndim - 1:
+        return values, order
     return np.moveaxis(values, -1, dim), np.moveaxis(order, -1, dim)
+
+
+def taken(rows, order):
+    """The elements of rows at some places of each (`np.take_along_axis` is three times slower for few)."""
+    if rows.ndim == 1 or not order.size:
+        return rows[order] if rows.ndim == 1 else np.empty(order.shape, rows.dtype)
+    matrix, places = rows.reshape(-1, rows.shape[-1]), order.reshape(-1, order.shape[-1])
+    return matrix[np.arange(len(matrix))[:, None], places].reshape(order.shape)
 
 
 def picked(input, order, dim, keepdim):
@@ -190,7 +202,7 @@ class sort(Op):
         if stable or rows.shape[-1] > LONGEST:
             return back(*(kernels.descending(rows) if descending else kernels.ascending(rows)), input, dim)
         order = kernels.first_places(rows, rows.shape[-1], kernels.SORT, descending)
-        return back(np.take_along_axis(rows, order, -1), order, input, dim)
+        return back(taken(rows, order), order, input, dim)
 
     def grad_input(g, indices, input_shape, dim):
         return put_along(g, indices, input_shape, dim, True)
@@ -239,7 +251,7 @@ class topk(Op):
         few = k * 64 <= rows.shape[-1]
         how = kernels.PARTIAL if few else kernels.NTH_SORTED if sorted else kernels.NTH
         order = kernels.first_places(rows, k, how, largest)
-        return back(np.take_along_axis(rows, order, -1), order, input, dim)
+        return back(taken(rows, order), order, input, dim)
 
     def grad_input(g, indices, input_shape, dim):
         return put_along(g, indices, input_shape, dim, True)
@@ -377,7 +389,7 @@ class mode(Op):
     def forward(input, /, dim, keepdim):
         rows = last(input, dim)
         order = kernels.first_places(rows, rows.shape[-1], kernels.SORT, False)
-        values = np.take_along_axis(rows, order, -1)
+        values = taken(rows, order)
         same = values[..., 1:] == values[..., :-1]  # a NaN is like no other
         number = np.arange(rows.shape[-1])
         starts = np.zeros(values.shape, np.int64)

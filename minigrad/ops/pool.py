@@ -67,7 +67,9 @@ class max_pool(Op):
     """The largest of each window, and its place; called by `max_pool1d`, `max_pool2d` and `max_pool3d`."""
 
     public, nout, aux = (), 2, ("indices",)
-    symbol = "max_pool"
+
+    def symbol(node):
+        return f"max_pool{len(node.attrs[0])}d"
 
     def backward_name(node):
         return f"MaxPool{len(node.attrs[0])}DWithIndicesBackward0"
@@ -206,7 +208,9 @@ class adaptive_max_pool(Op):
     """The largest of each part, and its place; called by `adaptive_max_pool1d` and its fellows."""
 
     public, nout, aux = (), 2, ("indices",)
-    symbol = "adaptive_max_pool"
+
+    def symbol(node):
+        return f"adaptive_max_pool{len(node.attrs[0])}d"
 
     def backward_name(node):
         return f"AdaptiveMaxPool{len(node.attrs[0])}DBackward0"

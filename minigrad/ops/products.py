@@ -83,9 +83,14 @@ def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
     return plus("addbmm", input, beta, alpha, sum(product, 0, dtype=product.dtype))
 
 
-@composite(public=PUBLIC, samples=of(
-    lambda make: S(make(3), make(3, 4), make(4)), lambda make: S(make(1), make(3, 4), make(4), beta=0.5, alpha=2.0),
-))  # fmt: skip
+@composite(
+    out=True,
+    public=PUBLIC,
+    samples=of(
+        lambda make: S(make(3), make(3, 4), make(4)),
+        lambda make: S(make(1), make(3, 4), make(4), beta=0.5, alpha=2.0),
+    ),
+)
 def addmv(input, mat, vec, *, beta=1, alpha=1):
     """addmv(input, mat, vec, *, beta=1, alpha=1) -> Tensor: ``beta * input + alpha * (mat @ vec)``.
     (PyTorch: torch.addmv)"""
@@ -109,9 +114,14 @@ def vdot(input, other):
     return dot(input, other)
 
 
-@composite(public=(LINALG,), samples=of(
-    lambda make: S(make(3, 4), make(3, 4)), lambda make: S(make(2, 3), make(3), dim=-1),
-))  # fmt: skip
+@composite(
+    out=True,
+    public=(LINALG,),
+    samples=of(
+        lambda make: S(make(3, 4), make(3, 4)),
+        lambda make: S(make(2, 3), make(3), dim=-1),
+    ),
+)
 def linalg_vecdot(x, y, *, dim=-1):
     """vecdot(x, y, *, dim=-1) -> Tensor: the sums of products along `dim`, with broadcasting.
     (PyTorch: torch.linalg.vecdot)"""
@@ -127,9 +137,14 @@ def linalg_vecdot(x, y, *, dim=-1):
     return sum(x * y, dim)
 
 
-@composite(samples=of(
-    lambda make: S(make(2, 3), make(3, 2)), lambda make: S(make(3), make(2, 2)), lambda make: S(make(), make(2)),
-))  # fmt: skip
+@composite(
+    out=True,
+    samples=of(
+        lambda make: S(make(2, 3), make(3, 2)),
+        lambda make: S(make(3), make(2, 2)),
+        lambda make: S(make(), make(2)),
+    ),
+)
 def kron(input, other):
     """kron(input, other) -> Tensor
 
@@ -222,9 +237,14 @@ def chained(matrices, split, i, j):
     return matmul(chained(matrices, split, i, split[i, j]), chained(matrices, split, split[i, j] + 1, j))
 
 
-@composite(public=(LINALG,), samples=of(
-    lambda make: S([make(3, 4), make(4, 2), make(2, 5)]), lambda make: S([make(3), make(3, 4), make(4)]),
-))  # fmt: skip
+@composite(
+    out=True,
+    public=(LINALG,),
+    samples=of(
+        lambda make: S([make(3, 4), make(4, 2), make(2, 5)]),
+        lambda make: S([make(3), make(3, 4), make(4)]),
+    ),
+)
 def linalg_multi_dot(tensors):
     """multi_dot(tensors) -> Tensor
 

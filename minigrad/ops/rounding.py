@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from minigrad.registry import SPECIAL, Plain, Pointwise, composite
+from minigrad.registry import SPECIAL, Plain, Pointwise, composite, on_every_path
 from minigrad.samples import S, binary, of, unary
 
 
@@ -212,9 +212,17 @@ class round_(Plain):
         return where(g == 0, 0.0 * g, 0.0)
 
     def keywords(input, *, decimals=0):
-        return round_decimals(input, decimals)
+        return round_decimals(input, whole_number("round", "decimals", decimals))
 
     samples = unary()
+
+
+@on_every_path("whole_number")
+def whole_number(op, argument, value):
+    """An argument that must be an int."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+        raise TypeError(f"{op}(): argument '{argument}' must be int, not {type(value).__name__}")
+    return value
 
 
 class round_decimals(Plain):
@@ -239,7 +247,7 @@ def special_round(input, *, decimals=0):
 
     `round`, of floats only. (PyTorch: torch.special.round)
     """
-    return round_decimals(input, decimals)
+    return round_decimals(input, whole_number("special.round", "decimals", decimals))
 
 
 round_half_even = round  # Python's: in the op language the name means the op

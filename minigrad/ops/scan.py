@@ -281,7 +281,7 @@ def trapezoids(values, places, dx, dim, op):
     dim = one_dim(dim, values.ndim, op)
     size = values.shape[dim]
     if not size:
-        return zeros_of(tuple(values.shape), np.dtype("f4") if np_dtype(values).kind in "iu" else np_dtype(values)), dim
+        return zeros_of(tuple(values.shape), np_dtype(values)), dim
     both = narrow(values, dim, 0, size - 1) + narrow(values, dim, 1, size - 1)
     if places is None:
         return both * (dx / 2.0), dim
@@ -306,7 +306,7 @@ def trapezoid(y, x=None, *, dx=1, dim=-1):
     (PyTorch: torch.trapezoid)
     """
     areas, dim = trapezoids(y, x, dx, dim, "trapezoid")
-    return sum(areas, dim)
+    return sum(areas, dim, dtype=areas.dtype)
 
 
 @composite(public=(FUNCTION,), samples=TRAPEZOIDS)
@@ -317,4 +317,4 @@ def cumulative_trapezoid(y, x=None, *, dx=1, dim=-1):
     (PyTorch: torch.cumulative_trapezoid)
     """
     areas, dim = trapezoids(y, x, dx, dim, "cumulative_trapezoid")
-    return cumsum(areas, dim)
+    return cumsum(to_float(areas), dim)

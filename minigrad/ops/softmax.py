@@ -151,7 +151,7 @@ def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
     the soft sample. (Jang et al. 2017, arXiv:1611.01144; F.gumbel_softmax)
     """
     if eps != 1e-10:
-        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
+        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=3)
     soft = softmax((logits - log(exponential_draws(logits.shape, np_dtype(logits)))) / tau, dim)
     if not hard:
         return soft

@@ -103,26 +103,25 @@ class cofactors(Op):
 
 
 class cofactors_turned(Op):
-    """The second derivative of the determinant in the direction g (as it is symmetric, its own gradient in g)."""
+    """The second derivative of the determinant in a direction (as it is symmetric, its own gradient in that)."""
 
     public = ()
 
-    def forward(g, input, /):
-        return kernels.cofactors_turned(g, input)
+    def forward(direction, input, /):
+        return kernels.cofactors_turned(direction, input)
 
-    def grad_g(h, input):
-        return cofactors_turned(h, input)
+    def grad_direction(g, input):
+        return cofactors_turned(g, input)
 
-    def grad_input(h, g, input):
+    def grad_input(g, direction, input):
         inverted = inverse_matrix(input)[0]
-        by_g, by_h = matmul(inverted, g), matmul(inverted, h)
-        both = matmul(by_g, by_h)
-        traces = traced(by_g) * traced(by_h) - traced(both)
+        first, second = matmul(inverted, direction), matmul(inverted, g)
+        both = matmul(first, second)
         turn = (
-            traces * inverted
-            - traced(by_h) * matmul(by_g, inverted)
-            - traced(by_g) * matmul(by_h, inverted)
-            + matmul(both + matmul(by_h, by_g), inverted)
+            (traced(first) * traced(second) - traced(both)) * inverted
+            - traced(second) * matmul(first, inverted)
+            - traced(first) * matmul(second, inverted)
+            + matmul(both + matmul(second, first), inverted)
         )
         return unsqueeze(unsqueeze(linalg_det(input), -1), -1) * turned(turn)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.kernels import special as kernels
 from minigrad.kernels.vecmath import ARRAY_FUNCTIONS
-from minigrad.registry import FUNCTION, INPLACE, METHOD, SPECIAL, Plain, Pointwise, composite
+from minigrad.registry import FUNCTION, INPLACE, METHOD, SPECIAL, Plain, Pointwise, composite, np_dtype
 from minigrad.samples import S, binary, constant, of, unary
 
 
@@ -291,7 +291,7 @@ def polygamma(n, input):
 
     The n-th derivative of `digamma`. (PyTorch: torch.polygamma)
     """
-    if n < 0:
+    if whole_number("polygamma", "n", n) < 0:
         raise RuntimeError(f"polygamma(n, x) does not support negative n, but got n={n}")
     return digamma(input) if n == 0 else polygamma_of(input, n)
 
@@ -308,7 +308,9 @@ def mvlgamma(input, p):
     The logarithm of the p-dimensional gamma function: ``p (p - 1) / 4 log π + Σ lgamma(input - j / 2)``, j from 0 to
     p - 1. (PyTorch: torch.mvlgamma)
     """
-    if p < 1:
+    if np_dtype(input).kind == "b":
+        raise RuntimeError("mvlgamma(): The input tensor may not be a boolean tensor: convert it with .to()")
+    if whole_number("mvlgamma", "p", p) < 1:
         raise RuntimeError(f"mvlgamma: p has to be greater than or equal to 1, but got {p}")
     total = lgamma(input) + p * (p - 1) / 4 * math.log(math.pi)
     for j in range(1, p):

@@ -196,7 +196,7 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
         freedom = total - correction * sum(weights * aweights) / total
     else:
         freedom = total - correction
-    if observations and freedom <= 0:
+    if freedom <= 0:
         warnings.warn(
             "cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of observations",
             stacklevel=3,

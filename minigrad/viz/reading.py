@@ -118,7 +118,8 @@ class Reading:
         if node.op is COPY_SLICES:
             inner = node.saved[0].op.label if node.saved else "write"
             return "write" if inner == "copy" else inner
-        return node.op.label
+        label = node.op.label
+        return label(node) if callable(label) else label
 
     def full_name(self, node) -> str:
         """The name of the operation in words."""

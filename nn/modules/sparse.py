@@ -22,9 +22,9 @@ class Embedding(Module):
         num_embeddings (int): how many vectors.
         embedding_dim (int): their size.
         padding_idx (int, optional): this row starts as zeros and gets no gradient.
-        max_norm (float, optional), norm_type (float): not supported: with a `max_norm`, `forward` raises
-            NotImplementedError. Shorten the rows yourself, under `no_grad`, after each step of the optimizer.
-        scale_grad_by_freq (bool): not supported: with True, `forward` raises NotImplementedError.
+        max_norm (float, optional), norm_type (float): `forward` scales rows in use whose norm of that order is larger
+            down to `max_norm`, in the table itself.
+        scale_grad_by_freq (bool): divide the gradient of a row by how often it is used.
         sparse (bool): accepted; gradients are dense.
         device: the CPU, if given.
         dtype (minigrad.dtype, optional): of the table.
