@@ -20,6 +20,7 @@ or its op declares its gradients `fresh`.  Two leaves never share one `.grad`.
 from __future__ import annotations
 
 import contextvars
+import math
 import operator
 import threading
 import warnings
@@ -241,7 +242,7 @@ def _start(tensors, gradients, create_graph):
         if node is None:
             raise RuntimeError(f"element {k} of tensors does not require grad and does not have a grad_fn")
         if g is None:
-            if np.prod(shape) != 1:
+            if math.prod(shape) != 1:
                 raise RuntimeError(
                     "grad can be implicitly created only for scalar outputs, but this output has shape "
                     f"{shape_text(shape)}: reduce it (.sum(), .mean()), or pass gradient= of its shape"
