@@ -290,12 +290,13 @@ def forward_lines(op):
     if op.multi:
         lines += ["    try:", f"        arrays = {call}", *unseen_lines(op)]
         return [*lines, f"    return many(op, {op.inputs[0]}, arrays, ({', '.join(op.attrs)},))"]
+    in_order = not (op.view or op.keeps_layout)  # results are C-ordered, as PyTorch's are
     lines += [
         "    try:",
         f"        {', '.join(['y', *op.aux])} = {call}",
         *unseen_lines(op),
-        "    if y.__class__ is not ndarray:",
-        "        y = asarray(y)",
+        "    if y.__class__ is not ndarray" + (" or not y.flags.c_contiguous:" if in_order else ":"),
+        "        y = asarray(y, order='C')" if in_order else "        y = asarray(y)",
         "    made = new(Tensor); made.array = y; made._shape = y.shape; made.vc = made._view = made.leaf = None",
     ]
     shapes = "".join(f"{i}._shape, " for i in op.inputs)
@@ -308,7 +309,8 @@ def forward_lines(op):
             f"    if {True if op.view == 'always' else shares}:",
             f"        as_view(op, {a}, made, ({attrs}), {kept_tuple(op)})",
         ]
-    outs = "".join(f", wrap(asarray({name}))" for name in op.aux[: op.nout - 1])
+    order = ", order='C'" if in_order else ""
+    outs = "".join(f", wrap(asarray({name}{order}))" for name in op.aux[: op.nout - 1])
     return [*lines, f"    return result(made{outs})" if op.result else f"    return made{outs}"]
 
 

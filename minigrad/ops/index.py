@@ -295,7 +295,8 @@ class getitem(Op):
         return input if view is None else getitem(input, view), pick
 
     def forward(input, /, index):
-        return picked(input, index)
+        found = picked(input, index)
+        return found if is_basic(index) else np.asarray(found, order="C")
 
     def grad_input(g, input_shape, index):
         return put_back(g, input_shape, index)

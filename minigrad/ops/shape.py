@@ -399,6 +399,8 @@ class clone(Op):
     flow through. (PyTorch: torch.clone)
     """
 
+    keeps_layout = True
+
     def prepare(input, *, memory_format=None):
         return input, memory_order(memory_format, "clone")
 
@@ -435,7 +437,7 @@ class contiguous_copy(Op):
 class copy_laid_out(Op):
     """A copy whose axes follow one another in memory in the given order; called by the backward of writes to views."""
 
-    public = ()
+    public, keeps_layout = (), True
 
     def forward(input, /, order):
         out = np.empty([input.shape[d] for d in order], input.dtype).transpose(inverse_order(order))
@@ -449,7 +451,7 @@ class copy_laid_out(Op):
 class to_dtype(Op):
     """The input in another dtype, recorded; called by `to`, `float` and promotion."""
 
-    public, backward_name = (), "ToCopyBackward0"
+    public, backward_name, keeps_layout = (), "ToCopyBackward0", True
 
     def prepare(input, dtype):
         return input if dtype.kind == "f" else untracked(input), dtype  # integers have no gradient
