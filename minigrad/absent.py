@@ -57,11 +57,15 @@ def imag(input) -> Tensor:
 
 for _function in (conj, resolve_conj, resolve_neg):
     setattr(Tensor, _function.__name__, _function)
-Tensor.real = property(real, doc="The tensor itself, as it is real. (PyTorch: Tensor.real)")
-Tensor.imag = property(imag, doc="Raises RuntimeError: the tensor is real. (PyTorch: Tensor.imag)")
-Tensor.to_dense = _itself("to_dense", "as it is dense")
+_parts = {
+    "real": property(real, doc="The tensor itself, as it is real. (PyTorch: Tensor.real)"),
+    "imag": property(imag, doc="Raises RuntimeError: the tensor is real. (PyTorch: Tensor.imag)"),
+    "to_dense": _itself("to_dense", "as it is dense"),
+    "bfloat16": _absent("bfloat16", f"there are no {dtypes.bfloat16} tensors here; use half() or stay in float32"),
+}
+for _name, _part in _parts.items():
+    setattr(Tensor, _name, _part)
 for _name in ("to_sparse", "to_sparse_coo", "to_sparse_csr"):
     setattr(Tensor, _name, _absent(_name, _SPARSE))
 for _name in ("cfloat", "cdouble", "chalf"):
     setattr(Tensor, _name, _absent(_name, _COMPLEX))
-Tensor.bfloat16 = _absent("bfloat16", f"there are no {dtypes.bfloat16} tensors here; use half() or stay in float32")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from minigrad import dtypes
@@ -304,8 +306,7 @@ def float_power_(self, exponent):
     return self.pow_(as_double(exponent))
 
 
-Tensor.polygamma_ = inplace.rewriting("polygamma", polygamma)
-for _method in (where, polygamma, float_power_):
+for _method in (where, polygamma, inplace.rewriting("polygamma", polygamma), float_power_):
     setattr(Tensor, _method.__name__, _method)
 
 
@@ -379,7 +380,7 @@ def is_floating_point(input):
     return input.array.dtype.kind == "f"
 
 
-FUNCTIONS = {f.__name__: f for f in (nonzero, equal, isclose, allclose, is_floating_point)}
+FUNCTIONS: dict[str, Any] = {f.__name__: f for f in (nonzero, equal, isclose, allclose, is_floating_point)}
 for _name, _function in FUNCTIONS.items():
     setattr(Tensor, _name, _function)
 FUNCTIONS["where"] = where_or_nonzero  # the method has its arguments in another order

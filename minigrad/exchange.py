@@ -67,7 +67,8 @@ def __dlpack_device__(self) -> tuple[int, int]:
     return (1, 0)
 
 
-Tensor.__dlpack__, Tensor.__dlpack_device__ = __dlpack__, __dlpack_device__
+for _method in (__dlpack__, __dlpack_device__):
+    setattr(Tensor, _method.__name__, _method)
 
 
 def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):

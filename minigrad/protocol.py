@@ -34,6 +34,7 @@ class PythonProtocol:
     _shape: tuple[int, ...]
     node: Any
     is_leaf: bool
+    requires_grad: bool
     grad: Any
     __array_priority__ = 1000  # `ndarray * tensor` asks the tensor first
 

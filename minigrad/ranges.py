@@ -83,7 +83,8 @@ def arange(
     if len(args) == 1 and end is None:
         end = args[0]
     else:
-        start, end, step = (*args, *(start, end, step)[len(args) :])
+        named = (start, end, step)
+        start, end, step = args + named[len(args) :]
     if out is not None:
         return into(out, arange, start, end, step, dtype=dtype_for(out, dtype))
     start, end, step = _numbers("arange", start=start, end=end, step=step)

@@ -3,7 +3,7 @@
 import builtins
 from typing import Any
 
-from minigrad.tensor import Tensor
+from minigrad.tensor import NamedTensors, Tensor
 
 def digamma(input: Any, *, out: Any = None) -> Tensor: ...
 def entr(input: Any, *, out: Any = None) -> Tensor: ...

@@ -48,6 +48,9 @@ def type_text(text):
     return BUILTIN.sub(r"builtins.\1", text)
 
 
+NAMED = re.compile(r"->\s*\(\w+(?:, \w+(?: or None)?)+\)")  # several tensors, by their names
+
+
 def results_of(name, function):
     """[(parameters or None, type)]: one pair, or one for each overload."""
     annotation = function.__annotations__.get("return")
@@ -58,7 +61,8 @@ def results_of(name, function):
     found = ARROW.findall((inspect.getdoc(function) or "").split("\n\n")[0])
     if len({result for _, _, result in found}) > 1:
         return [(given.split(", ") if given else [], RESULTS[result]) for _, given, result in found]
-    return [(None, RESULTS[found[0][2]] if found else "Any")]
+    several = NAMED.search((inspect.getdoc(function) or "").split("\n\n")[0])
+    return [(None, RESULTS[found[0][2]] if found else "NamedTensors" if several else "Any")]
 
 
 def kind_of(parameter):
@@ -132,8 +136,10 @@ def tensor_stub():
     lines = [
         "import builtins", "from collections.abc import Callable, Iterator",
         "from typing import Any, NamedTuple, overload", "", "import numpy as np", "", "from minigrad import dtypes",
-        "from minigrad.autograd.node import Handle, Node", "", "class ValuesAndIndices(NamedTuple):",
-        "    values: Tensor", "    indices: Tensor", "", "class Tensor:",
+        "from minigrad.autograd.node import Handle, Node", "from minigrad.storage import UntypedStorage", "",
+        "class ValuesAndIndices(NamedTuple):",
+        "    values: Tensor", "    indices: Tensor", "", "class NamedTensors(tuple[Tensor, ...]):",
+        "    def __getattr__(self, name: str) -> Tensor: ...", "", "class Tensor:",
     ]  # fmt: skip
     text = HEAD + "\n".join(lines) + "\n"
     for name in Tensor.__slots__:
@@ -152,7 +158,10 @@ def tensor_stub():
 
 
 def package_stub():
-    reexported, bodies = {"Tensor": "minigrad.tensor", "ValuesAndIndices": "minigrad.tensor"}, ""
+    reexported, bodies = (
+        {"Tensor": "minigrad.tensor", "ValuesAndIndices": "minigrad.tensor", "NamedTensors": "minigrad.tensor"},
+        "",
+    )
     for name in sorted(set(minigrad.__all__)):
         value = getattr(minigrad, name)
         if name in dtypes.PUBLIC:
@@ -178,7 +187,7 @@ def package_stub():
 
 
 def place_stub(functions):
-    text = HEAD + "import builtins\nfrom typing import Any\n\nfrom minigrad.tensor import Tensor\n\n"
+    text = HEAD + "import builtins\nfrom typing import Any\n\nfrom minigrad.tensor import NamedTensors, Tensor\n\n"
     return text + "".join(function_stub(name, functions[name]) for name in sorted(functions))
 
 

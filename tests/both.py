@@ -86,7 +86,10 @@ def assert_same(ours, theirs, code):
 
 
 def check(code, torch):
-    assert_same(outcome(code, minigrad), outcome(code, torch), code)
+    ours, theirs = outcome(code, minigrad), outcome(code, torch)
+    if theirs == ("raises", "AttributeError") and ours == ("raises", "TypeError"):
+        return  # PyTorch's Python code trips over what is no tensor; here the argument is named
+    assert_same(ours, theirs, code)
 
 
 def lines(block):

@@ -270,6 +270,8 @@ def check_gradients(info, sample, made, their_made, result, their_result, tolera
     more = seeds_for(theirs, np.random.default_rng(1))
     first, *_ = gradients(minigrad, mine, [*made, *starts], more, False)
     their_first, *_ = gradients(torch, theirs, [*their_made, *their_starts], more, False)
+    if their_first[0] == "raises":  # PyTorch has no second derivative of this case
+        return
     tally.add("grad2", differ(first, their_first, {torch.float64: tolerance}), what)
 
 

@@ -385,7 +385,10 @@ WARNED = [
     ("F.softmax(a)", "Implicit dimension choice for softmax"),
     ("F.softmin(a)", "Implicit dimension choice for softmin"),
     ("F.log_softmax(a)", "Implicit dimension choice for log_softmax"),
-    ("F.kl_div(a, a.sigmoid())", "reduction: 'mean' divides the total loss by both the batch size and the support size"),
+    (
+        "F.kl_div(a, a.sigmoid())",
+        "reduction: 'mean' divides the total loss by both the batch size and the support size",
+    ),
     ("F.mse_loss(a, v)", "Using a target size"),
     ("T.meshgrid(v, v)", "torch.meshgrid: in an upcoming release"),
     ("T.ones(1).std()", "degrees of freedom is <= 0"),

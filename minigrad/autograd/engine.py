@@ -402,8 +402,9 @@ def grad(
     if is_grads_batched:
         from minigrad.autograd.functional import batched_grad  # it calls this function
 
-        options = create_graph, True, allow_unused, False, materialize_grads
-        return batched_grad(roots, chosen, _gradients(grad_outputs, len(roots), "grad"), retain_graph, options)
+        batch = _gradients(grad_outputs, len(roots), "grad")
+        each = create_graph, True, allow_unused, False, materialize_grads
+        return batched_grad(roots, chosen, batch, retain_graph, each)
     nodes = [_node_wanted(t, k) for k, t in enumerate(chosen)]
     wanted = dict.fromkeys(nodes)
     _run(roots, _gradients(grad_outputs, len(roots), "grad"), retain_graph, create_graph, wanted)

@@ -90,7 +90,8 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
     node = node_of(tensor)
     if node is None:
         raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not require gradients")
-    return GradientEdge(*edge_of(node), node)
+    owner, output = edge_of(node)
+    return GradientEdge(owner, output, node)
 
 
 def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:

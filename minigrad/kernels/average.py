@@ -64,7 +64,8 @@ def numpy_sum_areas(x, *areas):
         y = np.empty((*x.shape[:axis], len(windows), *x.shape[axis + 1 :]), x.dtype)
         before = (slice(None),) * axis
         for i, (start, stop, _) in enumerate(windows):
-            np.sum(x[(*before, slice(start, stop))], axis, out=y[(*before, i)])
+            taken, put = (*before, slice(start, stop)), (*before, i)
+            np.sum(x[taken], axis, out=y[put])
         x = y
     return np.divide(x, divisors, out=x)
 
@@ -77,7 +78,8 @@ def numpy_spread_areas(g, *areas, input_shape):
         dx = np.zeros((*g.shape[:axis], input_shape[axis], *g.shape[axis + 1 :]), g.dtype)
         before = (slice(None),) * axis
         for i, (start, stop, _) in enumerate(windows):
-            dx[(*before, slice(start, stop))] += g[(*before, slice(i, i + 1))]
+            put, taken = (*before, slice(start, stop)), (*before, slice(i, i + 1))
+            dx[put] += g[taken]
         g = dx
     return g
 
@@ -86,7 +88,7 @@ def summed(x, *areas):
     """The sums over windows, divided, by `sum_areas`; of volumes slice by slice, and then over the slices."""
     *axes, divisors = areas
     if len(axes) == 3:
-        depth, *image, size = *axes, divisors.shape[1:]
+        (depth, *image), size = axes, divisors.shape[1:]
         y = summed(x, *image, np.ones(size, x.dtype)).reshape(*x.shape[:-2], math.prod(size))
         areas = depth, single(y.shape[-1]), divisors.reshape(len(depth), -1)
         return summed(y, *areas).reshape(*x.shape[:-3], *divisors.shape)
@@ -99,7 +101,7 @@ def spread(g, *areas, input_shape):
     """The transpose of `summed`."""
     *axes, divisors = areas
     if len(axes) == 3:
-        depth, *image, size = *axes, divisors.shape[1:]
+        (depth, *image), size = axes, divisors.shape[1:]
         rows = (*input_shape[:-2], math.prod(size))
         areas = depth, single(rows[-1]), divisors.reshape(len(depth), -1)
         dx = spread(g.reshape(*g.shape[:-2], rows[-1]), *areas, input_shape=rows)

@@ -211,7 +211,8 @@ def numpy_columns(x, window, stride, padding, dilation):
     padded = np.pad(x, ((0, 0), (0, 0), *zip(padding, padding)))
     reach = [(k - 1) * d + 1 for k, d in zip(window, dilation)]
     view = sliding_window_view(padded, reach, range(2, 2 + count))
-    view = view[(slice(None), slice(None), *[slice(None, None, step) for step in (*stride, *dilation)])]
+    steps = (1, 1, *stride, *dilation)
+    view = view[tuple([slice(None, None, step) for step in steps])]
     return view.transpose(0, 1, *range(2 + count, 2 + 2 * count), *range(2, 2 + count))
 
 
@@ -222,9 +223,11 @@ def numpy_fold(columns, image, stride, padding, dilation):
     padded = np.zeros((*columns.shape[:2], *[n + 2 * p for n, p in zip(image, padding)]), columns.dtype)
     for entry in np.ndindex(*window):
         first = [k * d for k, d in zip(entry, dilation)]
-        where = tuple(slice(f, f + n * s, s) for f, n, s in zip(first, positions, stride))
-        padded[(slice(None), slice(None), *where)] += columns[(slice(None), slice(None), *entry)]
-    return padded[(..., *[slice(p, p + n) for n, p in zip(image, padding)])].copy()
+        put = (..., *[slice(f, f + n * s, s) for f, n, s in zip(first, positions, stride)])
+        taken = (slice(None), slice(None), *entry)
+        padded[put] += columns[taken]
+    inner = (..., *[slice(p, p + n) for n, p in zip(image, padding)])
+    return padded[inner].copy()
 
 
 def in_groups(columns, groups):

@@ -226,7 +226,8 @@ def max_pool2d(x, window, stride, padding, dilation, ceil_mode):
     for entry in np.ndindex(*window):
         first = [k * d for k, d in zip(entry, dilation)]
         where = tuple(slice(f, f + (o - 1) * s + 1, s) for f, o, s in zip(first, size, stride))
-        v, place = padded[(..., *where)], places[where]
+        entries = (..., *where)
+        v, place = padded[entries], places[where]
         taken = (v > best) | (v != v) | ((indices < 0) & (place >= 0))
         best, indices = np.where(taken, v, best), np.where(taken, place, indices)
     return best, indices
@@ -278,12 +279,13 @@ def adaptive_max_pool2d(x, size):
     areas = [adaptive_spans(n, count) for n, count in zip(image, size)]
     for which in np.ndindex(*size):
         where = tuple(slice(*spans[i, :2]) for spans, i in zip(areas, which))
-        area = x[(..., *where)].reshape(*batch, -1)
+        taken, put = (..., *where), (..., *which)
+        area = x[taken].reshape(*batch, -1)
         nan = np.isnan(area)
         last = nan.shape[-1] - 1 - nan[..., ::-1].argmax(-1)
         at = np.where(nan.any(-1), last, area.argmax(-1))
-        y[(..., *which)] = np.take_along_axis(area, at[..., None], -1)[..., 0]
-        indices[(..., *which)] = places[where].reshape(-1)[at]
+        y[put] = np.take_along_axis(area, at[..., None], -1)[..., 0]
+        indices[put] = places[where].reshape(-1)[at]
     return y, indices
 
 

@@ -58,7 +58,8 @@ def resample(x, axis, taps):
         part *= weights[:, t]
         y += part
     if len(taps.idle):
-        y[(*(slice(None),) * axis, taps.idle)] = 0
+        idle = (*(slice(None),) * axis, taps.idle)
+        y[idle] = 0
     return y
 
 
