@@ -15,7 +15,7 @@ from minigrad.kernels import average as kernels
 from minigrad.ops.pool import adaptive_samples, as_floats, pool_samples
 from minigrad.registry import FUNCTION, FUNCTIONAL, Op, composite, helper
 from minigrad.samples import S, of
-from minigrad.shapes import pair
+from minigrad.shapes import index_of, pair
 
 
 class avg_pool(Op):
@@ -55,6 +55,8 @@ def average(count, input, kernel_size, stride, padding, ceil_mode, count_include
     """The averages over windows of `count` dimensions."""
     op = f"avg_pool{count}d"
     window, stride, padding, _ = pool_window(op, count, input, kernel_size, stride, padding, 1, ceil_mode)
+    if divisor_override is not None:
+        divisor_override = index_of(divisor_override, op, "divisor_override")
     if divisor_override == 0:
         raise RuntimeError(f"{op}(): divisor must be not zero, but got divisor_override=0")
     refuse_dtype(op, input, "b" if np_dtype(input) == np.int64 else "biu")
