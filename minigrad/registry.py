@@ -44,6 +44,7 @@ import numpy as np
 
 __all__ = [
     "ARRAYS",
+    "NOT_GIVEN",
     "NUMBERS",
     "OPS",
     "TENSORS",
@@ -66,6 +67,16 @@ NUMBERS: dict[str, Any] = {}
 
 FUNCTION, METHOD, FUNCTIONAL, INPLACE = "function", "method", "functional", "inplace"
 LINALG, SPECIAL = "linalg", "special"
+
+
+class _NotGiven:
+    """The default of an argument that may be left out, but not be None."""
+
+    def __repr__(self):
+        return "<not given>"
+
+
+NOT_GIVEN = _NotGiven()
 
 
 class Op:
@@ -127,8 +138,7 @@ class Op:
         _read_signature(cls, body.get("scalar") or body["forward"])
         _read_rules(cls, body)
         cls.rare = cls.multi
-        if cls.name in OPS:
-            raise ValueError(f"op {cls.name!r} is defined twice: in {OPS[cls.name].__module__} and {cls.__module__}")
+        _claim(cls.name, cls)
         OPS[cls.name] = cls
 
 
@@ -232,7 +242,7 @@ def _PASS_ON(g):
 
 def _claim(name, function):
     """All families share the names of the op language: one that is taken is an error."""
-    if any(name in space for space in (COMPOSITES, HELPERS, NUMBERS)):
+    if any(name in space for space in (OPS, COMPOSITES, HELPERS, NUMBERS)):
         raise ValueError(f"{name!r} is defined twice in the op language: the second time in {function.__module__}")
 
 
@@ -325,15 +335,13 @@ def array_program(op):
     return lambda *args, **kwargs: forward(*prepare(*args, **kwargs))[: op.nout]
 
 
-NUMBERS["where"] = lambda condition, input, other: input if condition else other
-
-
 def link_arrays():
     """Fill ARRAYS and NUMBERS once all blocks are read."""
     for name, op in OPS.items():
         ARRAYS[name] = array_program(op)
         if op.pointwise:
             NUMBERS[name] = numbers(op.__dict__["scalar"])
+    NUMBERS["where"] = lambda condition, input, other: input if condition else other
     for space, binding in ((ARRAYS, arrays), (NUMBERS, numbers)):
         for name, function in (*HELPERS.items(), *COMPOSITES.items()):
             space[name] = binding(function)

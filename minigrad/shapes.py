@@ -23,11 +23,13 @@ __all__ = [
 
 
 def index_of(value, op, argument):
-    """An int from anything that is one (ints, NumPy ints, 0-dim integer tensors)."""
+    """An int from anything that is one (ints, NumPy ints, 0-dim integer tensors; bools are none)."""
     try:
-        return operator.index(value)
+        if value.__class__ is not bool:
+            return operator.index(value)
     except TypeError:
-        raise TypeError(f"{op}(): argument '{argument}' must be int, not {type(value).__name__}") from None
+        pass
+    raise TypeError(f"{op}(): argument '{argument}' must be int, not {type(value).__name__}")
 
 
 def one_dim(dim, ndim, op="dim"):

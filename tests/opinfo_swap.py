@@ -221,7 +221,7 @@ def differ(mine, other, tolerance):
         return f"{shown[:300]} | PyTorch: {theirs[:200]}"
     if kind == "raises":
         name = type(their_value).__name__.lstrip("_")  # of torch.linalg.LinAlgError
-        if isinstance(value, type(their_value)) or type(value).__name__ == name:
+        if isinstance(value, type(their_value)) or type(value).__name__.lstrip("_") == name:
             return None
         one, other = (f"{type(e).__name__}: {str(e)[:200]}" for e in (value, their_value))
         return f"{one} | PyTorch: {other}"

@@ -9,10 +9,12 @@ A transposed convolution is `convolution_input` by another name. A signal (N, C,
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
 
+import numpy as np
+
 from minigrad.errors import shape_text
 from minigrad.kernels import conv as kernels
 from minigrad.ops.window import refuse_dtype
-from minigrad.registry import FUNCTION, FUNCTIONAL, Op, composite, helper, on_every_path
+from minigrad.registry import FUNCTION, FUNCTIONAL, Op, composite, helper, np_dtype, on_every_path
 from minigrad.samples import S
 from minigrad.shapes import pair
 
@@ -283,11 +285,11 @@ def check_images(op, count, input, weight, bias, outputs):
             f"{op}(): expected a {count + 2}-dimensional weight for the {count + 2}-dimensional input "
             f"{shape_text(input.shape)}, but got weight of size {shape_text(weight.shape)} instead"
         )
-    if input.dtype != weight.dtype:
-        raise RuntimeError(f"Input type ({input.dtype}) and weight type ({weight.dtype}) should be the same")
     if bias is not None and bias.dtype != input.dtype:
         raise RuntimeError(f"Input type ({input.dtype}) and bias type ({bias.dtype}) should be the same")
     refuse_dtype(op, input, "b")
+    if input.dtype != weight.dtype:
+        raise RuntimeError(f"Input type ({input.dtype}) and weight type ({weight.dtype}) should be the same")
     if bias is not None and tuple(bias.shape) != (outputs,):
         raise RuntimeError(
             f"Given weight of size {shape_text(weight.shape)}, expected bias to be 1-dimensional with "
@@ -313,6 +315,7 @@ def check_conv(op, count, input, weight, bias, groups):
 
 @on_every_path("check_transpose")
 def check_transpose(op, count, input, weight, bias, groups):
+    refuse_dtype(op, input, "b" if np_dtype(input) == np.int64 else "biu")
     check_images(op, count, input, weight, bias, weight.shape[1] * groups if weight.ndim > 1 else 0)
     if input.shape[1] != weight.shape[0] or weight.shape[0] % groups:
         raise RuntimeError(

@@ -58,7 +58,7 @@ def with_half_diagonal(matrix):
     return tril(matrix, -1) + 0.5 * (tril(matrix) - tril(matrix, -1))
 
 
-def positive(*shape):
+def definite(*shape):
     """A symmetric positive-definite matrix for samples."""
 
     def sample(make):
@@ -96,8 +96,8 @@ class cholesky_lower(Op):
 
 
 CHOLESKY = of(
-    lambda make: S(positive(3, 3)(make)),
-    lambda make: S(positive(2, 3, 3)(make), upper=True),
+    lambda make: S(definite(3, 3)(make)),
+    lambda make: S(definite(2, 3, 3)(make), upper=True),
 )
 
 
@@ -131,7 +131,7 @@ def linalg_cholesky_ex(A, *, upper=False, check_errors=False):
 
 @composite(
     out=True,
-    samples=of(lambda make: S(positive(3, 3)(make)), lambda make: S(positive(2, 3, 3)(make), True)),
+    samples=of(lambda make: S(definite(3, 3)(make)), lambda make: S(definite(2, 3, 3)(make), True)),
 )
 def cholesky(input, upper=False):
     """cholesky(input, upper=False) -> Tensor: `linalg.cholesky`, PyTorch's older name. (PyTorch: torch.cholesky)"""

@@ -12,7 +12,7 @@ import numpy as np
 from minigrad.kernels import reduce as reduction_kernels
 from minigrad.kernels import select as kernels
 from minigrad.ops.reduce import nonempty
-from minigrad.registry import FUNCTION, METHOD, Op, composite, helper, np_dtype, on_every_path
+from minigrad.registry import FUNCTION, METHOD, NOT_GIVEN, Op, composite, helper, np_dtype, on_every_path
 from minigrad.samples import S, of
 from minigrad.shapes import index_of, one_dim
 
@@ -80,7 +80,7 @@ OVERLOADS = of(
 
 
 @composite(out=True, samples=OVERLOADS)
-def max(input, dim=None, keepdim=False, *, other=None):
+def max(input, dim=NOT_GIVEN, keepdim=False, *, other=NOT_GIVEN):
     """max(input) -> Tensor;  max(input, dim, keepdim=False) -> (values, indices);  max(input, other) -> Tensor
 
     The largest of all elements (equal ones share the gradient); or along one dimension, with its index; or of two
@@ -88,13 +88,13 @@ def max(input, dim=None, keepdim=False, *, other=None):
     """
     if not hasattr(input, "shape"):
         raise TypeError(f"max() received an invalid combination of arguments: expected a Tensor, got {input!r} first")
-    if other is not None or hasattr(dim, "shape"):
-        return maximum(input, dim if other is None else other)
-    return max_all(input) if dim is None else max_dim(input, dim, keepdim)
+    if other is not NOT_GIVEN or hasattr(dim, "shape"):
+        return maximum(input, dim if other is NOT_GIVEN else other)
+    return max_all(input) if over_all("max", dim, keepdim) else max_dim(input, dim, keepdim)
 
 
 @composite(out=True, samples=OVERLOADS)
-def min(input, dim=None, keepdim=False, *, other=None):
+def min(input, dim=NOT_GIVEN, keepdim=False, *, other=NOT_GIVEN):
     """min(input) -> Tensor;  min(input, dim, keepdim=False) -> (values, indices);  min(input, other) -> Tensor
 
     The smallest of all elements (equal ones share the gradient); or along one dimension, with its index; or of two
@@ -102,9 +102,9 @@ def min(input, dim=None, keepdim=False, *, other=None):
     """
     if not hasattr(input, "shape"):
         raise TypeError(f"min() received an invalid combination of arguments: expected a Tensor, got {input!r} first")
-    if other is not None or hasattr(dim, "shape"):
-        return minimum(input, dim if other is None else other)
-    return min_all(input) if dim is None else min_dim(input, dim, keepdim)
+    if other is not NOT_GIVEN or hasattr(dim, "shape"):
+        return minimum(input, dim if other is NOT_GIVEN else other)
+    return min_all(input) if over_all("min", dim, keepdim) else min_dim(input, dim, keepdim)
 
 
 class argmax(Op):

@@ -184,10 +184,11 @@ def min_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
 
 @on_every_path("adaptive_size")
 def adaptive_size(op, count, input, output_size):
-    """The output size of an adaptive pooling as `count` ints (None: as the input), checked."""
-    given = output_size if isinstance(output_size, tuple | list) else (output_size,) * count
-    given = [None if s is None else index_of(s, op, "output_size") for s in given]
-    if input.ndim <= len(given):
+    """The output size of an adaptive pooling as `count` ints (in a tuple of several, None: as the input), checked."""
+    listed = isinstance(output_size, tuple | list)
+    given = output_size if listed else (index_of(output_size, op, "output_size"),) * count
+    given = [None if s is None and count > 1 else index_of(s, op, "output_size") for s in given]
+    if listed and count > 1 and input.ndim <= len(given):
         raise ValueError(f"{op}(): Input dimension should be at least {len(given) + 1}, but got {input.ndim}")
     if len(given) != count:
         raise RuntimeError(f"{op}(): output_size must be {count}, but got {len(given)} numbers")

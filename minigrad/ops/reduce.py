@@ -12,7 +12,7 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.kernels import reduce as kernels
 from minigrad.kernels import softmax as softmax_kernels
-from minigrad.registry import FUNCTION, METHOD, Op, composite, helper, on_every_path
+from minigrad.registry import FUNCTION, METHOD, NOT_GIVEN, Op, composite, helper, on_every_path
 from minigrad.samples import S, of
 from minigrad.shapes import count, dims_or_all, kept, one_dim, sum_shape
 
@@ -127,8 +127,16 @@ class mean(Op):
     samples = reductions(lambda make: S(make(2, 3, kind="i"), 1, dtype="float32"))
 
 
+@on_every_path("over_all")
+def over_all(op, dim, keepdim):
+    """Whether a reduction that takes one dimension was given none. PyTorch wants None and a lone keepdim left out."""
+    if dim is NOT_GIVEN and keepdim:
+        raise TypeError(f"{op}() missing 1 required positional argument: 'dim' (keepdim is for one dimension)")
+    return dim is NOT_GIVEN
+
+
 class prod(Op):
-    """prod(input, dim=None, keepdim=False, *, dtype=None) -> Tensor
+    """prod(input) -> Tensor;  prod(input, dim, keepdim=False, *, dtype=None) -> Tensor
 
     The product over one dimension, or over all. Integers and bools are multiplied as int64. The gradient is right where
     factors are zero. (PyTorch: torch.prod)
@@ -136,12 +144,11 @@ class prod(Op):
 
     symbol, backward_name = "Π", overload("Prod")
 
-    def prepare(input, dim=None, keepdim=False, *, dtype=None):
-        if isinstance(dim, tuple | list):
-            raise TypeError(
-                f"prod(): argument 'dim' must be int, not {type(dim).__name__}: take one dimension at a time"
-            )
-        return cast_sum(input, dtype), dims_or_all(dim, input.ndim, "prod"), keepdim
+    def prepare(input, dim=NOT_GIVEN, keepdim=False, *, dtype=None):
+        if over_all("prod", dim, keepdim):
+            return cast_sum(input, dtype), dims_or_all(None, input.ndim), False
+        one_dim(dim, input.ndim, "prod")
+        return cast_sum(input, dtype), dims_or_all(dim, input.ndim), keepdim
 
     def forward(input, /, dim, keepdim):
         return input.prod(axis=dim, keepdims=keepdim, dtype=input.dtype)
@@ -180,6 +187,8 @@ class logsumexp(Op):
     fresh, alias = True, ("special.logsumexp",)
 
     def prepare(input, dim, keepdim=False):
+        if dim is None:
+            raise TypeError("logsumexp(): argument 'dim' must be tuple of ints, not NoneType: () is all dimensions")
         return to_float(input), dims_or_all(dim, input.ndim, "logsumexp"), keepdim
 
     def forward(input, /, dim, keepdim):

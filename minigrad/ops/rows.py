@@ -99,7 +99,8 @@ class index_add(Op):
 
     def forward(input, index, source, /, dim):
         out = np.array(input)
-        rows = rows_of("index_add", index, lined(out).shape[dim], dim)
+        error = RuntimeError if input.ndim > 1 else IndexError
+        rows = rows_of("index_add", index, lined(out).shape[dim], dim, error=error)
         check_slices("index_add", input, rows, source, dim)
         kernels.index_add(lined(out), rows, lined(source), dim)
         return out
@@ -144,6 +145,11 @@ class index_copy(Op):
             raise RuntimeError(
                 f"index_copy_(): self and source expected to have the same dtype, but got (self) {kind_of(input)} and "
                 f"(source) {kind_of(source)}"
+            )
+        if input.ndim and source.ndim and input.ndim != source.ndim:
+            raise IndexError(
+                "index_copy_(): When source and destination are not scalars, their dimensionality must match. Source "
+                f"dimensionality ({source.ndim}), destination dimensionality ({input.ndim})"
             )
         rest = [[n for d, n in enumerate(a.shape) if d != dim] for a in (whole, new)]
         if rest[0] != rest[1] and source.ndim:

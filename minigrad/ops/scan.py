@@ -231,7 +231,8 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
     if times < 0:
         raise RuntimeError(f"order must be non-negative but got {times} in diff()")
     parts = [part for part in (prepend, input, append) if part is not None]
-    dim = one_dim(dim, input.ndim, "diff") if times or len(parts) > 1 else 0
+    dim = index_of(dim, "diff", "dim")
+    dim = one_dim(dim, input.ndim) if times or len(parts) > 1 else 0
     for part in parts:
         check_neighbour(part.shape, input.shape, dim)
     if not times:

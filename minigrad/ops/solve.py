@@ -323,10 +323,8 @@ def linalg_solve_triangular(A, B, *, upper, left=True, unitriangular=False):
         raise NotImplementedError(
             f"\"triangular_solve_cpu\" not implemented for '{type_name(np_dtype(A))}': convert A with .float()"
         )
-    if np_dtype(B) != np_dtype(A):
-        raise RuntimeError(f"{op}: Expected A and B to have the same dtype, but found {np_dtype(A)} and {np_dtype(B)}")
     matrices_of(op, A, square=True)
-    matrices_of(op, B, name="B")
+    B = matrices_of(op, to_dtype(B, np_dtype(A)), name="B")
     if B.shape[-2 if left else -1] != A.shape[-1]:
         raise incompatible(op, A, B, left)
     same_batch(op, A, B)

@@ -57,11 +57,20 @@ def window_positions(image, window, stride, padding, dilation):
     return [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in settings]
 
 
+@on_every_path("two")
+def two(value, op, argument):
+    """An int or two as a pair: a tuple of one is not taken for two here, as it is elsewhere."""
+    made = pair(value, op, argument)
+    if isinstance(value, tuple | list) and len(value) == 1:
+        raise RuntimeError(f"{op}(): It is expected {argument} equals to 2, but got size 1: give one int or two")
+    return made
+
+
 @on_every_path("window_settings")
 def window_settings(op, kernel_size, dilation, padding, stride):
     """(window, stride, padding, dilation) as pairs, checked."""
     given = {"kernel_size": kernel_size, "stride": stride, "padding": padding, "dilation": dilation}
-    made = {name: pair(value, op, name) for name, value in given.items()}
+    made = {name: two(value, op, name) for name, value in given.items()}
     for name, values in made.items():
         if min(values) < (0 if name == "padding" else 1):
             raise RuntimeError(f"{op}(): {name} should be greater than zero, but got {list(values)}")
@@ -121,7 +130,7 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     (PyTorch: F.fold)
     """
     window, stride, padding, dilation = window_settings("fold", kernel_size, dilation, padding, stride)
-    image = pair(output_size, "fold", "output_size")
+    image = two(output_size, "fold", "output_size")
     if smallest(image) < 1:
         raise RuntimeError(f"fold(): Expected output spatial size to be positive, but got {list(image)}")
     if input.ndim not in (2, 3) or not all_true(input.shape[-2:]):
