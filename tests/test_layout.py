@@ -29,6 +29,10 @@ a.t().clone().stride()
 a.t().double().stride()
 (a.t() * 2).stride()
 a.t().exp().stride()
+a.t().clamp(0, 3).stride()
+a.t().clamp(T.zeros(2)).stride()
+T.where(b.t(), a.t(), 0.0).stride()
+x4.permute(2, 0, 1).index_fill(0, T.tensor([1]), 5.0).stride()
 """)
 
 
