@@ -8,7 +8,8 @@ been visited, so its gradient is complete.
                                         ▲                                                  │
                                         └──────────────────────────────────────────────────┘
 
-What starts it (`backward`, `grad`) and checks what it starts from is in `derivatives.py`.  A leaf's turn comes last, or where a hook may look at it, as soon as its gradient is complete.
+A leaf's turn comes last, or where a hook may look at it, as soon as its gradient is complete.  `derivatives.py` has
+`backward` and `grad`, which start the walk.
 
 There are two loops.  `_walk_arrays` is the plain backward: rules run on arrays and no tensor is built.  `_walk_tensors`
 runs the same rules on tensors, so that the backward is itself recorded (create_graph) and can be differentiated again.
