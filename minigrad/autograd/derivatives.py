@@ -63,9 +63,8 @@ def _end_of(root):
     if isinstance(root, Tensor):
         return node_of(root), root._shape, root.array.dtype
     node = _node_of_edge(root)
-    leaves = (
-        n.tensor() for n in collect((node,))[0] if n.op is LEAF
-    )  # the graph notes no dtypes: the leaves have them
+    # The graph notes no dtypes: the leaves have them.
+    leaves = (n.tensor() for n in collect((node,))[0] if n.op is LEAF)
     dtype = next((leaf.array.dtype for leaf in leaves if leaf is not None), np.dtype("f4"))
     return node, node.shape[root.output_nr] if node.op.multi else node.shape, dtype
 
