@@ -304,7 +304,8 @@ Samples are those of PyTorch's own test suite (its OpInfo database). Each cell s
 `value`, shape, dtype and `requires_grad` for float64, float32, int64 and bool inputs; the other `forms` (method,
 in-place method, operator, aliases, `out=`); first and second gradients (`grad`, `grad2`); calls that PyTorch's tests
 expect to fail (`error`); calls made wrong on purpose (`misuse`), where the type of the error, or the result, has to be
-PyTorch's.
+PyTorch's (a TypeError may stand for the AttributeError of its Python code). Tolerances are those of PyTorch's tests. Of
+results that are not unique, such as singular vectors, the part that is unique is compared, as there.
 
 {total}
 """
