@@ -13,6 +13,7 @@ from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import bump, node_of
 from minigrad.autograd.outputs import into
 from minigrad.creation import as_scalar
+from minigrad.memory import check_overlap
 from minigrad.ops import index as index_ops
 from minigrad.registry import ARRAYS, OPS, TENSORS
 from minigrad.tensor import Tensor, wrap
@@ -207,7 +208,7 @@ def setitem(self, index, value):
             index_ops.write_at(part, pick, array)
         else:
             if isinstance(value, Tensor) and value.vc is not None and value.vc is self.vc:
-                inplace.check_overlap(part, array, "__setitem__")
+                check_overlap(part, array, "__setitem__")
             try:
                 part[...] = array
             except ValueError:
@@ -262,13 +263,6 @@ def as_double(value):
 TENSORS["as_double"] = as_double
 TENSORS["to_float"] = _float_tensor
 ARRAYS["to_float"] = lambda a: a if a.dtype.kind == "f" else a.astype(dtypes.get_default_dtype().numpy)
-ARRAYS["zeros_of"] = lambda shape, dtype: np.zeros(tuple(shape), dtype)
-ARRAYS["full_of"] = lambda shape, value, dtype: np.full(tuple(shape), value, dtype)
-ARRAYS["class_numbers"] = lambda shape: np.arange(max(shape, default=1)).reshape(shape)
-TENSORS["class_numbers"] = lambda shape: wrap(np.arange(max(shape, default=1)).reshape(shape))
-ARRAYS["without_history"], TENSORS["without_history"] = lambda array: array, Tensor.detach
-ARRAYS["index_tensor"], TENSORS["index_tensor"] = lambda places: places, wrap
-ARRAYS["eye_mask"] = lambda n: np.eye(n, dtype=bool)
 
 
 def _compare(dunder, name):
@@ -373,14 +367,7 @@ def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     return bool(isclose(input, other, rtol, atol, equal_nan).array.all())
 
 
-def is_floating_point(input):
-    """is_floating_point(input) -> bool: whether the dtype is a float. (PyTorch: torch.is_floating_point)"""
-    if not isinstance(input, Tensor):
-        raise TypeError(f"is_floating_point(): argument 'input' must be Tensor, not {type(input).__name__}")
-    return input.array.dtype.kind == "f"
-
-
-FUNCTIONS: dict[str, Any] = {f.__name__: f for f in (nonzero, equal, isclose, allclose, is_floating_point)}
+FUNCTIONS: dict[str, Any] = {f.__name__: f for f in (nonzero, equal, isclose, allclose)}
 for _name, _function in FUNCTIONS.items():
     setattr(Tensor, _name, _function)
 FUNCTIONS["where"] = where_or_nonzero  # the method has its arguments in another order

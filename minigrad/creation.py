@@ -16,8 +16,8 @@ from minigrad.autograd.general import promote_two
 from minigrad.autograd.outputs import into
 from minigrad.errors import describe, message
 from minigrad.memory import strided_view
-from minigrad.registry import TENSORS, on_every_path
-from minigrad.shapes import index_of, shape_args
+from minigrad.registry import ARRAYS, TENSORS, on_every_path
+from minigrad.shapes import index_of, not_negative, shape_args
 from minigrad.tensor import Tensor, wrap
 
 __all__ = [
@@ -203,10 +203,7 @@ def from_numpy(ndarray):
 
 
 def _shaped(size, op):
-    shape = shape_args(size, op)
-    if any(n < 0 for n in shape):
-        raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)} in {op}()")
-    return shape
+    return not_negative(shape_args(size, op), op)
 
 
 def _size_of(args, size, op):
@@ -385,9 +382,16 @@ def _overflow(dtype):
 
 # ---- what the op language needs: the same names on tensors and on arrays
 
-TENSORS["zeros_of"] = lambda shape, dtype: wrap(np.zeros(tuple(shape), dtype))
-TENSORS["full_of"] = lambda shape, value, dtype: wrap(np.full(tuple(shape), value, dtype))
-TENSORS["eye_mask"] = lambda n: wrap(np.eye(n, dtype=bool))
+
+def _on_both(name, make):
+    ARRAYS[name], TENSORS[name] = make, lambda *args: wrap(make(*args))
+
+
+_on_both("zeros_of", lambda shape, dtype: np.zeros(tuple(shape), dtype))
+_on_both("full_of", lambda shape, value, dtype: np.full(tuple(shape), value, dtype))
+_on_both("eye_mask", lambda n: np.eye(n, dtype=bool))
+_on_both("class_numbers", lambda shape: np.arange(max(shape, default=1)).reshape(shape))
+_on_both("index_tensor", lambda places: places)
 
 
 @on_every_path("type_name")

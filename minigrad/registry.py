@@ -44,6 +44,7 @@ import numpy as np
 
 __all__ = [
     "ARRAYS",
+    "IN_PLACE",
     "NOT_GIVEN",
     "NUMBERS",
     "OPS",
@@ -67,6 +68,7 @@ NUMBERS: dict[str, Any] = {}
 
 FUNCTION, METHOD, FUNCTIONAL, INPLACE = "function", "method", "functional", "inplace"
 LINALG, SPECIAL = "linalg", "special"
+IN_PLACE = (FUNCTION, METHOD, INPLACE)
 
 
 class _NotGiven:
@@ -160,7 +162,7 @@ class Pointwise(Op):
     jit_rules    False: the rules are run on arrays, not fused (they use what numba has no loop for)
     """
 
-    public: tuple = (FUNCTION, METHOD, INPLACE)
+    public: tuple = IN_PLACE
     fresh = pointwise = broadcasts = True
     floats = boolean = False
     out_casts = True

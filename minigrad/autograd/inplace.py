@@ -37,6 +37,7 @@ from minigrad.autograd.node import (
     record,
 )  # fmt: skip
 from minigrad.errors import shape_text
+from minigrad.memory import check_overlap
 from minigrad.registry import ARRAYS, OPS, TENSORS
 from minigrad.tensor import Tensor, wrap
 
@@ -58,28 +59,6 @@ def check_writable(tensor):
             raise RuntimeError("a view of " + LEAF_TEXT + " Write under no_grad(), or to a view of a clone().")
     if tensor.node is not None and tensor.node.op is LEAF:
         raise RuntimeError(LEAF_TEXT + " Write under no_grad(), or to a clone().")
-
-
-def check_overlap(target, values, op):
-    """Refuse, as PyTorch does, to write to memory that partly overlaps what is being read. (Strided parts that are not
-    dense are not looked into, by PyTorch's rule.)"""
-    a, b = target.__array_interface__, values.__array_interface__
-    if not (_is_dense(target) and _is_dense(values)):
-        return
-    start_a, start_b = a["data"][0], b["data"][0]
-    same = target.strides == values.strides and target.shape == values.shape
-    if start_a == start_b and (same or target.size == 1):
-        return
-    if start_a < start_b + values.nbytes and start_b < start_a + target.nbytes:
-        raise RuntimeError(
-            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
-            f"memory location. Please clone() the tensor before performing the operation ({op})."
-        )
-
-
-def _is_dense(array):
-    reach = sum((n - 1) * abs(s) for n, s in zip(array.shape, array.strides))
-    return array.size > 0 and reach + array.itemsize == array.nbytes
 
 
 def write(op, tensor, args=(), attrs=()):

@@ -6,11 +6,9 @@
 import numpy as np
 
 from minigrad.errors import shape_text
-from minigrad.registry import FUNCTION, INPLACE, LINALG, METHOD, Op, composite, on_every_path
+from minigrad.registry import FUNCTION, IN_PLACE, LINALG, Op, composite, on_every_path
 from minigrad.samples import S, of
 from minigrad.shapes import index_of, one_dim
-
-IN_PLACE = (FUNCTION, METHOD, INPLACE)
 
 
 def matrices(op, input):

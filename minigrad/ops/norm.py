@@ -13,7 +13,7 @@ from minigrad.errors import shape_text
 from minigrad.ops.decomposition import spaced
 from minigrad.registry import LINALG, TENSORS, Op, composite, np_dtype, on_every_path
 from minigrad.samples import S, of
-from minigrad.shapes import dims_or_all, one_dim
+from minigrad.shapes import dims_or_all, kept, one_dim
 
 
 @on_every_path("norm_dtype")
@@ -160,17 +160,12 @@ def linalg_matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None)
         rest = [d for d in range(A.ndim) if d not in (first, second)]
         sizes = linalg_svdvals(permute(A, (*rest, first, second)))
         out = sum(sizes, -1) if ord == "nuc" else amax(sizes, -1) if ord == 2 else amin(sizes, -1)
-        return reshape(out, keepdim_shape(A.shape, (first, second))) if keepdim else out
+        return reshape(out, kept(A.shape, (first, second))) if keepdim else out
     along, across = (first, second) if ord in (1, -1) else (second, first)
     sums = linalg_vector_norm(A, 1, along, True)
     extreme = amax if ord > 0 else amin
     out = extreme(sums, across, True)
     return out if keepdim else squeeze(out, (first, second))
-
-
-@on_every_path("keepdim_shape")
-def keepdim_shape(shape, dims):
-    return tuple([1 if d in dims else n for d, n in enumerate(shape)])
 
 
 @composite(
