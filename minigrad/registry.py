@@ -318,6 +318,11 @@ def on_every_path(name):
     return declare
 
 
+# What the op language calls these builtins, whose own names are ops there.
+for _builtin in (abs, all, min):
+    on_every_path("builtin_" + _builtin.__name__)(_builtin)
+
+
 def array_program(op):
     """The op on arrays, by its public signature: what its name means inside a rule that runs on arrays."""
     body = op.__dict__

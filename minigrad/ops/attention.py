@@ -36,9 +36,6 @@ def check_attention(query, key, value, attn_mask, is_causal):
             )
 
 
-on_every_path("any_differs")(lambda values: len(set(values)) > 1)
-
-
 @on_every_path("some")
 def some(mask):
     """Whether a mask is anywhere true."""
@@ -145,7 +142,7 @@ def bilinear(input1, input2, weight, bias=None):
         error = IndexError if weight.ndim < 3 else RuntimeError
         raise error(f"bilinear(): expected a weight of shape (out, in1, in2), but got {shape_text(weight.shape)}")
     dtypes = [given.dtype for given in (input1, input2, weight, bias) if given is not None]
-    if any_differs(dtypes):
+    if len(set(dtypes)) > 1:
         raise RuntimeError(f"bilinear(): All tensors must have the same dtype, got {dtypes}")
     out, one, other = weight.shape
     if input1.shape[-1] != one or input2.shape[-1] != other:

@@ -132,7 +132,7 @@ def diag_embed(input, offset=0, dim1=-2, dim2=-1):
     if not input.ndim:
         raise IndexError("Dimension out of range: diag_embed() needs at least one dimension")
     sizes = list(input.shape[:-1])
-    for d in sorted_dims(dims):
+    for d in sorted(dims):
         sizes.insert(d, input.shape[-1] + builtin_abs(offset))
     return put_diagonal(input, tuple(sizes), offset, *dims)
 
@@ -144,10 +144,6 @@ def two_dims(dim1, dim2, ndim, op):
     if first == second:
         raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2} in {op}()")
     return first, second
-
-
-on_every_path("sorted_dims")(sorted)
-on_every_path("builtin_abs")(abs)
 
 
 @composite(samples=of(lambda make: S(make(2, 3)), lambda make: S(make(3), -1), lambda make: S(make(), 1)))
