@@ -25,7 +25,7 @@ import functools
 import numpy as np
 
 import minigrad
-from minigrad.autograd.engine import grad as backward
+from minigrad.autograd.derivatives import grad as backward
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import new_version, node_of, record
 from minigrad.batched import Batched, all_at_once, batched, lift, size_now

@@ -103,7 +103,7 @@ def broadcast_shapes(*shapes):
     for shape in given:
         for back, n in enumerate(reversed(shape), 1):
             if n < 0:
-                raise RuntimeError(f"Trying to create tensor with negative dimension ({n}): ({n})")
+                raise ValueError(f"Attempting to broadcast a dimension with negative length! ({n})")
             if n != 1 and found[-back] not in (1, n):
                 raise RuntimeError(
                     "Shape mismatch: objects cannot be broadcast to a single shape: "

@@ -8,7 +8,7 @@ variables of the transforms around it.
 from __future__ import annotations
 
 import minigrad
-from minigrad.autograd.engine import grad
+from minigrad.autograd.derivatives import grad
 from minigrad.autograd.modes import enable_grad, is_grad_enabled
 from minigrad.autograd.node import LEAF, node_of
 from minigrad.batched import Batched, batched, lift, size_now

@@ -93,6 +93,8 @@ def randint(
         low, high = 0, low
     if size is None:
         raise TypeError("randint() missing required argument: 'size'")
+    if hasattr(size, "__index__"):
+        raise TypeError(f"randint(): argument 'size' must be tuple of ints, not {type(size).__name__}: write ({size},)")
     low, high = index_of(low, "randint", "low"), index_of(high, "randint", "high")
     kind, shape = dtypes.as_numpy(dtype or dtypes.int64, "randint"), _size_of((size,), None, "randint")
     return made(_source(generator).randint(low, high, shape, kind), requires_grad, device)

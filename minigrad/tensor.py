@@ -28,6 +28,7 @@ from minigrad.autograd.node import (
 from minigrad.memory import strides_of
 from minigrad.protocol import PythonProtocol, legacy
 from minigrad.registry import TENSORS
+from minigrad.shapes import one_dim
 
 __all__ = ["Tensor", "wrap"]
 
@@ -59,7 +60,7 @@ class Tensor(PythonProtocol):
 
     def size(self, dim=None):
         """size() -> Size;  size(dim) -> int: the shape, or the size of dimension `dim`."""
-        return self.shape if dim is None else self._shape[_dim(self, dim)]
+        return self.shape if dim is None else self._shape[one_dim(dim, len(self._shape), "size")]
 
     @property
     def dtype(self) -> dtypes.dtype:
@@ -119,7 +120,7 @@ class Tensor(PythonProtocol):
         """stride() -> tuple of ints;  stride(dim) -> int: how many elements to step for the next index of each
         dimension, or of `dim`."""
         strides = strides_of(self.array)
-        return strides if dim is None else strides[_dim(self, dim)]
+        return strides if dim is None else strides[one_dim(dim, len(self._shape), "stride")]
 
     def data_ptr(self) -> int:
         """The address of the first element."""
@@ -262,7 +263,7 @@ class Tensor(PythonProtocol):
         was saved, to run backward again. create_graph: record the backward, for higher derivatives. inputs: only these
         leaves get gradients. (PyTorch: torch.Tensor.backward)
         """
-        from minigrad.autograd.engine import backward  # the engine is built on this class
+        from minigrad.autograd.derivatives import backward  # the engine is built on this class
 
         gradient = None if gradient is None else [gradient]
         backward([self], gradient, retain_graph, create_graph, inputs)
@@ -311,13 +312,6 @@ class Tensor(PythonProtocol):
     def _is_view(self) -> bool:
         """Whether autograd knows this tensor as a view of another."""
         return self._view is not None
-
-
-def _dim(tensor, dim):
-    n = len(tensor._shape) or 1
-    if not -n <= dim < n:
-        raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
-    return dim
 
 
 def wrap(array) -> Tensor:

@@ -85,4 +85,48 @@ FAMILIES = {
 NAMES = [name for family in FAMILIES.values() for name in family]
 
 # Operators that do not agree in everything tried, each with its reason; tests/test_opinfo.py accepts no other.
-REASONS = {}
+REASONS = {
+    "logsumexp": (
+        "dim=() without keepdim is an error in PyTorch, whose output has the wrong shape there; here it means all "
+        "dimensions, as with keepdim=True in both"
+    ),
+    "index_put": (
+        "where an index is out of range and the values do not broadcast either, PyTorch names the second error, "
+        "here it is the first"
+    ),
+    "tensordot": (
+        "bools are refused; PyTorch multiplies them only on a path that depends on the strides of the factors; of "
+        "two errors, a dimension out of range comes first here"
+    ),
+    "linalg.eigh": (
+        "the signs of eigenvectors are LAPACK's choice; an empty batch of ints or bools is refused like any "
+        "other, where PyTorch returns before it looks at the dtype"
+    ),
+    "linalg.eigvalsh": (
+        "an empty batch of ints or bools is refused like any other, where PyTorch returns before it looks at the dtype"
+    ),
+    "nn.functional.linear": (
+        "a bias (1, out) for a 1-D input is refused; PyTorch takes it because it computes one row there"
+    ),
+    "nn.functional.conv3d": (
+        "PyTorch does not check the bias's dtype when padding is given by name; here it is always checked"
+    ),
+    "nn.functional.conv_transpose1d": (
+        "a bias of another dtype is refused, as PyTorch's conv1d and conv_transpose3d refuse it"
+    ),
+    "nn.functional.conv_transpose2d": (
+        "a bias of another dtype is refused, as PyTorch's conv2d and conv_transpose3d refuse it"
+    ),
+    "nn.functional.avg_pool2d": (
+        "an input of too few dimensions is a RuntimeError, as in PyTorch's other poolings; its avg_pool2d reads "
+        "dimension -3 before it counts them (IndexError)"
+    ),
+    "addmv": (
+        "where the input is 0-D and the shapes cannot be multiplied either, PyTorch reports an IndexError about "
+        "the input, here it is the RuntimeError about the shapes"
+    ),
+    "addbmm": (
+        "addbmm_ on a tensor that would have to be broadcast is refused, as PyTorch refuses it for addmm_ and "
+        "baddbmm_; its addbmm_ resizes the tensor"
+    ),
+}

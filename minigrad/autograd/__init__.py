@@ -24,12 +24,12 @@ __all__ = [
 if TYPE_CHECKING:  # the names that `__getattr__` brings
     from minigrad.autograd import anomaly_mode, graph
     from minigrad.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
-    from minigrad.autograd.engine import backward, grad
+    from minigrad.autograd.derivatives import backward, grad
     from minigrad.autograd.function import Function, Variable
     from minigrad.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 
 _HOME = {
-    "Function": "function", "backward": "engine", "grad": "engine", "gradcheck": "gradcheck",
+    "Function": "function", "backward": "derivatives", "grad": "derivatives", "gradcheck": "gradcheck",
     "gradgradcheck": "gradcheck", "GradcheckError": "gradcheck", "Variable": "function",
     "detect_anomaly": "anomaly_mode", "set_detect_anomaly": "anomaly_mode",
 }  # fmt: skip

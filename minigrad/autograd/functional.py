@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.autograd.engine import grad
+from minigrad.autograd.derivatives import grad
 from minigrad.autograd.modes import enable_grad, is_grad_enabled, set_grad_enabled
 from minigrad.registry import OPS, TENSORS
 from minigrad.tensor import Tensor, wrap

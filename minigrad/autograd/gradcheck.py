@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 
-from minigrad.autograd.engine import grad
+from minigrad.autograd.derivatives import grad
 from minigrad.autograd.modes import enable_grad, no_grad
 from minigrad.tensor import Tensor, wrap
 

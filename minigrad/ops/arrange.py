@@ -135,7 +135,10 @@ def cartesian_prod(*tensors):
     return stack([reshape(grid, (-1,)) for grid in meshgrid(*tensors, indexing="ij")], 1)
 
 
-@composite(samples=of(lambda make: S(make(4)), lambda make: S(make(3), 3, True), lambda make: S(make(3), 1)))
+@composite(
+    public=(FUNCTION,),
+    samples=of(lambda make: S(make(4)), lambda make: S(make(3), 3, True), lambda make: S(make(3), 1)),
+)
 def combinations(input, r=2, with_replacement=False):
     """combinations(input, r=2, with_replacement=False) -> Tensor
 

@@ -278,7 +278,7 @@ class where(Op):
     Shapes: any that broadcast; condition is bool. (PyTorch: torch.where)
     """
 
-    broadcasts = fresh = True
+    broadcasts = fresh = keeps_layout = True
     symbol, public = "where", (FUNCTION,)  # the method takes its arguments in another order: conversion.where
 
     def prepare(condition, input, other):

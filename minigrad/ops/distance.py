@@ -19,6 +19,7 @@ CHUNK = 1 << 20  # numbers of the differences held at a time
 ))  # fmt: skip
 def dist(input, other, p=2):
     """dist(input, other, p=2) -> Tensor: the p-norm of ``input - other``, over all elements. (PyTorch: torch.dist)"""
+    tensors_only("dist", input=input, other=other)
     if not isinstance(p, int | float):
         raise TypeError(f"dist(): argument 'p' must be Number, not {type(p).__name__}")
     return norm(input - other, p)

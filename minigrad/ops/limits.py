@@ -163,7 +163,8 @@ def clamp(input, min=None, max=None):
 class clamp_numbers(Op):
     """The input limited to [min, max], numbers; called by `clamp`."""
 
-    fresh, public, symbol, backward_name = True, (), "clamp", "ClampBackward1"
+    fresh = keeps_layout = True
+    public, symbol, backward_name = (), "clamp", "ClampBackward1"
 
     def prepare(input, min, max):
         if np_dtype(input).kind != "f":
@@ -202,8 +203,8 @@ def refuse_bools(dtype):
 class clamp_tensors(Op):
     """The input limited to [min, max], tensors; called by `clamp`. Where a limit holds, the gradient is the limit's."""
 
-    fresh, broadcasts, public = True, True, ()
-    symbol, backward_name = "clamp", "ClampBackward0"
+    fresh = broadcasts = keeps_layout = True
+    public, symbol, backward_name = (), "clamp", "ClampBackward0"
 
     def prepare(input, min, max):
         return promoted(input, min, max)

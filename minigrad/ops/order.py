@@ -191,6 +191,7 @@ class sort(Op):
     their order; otherwise it is PyTorch's, up to 32768 elements. (PyTorch: torch.sort)
     """
 
+    keeps_layout = True
     nout, aux, result = 2, ("indices",), "sort"
     public = (FUNCTION, METHOD)
 

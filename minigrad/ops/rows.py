@@ -189,7 +189,7 @@ class index_fill(Op):
     (PyTorch: torch.index_fill)
     """
 
-    public = IN_PLACE
+    public, keeps_layout = IN_PLACE, True
 
     def prepare(input, dim, index, value):
         if getattr(value, "ndim", 0):

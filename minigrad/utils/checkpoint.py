@@ -19,7 +19,8 @@ import weakref
 from types import SimpleNamespace
 from typing import Any
 
-from minigrad.autograd.engine import asked_for_some, backward
+from minigrad.autograd.derivatives import backward
+from minigrad.autograd.engine import asked_for_some
 from minigrad.autograd.function import Function
 from minigrad.autograd.graph import saved_tensors_hooks
 from minigrad.autograd.modes import enable_grad, is_grad_enabled
