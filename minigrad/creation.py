@@ -12,11 +12,11 @@ import math
 import numpy as np
 
 from minigrad import dtypes
-from minigrad.autograd.general import promote_two
+from minigrad.autograd.general import not_a_tensor, promote_two
 from minigrad.autograd.outputs import into
 from minigrad.errors import describe, message
 from minigrad.memory import strided_view
-from minigrad.registry import ARRAYS, TENSORS, on_every_path
+from minigrad.registry import ARRAYS, NUMBERS, TENSORS, on_every_path
 from minigrad.shapes import index_of, not_negative, shape_args
 from minigrad.tensor import Tensor, wrap
 
@@ -299,8 +299,7 @@ def full(size, fill_value, *, dtype=None, layout=None, device=None, pin_memory=F
 
 def _like(function, name):
     def like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=dtypes.preserve_format):
-        if not isinstance(input, Tensor):
-            raise TypeError(f"{name}_like(): argument 'input' must be Tensor, not {type(input).__name__}")
+        tensors_only(name + "_like", input=input)
         return made(laid_out_as(function, input, dtype, memory_format, name + "_like"), requires_grad, device)
 
     like.__name__ = like.__qualname__ = name + "_like"
@@ -336,8 +335,7 @@ def full_like(
     memory_format=dtypes.preserve_format,
 ):
     """full_like(input, fill_value) -> Tensor: `full` of the input's shape and dtype. (PyTorch: torch.full_like)"""
-    if not isinstance(input, Tensor):
-        raise TypeError(f"full_like(): argument 'input' must be Tensor, not {type(input).__name__}")
+    tensors_only("full_like", input=input)
     array = laid_out_as(np.empty, input, dtype, memory_format, "full_like")
     array.fill(as_scalar(fill_number(fill_value, "full_like"), array.dtype))
     return made(array, requires_grad, device)
@@ -381,6 +379,17 @@ def _overflow(dtype):
 
 
 # ---- what the op language needs: the same names on tensors and on arrays
+
+
+def tensors_only(op, **arguments):
+    """TypeError for an argument that is no tensor. (In a plain backward there are only arrays, and all is well.)"""
+    for name, value in arguments.items():
+        if not isinstance(value, Tensor):
+            raise not_a_tensor(op, name, value)
+
+
+TENSORS["tensors_only"] = tensors_only
+ARRAYS["tensors_only"] = NUMBERS["tensors_only"] = lambda op, **arguments: None
 
 
 def _on_both(name, make):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from minigrad import dtypes
 from minigrad.autograd.general import NUMBER, promote
+from minigrad.creation import tensors_only
 from minigrad.shapes import index_of
 from minigrad.storage import UntypedStorage
 from minigrad.tensor import Tensor
@@ -30,8 +31,7 @@ def is_storage(obj):
 
 
 def _of(input, op):
-    if not isinstance(input, Tensor):
-        raise TypeError(f"{op}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+    tensors_only(op, input=input)
     return input
 
 

@@ -16,6 +16,7 @@ from minigrad.autograd.general import (
     as_tensor,
     check_castable,
     general,
+    not_a_tensor,
     numbers_given,
     operands,
     python_numbers,
@@ -195,7 +196,7 @@ def method(op):
 
     def in_place(self, *args, **kwargs):
         if not isinstance(self, Tensor):
-            raise TypeError(f"{op.name}_(): argument 'input' must be Tensor, not {type(self).__name__}")
+            raise not_a_tensor(op.name + "_", "input", self)
         if keywords is not None and kwargs:
             return rewrite(self, op.name, op.function, args, kwargs)
         if kwargs or len(args) != count - 1 + len(names):
@@ -215,7 +216,7 @@ def rewrite(tensor, name, function, args, kwargs):
     """``tensor = function(tensor, *args, **kwargs)`` in the tensor's memory: for what `write` does not do in one step.
     The history of the result becomes the tensor's; that of a view is a copy into its base."""
     if not isinstance(tensor, Tensor):
-        raise TypeError(f"{name}_(): argument 'input' must be Tensor, not {type(tensor).__name__}")
+        raise not_a_tensor(name + "_", "input", tensor)
     given = [tensor, *[a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)]]
     old = tensor
     if is_grad_enabled() and (any([node_of(t) is not None for t in given]) or base_requires_grad(tensor)):

@@ -84,13 +84,11 @@ def scaled_dot_product_attention(
     lets key and value have fewer heads (dimension -3) than the query. Rows that see nothing give zeros.
     (Vaswani et al. 2017, arXiv:1706.03762; F.scaled_dot_product_attention)
     """
-    is_tensor("scaled_dot_product_attention", "query", query)
-    is_tensor("scaled_dot_product_attention", "key", key)
-    is_tensor("scaled_dot_product_attention", "value", value)
+    tensors_only("scaled_dot_product_attention", query=query, key=key, value=value)
     check_attention(query, key, value, attn_mask, is_causal)
     if enable_gqa:
         key, value = for_all_heads(query, key), for_all_heads(query, value)
-    is_float("scaled_dot_product_attention", query)
+    float_only("scaled_dot_product_attention", query)
     if scale is None:
         scale = 1.0 / math.sqrt(query.shape[-1]) if query.shape[-1] else math.inf
     scores = matmul(query * scale, transpose(key, -2, -1))
