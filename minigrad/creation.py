@@ -1,4 +1,4 @@
-"""Making tensors: from data, from shapes, by PyTorch's random streams.
+"""Making tensors: from data and from shapes. (By PyTorch's random streams: `sampling.py`.)
 
 These functions record nothing and have no gradient, so they are no op blocks; `requires_grad=True` makes a leaf.
 device=, layout= and pin_memory= are accepted as PyTorch has them and mean nothing here (a device must be the CPU).

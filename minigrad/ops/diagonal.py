@@ -177,3 +177,13 @@ def fits_slice(op, src, place):
             f"{op}(): expected src to have a size equal to the slice of self. src size = {shape_text(src.shape)}, "
             f"slice size = {shape_text(place.shape)}"
         )
+
+
+@composite(backward_name="TraceBackward0", samples=of(lambda make: S(make(3, 3))))
+def trace(input):
+    """trace(input) -> Tensor: the sum of a matrix's diagonal. (PyTorch: torch.trace)"""
+    if input.ndim != 2:
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
+    if np_dtype(input).kind == "b":
+        raise NotImplementedError("\"trace\" not implemented for 'Bool': convert the input, e.g. with .int()")
+    return sum(diagonal(input))

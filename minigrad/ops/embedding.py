@@ -1,4 +1,4 @@
-"""Rows of a table by their numbers: embeddings, bags of them, and one-hot vectors."""
+"""Rows of a table by their numbers: embeddings and one-hot vectors. (Bags of them: `bag.py`.)"""
 
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821

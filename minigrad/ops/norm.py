@@ -1,4 +1,4 @@
-"""Norms of vectors and of matrices, as `minigrad.linalg` has them."""
+"""Norms of vectors and of matrices, as `minigrad.linalg` has them, and `norm`, the older way to ask for them."""
 
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
@@ -198,3 +198,20 @@ def linalg_norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):
     if isinstance(ord, str) or (A.ndim == 2 if dim is None else len(dim) == 2):
         return linalg_matrix_norm(A, ord, (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
     return linalg_vector_norm(A, ord, dim, keepdim, dtype=dtype)
+
+
+@composite(
+    out=True,
+    samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 1, 1), lambda make: S(make(3, 4), 2, 0, True)),
+)
+def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
+    """norm(input, p="fro", dim=None, keepdim=False, dtype=None) -> Tensor
+
+    ``(Σ |input|^p)^(1/p)`` over `dim` (all dimensions by default); p may be 0 (how many are not zero), inf, -inf,
+    "fro" (2), or "nuc": the sum of the singular values of matrices. (PyTorch: torch.norm)
+    """
+    if isinstance(p, str) and p not in ("fro", "nuc"):
+        raise RuntimeError(f"norm(): order {p!r} not supported: expected a number, inf, -inf, 'fro' or 'nuc'")
+    if p == "nuc":
+        return linalg_matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
+    return linalg_vector_norm(input, 2.0 if p in ("fro", None) else p, dim, keepdim, dtype=dtype)

@@ -1,4 +1,4 @@
-"""Maximum pooling of signals, images and volumes, its inverse, and what is made of it.
+"""Maximum pooling of signals, images and volumes, and what is made of it. Its inverse stands in `unpool.py`.
 
 A maximum hands its gradient to the place it came from; that and its derivative (`gather_pool`) are each other's, so the
 family is closed under differentiation. A signal (N, C, L) is pooled as an image of one row. Means stand in
