@@ -68,7 +68,7 @@ x4.permute(2,0,1).argmax(1).stride()
 x4.permute(2,0,1).index_select(0,T.tensor([0,1])).stride()
 x4.permute(2,0,1)[[0,1]].stride()
 x4.permute(2,0,1)[T.tensor([0,1])].view(-1).shape
-x4.permute(2,0,1)[:,T.tensor([0,1])].view(-1).shape
+x4.permute(2,0,1)[:,T.tensor([0,1])].contiguous().view(-1).shape
 x4.permute(2,0,1).gather(0,T.zeros(1,2,3,dtype=T.int64)).stride()
 T.where(T.tensor(True),x4.permute(2,0,1),T.tensor(0.)).stride()
 (a.t()@a).view(-1).shape
