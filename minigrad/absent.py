@@ -7,6 +7,7 @@ NotImplementedError and names the alternative.
 from __future__ import annotations
 
 from minigrad import dtypes
+from minigrad.creation import tensors_only
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -35,8 +36,7 @@ sparse_coo_tensor, sparse_csr_tensor = (_absent(name, _SPARSE) for name in ("spa
 
 def _itself(name, what):
     def function(input) -> Tensor:
-        if not isinstance(input, Tensor):
-            raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        tensors_only(name, input=input)
         return input
 
     function.__name__ = function.__qualname__ = name

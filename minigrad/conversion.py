@@ -12,7 +12,8 @@ from minigrad.autograd.general import NUMBER, OPERAND, as_tensor, broadcast_erro
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import bump, node_of
 from minigrad.autograd.outputs import into
-from minigrad.creation import as_scalar
+from minigrad.creation import as_scalar, tensors_only
+from minigrad.memory import check_overlap
 from minigrad.ops import index as index_ops
 from minigrad.registry import ARRAYS, OPS, TENSORS
 from minigrad.tensor import Tensor, wrap
@@ -88,8 +89,7 @@ TENSORS["to"] = to
 
 def type_as(self, other):
     """type_as(other) -> Tensor: ``self.to(other.dtype)``. (PyTorch: Tensor.type_as)"""
-    if not isinstance(other, Tensor):
-        raise TypeError(f"type_as(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}")
+    tensors_only("type_as", other=other)
     return to(self, other.dtype)
 
 
@@ -117,7 +117,7 @@ def copy_(self, src, non_blocking=False):
     """copy_(src) -> Tensor: src's values written into this tensor, broadcast and converted; recorded as any write.
     (PyTorch: Tensor.copy_)"""
     if not isinstance(src, OPERAND) or isinstance(src, np.ndarray):
-        raise TypeError(f"copy_(): argument 'other' must be Tensor, not {type(src).__name__}")
+        raise not_a_tensor("copy_", "other", src)
     return inplace.write(OPS["copy"], self, (src,))
 
 
@@ -207,7 +207,7 @@ def setitem(self, index, value):
             index_ops.write_at(part, pick, array)
         else:
             if isinstance(value, Tensor) and value.vc is not None and value.vc is self.vc:
-                inplace.check_overlap(part, array, "__setitem__")
+                check_overlap(part, array, "__setitem__")
             try:
                 part[...] = array
             except ValueError:
@@ -262,13 +262,6 @@ def as_double(value):
 TENSORS["as_double"] = as_double
 TENSORS["to_float"] = _float_tensor
 ARRAYS["to_float"] = lambda a: a if a.dtype.kind == "f" else a.astype(dtypes.get_default_dtype().numpy)
-ARRAYS["zeros_of"] = lambda shape, dtype: np.zeros(tuple(shape), dtype)
-ARRAYS["full_of"] = lambda shape, value, dtype: np.full(tuple(shape), value, dtype)
-ARRAYS["class_numbers"] = lambda shape: np.arange(max(shape, default=1)).reshape(shape)
-TENSORS["class_numbers"] = lambda shape: wrap(np.arange(max(shape, default=1)).reshape(shape))
-ARRAYS["without_history"], TENSORS["without_history"] = lambda array: array, Tensor.detach
-ARRAYS["index_tensor"], TENSORS["index_tensor"] = lambda places: places, wrap
-ARRAYS["eye_mask"] = lambda n: np.eye(n, dtype=bool)
 
 
 def _compare(dunder, name):
@@ -316,8 +309,7 @@ def nonzero(input, *, as_tuple=False, out=None):
     The indices of the elements that are not zero, (count, ndim); as_tuple: one vector per dimension.
     (PyTorch: torch.nonzero)
     """
-    if not isinstance(input, Tensor):
-        raise not_a_tensor("nonzero", "input", input)
+    tensors_only("nonzero", input=input)
     if out is not None:
         if as_tuple:
             raise TypeError("nonzero(): argument 'out' is for as_tuple=False, where there is one result")
@@ -342,21 +334,15 @@ def where_or_nonzero(condition, input=None, other=None, *, out=None):
 where_or_nonzero.__name__ = where_or_nonzero.__qualname__ = "where"
 
 
-def _two_tensors(op, input, other):
-    for name, value in (("input", input), ("other", other)):
-        if not isinstance(value, Tensor):
-            raise TypeError(f"{op}(): argument '{name}' must be Tensor, not {type(value).__name__}")
-
-
 def equal(input, other):
     """equal(input, other) -> bool: same shape and same elements. (PyTorch: torch.equal)"""
-    _two_tensors("equal", input, other)
+    tensors_only("equal", input=input, other=other)
     return input._shape == other._shape and bool((input.array == other.array).all())
 
 
 def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     """isclose(input, other) -> BoolTensor: ``|input - other| <= atol + rtol * |other|``. (PyTorch: torch.isclose)"""
-    _two_tensors("isclose", input, other)
+    tensors_only("isclose", input=input, other=other)
     if input.array.dtype != other.array.dtype:
         raise RuntimeError(f"{input.dtype!r} did not match {other.dtype!r} in isclose(): convert one with .to()")
     if rtol < 0 or atol < 0:
@@ -373,14 +359,7 @@ def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     return bool(isclose(input, other, rtol, atol, equal_nan).array.all())
 
 
-def is_floating_point(input):
-    """is_floating_point(input) -> bool: whether the dtype is a float. (PyTorch: torch.is_floating_point)"""
-    if not isinstance(input, Tensor):
-        raise TypeError(f"is_floating_point(): argument 'input' must be Tensor, not {type(input).__name__}")
-    return input.array.dtype.kind == "f"
-
-
-FUNCTIONS: dict[str, Any] = {f.__name__: f for f in (nonzero, equal, isclose, allclose, is_floating_point)}
+FUNCTIONS: dict[str, Any] = {f.__name__: f for f in (nonzero, equal, isclose, allclose)}
 for _name, _function in FUNCTIONS.items():
     setattr(Tensor, _name, _function)
 FUNCTIONS["where"] = where_or_nonzero  # the method has its arguments in another order

@@ -1,4 +1,4 @@
-"""Making tensors: from data, from shapes, by PyTorch's random streams.
+"""Making tensors: from data and from shapes. (By PyTorch's random streams: `sampling.py`.)
 
 These functions record nothing and have no gradient, so they are no op blocks; `requires_grad=True` makes a leaf.
 device=, layout= and pin_memory= are accepted as PyTorch has them and mean nothing here (a device must be the CPU).
@@ -12,12 +12,12 @@ import math
 import numpy as np
 
 from minigrad import dtypes
-from minigrad.autograd.general import promote_two
+from minigrad.autograd.general import not_a_tensor, promote_two
 from minigrad.autograd.outputs import into
 from minigrad.errors import describe, message
 from minigrad.memory import strided_view
-from minigrad.registry import TENSORS, on_every_path
-from minigrad.shapes import index_of, shape_args
+from minigrad.registry import ARRAYS, NUMBERS, TENSORS, on_every_path
+from minigrad.shapes import index_of, not_negative, shape_args
 from minigrad.tensor import Tensor, wrap
 
 __all__ = [
@@ -203,10 +203,7 @@ def from_numpy(ndarray):
 
 
 def _shaped(size, op):
-    shape = shape_args(size, op)
-    if any(n < 0 for n in shape):
-        raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)} in {op}()")
-    return shape
+    return not_negative(shape_args(size, op), op)
 
 
 def _size_of(args, size, op):
@@ -302,8 +299,7 @@ def full(size, fill_value, *, dtype=None, layout=None, device=None, pin_memory=F
 
 def _like(function, name):
     def like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=dtypes.preserve_format):
-        if not isinstance(input, Tensor):
-            raise TypeError(f"{name}_like(): argument 'input' must be Tensor, not {type(input).__name__}")
+        tensors_only(name + "_like", input=input)
         return made(laid_out_as(function, input, dtype, memory_format, name + "_like"), requires_grad, device)
 
     like.__name__ = like.__qualname__ = name + "_like"
@@ -339,8 +335,7 @@ def full_like(
     memory_format=dtypes.preserve_format,
 ):
     """full_like(input, fill_value) -> Tensor: `full` of the input's shape and dtype. (PyTorch: torch.full_like)"""
-    if not isinstance(input, Tensor):
-        raise TypeError(f"full_like(): argument 'input' must be Tensor, not {type(input).__name__}")
+    tensors_only("full_like", input=input)
     array = laid_out_as(np.empty, input, dtype, memory_format, "full_like")
     array.fill(as_scalar(fill_number(fill_value, "full_like"), array.dtype))
     return made(array, requires_grad, device)
@@ -385,9 +380,27 @@ def _overflow(dtype):
 
 # ---- what the op language needs: the same names on tensors and on arrays
 
-TENSORS["zeros_of"] = lambda shape, dtype: wrap(np.zeros(tuple(shape), dtype))
-TENSORS["full_of"] = lambda shape, value, dtype: wrap(np.full(tuple(shape), value, dtype))
-TENSORS["eye_mask"] = lambda n: wrap(np.eye(n, dtype=bool))
+
+def tensors_only(op, **arguments):
+    """TypeError for an argument that is no tensor. (In a plain backward there are only arrays, and all is well.)"""
+    for name, value in arguments.items():
+        if not isinstance(value, Tensor):
+            raise not_a_tensor(op, name, value)
+
+
+TENSORS["tensors_only"] = tensors_only
+ARRAYS["tensors_only"] = NUMBERS["tensors_only"] = lambda op, **arguments: None
+
+
+def _on_both(name, make):
+    ARRAYS[name], TENSORS[name] = make, lambda *args: wrap(make(*args))
+
+
+_on_both("zeros_of", lambda shape, dtype: np.zeros(tuple(shape), dtype))
+_on_both("full_of", lambda shape, value, dtype: np.full(tuple(shape), value, dtype))
+_on_both("eye_mask", lambda n: np.eye(n, dtype=bool))
+_on_both("class_numbers", lambda shape: np.arange(max(shape, default=1)).reshape(shape))
+_on_both("index_tensor", lambda places: places)
 
 
 @on_every_path("type_name")

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from minigrad import dtypes
 from minigrad.autograd.general import NUMBER, promote
+from minigrad.creation import tensors_only
 from minigrad.shapes import index_of
 from minigrad.storage import UntypedStorage
 from minigrad.tensor import Tensor
 
 __all__ = [
-    "broadcast_shapes", "get_default_device", "get_device", "is_complex", "is_conj", "is_inference", "is_neg",
-    "is_nonzero", "is_same_size", "is_signed", "is_storage", "is_tensor", "numel", "result_type", "set_default_device",
-    "typename",
+    "broadcast_shapes", "get_default_device", "get_device", "is_complex", "is_conj", "is_floating_point",
+    "is_inference", "is_neg", "is_nonzero", "is_same_size", "is_signed", "is_storage", "is_tensor", "numel",
+    "result_type", "set_default_device", "typename",
 ]  # fmt: skip
 
 
@@ -30,8 +31,7 @@ def is_storage(obj):
 
 
 def _of(input, op):
-    if not isinstance(input, Tensor):
-        raise TypeError(f"{op}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+    tensors_only(op, input=input)
     return input
 
 
@@ -61,6 +61,11 @@ def is_complex(input):
     return _of(input, "is_complex").is_complex()
 
 
+def is_floating_point(input):
+    """is_floating_point(input) -> bool: whether the dtype is a float. (PyTorch: torch.is_floating_point)"""
+    return _of(input, "is_floating_point").is_floating_point()
+
+
 def is_signed(input):
     """is_signed(input) -> bool: whether the dtype has negative numbers. (PyTorch: torch.is_signed)"""
     return _of(input, "is_signed").is_signed()
@@ -81,10 +86,7 @@ is_inference = _never("is_inference", "tensors apart for inference_mode")
 
 def is_nonzero(input):
     """is_nonzero(input) -> bool: whether the one element of the tensor is not zero. (PyTorch: torch.is_nonzero)"""
-    if _of(input, "is_nonzero").array.size != 1:
-        size = "no" if input.array.size == 0 else "more than one"
-        raise RuntimeError(f"Boolean value of Tensor with {size} value{'s' * (size == 'no')} is ambiguous")
-    return bool(input.array.item())
+    return bool(_of(input, "is_nonzero"))
 
 
 def is_same_size(input, other):

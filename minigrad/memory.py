@@ -6,7 +6,9 @@ that was allocated in one piece (or handed in from outside).
 
 import numpy as np
 
-__all__ = ["distances", "offset_in_storage", "storage_of", "strided_view", "strides_of"]
+__all__ = [
+    "check_overlap", "distances", "offset_in_storage", "overlapping", "storage_of", "strided_view", "strides_of",
+]  # fmt: skip
 
 
 class _Window:
@@ -47,7 +49,35 @@ def offset_in_storage(array):
 
 def strides_of(array):
     """The strides counted in elements, as PyTorch does."""
-    return tuple([s // array.itemsize for s in array.strides])
+    size, shape = array.itemsize, array.shape
+    strides = [s // size for s in array.strides]
+    for d in range(len(shape) - 1, -1, -1):  # NumPy says 0 for the dimension that None makes, and where is nothing
+        if (shape[d] == 1 and not strides[d]) or 0 in shape:
+            strides[d] = 1 if d == len(shape) - 1 else strides[d + 1] * max(shape[d + 1], 1)
+    return tuple(strides)
+
+
+def check_overlap(target, values, op):
+    """Refuse, as PyTorch does, to write to memory that partly overlaps what is being read. (Strided parts that are not
+    dense are not looked into, by PyTorch's rule.)"""
+    start, other = target.ctypes.data, values.ctypes.data
+    if start == other and strides_of(target) == strides_of(values):
+        return
+    if _is_dense(target) and _is_dense(values) and start < other + values.nbytes and other < start + target.nbytes:
+        raise overlapping(op)
+
+
+def overlapping(op):
+    """The error of a write to memory that is being read."""
+    return RuntimeError(
+        f"{op}(): unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
+        "memory location. Please clone() the tensor before performing the operation."
+    )
+
+
+def _is_dense(array):
+    reach = sum((n - 1) * abs(s) for n, s in zip(array.shape, array.strides))
+    return array.size > 0 and reach + array.itemsize == array.nbytes
 
 
 def distances(shape, strides):

@@ -18,7 +18,7 @@ from minigrad.autograd.node import LEAF, node_of
 from minigrad.memory import storage_of
 from minigrad.printing import format_scalar, tensor_repr
 from minigrad.registry import TENSORS
-from minigrad.shapes import shape_args
+from minigrad.shapes import not_negative, shape_args
 
 if TYPE_CHECKING:
     from minigrad.tensor import Tensor
@@ -252,10 +252,7 @@ def legacy(cls, args, dtype, of_dtype=True):
             raise TypeError(f"new(): data must be a sequence (got {type(args[0]).__name__})")
         array = TENSORS["array_from"](args[0], dtype)
     else:
-        shape = shape_args(args, "new")
-        if min(shape, default=0) < 0:
-            raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
-        array = np.zeros(shape, dtype)
+        array = np.zeros(not_negative(shape_args(args, "new"), "new"), dtype)
     return _bare(cls, array)
 
 

@@ -26,6 +26,7 @@ import numpy as np
 from minigrad.dtypes import ALL, as_numpy, device, finfo, iinfo
 from minigrad.errors import describe, message, shape_text
 from minigrad.kernels.random import box_muller, box_muller64, exp, fused, libm, look_up, shuffle
+from minigrad.shapes import not_negative
 
 DEFAULT_SEED = 67280421310721  # of a new Generator, as in PyTorch
 _CHUNK = 1 << 16  # words drawn at once: what is made of them stays in the cache
@@ -427,9 +428,7 @@ def _rounded(values, kind):
 
 def _size(op, shape, dtype):
     """shape as tuple, number of elements, NumPy dtype."""
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
-    if min(shape, default=0) < 0:
-        raise RuntimeError(f"{op}: Trying to create tensor with negative dimension: {shape_text(shape)}")
+    shape = not_negative((shape,) if isinstance(shape, int) else tuple(shape), op)
     return shape, math.prod(shape), as_numpy(dtype, op)
 
 

@@ -44,6 +44,7 @@ import numpy as np
 
 __all__ = [
     "ARRAYS",
+    "IN_PLACE",
     "NOT_GIVEN",
     "NUMBERS",
     "OPS",
@@ -67,6 +68,7 @@ NUMBERS: dict[str, Any] = {}
 
 FUNCTION, METHOD, FUNCTIONAL, INPLACE = "function", "method", "functional", "inplace"
 LINALG, SPECIAL = "linalg", "special"
+IN_PLACE = (FUNCTION, METHOD, INPLACE)
 
 
 class _NotGiven:
@@ -100,7 +102,6 @@ class Op:
     multi        forward returns a list of any length; the rule gets a list of gradients
     broadcasts   the shapes of its inputs may differ, and gradients are summed back to them
     samples      function of a maker that yields `samples.Sample`s, for tests and bench
-    reference    a NumPy function to test against where `numpy` is not given
     torch        name of PyTorch's function, where it is not the op's
     """
 
@@ -118,7 +119,6 @@ class Op:
     result: str | None = None
     optional: tuple = ()
     samples = None
-    reference = None
     torch: str | None = None
     numpy = None
     inplace_keyword = False  # nn.functional.X takes inplace=
@@ -162,7 +162,7 @@ class Pointwise(Op):
     jit_rules    False: the rules are run on arrays, not fused (they use what numba has no loop for)
     """
 
-    public: tuple = (FUNCTION, METHOD, INPLACE)
+    public: tuple = IN_PLACE
     fresh = pointwise = broadcasts = True
     floats = boolean = False
     out_casts = True
@@ -246,10 +246,7 @@ def _claim(name, function):
         raise ValueError(f"{name!r} is defined twice in the op language: the second time in {function.__module__}")
 
 
-def composite(
-    public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, dunder=(), reference=None, out=False,
-    backward_name=None,
-):  # fmt: skip
+def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, out=False, backward_name=None):
     """Declare a public function made of other ops: derivatives of any order come with it. out: it takes `out=`.
     backward_name: what PyTorch prints as grad_fn, where that is not the name of the last op: a string, or a function
     of the node.
@@ -262,7 +259,7 @@ def composite(
         name = function.__name__.rstrip("_")
         _claim(name, function)
         function.public, function.alias, function.samples = public, alias, samples
-        function.torch, function.dunder, function.reference, function.out = torch, dunder, reference, out
+        function.torch, function.dunder, function.out = torch, (), out
         function.backward_name = backward_name
         COMPOSITES[name] = function
         return function
@@ -319,6 +316,11 @@ def on_every_path(name):
         return function
 
     return declare
+
+
+# What the op language calls these builtins, whose own names are ops there.
+for _builtin in (abs, all, min):
+    on_every_path("builtin_" + _builtin.__name__)(_builtin)
 
 
 def array_program(op):

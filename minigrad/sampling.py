@@ -13,7 +13,7 @@ from minigrad.autograd.inplace import check_writable, store, write
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import bump, node_of
 from minigrad.autograd.outputs import into
-from minigrad.creation import _size_of, dtype_for, laid_out_as, made
+from minigrad.creation import _size_of, dtype_for, laid_out_as, made, tensors_only
 from minigrad.errors import describe, message
 from minigrad.inspection import broadcast_shapes
 from minigrad.registry import OPS, TENSORS
@@ -126,8 +126,7 @@ def _as_the_input(name, function, fill):
         memory_format=dtypes.preserve_format,
         **bounds,
     ):
-        if not isinstance(input, Tensor):
-            raise TypeError(f"{name}_like(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        tensors_only(name + "_like", input=input)
         if memory_format is not dtypes.contiguous_format and not input.array.flags.c_contiguous:
             array = laid_out_as(np.empty, input, dtype, memory_format, name + "_like")
             drawn = getattr(wrap(array), fill)(*args, *bounds.values(), generator=generator)

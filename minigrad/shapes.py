@@ -15,6 +15,7 @@ __all__ = [
     "index_of",
     "infer_size",
     "kept",
+    "not_negative",
     "one_dim",
     "pair",
     "shape_args",
@@ -78,6 +79,13 @@ def shape_args(args, op="reshape"):
         return tuple([operator.index(n) for n in args])
     except TypeError:
         raise TypeError(f"{op}(): argument 'shape' must be a tuple of ints, not {args!r}") from None
+
+
+def not_negative(shape, op):
+    """The shape of a tensor to be made, checked."""
+    if min(shape, default=0) < 0:
+        raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)} in {op}()")
+    return shape
 
 
 def infer_size(shape, numel, op="reshape"):

@@ -14,7 +14,7 @@ from minigrad.autograd.node import bump
 from minigrad.memory import offset_in_storage, storage_of, strided_view
 from minigrad.protocol import legacy
 from minigrad.registry import TENSORS
-from minigrad.shapes import shape_args
+from minigrad.shapes import not_negative, shape_args
 from minigrad.tensor import Tensor
 
 __all__ = ["UntypedStorage", "detach", "detach_"]
@@ -113,9 +113,7 @@ def is_contiguous(self, memory_format=dtypes.contiguous_format) -> bool:
 def resize_(self, *sizes, memory_format=dtypes.contiguous_format):
     """resize_(*sizes) -> Tensor: another shape in place; the first elements of the storage are kept, new ones are
     whatever the memory held. Not for tensors that require grad. (PyTorch: Tensor.resize_)"""
-    shape = shape_args(sizes, "resize_")
-    if any(n < 0 for n in shape):
-        raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
+    shape = not_negative(shape_args(sizes, "resize_"), "resize_")
     if self.requires_grad:
         raise RuntimeError("cannot resize variables that require grad: use reshape(), or a detach()ed tensor")
     whole, size = self.array, self.array.itemsize

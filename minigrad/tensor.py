@@ -25,6 +25,7 @@ from minigrad.autograd.node import (
     new_version,
     node_of,
 )  # fmt: skip
+from minigrad.memory import strides_of
 from minigrad.protocol import PythonProtocol, legacy
 from minigrad.registry import TENSORS
 from minigrad.shapes import one_dim
@@ -118,12 +119,8 @@ class Tensor(PythonProtocol):
     def stride(self, dim=None):
         """stride() -> tuple of ints;  stride(dim) -> int: how many elements to step for the next index of each
         dimension, or of `dim`."""
-        size, shape = self.array.itemsize, self._shape
-        strides = [s // size for s in self.array.strides]
-        for d in range(len(shape) - 1, -1, -1):  # NumPy says 0 for the dimension that None makes, and where is nothing
-            if (shape[d] == 1 and not strides[d]) or 0 in shape:
-                strides[d] = 1 if d == len(shape) - 1 else strides[d + 1] * max(shape[d + 1], 1)
-        return tuple(strides) if dim is None else strides[one_dim(dim, len(self._shape), "stride")]
+        strides = strides_of(self.array)
+        return strides if dim is None else strides[one_dim(dim, len(self._shape), "stride")]
 
     def data_ptr(self) -> int:
         """The address of the first element."""

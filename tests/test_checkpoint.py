@@ -1,4 +1,4 @@
-"""Checkpoints free what they promise to free. (That they compute the same: test_engine_torch.py.)"""
+"""Checkpoints free what they promise to free. (That they compute the same: test_saved_torch.py.)"""
 
 import gc
 import weakref

@@ -127,8 +127,20 @@ T.where(b.t(), a.t(), 0.0).stride()
 x4.permute(2, 0, 1).index_fill(0, T.tensor([1]), 5.0).stride()
 """
 
+# Writes to memory that is being read: the same elements, in part the same, and parts that are not dense.
+OVERLAPS = """
+(y:=T.ones(4),T.exp(y[::2],out=y[1:3]))[0]
+(y:=T.ones(4),T.exp(y[1:],out=y[:-1]))
+(y:=T.ones(4),T.exp(y,out=y))[0]
+(y:=T.ones(4),T.exp(y[:1],out=y[0]))
+(y:=T.ones(4),y[:1].add_(y[0]))
+(y:=T.ones(4),y.view(1,4).add_(y))
+(y:=T.ones(1),y.view(()).add_(y[0]))[0]
+(y:=T.ones(4),y[::2].add_(y[1:3]))[0]
+"""
 
-@pytest.mark.parametrize("code", [line for block in (LAYOUT,) for line in lines(block)])
+
+@pytest.mark.parametrize("code", [line for block in (LAYOUT, OVERLAPS) for line in lines(block)])
 def test_as_in_pytorch(code):
     torch = pytest.importorskip("torch")
     check(code, torch)

@@ -107,8 +107,7 @@ NAMES = {
     "REQUIRED": REQUIRED, "Tensor": Tensor, "Unseen": Unseen, "as_view": as_view, "asarray": np.asarray,
     "blamed": blamed, "general": general, "into": into, "is_grad_enabled": is_grad_enabled, "missing": missing,
     "ndarray": np.ndarray, "new": object.__new__, "node_of": node_of, "not_a_tensor": not_a_tensor, "quiet": quiet,
-    "record": record, "tick":
-    tick, "with_number": with_number, "wrap": wrap,
+    "record": record, "tick": tick, "with_number": with_number, "wrap": wrap,
 }  # fmt: skip
 
 

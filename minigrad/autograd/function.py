@@ -251,13 +251,13 @@ class Function:
 
     @staticmethod
     def jvp(ctx, *grad_inputs):
-        """Forward-mode differentiation, which PyTorch has and minigrad has not: may be written, is never called."""
-        raise NotImplementedError("jvp: there is no forward mode here; backward mode needs only `backward`")
+        """PyTorch's rule for forward mode: may be written, is never called: `func.jvp` differentiates backward."""
+        raise NotImplementedError("jvp: never called here; func.jvp differentiates `backward`")
 
     @staticmethod
     def vmap(info, in_dims, *args):
-        """PyTorch's rule for batching, which minigrad has not: may be written, is never called."""
-        raise NotImplementedError("vmap: functions of your own are not batched here; write a loop")
+        """PyTorch's rule for batching: may be written, is never called: `vmap` runs the examples one by one."""
+        raise NotImplementedError("vmap: never called here; minigrad.vmap runs a Function on one example at a time")
 
     @classmethod
     def apply(cls, *args, **kwargs):

@@ -118,12 +118,13 @@ def gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=T
     Whether the gradients of ``func(*inputs)`` with respect to the inputs that require grad (float64 ones: float32 is
     too coarse) are within ``atol + rtol * |numerical|`` of central differences; whether a second backward gives the
     same within nondet_tol; and (check_undefined_grad) whether backward stands outputs without a gradient. fast_mode
-    compares one random projection only. Raises GradcheckError (or returns False). There is no batched and no forward
-    mode: asking for their checks raises NotImplementedError; masked is about sparse tensors, which do not exist here.
+    compares one random projection only. Raises GradcheckError (or returns False). Only the plain backward is
+    checked: asking for checks of batched or forward derivatives raises NotImplementedError; masked is about sparse
+    tensors, which do not exist here.
     (PyTorch: autograd.gradcheck)
     """
     if check_batched_grad or check_batched_forward_grad or check_forward_ad:
-        raise NotImplementedError("gradcheck(): there is no vmap and no forward mode here to check; leave these False")
+        raise NotImplementedError("gradcheck(): only the plain backward is checked here; leave these False")
     inputs = _tuple(inputs)
     checked = _checked(inputs)
     try:
@@ -238,7 +239,7 @@ def gradgradcheck(func, inputs, grad_outputs=None, *, eps=1e-6, atol=1e-5, rtol=
         return tuple([g for g in grads if g.requires_grad]) or grads
 
     if check_fwd_over_rev:
-        raise NotImplementedError("gradgradcheck(): there is no forward mode here to check; leave it False")
+        raise NotImplementedError("gradgradcheck(): only the plain backward is checked here; leave it False")
     return gradcheck(
         first, (*inputs, *grad_outputs), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception,
         nondet_tol=nondet_tol, check_undefined_grad=check_undefined_grad, check_batched_grad=check_batched_grad,

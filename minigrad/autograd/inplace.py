@@ -16,6 +16,7 @@ from minigrad.autograd.general import (
     as_tensor,
     check_castable,
     general,
+    not_a_tensor,
     numbers_given,
     operands,
     python_numbers,
@@ -37,6 +38,7 @@ from minigrad.autograd.node import (
     record,
 )  # fmt: skip
 from minigrad.errors import shape_text
+from minigrad.memory import check_overlap
 from minigrad.registry import ARRAYS, OPS, TENSORS
 from minigrad.tensor import Tensor, wrap
 
@@ -58,28 +60,6 @@ def check_writable(tensor):
             raise RuntimeError("a view of " + LEAF_TEXT + " Write under no_grad(), or to a view of a clone().")
     if tensor.node is not None and tensor.node.op is LEAF:
         raise RuntimeError(LEAF_TEXT + " Write under no_grad(), or to a clone().")
-
-
-def check_overlap(target, values, op):
-    """Refuse, as PyTorch does, to write to memory that partly overlaps what is being read. (Strided parts that are not
-    dense are not looked into, by PyTorch's rule.)"""
-    a, b = target.__array_interface__, values.__array_interface__
-    if not (_is_dense(target) and _is_dense(values)):
-        return
-    start_a, start_b = a["data"][0], b["data"][0]
-    same = target.strides == values.strides and target.shape == values.shape
-    if start_a == start_b and (same or target.size == 1):
-        return
-    if start_a < start_b + values.nbytes and start_b < start_a + target.nbytes:
-        raise RuntimeError(
-            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
-            f"memory location. Please clone() the tensor before performing the operation ({op})."
-        )
-
-
-def _is_dense(array):
-    reach = sum((n - 1) * abs(s) for n, s in zip(array.shape, array.strides))
-    return array.size > 0 and reach + array.itemsize == array.nbytes
 
 
 def write(op, tensor, args=(), attrs=()):
@@ -216,7 +196,7 @@ def method(op):
 
     def in_place(self, *args, **kwargs):
         if not isinstance(self, Tensor):
-            raise TypeError(f"{op.name}_(): argument 'input' must be Tensor, not {type(self).__name__}")
+            raise not_a_tensor(op.name + "_", "input", self)
         if keywords is not None and kwargs:
             return rewrite(self, op.name, op.function, args, kwargs)
         if kwargs or len(args) != count - 1 + len(names):
@@ -236,7 +216,7 @@ def rewrite(tensor, name, function, args, kwargs):
     """``tensor = function(tensor, *args, **kwargs)`` in the tensor's memory: for what `write` does not do in one step.
     The history of the result becomes the tensor's; that of a view is a copy into its base."""
     if not isinstance(tensor, Tensor):
-        raise TypeError(f"{name}_(): argument 'input' must be Tensor, not {type(tensor).__name__}")
+        raise not_a_tensor(name + "_", "input", tensor)
     given = [tensor, *[a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)]]
     old = tensor
     if is_grad_enabled() and (any([node_of(t) is not None for t in given]) or base_requires_grad(tensor)):

@@ -14,6 +14,7 @@ from minigrad import dtypes
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import bump
 from minigrad.errors import shape_text
+from minigrad.memory import check_overlap, overlapping
 from minigrad.tensor import Tensor
 
 
@@ -61,22 +62,12 @@ def _check_memory(name, target, args, in_place):
         )
     for arg in args:
         for each in arg if isinstance(arg, tuple | list) else (arg,):
-            if isinstance(each, Tensor) and (
-                _overlap(written, each.array, in_place) or (each is target and not in_place)
-            ):
-                raise RuntimeError(
-                    f"{name}(): unsupported operation: some elements of the input tensor and the written-to tensor "
-                    "refer to a single memory location. Please clone() the tensor before performing the operation."
-                )
-
-
-def _overlap(written, read, in_place):
-    """Whether two arrays share memory; in_place: without being the same view of it."""
-    if not np.may_share_memory(written, read):
-        return False
-    a, b = written.__array_interface__, read.__array_interface__
-    same = a["data"] == b["data"] and written.shape == read.shape and written.strides == read.strides
-    return not (same and in_place)
+            if not isinstance(each, Tensor):
+                continue
+            if in_place:
+                check_overlap(written, each.array, name)
+            elif each is target or np.may_share_memory(written, each.array):
+                raise overlapping(name)
 
 
 def _fill(name, target, value):

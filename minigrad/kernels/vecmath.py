@@ -14,9 +14,8 @@ numba kernels call them by these names. Largest relative errors, kept by `tests/
 
 The polynomials are minimax fits made for this file (Remez exchange in 50 digits) to the functions their comments name.
 Reductions are the classical ones (Muller, *Elementary Functions*, 3rd ed., chapters 3 and 11): exp(x) = 2^n e^r with
-r = x - n ln 2, log(2^e m) = e ln 2 + log m, tanh(x) = (e^2x - 1) / (e^2x + 1).
-
-Before this: `dispatch.py`. After it: `pointwise.py`, and the fused kernels (softmax, losses, optimizers).
+r = x - n ln 2, log(2^e m) = e ln 2 + log m, tanh(x) = (e^2x - 1) / (e^2x + 1). Before this: `dispatch.py`. After it:
+`pointwise.py`, and the fused kernels (softmax, losses, optimizers).
 """
 
 import dis
@@ -457,7 +456,6 @@ def _where(condition, a, b):
 
 # --------------------------------------------------------------------------------------------------------------------
 # For numba kernels: `from minigrad.kernels.vecmath import exp`, and exp(x) is the one for the type of x.
-
 exp, expm1, sigmoid, tanh, log, log1p, erf = map(ByType, ("exp", "expm1", "sigmoid", "tanh", "log", "log1p", "erf"))
 
 

@@ -269,7 +269,7 @@ def glu(input, dim=-1):
 
     The input is split in two halves along dim: ``first * sigmoid(second)``. (Dauphin et al. 2016; F.glu)
     """
-    is_tensor("glu", "input", input)
+    tensors_only("glu", input=input)
     if input.ndim == 0:
         raise RuntimeError("glu does not support scalars because halving size must be even")
     dim = one_dim(dim, input.ndim, "glu")

@@ -36,9 +36,6 @@ def check_attention(query, key, value, attn_mask, is_causal):
             )
 
 
-on_every_path("any_differs")(lambda values: len(set(values)) > 1)
-
-
 @on_every_path("some")
 def some(mask):
     """Whether a mask is anywhere true."""
@@ -87,13 +84,11 @@ def scaled_dot_product_attention(
     lets key and value have fewer heads (dimension -3) than the query. Rows that see nothing give zeros.
     (Vaswani et al. 2017, arXiv:1706.03762; F.scaled_dot_product_attention)
     """
-    is_tensor("scaled_dot_product_attention", "query", query)
-    is_tensor("scaled_dot_product_attention", "key", key)
-    is_tensor("scaled_dot_product_attention", "value", value)
+    tensors_only("scaled_dot_product_attention", query=query, key=key, value=value)
     check_attention(query, key, value, attn_mask, is_causal)
     if enable_gqa:
         key, value = for_all_heads(query, key), for_all_heads(query, value)
-    is_float("scaled_dot_product_attention", query)
+    float_only("scaled_dot_product_attention", query)
     if scale is None:
         scale = 1.0 / math.sqrt(query.shape[-1]) if query.shape[-1] else math.inf
     scores = matmul(query * scale, transpose(key, -2, -1))
@@ -145,7 +140,7 @@ def bilinear(input1, input2, weight, bias=None):
         error = IndexError if weight.ndim < 3 else RuntimeError
         raise error(f"bilinear(): expected a weight of shape (out, in1, in2), but got {shape_text(weight.shape)}")
     dtypes = [given.dtype for given in (input1, input2, weight, bias) if given is not None]
-    if any_differs(dtypes):
+    if len(set(dtypes)) > 1:
         raise RuntimeError(f"bilinear(): All tensors must have the same dtype, got {dtypes}")
     out, one, other = weight.shape
     if input1.shape[-1] != one or input2.shape[-1] != other:

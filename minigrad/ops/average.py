@@ -184,7 +184,7 @@ def power_pool(count, input, norm_type, kernel_size, stride, ceil_mode):
         return largest(abs(input), kernel_size, stride, 0, 1, ceil_mode)
     if norm_type == -math.inf:
         return -largest(-abs(input), kernel_size, stride, 0, 1, ceil_mode)
-    entries = product(pair(kernel_size, f"lp_pool{count}d", "kernel_size", count))
+    entries = math.prod(pair(kernel_size, f"lp_pool{count}d", "kernel_size", count))
     mean_ = pool(input**norm_type, kernel_size, stride, 0, ceil_mode)
     return (sign(mean_) * relu(abs(mean_)) * entries) ** (1.0 / norm_type)
 

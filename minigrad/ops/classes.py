@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.errors import shape_text
 from minigrad.kernels import loss as kernels
-from minigrad.ops.loss import check_constant, is_float
+from minigrad.ops.loss import check_constant, float_only
 from minigrad.registry import FUNCTIONAL, Op, composite, helper, np_dtype, on_every_path
 from minigrad.samples import S, constant, of
 from minigrad.shapes import index_of
@@ -79,7 +79,7 @@ def cross_entropy(
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     reduction = reduction_of(reduction, size_average, reduce)
-    is_tensor("cross_entropy", "target", target)
+    tensors_only("cross_entropy", target=target)
     if tuple(input.shape) == tuple(target.shape):
         if np_dtype(target).kind != "f":
             raise RuntimeError(
@@ -87,7 +87,7 @@ def cross_entropy(
             )
         if ignore_index >= 0:
             raise RuntimeError("cross_entropy(): ignore_index is not supported for floating point target")
-        is_float("cross_entropy", input)
+        float_only("cross_entropy", input)
         return cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing)
     if not input.ndim:
         raise RuntimeError(
@@ -117,7 +117,7 @@ def cross_entropy_of_probabilities(input, target, weight, reduction, label_smoot
 @on_every_path("check_classes")
 def check_classes(op, input, target, weight, ignore_index):
     """The shapes and dtypes of logits and class numbers."""
-    is_float(op, input)
+    float_only(op, input)
     if ignore_index.__class__ is not int:
         index_of(ignore_index, op, "ignore_index")
     given, classes = tuple(target.shape), input.shape[1 if input.ndim > 1 else 0]
@@ -185,7 +185,7 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
 
     ``-input[target]``: input are log-probabilities, shapes and keywords as `cross_entropy`. (PyTorch: F.nll_loss)
     """
-    is_tensor("nll_loss", "target", target)
+    tensors_only("nll_loss", target=target)
     if not input.ndim:
         raise ValueError("nll_loss(): Expected input of at least one dimension, the classes, but got 0 dimensions")
     check_classes("nll_loss", input, target, weight, ignore_index)

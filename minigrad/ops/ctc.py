@@ -114,11 +114,9 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reducti
     for their input count nothing, instead of infinitely much. It has no second derivative.
     (Graves et al. 2006; F.ctc_loss)
     """
-    is_tensor("ctc_loss", "log_probs", log_probs)
-    is_tensor("ctc_loss", "targets", targets)
+    tensors_only("ctc_loss", log_probs=log_probs, targets=targets)
     if not (isinstance(input_lengths, tuple | list) and isinstance(target_lengths, tuple | list)):
-        is_tensor("ctc_loss", "input_lengths", input_lengths)
-        is_tensor("ctc_loss", "target_lengths", target_lengths)
+        tensors_only("ctc_loss", input_lengths=input_lengths, target_lengths=target_lengths)
     reduction = reduction_of(reduction)
     single = log_probs.ndim == 2
     if not input_size(log_probs):
@@ -128,7 +126,7 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reducti
             f"Expected 3-dimensional tensor, but got {log_probs.ndim}-dimensional tensor for argument 'log_probs' of "
             f"ctc_loss(): log_probs have shape (T, N, C) or (T, C), not {shape_text(log_probs.shape)}"
         )
-    is_float("ctc_loss", log_probs)
+    float_only("ctc_loss", log_probs)
     if single:
         log_probs = unsqueeze(log_probs, 1)
     time, batch, classes = log_probs.shape

@@ -6,11 +6,9 @@
 import numpy as np
 
 from minigrad.errors import shape_text
-from minigrad.registry import FUNCTION, INPLACE, LINALG, METHOD, Op, composite, on_every_path
+from minigrad.registry import FUNCTION, IN_PLACE, LINALG, Op, composite, on_every_path
 from minigrad.samples import S, of
 from minigrad.shapes import index_of, one_dim
-
-IN_PLACE = (FUNCTION, METHOD, INPLACE)
 
 
 def matrices(op, input):
@@ -134,7 +132,7 @@ def diag_embed(input, offset=0, dim1=-2, dim2=-1):
     if not input.ndim:
         raise IndexError("Dimension out of range: diag_embed() needs at least one dimension")
     sizes = list(input.shape[:-1])
-    for d in sorted_dims(dims):
+    for d in sorted(dims):
         sizes.insert(d, input.shape[-1] + builtin_abs(offset))
     return put_diagonal(input, tuple(sizes), offset, *dims)
 
@@ -146,10 +144,6 @@ def two_dims(dim1, dim2, ndim, op):
     if first == second:
         raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2} in {op}()")
     return first, second
-
-
-on_every_path("sorted_dims")(sorted)
-on_every_path("builtin_abs")(abs)
 
 
 @composite(samples=of(lambda make: S(make(2, 3)), lambda make: S(make(3), -1), lambda make: S(make(), 1)))
@@ -183,3 +177,13 @@ def fits_slice(op, src, place):
             f"{op}(): expected src to have a size equal to the slice of self. src size = {shape_text(src.shape)}, "
             f"slice size = {shape_text(place.shape)}"
         )
+
+
+@composite(backward_name="TraceBackward0", samples=of(lambda make: S(make(3, 3))))
+def trace(input):
+    """trace(input) -> Tensor: the sum of a matrix's diagonal. (PyTorch: torch.trace)"""
+    if input.ndim != 2:
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
+    if np_dtype(input).kind == "b":
+        raise NotImplementedError("\"trace\" not implemented for 'Bool': convert the input, e.g. with .int()")
+    return sum(diagonal(input))

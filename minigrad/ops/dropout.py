@@ -37,7 +37,7 @@ def check_probability(p):
 @helper
 def dropped_elements(op, input, p, training, inplace, alpha):
     """Dropout of single elements."""
-    is_tensor(op, "input", input)
+    tensors_only(op, input=input)
     check_probability(p)
     if not training or p == 0 or not input_size(input):
         return input
@@ -81,7 +81,7 @@ def dropout1d(input, p=0.5, training=True, inplace=False):
 
     Dropout of whole channels of (N, C, L) or (C, L). (Tompson et al. 2015; F.dropout1d)
     """
-    is_tensor("dropout1d", "input", input)
+    tensors_only("dropout1d", input=input)
     check_probability(p)
     if input.ndim not in (2, 3):
         raise RuntimeError(
@@ -100,7 +100,7 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
     Dropout of whole channels: of (N, C, ...), each of the N*C planes is kept or zeroed. (Tompson et al. 2015;
     F.dropout2d)
     """
-    is_tensor("dropout2d", "input", input)
+    tensors_only("dropout2d", input=input)
     check_probability(p)
     if input.ndim != 4:
         warnings.warn(
@@ -118,7 +118,7 @@ def dropout3d(input, p=0.5, training=True, inplace=False):
 
     Dropout of whole channels of (N, C, D, H, W) or (C, D, H, W). (Tompson et al. 2015; F.dropout3d)
     """
-    is_tensor("dropout3d", "input", input)
+    tensors_only("dropout3d", input=input)
     check_probability(p)
     if input.ndim not in (4, 5):
         warnings.warn(
@@ -138,6 +138,6 @@ def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
 
     `alpha_dropout` of whole channels of (N, C, ...). (PyTorch: F.feature_alpha_dropout)
     """
-    is_tensor("feature_alpha_dropout", "input", input)
+    tensors_only("feature_alpha_dropout", input=input)
     check_probability(p)
     return dropped_channels("feature_alpha_dropout", input, p, training, inplace, True)

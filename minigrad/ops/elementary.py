@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from minigrad.registry import FUNCTION, INPLACE, METHOD, Op, Plain, Pointwise, composite, np_dtype, on_every_path
+from minigrad.registry import FUNCTION, INPLACE, METHOD, Op, Plain, Pointwise, composite, np_dtype
 from minigrad.samples import S, binary, of, tensors, unary
 
 
@@ -351,16 +351,6 @@ def float_power(input, exponent):
     ``input ** exponent`` computed in float64, integers and float32 as well. (PyTorch: torch.float_power)
     """
     return pow(as_double(input), as_double(exponent))
-
-
-@on_every_path("tensors_only")
-def tensors_only(op, **arguments):
-    """TypeError for an argument that is no tensor (or array, in a plain backward)."""
-    for name, value in arguments.items():
-        if not hasattr(value, "ndim") or isinstance(value, np.generic):
-            raise TypeError(
-                f"{op}(): argument '{name}' must be Tensor, not {type(value).__name__}; use minigrad.tensor"
-            )
 
 
 class angle(Plain):

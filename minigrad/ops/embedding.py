@@ -1,4 +1,4 @@
-"""Rows of a table by their numbers: embeddings, bags of them, and one-hot vectors."""
+"""Rows of a table by their numbers: embeddings and one-hot vectors. (Bags of them: `bag.py`.)"""
 
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
@@ -6,7 +6,7 @@
 import numpy as np
 
 from minigrad.kernels import indexing as kernels
-from minigrad.registry import FUNCTIONAL, Op, composite, helper, on_every_path
+from minigrad.registry import FUNCTIONAL, Op, composite, helper, np_dtype, on_every_path
 from minigrad.samples import S, of
 from minigrad.shapes import index_of
 
@@ -82,11 +82,7 @@ def shares(input, rows, dtype):
 
 @on_every_path("row_shares")
 def row_shares(input, g):
-    return shares(getattr(input, "array", input), g.shape[0], np_dtype_of(g))
-
-
-def np_dtype_of(g):
-    return getattr(g, "array", g).dtype
+    return shares(getattr(input, "array", input), g.shape[0], np_dtype(g))
 
 
 @composite(public=())

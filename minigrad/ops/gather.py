@@ -12,11 +12,17 @@ import numpy as np
 from minigrad.errors import shape_text
 from minigrad.kernels import indexing as kernels
 from minigrad.ops.index import common_shape
-from minigrad.registry import FUNCTION, INPLACE, METHOD, TENSORS, Op, composite, helper, np_dtype, on_every_path
+from minigrad.registry import (
+    IN_PLACE,
+    TENSORS,
+    Op,
+    composite,
+    helper,
+    np_dtype,
+    on_every_path,
+)
 from minigrad.samples import S, of
 from minigrad.shapes import one_dim
-
-IN_PLACE = (FUNCTION, METHOD, INPLACE)
 
 
 def lined(array):

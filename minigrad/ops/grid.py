@@ -38,24 +38,19 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
     check_grid(input, grid, mode, padding_mode)
     align_corners = corners_aligned(align_corners)
     sizes = input.shape[2:]
-    count, points = count_of(sizes), grid.shape[1:-1]
+    count, points = len(sizes), grid.shape[1:-1]
     at = []
     for d in range(count):  # the last coordinate of a point is that of the first dimension
-        along = reshape(select(grid, -1, count - 1 - d), (grid.shape[0], product(points)))
+        along = reshape(select(grid, -1, count - 1 - d), (grid.shape[0], math.prod(points)))
         n = sizes[d]
         at.append((along + 1) / 2 * (n - 1) if align_corners else ((along + 1) * n - 1) / 2)
-    pixels = reshape(movedim(input, 1, -1), (input.shape[0] * product(sizes), input.shape[1]))
+    pixels = reshape(movedim(input, 1, -1), (input.shape[0] * math.prod(sizes), input.shape[1]))
     if mode == "bicubic":
         sampled = sample_cubic(pixels, sizes, at, padding_mode, align_corners)
     else:
-        at = [into_image(x, n, padding_mode, align_corners) for x, n in pairs(at, sizes)]
+        at = [into_image(x, n, padding_mode, align_corners) for x, n in zip(at, sizes, strict=True)]
         sampled = sample_nearest(pixels, sizes, at) if mode == "nearest" else sample_linear(pixels, sizes, at)
     return contiguous_copy(movedim(reshape(sampled, (input.shape[0], *points, input.shape[1])), -1, 1))
-
-
-on_every_path("pairs")(lambda a, b: zip(a, b, strict=True))
-on_every_path("corners_of")(itertools.product)
-on_every_path("product")(math.prod)
 
 
 @helper
@@ -68,14 +63,14 @@ def sample_nearest(pixels, sizes, at):
 def sample_linear(pixels, sizes, at):
     """The weighted sum of the 2, 4 or 8 neighbours of each point."""
     first = [floor(x.detach()) for x in at]
-    further = [x - low for x, low in pairs(at, first)]
+    further = [x - low for x, low in zip(at, first, strict=True)]
     total = None
-    for corner in corners_of((0, 1), repeat=count_of(sizes)):
+    for corner in itertools.product((0, 1), repeat=len(sizes)):
         weight = None
-        for t, c in pairs(further, corner):
+        for t, c in zip(further, corner, strict=True):
             factor = t if c else 1 - t
             weight = factor if weight is None else weight * factor
-        part = texels(pixels, sizes, [low + c for low, c in pairs(first, corner)], weight)
+        part = texels(pixels, sizes, [low + c for low, c in zip(first, corner, strict=True)], weight)
         total = part if total is None else total + part
     return total
 
@@ -84,7 +79,7 @@ def sample_linear(pixels, sizes, at):
 def sample_cubic(pixels, sizes, at, padding_mode, align_corners):
     """The sum of the 16 neighbours of each point, weighted by Keys's kernel with a = -0.75."""
     first = [floor(x.detach()) for x in at]
-    further = [x - low for x, low in pairs(at, first)]
+    further = [x - low for x, low in zip(at, first, strict=True)]
     weights = [[keys_far(t + 1), keys_near(t), keys_near(1 - t), keys_far(2 - t)] for t in further]
     total = None
     for i in range(4):
@@ -120,7 +115,7 @@ def texels(pixels, sizes, places, weight):
 def flat_index(places, sizes):
     """The places as one int64 index into the pixels of all images, and whether they are in their image."""
     index, inside = to_dtype(tensor_like(places[0], column(places[0].shape[0])), INT64), None  # of the image
-    for x, n in pairs(places, sizes):
+    for x, n in zip(places, sizes, strict=True):
         here = (x >= 0) & (x <= n - 1)
         inside = here if inside is None else inside & here
         index = index * n + to_dtype(where(here, x, 0.0), INT64)
@@ -216,7 +211,7 @@ def affine_grid(theta, size, align_corners=None):
     size = affine_size(theta, size)
     base = affine_base(size[2:], corners_aligned(align_corners), np_dtype(theta))
     points = matmul(tensor_like(theta, base), transpose(theta, 1, 2))
-    return reshape(points, (size[0], *size[2:], count_of(size) - 2))
+    return reshape(points, (size[0], *size[2:], len(size) - 2))
 
 
 @helper

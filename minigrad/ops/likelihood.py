@@ -37,7 +37,7 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
         )
     if np_dtype(input) != np_dtype(target):
         raise RuntimeError(f"binary_cross_entropy(): Found dtype {target.dtype} but expected {input.dtype}")
-    is_float("binary_cross_entropy", input)
+    float_only("binary_cross_entropy", input)
     check_constant("binary_cross_entropy", "weight", weight)
     check_probabilities("input", input)
     check_probabilities("target", target)
@@ -106,7 +106,7 @@ def binary_cross_entropy_with_logits(
     reduction = reduction_of(reduction, size_average, reduce)
     if tuple(input.shape) != tuple(target.shape):
         raise ValueError(f"Target size ({target.shape!r}) must be the same as input size ({input.shape!r})")
-    is_float(op, input)
+    float_only(op, input)
     check_constant(op, "weight", weight)
     check_constant(op, "pos_weight", pos_weight)
     losses = bce_of_logits(input, target)
@@ -129,8 +129,7 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
 
     ``target (log target - input)``, input being log-probabilities; reduction may be "batchmean". (PyTorch: F.kl_div)
     """
-    is_tensor("kl_div", "input", input)
-    is_tensor("kl_div", "target", target)
+    tensors_only("kl_div", input=input, target=target)
     by_batch = reduction == "batchmean" and size_average is None and reduce is None
     if reduction == "mean" and size_average is None and reduce is None:
         warnings.warn(
@@ -189,7 +188,7 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-06, reduction="mean
     and variance var (a number, of input's shape, or with its last dimension 1 or missing; kept above eps). full adds
     ``0.5 log 2π``. (Nix & Weigend 1994; F.gaussian_nll_loss)
     """
-    is_tensor("gaussian_nll_loss", "input", input)
+    tensors_only("gaussian_nll_loss", input=input)
     if isinstance(var, float):
         if var < 0:
             raise ValueError("var has negative entry/entries")

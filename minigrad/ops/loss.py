@@ -68,15 +68,8 @@ def reduced(losses, reduction, name=None):
     return mean(losses) if reduction == "mean" else sum(losses)
 
 
-@on_every_path("is_tensor")
-def is_tensor(op, argument, value):
-    """Refuse what is no tensor."""
-    if not hasattr(value, "ndim"):
-        raise TypeError(f"{op}(): argument '{argument}' must be Tensor, not {type(value).__name__}")
-
-
-@on_every_path("is_float")
-def is_float(op, input):
+@on_every_path("float_only")
+def float_only(op, input):
     """Refuse integers and bools."""
     if np_dtype(input).kind != "f":
         raise NotImplementedError(f'"{op}_cpu" not implemented for {input.dtype}: convert the input with .float()')
@@ -290,8 +283,7 @@ def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="m
 
     ``log(1 + exp(-target * input))``, target being 1 or -1. (PyTorch: F.soft_margin_loss)
     """
-    is_tensor("soft_margin_loss", "input", input)
-    is_tensor("soft_margin_loss", "target", target)
+    tensors_only("soft_margin_loss", input=input, target=target)
     check_constant("soft_margin_loss", "target", target)
     reduction = reduction_of(reduction, size_average, reduce)
     if np_dtype(input).kind != "f":

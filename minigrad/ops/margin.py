@@ -49,8 +49,7 @@ def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=No
 
     ``input`` where target is 1, ``max(0, margin - input)`` where it is -1. (PyTorch: F.hinge_embedding_loss)
     """
-    is_tensor("hinge_embedding_loss", "input", input)
-    is_tensor("hinge_embedding_loss", "target", target)
+    tensors_only("hinge_embedding_loss", input=input, target=target)
     reduction = reduction_of(reduction, size_average, reduce)
     if np_dtype(input).kind in "iu":
         margin = int(margin)
@@ -192,7 +191,7 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
     count = rows.shape[1]
     if weight is not None and input_size(weight) != count:
         raise RuntimeError(f"inconsistent weight size, expected {count} but got {shape_text(weight.shape)}")
-    is_float("multi_margin_loss", input)
+    float_only("multi_margin_loss", input)
     is_long("multi_margin_loss", target)
     check_constant("multi_margin_loss", "weight", weight)
     if not input_size(rows):
@@ -222,7 +221,7 @@ def is_long(op, target):
 @helper
 def class_scores(op, input):
     """Scores as rows (N, C), from (N, C), (C) or (); and N."""
-    is_tensor(op, "input", input)
+    tensors_only(op, input=input)
     if input.ndim > 2 or (input.ndim == 2 and not input.shape[1]) or (input.ndim == 1 and not input.shape[0]):
         raise RuntimeError(
             f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {shape_text(input.shape)}"
@@ -246,7 +245,7 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     """
     reduction = reduction_of(reduction, size_average, reduce)
     rows, _ = class_scores("multilabel_margin_loss", input)
-    is_tensor("multilabel_margin_loss", "target", target)
+    tensors_only("multilabel_margin_loss", target=target)
     one_sample = input.ndim < 2 and target.ndim < 2 and input_size(input) == input_size(target)
     if tuple(target.shape) != tuple(input.shape) and not one_sample:
         raise RuntimeError(
@@ -256,7 +255,7 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     count = rows.shape[1]
     if some(target < -1) or some(target >= count):
         raise RuntimeError(f"multilabel_margin_loss(): target out of range: expected classes from -1 to {count - 1}")
-    is_float("multilabel_margin_loss", input)
+    float_only("multilabel_margin_loss", input)
     target = reshape(target, rows.shape)
     listed = cumsum(target == -1, 1) == 0
     target = where(listed, target, 0)

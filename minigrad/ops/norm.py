@@ -1,4 +1,4 @@
-"""Norms of vectors and of matrices, as `minigrad.linalg` has them."""
+"""Norms of vectors and of matrices, as `minigrad.linalg` has them, and `norm`, the older way to ask for them."""
 
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
@@ -13,7 +13,7 @@ from minigrad.errors import shape_text
 from minigrad.ops.decomposition import spaced
 from minigrad.registry import LINALG, TENSORS, Op, composite, np_dtype, on_every_path
 from minigrad.samples import S, of
-from minigrad.shapes import dims_or_all, one_dim
+from minigrad.shapes import dims_or_all, kept, one_dim
 
 
 @on_every_path("norm_dtype")
@@ -160,17 +160,12 @@ def linalg_matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None)
         rest = [d for d in range(A.ndim) if d not in (first, second)]
         sizes = linalg_svdvals(permute(A, (*rest, first, second)))
         out = sum(sizes, -1) if ord == "nuc" else amax(sizes, -1) if ord == 2 else amin(sizes, -1)
-        return reshape(out, keepdim_shape(A.shape, (first, second))) if keepdim else out
+        return reshape(out, kept(A.shape, (first, second))) if keepdim else out
     along, across = (first, second) if ord in (1, -1) else (second, first)
     sums = linalg_vector_norm(A, 1, along, True)
     extreme = amax if ord > 0 else amin
     out = extreme(sums, across, True)
     return out if keepdim else squeeze(out, (first, second))
-
-
-@on_every_path("keepdim_shape")
-def keepdim_shape(shape, dims):
-    return tuple([1 if d in dims else n for d, n in enumerate(shape)])
 
 
 @composite(
@@ -203,3 +198,20 @@ def linalg_norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):
     if isinstance(ord, str) or (A.ndim == 2 if dim is None else len(dim) == 2):
         return linalg_matrix_norm(A, ord, (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
     return linalg_vector_norm(A, ord, dim, keepdim, dtype=dtype)
+
+
+@composite(
+    out=True,
+    samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 1, 1), lambda make: S(make(3, 4), 2, 0, True)),
+)
+def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
+    """norm(input, p="fro", dim=None, keepdim=False, dtype=None) -> Tensor
+
+    ``(Σ |input|^p)^(1/p)`` over `dim` (all dimensions by default); p may be 0 (how many are not zero), inf, -inf,
+    "fro" (2), or "nuc": the sum of the singular values of matrices. (PyTorch: torch.norm)
+    """
+    if isinstance(p, str) and p not in ("fro", "nuc"):
+        raise RuntimeError(f"norm(): order {p!r} not supported: expected a number, inf, -inf, 'fro' or 'nuc'")
+    if p == "nuc":
+        return linalg_matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
+    return linalg_vector_norm(input, 2.0 if p in ("fro", None) else p, dim, keepdim, dtype=dtype)

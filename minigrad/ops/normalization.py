@@ -86,7 +86,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-05):
     The channels (dimension 1) of each sample in num_groups groups, each made mean 0 and variance 1, then scaled and
     shifted by a number for each channel. (Wu & He 2018, arXiv:1803.08494; F.group_norm)
     """
-    is_tensor("group_norm", "input", input)
+    tensors_only("group_norm", input=input)
     if input.ndim < 2:
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.ndim}")
     if num_groups <= 0:
@@ -100,7 +100,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-05):
             f"{shape_text(input.shape)} and num_groups={num_groups}"
         )
     check_affine("group_norm", channels, weight=weight, bias=bias)
-    is_float("group_norm", input)
+    float_only("group_norm", input)
     return group_normalized(input, weight, bias, num_groups, eps)
 
 
@@ -131,8 +131,8 @@ def instance_norm(
     statistics, if given, are updated with the mean of the samples', or used, with use_input_stats=False.
     (Ulyanov et al. 2016, arXiv:1607.08022; F.instance_norm)
     """
-    is_tensor("instance_norm", "input", input)
-    is_float("instance_norm", input)
+    tensors_only("instance_norm", input=input)
+    float_only("instance_norm", input)
     if use_input_stats and group_size((1, *input.shape[2:]), 1) == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {list(input.shape)}")
     if not use_input_stats and (running_mean is None or running_var is None):
@@ -189,7 +189,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     The last dimensions (normalized_shape) divided by their root mean square: ``x / sqrt(mean(x²) + eps) * weight``;
     eps defaults to the machine epsilon of the dtype. (Zhang & Sennrich 2019, arXiv:1910.07467; F.rms_norm)
     """
-    is_tensor("rms_norm", "input", input)
+    tensors_only("rms_norm", input=input)
     if not isinstance(normalized_shape, tuple | list):
         kind = type(normalized_shape).__name__
         raise TypeError(f"rms_norm(): argument 'normalized_shape' must be tuple of ints, not {kind}")
@@ -210,7 +210,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
             f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], but "
             f"got input of size{shape_text(input.shape)}"
         )
-    is_float("rms_norm", input)
+    float_only("rms_norm", input)
     if eps is None:
         eps = np.finfo(np_dtype(input)).eps.item()
     if weight is None or np_dtype(weight) == np_dtype(input):

@@ -1,4 +1,4 @@
-"""Parts of a tensor: slices, single indices, triangles and diagonals; and copies turned, shifted and repeated."""
+"""Parts of a tensor: slices and single indices; and copies turned, shifted and repeated."""
 
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
@@ -222,13 +222,3 @@ def tile(input, *args, dims=None):
         raise TypeError("tile() missing 1 required positional arguments: 'dims'")
     counts = shape_args(args if dims is None else (dims,), "tile")
     return repeat(input, (*[1] * (input.ndim - len(counts)), *counts))
-
-
-@composite(backward_name="TraceBackward0", samples=of(lambda make: S(make(3, 3))))
-def trace(input):
-    """trace(input) -> Tensor: the sum of a matrix's diagonal. (PyTorch: torch.trace)"""
-    if input.ndim != 2:
-        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
-    if np_dtype(input).kind == "b":
-        raise NotImplementedError("\"trace\" not implemented for 'Bool': convert the input, e.g. with .int()")
-    return sum(diagonal(input))

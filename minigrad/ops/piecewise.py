@@ -95,7 +95,7 @@ def prelu(input, weight):
     ``input`` where positive, ``weight * input`` elsewhere; weight is learned: one number, or one for each channel
     (dimension 1). (He et al. 2015; F.prelu)
     """
-    is_tensor("prelu", "weight", weight)
+    tensors_only("prelu", weight=weight)
     if np_dtype(input) != np_dtype(weight):
         raise RuntimeError(f"prelu: Type promoting not supported. Got {input.dtype} and {weight.dtype}")
     if weight.ndim > 1:
@@ -136,7 +136,7 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     """
     if lower > upper:
         raise RuntimeError(f"Lower bound should be less than or equal to the upper bound, got {lower} and {upper}")
-    is_float("rrelu", input)
+    float_only("rrelu", input)
     noise = rrelu_noise(input, lower, upper, training)
     return input.mul_(noise) if inplace else rrelu_with_noise(input, noise)
 

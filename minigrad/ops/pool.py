@@ -1,4 +1,4 @@
-"""Maximum pooling of signals, images and volumes, its inverse, and what is made of it.
+"""Maximum pooling of signals, images and volumes, and what is made of it. Its inverse stands in `unpool.py`.
 
 A maximum hands its gradient to the place it came from; that and its derivative (`gather_pool`) are each other's, so the
 family is closed under differentiation. A signal (N, C, L) is pooled as an image of one row. Means stand in
@@ -79,10 +79,7 @@ class max_pool(Op):
         return values.astype(input.dtype, copy=False), places
 
     def grad_input(g, indices, input_shape, window):
-        return scatter_pool(g, indices, input_shape, count_of(window))
-
-
-on_every_path("count_of")(len)
+        return scatter_pool(g, indices, input_shape, len(window))
 
 
 class scatter_pool(Op):
@@ -220,7 +217,7 @@ class adaptive_max_pool(Op):
         return kernels.adaptive_max_pool2d(input, output_size)
 
     def grad_input(g, indices, input_shape, output_size):
-        return scatter_pool(g, indices, input_shape, count_of(output_size))
+        return scatter_pool(g, indices, input_shape, len(output_size))
 
 
 def adaptive_samples(count):

@@ -25,13 +25,10 @@ def weighed(tensor, factor):
         return tensor
     kind = np_dtype(tensor).kind
     return (
-        tensor * (factor if kind == "f" else as_int(factor))
+        tensor * (factor if kind == "f" else int(factor))
         if kind != "b"
         else (tensor if factor else logical_xor(tensor, tensor))
     )
-
-
-on_every_path("as_int")(int)
 
 
 @helper

@@ -1,4 +1,4 @@
-"""Reductions: sums, products, means, logsumexp, extremes, norms.
+"""Reductions: sums, products, means, logsumexp, extremes.
 
 `dim` may be an int, a sequence or None (all dimensions); `prepare` turns it into a tuple counted from the front, so
 that the rules see one form.  Sums of integers and bools are int64, as in PyTorch.
@@ -330,9 +330,8 @@ class all(Op):
 
     def forward(input, /, dim, keepdim):
         found = input.astype(bool, copy=False).all(axis=dim, keepdims=keepdim)
-        return (
-            found.astype(np.uint8) if input.dtype == np.uint8 else found
-        )  # PyTorch keeps this from before it had bools
+        # PyTorch keeps this from before it had bools.
+        return found.astype(np.uint8) if input.dtype == np.uint8 else found
 
     samples = of(lambda make: S(make(3, 4, kind="b")), lambda make: S(make(3, 4, kind="b"), 1, True))
 
@@ -351,23 +350,6 @@ class any(Op):
         return found.astype(np.uint8) if input.dtype == np.uint8 else found
 
     samples = of(lambda make: S(make(3, 4, kind="b")), lambda make: S(make(3, 4, kind="b"), 1, True))
-
-
-@composite(
-    out=True,
-    samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 1, 1), lambda make: S(make(3, 4), 2, 0, True)),
-)
-def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
-    """norm(input, p="fro", dim=None, keepdim=False, dtype=None) -> Tensor
-
-    ``(Σ |input|^p)^(1/p)`` over `dim` (all dimensions by default); p may be 0 (how many are not zero), inf, -inf,
-    "fro" (2), or "nuc": the sum of the singular values of matrices. (PyTorch: torch.norm)
-    """
-    if isinstance(p, str) and p not in ("fro", "nuc"):
-        raise RuntimeError(f"norm(): order {p!r} not supported: expected a number, inf, -inf, 'fro' or 'nuc'")
-    if p == "nuc":
-        return linalg_matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
-    return linalg_vector_norm(input, 2.0 if p in ("fro", None) else p, dim, keepdim, dtype=dtype)
 
 
 @composite(public=(METHOD, FUNCTION), samples=of(lambda make: S(make(3, 4, kind="b")), lambda make: S(make(3, 4), 1)))

@@ -81,7 +81,7 @@ def interpolate(
     if mode == "area":
         return adaptive_average_of(input, out)
     refuse_dtype("upsample_" + mode, input, "bi" if mode.startswith("nearest") else "biu")
-    if smallest(out) < 1 or not all_true(input.shape[1:]):
+    if builtin_min(out) < 1 or not builtin_all(input.shape[1:]):
         raise RuntimeError(
             f"Input and output sizes should be greater than 0, but got input {shape_text(input.shape)} and output size "
             f"{list(out)} in interpolate()"

@@ -9,11 +9,9 @@ import numpy as np
 from minigrad.errors import shape_text
 from minigrad.kernels import indexing as kernels
 from minigrad.ops.gather import lined
-from minigrad.registry import FUNCTION, INPLACE, METHOD, TENSORS, Op, composite, np_dtype, on_every_path
+from minigrad.registry import IN_PLACE, TENSORS, Op, composite, np_dtype, on_every_path
 from minigrad.samples import S, of
 from minigrad.shapes import one_dim
-
-IN_PLACE = (FUNCTION, METHOD, INPLACE)
 
 
 def kind_of(values):

@@ -62,7 +62,7 @@ class view(Op):
     def prepare(input, *shape, size=None, dtype=None):
         if dtype is not None or (len(shape) == 1 and isinstance(shape[0], dtypes.dtype)):
             wanted = dtypes.as_numpy(shape[0] if dtype is None else dtype)
-            return without_history(input), reinterpreted(input.shape, input.stride(), np_dtype(input), wanted)
+            return untracked(input), reinterpreted(input.shape, input.stride(), np_dtype(input), wanted)
         shape = shape if size is None else (size,)
         if not shape:
             raise TypeError(

@@ -32,8 +32,7 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-08):
     The cosine of the angle between the vectors along `dim`: ``x1 · x2 / (max(‖x1‖, eps) max(‖x2‖, eps))``; the inputs
     broadcast. (PyTorch: F.cosine_similarity)
     """
-    is_tensor("cosine_similarity", "x1", x1)
-    is_tensor("cosine_similarity", "x2", x2)
+    tensors_only("cosine_similarity", x1=x1, x2=x2)
     if np_dtype(x1).kind != "f" and np_dtype(x2).kind != "f":
         raise RuntimeError(
             f"cosine_similarity(): expected common dtype to be floating point, yet common dtype is {x1.dtype}"
@@ -59,8 +58,7 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-06, keepdim=False):
 
     The p-norm of ``x1 - x2 + eps`` along the last dimension; the inputs broadcast. (PyTorch: F.pairwise_distance)
     """
-    is_tensor("pairwise_distance", "x1", x1)
-    is_tensor("pairwise_distance", "x2", x2)
+    tensors_only("pairwise_distance", x1=x1, x2=x2)
     difference = x1 - x2 + eps
     return norm(difference, p, difference.ndim - 1 if difference.ndim else (), keepdim)
 
@@ -72,7 +70,7 @@ def pdist(input, p=2.0):
     The p-norm distances between each two of the N rows of the input (N, M), as N(N-1)/2 numbers: row 0 to the others,
     row 1 to those after it, ... (PyTorch: F.pdist)
     """
-    is_tensor("pdist", "input", input)
+    tensors_only("pdist", input=input)
     if input.ndim != 2:
         raise RuntimeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
     if np_dtype(input).kind != "f":

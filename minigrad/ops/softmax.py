@@ -23,11 +23,11 @@ BOTH = (FUNCTION, METHOD)
 @helper
 def softmax_input(op, input, dtype):
     """The input, in the dtype asked for. Of integers there is only the empty softmax."""
-    is_tensor(op, "input", input)
+    tensors_only(op, input=input)
     if dtype is not None:
         input = to_dtype(input, dtypes.as_numpy(dtype))
     if input_size(input):
-        is_float(op, input)
+        float_only(op, input)
     return input
 
 
@@ -121,7 +121,7 @@ def functional_softmax(input, dim=None, _stacklevel=3, dtype=None):
     ``exp(input) / Σ exp(input)`` along `dim`: positive, summing to 1. Without a dim there is a warning, and 1 is taken,
     or 0 for 0-, 1- and 3-D inputs. (PyTorch: F.softmax)
     """
-    is_tensor("softmax", "input", input)
+    tensors_only("softmax", input=input)
     return softmax(input, implicit_dim("softmax", dim, input.ndim), dtype)
 
 
@@ -132,7 +132,7 @@ def functional_log_softmax(input, dim=None, _stacklevel=3, dtype=None):
     ``input - log Σ exp(input)`` along `dim`, without overflow. Without a dim there is a warning, and 1 is taken, or 0
     for 0-, 1- and 3-D inputs. (PyTorch: F.log_softmax)
     """
-    is_tensor("log_softmax", "input", input)
+    tensors_only("log_softmax", input=input)
     return log_softmax(input, implicit_dim("log_softmax", dim, input.ndim), dtype)
 
 

@@ -37,7 +37,7 @@ class place_pool(Op):
         return made.reshape(*lead, *image)
 
     def grad_input(g, indices, image):
-        return gather_pool(g, indices, count_of(image))
+        return gather_pool(g, indices, len(image))
 
 
 @helper

@@ -93,13 +93,13 @@ def im2col(input, kernel_size, dilation=1, padding=0, stride=1):
     window. (PyTorch: F.unfold)
     """
     window, stride, padding, dilation = window_settings("unfold", kernel_size, dilation, padding, stride)
-    if input.ndim not in (3, 4) or not all_true(input.shape[-3:]):
+    if input.ndim not in (3, 4) or not builtin_all(input.shape[-3:]):
         error = IndexError if input.ndim < 3 else RuntimeError
         raise error(
             "unfold(): Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions "
             f"for input, but got: {shape_text(input.shape)}"
         )
-    if smallest(positions_of(input.shape[-2:], window, stride, padding, dilation)) < 1:
+    if builtin_min(positions_of(input.shape[-2:], window, stride, padding, dilation)) < 1:
         raise RuntimeError(
             f"unfold(): Given input with spatial size {shape_text(input.shape[-2:])}, kernel_size={window}, dilation="
             f"{dilation}, padding={padding}, stride={stride}: the window does not fit"
@@ -111,8 +111,6 @@ def im2col(input, kernel_size, dilation=1, padding=0, stride=1):
 
 
 on_every_path("positions_of")(window_positions)
-on_every_path("smallest")(min)
-on_every_path("all_true")(all)
 
 
 @composite(
@@ -131,9 +129,9 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     """
     window, stride, padding, dilation = window_settings("fold", kernel_size, dilation, padding, stride)
     image = two(output_size, "fold", "output_size")
-    if smallest(image) < 1:
+    if builtin_min(image) < 1:
         raise RuntimeError(f"fold(): Expected output spatial size to be positive, but got {list(image)}")
-    if input.ndim not in (2, 3) or not all_true(input.shape[-2:]):
+    if input.ndim not in (2, 3) or not builtin_all(input.shape[-2:]):
         raise RuntimeError(
             "fold(): Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero "
             f"dimensions for input, but got: {shape_text(input.shape)}"
@@ -181,7 +179,7 @@ def pixel_shuffle(input, upscale_factor):
             f"but input.size(-3)={channels} is not divisible by {r * r}"
         )
     parts = reshape(input, (*lead, channels // (r * r), r, r, height, width))
-    n = count_of(lead)
+    n = len(lead)
     return reshape(
         permute(parts, (*range(n), n, n + 3, n + 1, n + 4, n + 2)),
         (*lead, channels // (r * r), height * r, width * r),
@@ -212,7 +210,7 @@ def pixel_unshuffle(input, downscale_factor):
             f"not divisible by {r}"
         )
     parts = reshape(input, (*lead, channels, height // r, r, width // r, r))
-    n = count_of(lead)
+    n = len(lead)
     return reshape(
         permute(parts, (*range(n), n, n + 2, n + 4, n + 1, n + 3)),
         (*lead, channels * r * r, height // r, width // r),

@@ -6,16 +6,12 @@ import math
 
 import numpy as np
 
+from minigrad.errors import shape_text
 from minigrad.viz.model import clean, clip
 
-__all__ = ["attribute", "compact", "lines_of", "number", "shape_text"]
+__all__ = ["attribute", "compact", "lines_of", "number"]
 
 TEXT_LENGTH = 40
-
-
-def shape_text(shape) -> str:
-    """``[64, 10]``, as PyTorch writes a size."""
-    return "[" + ", ".join(map(str, shape)) + "]"
 
 
 def number(value) -> str:
