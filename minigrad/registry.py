@@ -158,6 +158,10 @@ class Pointwise(Op):
     check_attributes  a function of the attributes; raises where they make no sense
     keywords     a function of the op language called instead when a keyword-only argument is not at its default,
                  e.g. ``add(input, other, *, alpha=1)``; its signature is then the public one
+    wide_last    with float16, the last input is used in float32 where it is a number ("number"), or that or a 0-dim
+                 tensor ("scalar"): ``half * 65536`` does not overflow before it is multiplied
+    numbers_fit  its attributes are numbers that float16 must be able to hold
+    own_half     float16 is computed in float16 itself, not in float32 and rounded once
     jit_forward  False: `scalar` is never compiled (NumPy's function is used on every backend)
     jit_rules    False: the rules are run on arrays, not fused (they use what numba has no loop for)
     """
@@ -168,7 +172,8 @@ class Pointwise(Op):
     out_casts = True
     kinds, number, counts_bools = "biuf", "last", False
     jit_forward = jit_rules = True
-    keywords = array = no_bools = check = check_attributes = None
+    keywords = array = no_bools = check = check_attributes = wide_last = None
+    own_half = numbers_fit = False
 
 
 class Plain(Pointwise):

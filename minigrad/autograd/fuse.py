@@ -15,7 +15,7 @@ import dis
 
 import numpy as np
 
-from minigrad.autograd.general import F32, F64, quiet
+from minigrad.autograd.general import F16, F32, F64, quiet
 from minigrad.kernels.dispatch import get_backend
 from minigrad.kernels.pointwise import compile_ufunc, scalar_calls
 from minigrad.registry import ARRAYS, OPS, arrays
@@ -83,9 +83,22 @@ def choose_rules(op):
     """Bind the op's rules for the plain backward: per dtype, and on arrays for dtypes that are never compiled."""
     for name, rule in op.rules.items():
         key, names = "grad_" + name, op.run_names
-        names[key] = arrays(rule)
+        names[key] = in_float32(arrays(rule))
         names[key + "32"] = _rule_stub(op, rule, F32, key + "32", names[key])
         names[key + "64"] = _rule_stub(op, rule, F64, key + "64", names[key])
+
+
+def in_float32(rule):
+    """A rule for the dtypes that are never compiled: of float16, computed in float32 and rounded once."""
+
+    def program(*args):
+        if args[0].dtype != F16:
+            return rule(*args)
+        wide = [a.astype(F32) if isinstance(a, np.ndarray | np.generic) and a.dtype == F16 else a for a in args]
+        grad = rule(*wide)
+        return quiet.run(grad.astype, F16) if grad.dtype == F32 else grad
+
+    return program
 
 
 def _rule_stub(op, rule, dtype, key, plain):

@@ -187,7 +187,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     """rms_norm(input, normalized_shape, weight=None, eps=None) -> Tensor
 
     The last dimensions (normalized_shape) divided by their root mean square: ``x / sqrt(mean(x²) + eps) * weight``;
-    eps defaults to the machine epsilon of the dtype. (Zhang & Sennrich 2019, arXiv:1910.07467; F.rms_norm)
+    eps defaults to the machine epsilon of the dtype (of float32 for float16). (Zhang & Sennrich 2019, arXiv:1910.07467; F.rms_norm)
     """
     is_tensor("rms_norm", "input", input)
     if not isinstance(normalized_shape, tuple | list):
@@ -212,7 +212,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
         )
     is_float("rms_norm", input)
     if eps is None:
-        eps = np.finfo(np_dtype(input)).eps.item()
+        eps = np.finfo(np.promote_types(np_dtype(input), np.float32)).eps.item()  # half is computed in float32
     if weight is None or np_dtype(weight) == np_dtype(input):
         return rms_normalized(input, weight, len(shape), eps)
     return rms_normalized(input, None, len(shape), eps) * weight

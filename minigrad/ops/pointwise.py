@@ -85,6 +85,10 @@ def fitting_alpha(op, alpha, *operands):
         )
     if isinstance(alpha, bool) and kinds != {"b"}:
         raise RuntimeError(f"Boolean alpha only supported for Boolean results, but {op}() got {alpha}")
+    widest = np.result_type(*[np_dtype(operand) for operand in operands if hasattr(operand, "ndim")])
+    TENSORS["check_fits"](widest, alpha)
+    if widest == np.float16:
+        return float(np.float16(alpha))  # PyTorch has alpha in half before it multiplies
     return bool(alpha) if kinds == {"b"} else alpha
 
 
@@ -95,6 +99,7 @@ class mul(Pointwise):
     """
 
     numpy, symbol, dunder, alias, number = np.multiply, "×", ("__mul__", "__rmul__"), ("multiply",), "any"
+    wide_last = "scalar"
 
     def scalar(input, other):
         return input * other
@@ -117,7 +122,7 @@ class div(Pointwise):
     """
 
     numpy, symbol, dunder, alias = np.true_divide, "÷", ("__truediv__",), ("divide", "true_divide")
-    floats, number = True, "any"
+    floats, number, wide_last = True, "any", "scalar"
 
     def scalar(input, other):
         return input / other
@@ -205,6 +210,8 @@ def refuse_powers(base, exponent):
     is_number = isinstance(exponent, int | np.integer) and not isinstance(exponent, bool)
     if is_number and exponent < 0 and np_dtype(base).kind in "biu":
         raise RuntimeError("Integers to negative integer powers are not allowed: convert the base with .float()")
+    if np_dtype(base) == np.float16:
+        TENSORS["check_fits"](np_dtype(base), exponent)
     if np_dtype(base).kind == np_dtype(exponent).kind == "b" and not isinstance(exponent, bool | np.bool_):
         raise NotImplementedError("\"pow\" not implemented for 'Bool': convert the input with .to()")
 
