@@ -15,10 +15,10 @@ import dis
 
 import numpy as np
 
-from minigrad.autograd.general import F16, F32, F64, quiet
+from minigrad.autograd.general import F32, F64, quiet
 from minigrad.kernels.dispatch import get_backend
 from minigrad.kernels.pointwise import compile_ufunc, scalar_calls
-from minigrad.registry import ARRAYS, OPS, arrays
+from minigrad.registry import ARRAYS, OPS, arrays, in_float32
 
 # What counts as an operation in a rule's bytecode (3.11 on: BINARY_OP and CALL; before: a name for each).
 OPERATION = ("BINARY_", "CALL", "UNARY_", "COMPARE_OP")
@@ -86,19 +86,6 @@ def choose_rules(op):
         names[key] = in_float32(arrays(rule))
         names[key + "32"] = _rule_stub(op, rule, F32, key + "32", names[key])
         names[key + "64"] = _rule_stub(op, rule, F64, key + "64", names[key])
-
-
-def in_float32(rule):
-    """A rule for the dtypes that are never compiled: of float16, computed in float32 and rounded once."""
-
-    def program(*args):
-        if args[0].dtype != F16:
-            return rule(*args)
-        wide = [a.astype(F32) if isinstance(a, np.ndarray | np.generic) and a.dtype == F16 else a for a in args]
-        grad = rule(*wide)
-        return quiet.run(grad.astype, F16) if grad.dtype == F32 else grad
-
-    return program
 
 
 def _rule_stub(op, rule, dtype, key, plain):

@@ -166,7 +166,9 @@ def widened(op, given, tensor):
     """The last operand of a float16 op, in float32 if it was given as a number or a 0-dim tensor (see `wide_last`)."""
     if isinstance(given, NUMBER):
         return constant(given, F32)
-    if op.wide_last != "scalar" or given._shape or given is tensor or not isinstance(given.array, np.ndarray):
+    if op.wide_last != "scalar" or given is tensor or not isinstance(given, Tensor):
+        return tensor
+    if given._shape or not isinstance(given.array, np.ndarray):
         return tensor
     wide = wrap(quiet.run(given.array.astype, F32))
     wide.node = tensor.node  # its gradient comes in float16, and is converted as that of `tensor` is

@@ -9,7 +9,18 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.errors import shape_text
-from minigrad.registry import FUNCTION, INPLACE, METHOD, TENSORS, Op, Plain, Pointwise, composite, np_dtype, on_every_path
+from minigrad.registry import (
+    FUNCTION,
+    INPLACE,
+    METHOD,
+    TENSORS,
+    Op,
+    Plain,
+    Pointwise,
+    composite,
+    np_dtype,
+    on_every_path,
+)
 from minigrad.samples import S, constant, of, tensors
 
 
@@ -306,13 +317,24 @@ class heaviside(Plain):
 class nextafter(Plain):
     """nextafter(input, other) -> Tensor
 
-    The float next to input on the way to other; floats only, no gradient. (PyTorch: torch.nextafter)
+    The float next to input on the way to other; floats only. The gradient is input's, and 0 where the two
+    are equal. (PyTorch: torch.nextafter)
     """
 
-    numpy, kinds, number, own_half = np.nextafter, "f", "none", True
+    kinds, number, own_half = "f", "none", True
+
+    def numpy(input, other):
+        after = np.nextafter(input, other)
+        return np.where(input == other, other, after) if input.dtype == np.float16 else after  # -0.0 follows 0.0
 
     def scalar(input, other):
         return math.nextafter(input, other)
+
+    def grad_input(g, input, other):
+        return where(input == other, 0.0, g)
+
+    def grad_other(g):
+        return where(g == 0, 0.0 * g, 0.0)
 
     samples = of(lambda make: S(constant([[1.0, 0.0, -2.5]]), constant([3.0, -np.inf, 3.0])))
 
