@@ -243,11 +243,10 @@ def promoted_arrays(*values):
 def filler_tensor(input, value):
     """A value to fill with, as a 0-dim tensor of the input's dtype."""
     dtype = input.array.dtype
-    if dtype.kind == "f":
-        if not isinstance(value, Tensor):
-            check_fits(dtype, value)
-        elif dtype != value.array.dtype and not value._shape and isinstance(value.array, np.ndarray):
-            check_fits(dtype, value.item())
+    if not isinstance(value, Tensor):
+        check_fits(dtype, value)
+    elif dtype != value.array.dtype and not value._shape and isinstance(value.array, np.ndarray):
+        check_fits(dtype, value.item())
     return as_tensor(value, dtype, OPS["masked_fill"], "value")
 
 

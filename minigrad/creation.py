@@ -377,6 +377,7 @@ def as_scalar(value, dtype):
     return np.asarray(int(value)).astype(dtype)[()]  # negative ints wrap around in uint8
 
 
+NUMBER = (float, int)
 LARGEST = {np.dtype(kind): float(np.finfo(kind).max) for kind in ("f2", "f4", "f8")}
 
 
@@ -384,7 +385,9 @@ LARGEST = {np.dtype(kind): float(np.finfo(kind).max) for kind in ("f2", "f4", "f
 def check_fits(dtype, number):
     """RuntimeError for a finite number beyond the largest of a float dtype; numbers come there where PyTorch has them
     in the tensor's dtype, and not where it computes with them in a wider one."""
-    if dtype.kind == "f" and isinstance(number, float | int) and LARGEST[dtype] < abs(number) < math.inf:
+    if not isinstance(number, NUMBER) or -65504.0 <= number <= 65504.0:  # float16, the narrowest, has these
+        return
+    if dtype.kind == "f" and LARGEST[dtype] < abs(number) < math.inf:
         raise _overflow(dtype)
 
 

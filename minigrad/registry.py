@@ -335,7 +335,7 @@ def in_float32(function):
     """A function of arrays that for float16 ones computes in float32 and rounds once, as PyTorch's kernels do."""
 
     def program(*args):
-        if args[0].dtype != HALF:
+        if args[0].dtype is not HALF:
             return function(*args)
         result = function(*[_converted(arg, HALF, FLOAT) for arg in args])
         with np.errstate(over="ignore", under="ignore"):
