@@ -12,7 +12,7 @@ from minigrad.autograd.general import NUMBER, OPERAND, as_tensor, broadcast_erro
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import bump, node_of
 from minigrad.autograd.outputs import into
-from minigrad.creation import as_scalar, tensors_only
+from minigrad.creation import as_scalar, check_fits, tensors_only
 from minigrad.memory import check_overlap
 from minigrad.ops import index as index_ops
 from minigrad.registry import ARRAYS, OPS, TENSORS
@@ -242,7 +242,12 @@ def promoted_arrays(*values):
 
 def filler_tensor(input, value):
     """A value to fill with, as a 0-dim tensor of the input's dtype."""
-    return as_tensor(value, input.array.dtype, OPS["masked_fill"], "value")
+    dtype = input.array.dtype
+    if not isinstance(value, Tensor):
+        check_fits(dtype, value)
+    elif dtype != value.array.dtype and not value._shape and isinstance(value.array, np.ndarray):
+        check_fits(dtype, value.item())
+    return as_tensor(value, dtype, OPS["masked_fill"], "value")
 
 
 TENSORS["promoted"], ARRAYS["promoted"] = promoted_tensors, promoted_arrays

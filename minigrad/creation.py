@@ -363,8 +363,7 @@ def as_scalar(value, dtype):
     if dtype.kind == "b":
         return np.bool_(value)
     if dtype.kind == "f":
-        if math.isfinite(value) and abs(value) > float(np.finfo(dtype).max):
-            raise _overflow(dtype)
+        check_fits(dtype, value)
         return dtype.type(value)
     limits = np.iinfo(dtype)
     low = limits.min if isinstance(value, float) or dtype.kind == "i" else -limits.max
@@ -373,8 +372,22 @@ def as_scalar(value, dtype):
     return np.asarray(int(value)).astype(dtype)[()]  # negative ints wrap around in uint8
 
 
+NUMBER = (float, int)
+LARGEST = {np.dtype(kind): float(np.finfo(kind).max) for kind in ("f2", "f4", "f8")}
+
+
+@on_every_path("check_fits")
+def check_fits(dtype, number):
+    """RuntimeError for a finite number beyond the largest of a float dtype; numbers come there where PyTorch has them
+    in the tensor's dtype, and not where it computes with them in a wider one."""
+    if not isinstance(number, NUMBER) or -65504.0 <= number <= 65504.0:  # float16, the narrowest, has these
+        return
+    if dtype.kind == "f" and LARGEST[dtype] < abs(number) < math.inf:
+        raise _overflow(dtype)
+
+
 def _overflow(dtype):
-    name = {"f2": "at::Half", "f4": "float", "f8": "double"}.get(dtype.str[1:], f"{dtype}_t")
+    name = {"f2": "c10::Half", "f4": "float", "f8": "double"}.get(dtype.str[1:], f"{dtype}_t")
     return RuntimeError(f"value cannot be converted to type {name} without overflow")
 
 

@@ -101,6 +101,7 @@ class Op:
     optional     tensor inputs that may be None
     multi        forward returns a list of any length; the rule gets a list of gradients
     broadcasts   the shapes of its inputs may differ, and gradients are summed back to them
+    wide_half    with float16 its kernel, and its rules outside a recorded backward, compute in float32 and round once
     samples      function of a maker that yields `samples.Sample`s, for tests and bench
     torch        name of PyTorch's function, where it is not the op's
     """
@@ -124,6 +125,7 @@ class Op:
     inplace_keyword = False  # nn.functional.X takes inplace=
     keeps_layout = False  # the result lies in memory as the input does (clone), not in C order
     out_casts = False  # out= may have another dtype that the result can be cast to
+    wide_half = False
     variadic = False  # the one tensor input is a list of tensors (cat, stack)
 
     def __init_subclass__(cls):
@@ -158,6 +160,10 @@ class Pointwise(Op):
     check_attributes  a function of the attributes; raises where they make no sense
     keywords     a function of the op language called instead when a keyword-only argument is not at its default,
                  e.g. ``add(input, other, *, alpha=1)``; its signature is then the public one
+    wide_last    with float16, the last input is used in float32 where it is a number ("number"), or that or a 0-dim
+                 tensor ("scalar"): ``half * 65536`` does not overflow before it is multiplied
+    numbers_fit  its attributes are numbers that float16 must be able to hold
+    own_half     float16 is computed in float16 itself, not in float32 and rounded once
     jit_forward  False: `scalar` is never compiled (NumPy's function is used on every backend)
     jit_rules    False: the rules are run on arrays, not fused (they use what numba has no loop for)
     """
@@ -168,7 +174,8 @@ class Pointwise(Op):
     out_casts = True
     kinds, number, counts_bools = "biuf", "last", False
     jit_forward = jit_rules = True
-    keywords = array = no_bools = check = check_attributes = None
+    keywords = array = no_bools = check = check_attributes = wide_last = None
+    own_half = numbers_fit = False
 
 
 class Plain(Pointwise):
@@ -323,12 +330,41 @@ for _builtin in (abs, all, min):
     on_every_path("builtin_" + _builtin.__name__)(_builtin)
 
 
+HALF, FLOAT = np.dtype(np.float16), np.dtype(np.float32)
+
+
+def in_float32(function):
+    """A function of arrays that for float16 ones computes in float32 and rounds once, as PyTorch's kernels do."""
+
+    def program(*args):
+        if args[0].dtype is not HALF:
+            return function(*args)
+        result = function(*[_converted(arg, HALF, FLOAT) for arg in args])
+        with np.errstate(over="ignore", under="ignore"):
+            if isinstance(result, tuple | list):
+                return tuple([_converted(each, FLOAT, HALF) for each in result])
+            return _converted(result, FLOAT, HALF)
+
+    return program
+
+
+def _converted(value, source, target):
+    is_array = isinstance(value, np.ndarray | np.generic)
+    return np.asarray(value, target) if is_array and value.dtype == source else value
+
+
+def forward_on_arrays(op):
+    """An op's `forward`, bound to the arrays' names."""
+    forward = arrays(op.__dict__["forward"])
+    return in_float32(forward) if op.wide_half else forward
+
+
 def array_program(op):
     """The op on arrays, by its public signature: what its name means inside a rule that runs on arrays."""
     body = op.__dict__
     if op.pointwise:
         return op.numpy or op.array or arrays(body["scalar"])
-    forward = arrays(body["forward"])
+    forward = forward_on_arrays(op)
     if "prepare" not in body:
         return forward if op.nout == 1 else lambda *a, **k: forward(*a, **k)[: op.nout]
     prepare = arrays(body["prepare"])

@@ -18,7 +18,7 @@ import numpy as np
 from minigrad.autograd.general import F32, F64, quiet
 from minigrad.kernels.dispatch import get_backend
 from minigrad.kernels.pointwise import compile_ufunc, scalar_calls
-from minigrad.registry import ARRAYS, OPS, arrays
+from minigrad.registry import ARRAYS, OPS, arrays, in_float32
 
 # What counts as an operation in a rule's bytecode (3.11 on: BINARY_OP and CALL; before: a name for each).
 OPERATION = ("BINARY_", "CALL", "UNARY_", "COMPARE_OP")
@@ -83,7 +83,7 @@ def choose_rules(op):
     """Bind the op's rules for the plain backward: per dtype, and on arrays for dtypes that are never compiled."""
     for name, rule in op.rules.items():
         key, names = "grad_" + name, op.run_names
-        names[key] = arrays(rule)
+        names[key] = in_float32(arrays(rule))
         names[key + "32"] = _rule_stub(op, rule, F32, key + "32", names[key])
         names[key + "64"] = _rule_stub(op, rule, F64, key + "64", names[key])
 

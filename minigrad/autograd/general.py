@@ -156,7 +156,23 @@ def operands(op, args, target=None):
         check_castable(op.name, BOOL if op.boolean else dtype, target)
     if refused:
         raise not_implemented(op, given)
-    return [as_tensor(arg, dtype, op, name) for name, arg in zip(op.inputs, args, strict=True)]
+    tensors = [as_tensor(arg, dtype, op, name) for name, arg in zip(op.inputs, args, strict=True)]
+    if op.wide_last and dtype == F16:
+        tensors[-1] = widened(op, args[-1], tensors[-1])
+    return tensors
+
+
+def widened(op, given, tensor):
+    """The last operand of a float16 op, in float32 if it was given as a number or a 0-dim tensor (see `wide_last`)."""
+    if isinstance(given, NUMBER):
+        return constant(given, F32)
+    if op.wide_last != "scalar" or given is tensor or not isinstance(given, Tensor):
+        return tensor
+    if given._shape or not isinstance(given.array, np.ndarray):
+        return tensor
+    wide = wrap(quiet.run(given.array.astype, F32))
+    wide.node = tensor.node  # its gradient comes in float16, and is converted as that of `tensor` is
+    return wide
 
 
 def python_numbers(attrs):
@@ -185,7 +201,10 @@ def check_numbers(op, args):
 def run_kernel(op, arrays, attrs=()):
     """Call the kernel for the arrays' dtype; NumPy's errors become PyTorch's, naming the op."""
     kernel = op.kernels.get(arrays[0].dtype, op.twin)
-    if arrays[0].dtype == F16:  # computed in float32 and rounded once, as PyTorch does
+    if arrays[0].dtype == F16 and not op.own_half:  # computed in float32 and rounded once, as PyTorch does
+        if op.numbers_fit:
+            for number in attrs:
+                TENSORS["check_fits"](F16, number)
         wide = run_kernel(op, [array.astype(F32) for array in arrays], attrs)
         return quiet.run(wide.astype, F16) if wide.dtype == F32 else wide
     try:
@@ -235,6 +254,8 @@ def with_number(op, a, b, attrs=()):
     x = tensor.array
     dtype = x.dtype
     if (dtype is not F32 and dtype is not F64) or (not first and op.number == "last"):
+        if op.name == "div" and dtype == F16 and not first:  # PyTorch has no op for 1 / x: this is what it computes
+            return TENSORS["mul"](TENSORS["reciprocal"](tensor), number)
         return general(op, (a, b), attrs)
     constant_ = constant(number, dtype)
     pair = (tensor, constant_) if first else (constant_, tensor)

@@ -24,6 +24,7 @@ from minigrad.registry import (
     SPECIAL,
     TENSORS,
     arrays,
+    forward_on_arrays,
     link_arrays,
     named_tuple,
     numbers,
@@ -210,7 +211,7 @@ def choose(op):
         fuse.choose_forward(op)
         fuse.choose_rules(op)
     else:
-        op.namespace["kernel"] = arrays(op.__dict__["forward"])
+        op.namespace["kernel"] = forward_on_arrays(op)
 
 
 @on_change

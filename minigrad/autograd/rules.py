@@ -18,7 +18,7 @@ import numpy as np
 
 from minigrad.autograd import door
 from minigrad.autograd.node import FREED, PICK, record
-from minigrad.registry import arrays, tensors
+from minigrad.registry import arrays, in_float32, tensors
 from minigrad.tensor import wrap
 
 
@@ -137,12 +137,17 @@ def build(op):
     op.run_names, op.rule_names = dict(NAMES), dict(NAMES)
     if op.vjp:
         op.rule_names["joint"] = tensors(op.vjp)
-        op.run_names["joint"] = arrays(body.get("fused") or op.vjp)
+        op.run_names["joint"] = once_rounded(op, arrays(body.get("fused") or op.vjp))
     else:
         for name, rule in op.rules.items():
             op.rule_names["grad_" + name] = tensors(rule)
-            op.run_names["grad_" + name] = arrays(rule)
+            op.run_names["grad_" + name] = once_rounded(op, arrays(rule))
     op.run, op.rule = at_first_call(op, "run", op.run_names), at_first_call(op, "rule", op.rule_names)
+
+
+def once_rounded(op, rule):
+    """A rule on arrays, in float32 for float16 if the op is computed so."""
+    return in_float32(rule) if op.wide_half else rule
 
 
 def at_first_call(op, kind, names):

@@ -184,7 +184,8 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
         same_dtype_to_scatter(input, src)
         src = cut_to(src, index, input, "scatter")
     else:
-        src = full_of(index.shape, as_real(src), np_dtype(input))
+        check_fits(np_dtype(input), as_real(src))
+        src = full_of(index.shape, src, np_dtype(input))
     if reduce is None:
         return scatter_write(input, index, src, dim)
     if reduce not in ("add", "multiply"):

@@ -9,7 +9,18 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.errors import shape_text
-from minigrad.registry import FUNCTION, INPLACE, METHOD, Op, Plain, Pointwise, composite, np_dtype, on_every_path
+from minigrad.registry import (
+    FUNCTION,
+    INPLACE,
+    METHOD,
+    TENSORS,
+    Op,
+    Plain,
+    Pointwise,
+    composite,
+    np_dtype,
+    on_every_path,
+)
 from minigrad.samples import S, constant, of, tensors
 
 
@@ -77,9 +88,11 @@ class fmin(Plain):
     samples = tensors()
 
 
-def refuse_bool_numbers(input, limit):
+def check_limit(input, limit):
+    """What `clamp` refuses of a limit that is a number."""
     if isinstance(limit, bool):
         refuse_bools(np_dtype(input))
+    TENSORS["check_fits"](np_dtype(input), limit)
 
 
 class clamp_min(Pointwise):
@@ -92,7 +105,7 @@ class clamp_min(Pointwise):
     numpy = np.maximum
 
     def check(args):
-        refuse_bool_numbers(*args)
+        check_limit(*args)
 
     def scalar(input, min):
         return where((input >= min) | (input != input), input, min)
@@ -116,7 +129,7 @@ class clamp_max(Pointwise):
     numpy = np.minimum
 
     def check(args):
-        refuse_bool_numbers(*args)
+        check_limit(*args)
 
     def scalar(input, max):
         return where((input <= max) | (input != input), input, max)
@@ -169,7 +182,7 @@ class clamp_numbers(Op):
     def prepare(input, min, max):
         if np_dtype(input).kind != "f":
             input = promoted(input, *[limit for limit in (min, max) if limit is not None])[0]
-        elif min.__class__ is float and max.__class__ is float:
+        elif min.__class__ is float and max.__class__ is float and -65504.0 <= min <= max <= 65504.0:
             return input, min, max
         dtype = np_dtype(input)
         return input, limit_in(dtype, min), limit_in(dtype, max)
@@ -185,7 +198,10 @@ class clamp_numbers(Op):
 def limit_in(dtype, number):
     """A limit as a number that the dtype has; negative ones wrap around in unsigned dtypes, as PyTorch's do."""
     number = number.item() if isinstance(number, np.generic) else number
-    if number is None or dtype.kind == "f":
+    if number is None:
+        return None
+    if dtype.kind == "f":
+        TENSORS["check_fits"](dtype, number)
         return number
     refuse_bools(dtype)
     limits = np.iinfo(dtype)
@@ -302,13 +318,24 @@ class heaviside(Plain):
 class nextafter(Plain):
     """nextafter(input, other) -> Tensor
 
-    The float next to input on the way to other; floats only, no gradient. (PyTorch: torch.nextafter)
+    The float next to input on the way to other; floats only. The gradient is input's, and 0 where the two
+    are equal. (PyTorch: torch.nextafter)
     """
 
-    numpy, kinds, number = np.nextafter, "f", "none"
+    kinds, number, own_half = "f", "none", True
+
+    def numpy(input, other):
+        after = np.nextafter(input, other)
+        return np.where(input == other, other, after) if input.dtype == np.float16 else after  # -0.0 follows 0.0
 
     def scalar(input, other):
         return math.nextafter(input, other)
+
+    def grad_input(g, input, other):
+        return where(input == other, 0.0, g)
+
+    def grad_other(g):
+        return where(g == 0, 0.0 * g, 0.0)
 
     samples = of(lambda make: S(constant([[1.0, 0.0, -2.5]]), constant([3.0, -np.inf, 3.0])))
 
@@ -390,7 +417,7 @@ class lerp(Pointwise):
     dtype. (PyTorch: torch.lerp)
     """
 
-    kinds, jit_rules = "f", False
+    kinds, jit_rules, wide_last = "f", False, "number"
 
     def check(args):
         same_dtypes(*args)

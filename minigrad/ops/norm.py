@@ -46,7 +46,7 @@ class linalg_vector_norm(Op):
     (PyTorch: torch.linalg.vector_norm)
     """
 
-    public, fresh, backward_name = (LINALG,), True, "LinalgVectorNormBackward0"
+    public, fresh, wide_half, backward_name = (LINALG,), True, True, "LinalgVectorNormBackward0"
 
     def prepare(x, ord=2, dim=None, keepdim=False, *, dtype=None):
         op = "linalg.vector_norm"

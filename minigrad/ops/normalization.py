@@ -34,6 +34,7 @@ class group_normalized(Op):
     """(input - mean) / sqrt(var + eps) of each of the groups of channels; called by `group_norm`."""
 
     public, fresh, optional = (), True, ("weight", "bias")
+    wide_half = True
     symbol, backward_name = "group_norm", "NativeGroupNormBackward0"
 
     def forward(input, weight, bias, /, groups, eps):
@@ -154,6 +155,7 @@ class rms_normalized(Op):
     """input / sqrt(mean(input²) + eps) * weight over the last dimensions; called by `rms_norm`."""
 
     public, fresh, optional = (), True, ("weight",)
+    wide_half = True
     symbol, backward_name = "rms_norm", "MulBackward0"
 
     def forward(input, weight, /, dims, eps):
@@ -187,7 +189,8 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     """rms_norm(input, normalized_shape, weight=None, eps=None) -> Tensor
 
     The last dimensions (normalized_shape) divided by their root mean square: ``x / sqrt(mean(x²) + eps) * weight``;
-    eps defaults to the machine epsilon of the dtype. (Zhang & Sennrich 2019, arXiv:1910.07467; F.rms_norm)
+    eps defaults to the machine epsilon of the dtype (of float32 for float16).
+    (Zhang & Sennrich 2019, arXiv:1910.07467; F.rms_norm)
     """
     tensors_only("rms_norm", input=input)
     if not isinstance(normalized_shape, tuple | list):
@@ -212,7 +215,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
         )
     float_only("rms_norm", input)
     if eps is None:
-        eps = np.finfo(np_dtype(input)).eps.item()
+        eps = np.finfo(np.promote_types(np_dtype(input), np.float32)).eps.item()  # half is computed in float32
     if weight is None or np_dtype(weight) == np_dtype(input):
         return rms_normalized(input, weight, len(shape), eps)
     return rms_normalized(input, None, len(shape), eps) * weight

@@ -65,6 +65,8 @@ def pad(input, pad, mode="constant", value=None):
             start, stop = -before if before < 0 else 0, size + after if after < 0 else size
             input = narrow(input, dim, start, stop - start)
     kept = tuple([(before if before > 0 else 0, after if after > 0 else 0) for before, after in widths])
+    if value is not None:
+        check_fits(np_dtype(input), value)
     return pad_constant(input, kept, 0 if value is None else value)
 
 

@@ -154,6 +154,7 @@ class threshold(Activation):
     """
 
     inplace_keyword, public, floats, kinds = True, (FUNCTION, FUNCTIONAL, INPLACE), False, "iuf"
+    numbers_fit = True
 
     def scalar(input, /, threshold, value):
         return where(input <= threshold, value, input)
@@ -174,7 +175,7 @@ class hardtanh(Activation):
     """
 
     inplace_keyword, public, floats, kinds = True, (FUNCTIONAL, INPLACE), False, "biuf"
-    no_bools = "Bool inputs not supported for hardtanh"
+    no_bools, numbers_fit = "Bool inputs not supported for hardtanh", True
 
     def check_attributes(min_val, max_val):
         if min_val > max_val:
@@ -250,7 +251,7 @@ class hardshrink(Activation):
     ``input`` outside [-lambd, lambd], 0 inside. (PyTorch: F.hardshrink)
     """
 
-    public = (FUNCTION, METHOD, FUNCTIONAL)
+    public, numbers_fit = (FUNCTION, METHOD, FUNCTIONAL), True
 
     def scalar(input, /, lambd=0.5):
         return where((input >= -lambd) & (input <= lambd), 0, input)
@@ -266,6 +267,8 @@ class softshrink(Activation):
 
     ``input - lambd`` above lambd, ``input + lambd`` below -lambd, 0 between (lambd >= 0). (PyTorch: F.softshrink)
     """
+
+    numbers_fit = True
 
     def check_attributes(lambd):
         if not lambd >= 0:

@@ -16,6 +16,8 @@ import numpy as np
 from minigrad.registry import FUNCTION, INPLACE, METHOD, TENSORS, Pointwise, np_dtype, on_every_path
 from minigrad.samples import binary, tensors, unary
 
+F16 = np.dtype(np.float16)
+
 
 class add(Pointwise):
     """add(input, other, *, alpha=1) -> Tensor
@@ -78,13 +80,19 @@ def fitting_alpha(op, alpha, *operands):
     """`alpha`, which must be an integer where all operands are, and a bool only where they are bools."""
     if hasattr(alpha, "item"):
         alpha = alpha.item()
-    kinds = {np_dtype(operand).kind for operand in operands}
+    found = [np_dtype(operand) for operand in operands]
+    kinds = {dtype.kind for dtype in found}
     if isinstance(alpha, float) and "f" not in kinds:
         raise RuntimeError(
             f"For integral input tensors, argument alpha must not be a floating point number, but {op}() got {alpha}"
         )
     if isinstance(alpha, bool) and kinds != {"b"}:
         raise RuntimeError(f"Boolean alpha only supported for Boolean results, but {op}() got {alpha}")
+    if F16 in found or not -65504.0 <= alpha <= 65504.0:
+        widest = np.result_type(*[np_dtype(operand) for operand in operands if hasattr(operand, "ndim")])
+        TENSORS["check_fits"](widest, alpha)
+        if widest == F16:
+            return float(np.float16(alpha))  # PyTorch has alpha in half before it multiplies
     return bool(alpha) if kinds == {"b"} else alpha
 
 
@@ -95,6 +103,7 @@ class mul(Pointwise):
     """
 
     numpy, symbol, dunder, alias, number = np.multiply, "×", ("__mul__", "__rmul__"), ("multiply",), "any"
+    wide_last = "scalar"
 
     def scalar(input, other):
         return input * other
@@ -117,7 +126,7 @@ class div(Pointwise):
     """
 
     numpy, symbol, dunder, alias = np.true_divide, "÷", ("__truediv__",), ("divide", "true_divide")
-    floats, number = True, "any"
+    floats, number, wide_last = True, "any", "scalar"
 
     def scalar(input, other):
         return input / other
@@ -205,6 +214,8 @@ def refuse_powers(base, exponent):
     is_number = isinstance(exponent, int | np.integer) and not isinstance(exponent, bool)
     if is_number and exponent < 0 and np_dtype(base).kind in "biu":
         raise RuntimeError("Integers to negative integer powers are not allowed: convert the base with .float()")
+    if np_dtype(base) == F16:
+        TENSORS["check_fits"](np_dtype(base), exponent)
     if np_dtype(base).kind == np_dtype(exponent).kind == "b" and not isinstance(exponent, bool | np.bool_):
         raise NotImplementedError("\"pow\" not implemented for 'Bool': convert the input with .to()")
 

@@ -25,7 +25,7 @@ class floor_divide(Pointwise):
     ``div(rounding_mode="floor")``, whose gradient is zero. (PyTorch: torch.floor_divide)
     """
 
-    symbol, dunder, kinds, number = "//", ("__floordiv__",), "iuf", "any"
+    symbol, dunder, kinds, number, wide_last = "//", ("__floordiv__",), "iuf", "any", "scalar"
 
     def numpy(input, other):
         return np.floor_divide(input, nonzero_divisor("floor_divide", other))
@@ -40,6 +40,7 @@ class div_floor(Plain):
     """The quotient rounded down; called by `div`."""
 
     public, symbol, kinds, number, backward_name = (), "÷", "iuf", "any", "DivBackward3"
+    wide_last = "scalar"
 
     def numpy(input, other):
         return np.floor_divide(input, nonzero_divisor("div", other))
@@ -58,6 +59,7 @@ class div_trunc(Plain):
     """The quotient rounded towards zero; called by `div`."""
 
     public, symbol, kinds, number, backward_name = (), "÷", "iuf", "any", "DivBackward3"
+    wide_last = "scalar"
 
     def numpy(input, other):
         if input.dtype.kind == "f":

@@ -121,6 +121,7 @@ def scaled(source, alpha):
     if alpha == 1:
         return source
     kind = np_dtype(source).kind
+    TENSORS["check_fits"](np_dtype(source), alpha)
     return source & bool(alpha) if kind == "b" else source * (int(alpha) if kind in "iu" else alpha)
 
 

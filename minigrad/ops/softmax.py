@@ -66,7 +66,7 @@ class softmax(Op):
 class softmax_backward(Op):
     """``output * (grad - Σ grad * output)`` along `dim`: the gradient of `softmax`, in one kernel."""
 
-    public, fresh = (), True
+    public, fresh, wide_half = (), True, True
 
     def forward(grad, output_, /, dim):
         return kernels.softmax_backward(grad, output_, dim)
@@ -102,7 +102,7 @@ class log_softmax(Op):
 class log_softmax_backward(Op):
     """``grad - exp(output) Σ grad`` along `dim`: the gradient of `log_softmax`, in one kernel."""
 
-    public, fresh = (), True
+    public, fresh, wide_half = (), True, True
 
     def forward(grad, output_, /, dim):
         return kernels.log_softmax_backward(grad, output_, dim)
@@ -212,6 +212,7 @@ class layer_normalized(Op):
 
     public, fresh, optional = (), True, ("weight", "bias")
     symbol, backward_name = "layer_norm", "NativeLayerNormBackward0"
+    wide_half = True
 
     def forward(input, weight, bias, /, dims, eps):
         return norm_kernels.layer_norm(input, weight, bias, dims, eps)

@@ -38,7 +38,7 @@ class var(Op):
     ``unbiased=False`` (old form) means correction=0. (PyTorch: torch.var)
     """
 
-    fresh = True
+    fresh = wide_half = True
 
     def prepare(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
         return spread_arguments("var", cast_float(input, None, "var"), dim, unbiased, keepdim, correction)
@@ -66,7 +66,7 @@ class std(Op):
     The square root of `var`. (PyTorch: torch.std)
     """
 
-    fresh = True
+    fresh = wide_half = True
 
     def prepare(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
         return spread_arguments("std", cast_float(input, None, "std"), dim, unbiased, keepdim, correction)
