@@ -92,8 +92,9 @@ def tolerance_of(info):
     return found
 
 
-def check(name, everything=True):
-    """The tally of one operator: on all samples, or on those that `chosen` keeps."""
+def check(name, everything=True, calls=True):
+    """The tally of one operator: on all samples, or on those that `chosen` keeps. calls=False: values and gradients
+    only, not the other ways to call it and the wrong ones, which do not depend on the kernels."""
     info, tally = INFOS[name], Tally()
     try:
         function = our_function(info)
@@ -103,7 +104,9 @@ def check(name, everything=True):
     for dtype in DTYPES:
         samples = samples_of(info, dtype)
         for sample in samples if everything else chosen(samples):
-            check_sample(info, function, sample, dtype, tolerance, tally)
+            check_sample(info, function, sample, dtype, tolerance, tally, calls)
+    if not calls:
+        return tally
     for sample in chosen(samples_of(info, torch.float64))[: MISUSED if everything else 1]:
         for what, wrong in misuses(sample):
             check_misuse(info, function, wrong, f"{what}: {describe(sample, torch.float64)}", tolerance, tally)
@@ -135,7 +138,7 @@ def scope(tally):
         tally.left_out += 1
 
 
-def check_sample(info, function, sample, dtype, tolerance, tally):
+def check_sample(info, function, sample, dtype, tolerance, tally, calls):
     what = describe(sample, dtype)
     their_function = info.op
     try:
@@ -146,7 +149,7 @@ def check_sample(info, function, sample, dtype, tolerance, tally):
     other, their_made, their_result = call(their_function, sample, theirs_converted)
     difference = compared(sample, mine, other, tolerance)
     tally.add("value", difference, what)
-    for form, alias, theirs in forms(info):
+    for form, alias, theirs in forms(info) if calls else ():
         check_form(info, form, alias, theirs, sample, tolerance, tally, what)
     if difference is None and other[0] == "gives" and dtype is torch.float64 and info.supports_autograd:
         check_gradients(info, sample, made, their_made, result, their_result, tolerance[dtype], tally, what)
