@@ -10,12 +10,14 @@ ARGS :=
 WORKERS := auto
 STARTED = $$(date +%H:%M:%S)
 
-# $(call test_with,backends,options): all of them run, even if one fails
+# $(call test_with,backends,options): all of them run, even if one fails. What does not depend on the kernels
+# (ONCE in tests/conftest.py) runs with the first only.
 define test_with
-result=0; \
+result=0; kernels=''; \
 for backend in $(1); do \
-  echo "==> $(STARTED) tests with --backend $$backend $(2)"; \
-  $(PYTHON) -m pytest --backend $$backend -n $(WORKERS) $(2) $(ARGS) || result=1; \
+  echo "==> $(STARTED) tests with --backend $$backend $$kernels $(2)"; \
+  $(PYTHON) -m pytest --backend $$backend -n $(WORKERS) $$kernels $(2) $(ARGS) || result=1; \
+  kernels=--kernels-only; \
 done; exit $$result
 endef
 

@@ -2,6 +2,8 @@
 
     pytest --backend numpy|numba|auto   which kernels; MINIGRAD_BACKEND says the same, and the option wins
     pytest --long                       the long tests too
+    pytest --kernels-only               not the files of ONCE, which do not depend on the kernels: `make test` runs
+                                        them once, and all others with each backend
 
 Warnings are errors and the order is random (pyproject.toml). Tests against PyTorch run where it is installed; the
 header says whether they do.
@@ -15,6 +17,15 @@ import hypothesis
 import pytest
 
 BACKENDS = ("numpy", "numba", "auto")
+ONCE = """
+    test_add_op test_bench test_checkpoint test_cli test_data test_datasets test_docs test_dtypes test_engine_torch
+    test_errors test_errors_nn test_exchange test_function_torch test_indexing_fuzz test_kernels_cache
+    test_kernels_dispatch test_layers test_lr_scheduler test_misuse test_nn_attributes test_nn_containers test_nn_hooks
+    test_nn_module test_nn_state test_packaging test_places test_printing test_promotion test_random_streams test_ranges
+    test_samplers test_saved_torch test_serialization test_serialization_damage test_stubs test_values_creation
+    test_values_join test_values_layout test_values_numpy test_values_printing test_values_protocol test_values_random
+    test_values_shape test_values_tensor test_views_torch test_viz_draw test_viz_files test_viz_large test_viz_plots
+""".split()
 
 # A slow machine is not a failing test; in CI the same examples run each time, so a red run can be had again.
 hypothesis.settings.register_profile("here", deadline=None, print_blob=True)
@@ -29,6 +40,7 @@ def pytest_addoption(parser):
         help="run with the numba kernels, their NumPy twins, or the automatic choice",
     )
     parser.addoption("--long", action="store_true", help="run the tests marked 'long' too")
+    parser.addoption("--kernels-only", action="store_true", help="leave out the files that do not depend on kernels")
 
 
 def pytest_configure(config):
@@ -47,11 +59,14 @@ def pytest_report_header(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    if not config.getoption("--long"):
-        kept = [item for item in items if not item.get_closest_marker("long")]
-        left_out = [item for item in items if item.get_closest_marker("long")]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = kept
+    def is_left_out(item):
+        if item.get_closest_marker("long") and not config.getoption("--long"):
+            return True
+        return config.getoption("--kernels-only") and item.path.stem in ONCE
+
+    left_out = [item for item in items if is_left_out(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not is_left_out(item)]
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -63,6 +63,8 @@ def set_backend(name):
     if name not in BACKENDS:
         raise ValueError(f"set_backend(): expected name to be one of 'numpy', 'numba', 'auto', but got {name!r}")
     with _lock:
+        if name == _state["backend"]:
+            return  # what was chosen so far stays chosen
         _state["backend"] = name
         for known in KERNELS.values():
             known.reset()
