@@ -102,13 +102,13 @@ def broadcast_shapes(*shapes):
     found = [1] * max([len(shape) for shape in given], default=0)
     for shape in given:
         for back, n in enumerate(reversed(shape), 1):
-            if n < 0:
-                raise ValueError(f"Attempting to broadcast a dimension with negative length! ({n})")
             if n != 1 and found[-back] not in (1, n):
                 raise RuntimeError(
                     "Shape mismatch: objects cannot be broadcast to a single shape: "
                     + " and ".join([str(tuple(each)) for each in given])
                 )
+            if n < 0:
+                raise ValueError(f"Attempting to broadcast a dimension with negative length! ({n})")
             found[-back] = found[-back] if n == 1 else n
     return dtypes.Size(found)
 
