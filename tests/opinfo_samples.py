@@ -6,6 +6,12 @@ import warnings
 
 import numpy as np
 import torch
+from torch.testing._internal import common_utils
+from torch.testing._internal.opinfo import core
+
+# For every sample the database looks through the whole call stack for a unittest of PyTorch's: there is none here, and
+# below pytest that took longer than the comparisons.
+common_utils.extract_test_fn = core.extract_test_fn = lambda: None
 
 
 def describe(sample, dtype):
