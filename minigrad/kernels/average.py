@@ -67,7 +67,7 @@ def numpy_sum_areas(x, *areas):
             taken, put = (*before, slice(start, stop)), (*before, i)
             np.sum(x[taken], axis, out=y[put])
         x = y
-    return np.divide(x, divisors, out=x)
+    return np.divide(x, divisors, out=x, casting="unsafe")  # integers come only without elements
 
 
 def numpy_spread_areas(g, *areas, input_shape):
