@@ -14,7 +14,7 @@ import os
 from math import e, inf, nan, pi
 
 from minigrad import autograd, dtypes, ops
-from minigrad.absent import *  # noqa: F403
+from minigrad.absent import *
 from minigrad.absent import __all__ as _absent
 from minigrad.autograd.link import FUNCTIONS, link
 from minigrad.autograd.modes import (
@@ -27,7 +27,7 @@ from minigrad.autograd.modes import (
 )
 from minigrad.checkout import find_beside
 from minigrad.conversion import FUNCTIONS as _CONVERSIONS
-from minigrad.creation import *  # noqa: F403
+from minigrad.creation import *
 from minigrad.creation import __all__ as _creation
 from minigrad.dtypes import (
     Size,
@@ -42,21 +42,21 @@ from minigrad.dtypes import (
     promote_types,
     set_default_dtype,
 )
-from minigrad.exchange import *  # noqa: F403
+from minigrad.exchange import *
 from minigrad.exchange import __all__ as _exchange
-from minigrad.inspection import *  # noqa: F403
+from minigrad.inspection import *
 from minigrad.inspection import __all__ as _inspection
 from minigrad.kernels.dispatch import backend, get_backend, get_num_threads, set_backend, set_num_threads
 from minigrad.printing import get_printoptions, printoptions, set_printoptions
 from minigrad.random import Generator, default_generator, initial_seed, manual_seed, seed
-from minigrad.ranges import *  # noqa: F403
+from minigrad.ranges import *
 from minigrad.ranges import __all__ as _ranges
-from minigrad.sampling import *  # noqa: F403
+from minigrad.sampling import *
 from minigrad.sampling import __all__ as _sampling
-from minigrad.storage import *  # noqa: F403
+from minigrad.storage import *
 from minigrad.storage import __all__ as _storage
 from minigrad.tensor import Tensor
-from minigrad.typed import *  # noqa: F403
+from minigrad.typed import *
 from minigrad.typed import __all__ as _typed
 
 __version__ = "0.1.0"

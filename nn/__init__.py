@@ -11,7 +11,7 @@ if __name__ == "nn":
     )
 
 from minigrad.nn import functional, init, modules, parameter, utils
-from minigrad.nn.modules import *  # noqa: F403
+from minigrad.nn.modules import *
 from minigrad.nn.modules import __all__ as _layers
 from minigrad.nn.parameter import Buffer, Parameter
 
