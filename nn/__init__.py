@@ -10,9 +10,12 @@ if __name__ == "nn":
         "importing it by that name would make a second copy of every class. Write `from minigrad import nn`."
     )
 
+from typing import TYPE_CHECKING
+
 from minigrad.nn import functional, init, modules, parameter, utils
 from minigrad.nn.modules import *
-from minigrad.nn.modules import __all__ as _layers
 from minigrad.nn.parameter import Buffer, Parameter
 
-__all__ = ["Buffer", "Parameter", "functional", "init", "modules", "parameter", "utils", *_layers]
+if not TYPE_CHECKING:
+    __all__ = ["Buffer", "Parameter", "functional", "init", "modules", "parameter", "utils"]
+    __all__ += modules.__all__

@@ -3,6 +3,8 @@
 Each file's `__all__` is what it offers; nothing is listed twice.
 """
 
+from typing import TYPE_CHECKING
+
 from minigrad.nn.modules import (
     activation,
     batchnorm,
@@ -29,7 +31,16 @@ from minigrad.nn.modules.normalization import *
 from minigrad.nn.modules.pooling import *
 from minigrad.nn.modules.sparse import *
 
-_FAMILIES = (
-    activation, batchnorm, container, conv, dropout, flatten, linear, loss, normalization, pooling, sparse,
-)  # fmt: skip
-__all__ = ["Module", *(name for family in _FAMILIES for name in family.__all__)]
+if not TYPE_CHECKING:  # type checkers cannot add lists up; what the star imports bring is public to them anyway
+    __all__ = ["Module"]
+    __all__ += activation.__all__
+    __all__ += batchnorm.__all__
+    __all__ += container.__all__
+    __all__ += conv.__all__
+    __all__ += dropout.__all__
+    __all__ += flatten.__all__
+    __all__ += linear.__all__
+    __all__ += loss.__all__
+    __all__ += normalization.__all__
+    __all__ += pooling.__all__
+    __all__ += sparse.__all__
