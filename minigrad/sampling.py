@@ -13,7 +13,7 @@ from minigrad.autograd.inplace import check_writable, store, write
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import bump, node_of
 from minigrad.autograd.outputs import into
-from minigrad.creation import _size_of, dtype_for, laid_out_as, made, tensors_only
+from minigrad.creation import dtype_for, laid_out_as, made, size_of, tensors_only
 from minigrad.errors import describe, message
 from minigrad.inspection import broadcast_shapes
 from minigrad.registry import OPS, TENSORS
@@ -58,7 +58,7 @@ def _random(name, draw, what):
     ):
         if out is not None:
             return into(out, function, *args, size=size, generator=generator, dtype=dtype_for(out, dtype))
-        shape = _size_of(args, size, name)
+        shape = size_of(args, size, name)
         return made(draw(_source(generator), shape, dtypes.as_numpy(dtype, name)), requires_grad, device)
 
     function.__name__ = function.__qualname__ = name
@@ -96,7 +96,7 @@ def randint(
     if hasattr(size, "__index__"):
         raise TypeError(f"randint(): argument 'size' must be tuple of ints, not {type(size).__name__}: write ({size},)")
     low, high = index_of(low, "randint", "low"), index_of(high, "randint", "high")
-    kind, shape = dtypes.as_numpy(dtype or dtypes.int64, "randint"), _size_of((size,), None, "randint")
+    kind, shape = dtypes.as_numpy(dtype or dtypes.int64, "randint"), size_of((size,), None, "randint")
     return made(_source(generator).randint(low, high, shape, kind), requires_grad, device)
 
 
@@ -172,7 +172,7 @@ def normal(
         return made(drawn, requires_grad, device)
     if size is None:
         raise TypeError("normal(): numbers as mean and std need a size: normal(mean, std, size)")
-    shape = _size_of((size,), None, "normal")
+    shape = size_of((size,), None, "normal")
     return made(source.normal(shape, mean, std, dtypes.as_numpy(dtype)), requires_grad, device)
 
 
