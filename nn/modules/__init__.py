@@ -12,6 +12,7 @@ from minigrad.nn.modules import (
     conv,
     dropout,
     flatten,
+    instancenorm,
     linear,
     loss,
     normalization,
@@ -24,6 +25,7 @@ from minigrad.nn.modules.container import *
 from minigrad.nn.modules.conv import *
 from minigrad.nn.modules.dropout import *
 from minigrad.nn.modules.flatten import *
+from minigrad.nn.modules.instancenorm import *
 from minigrad.nn.modules.linear import *
 from minigrad.nn.modules.loss import *
 from minigrad.nn.modules.module import Module
@@ -39,6 +41,7 @@ if not TYPE_CHECKING:  # type checkers cannot add lists up; what the star import
     __all__ += conv.__all__
     __all__ += dropout.__all__
     __all__ += flatten.__all__
+    __all__ += instancenorm.__all__
     __all__ += linear.__all__
     __all__ += loss.__all__
     __all__ += normalization.__all__

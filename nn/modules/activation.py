@@ -6,6 +6,8 @@ writes the result into the input.  The formulas' plots are in the course; PyTorc
 
 from __future__ import annotations
 
+import warnings
+
 import minigrad
 from minigrad.nn import functional as F
 from minigrad.nn import init
@@ -61,14 +63,6 @@ class ReLU(_InPlace):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.relu(input, self.inplace)
-
-
-class ReLU6(_InPlace):
-    """``min(max(0, x), 6)``. Source: Krizhevsky, Convolutional Deep Belief Networks on CIFAR-10 (2010).
-    PyTorch: torch.nn.ReLU6"""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.relu6(input, self.inplace)
 
 
 class SELU(_InPlace):
@@ -183,22 +177,45 @@ class Hardtanh(_InPlace):
     Args:
         min_val (float): the lower bound.
         max_val (float): the upper bound.
+        min_value, max_value (float, optional): their deprecated names.
 
     PyTorch: torch.nn.Hardtanh
     """
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ) -> None:
         super().__init__(inplace)
-        if not max_val > min_val:
-            raise AssertionError(f"max_val ({max_val}) must be greater than min_val ({min_val})")
-        self.min_val = min_val
-        self.max_val = max_val
+        for name, new, value in (("min_value", "min_val", min_value), ("max_value", "max_val", max_value)):
+            if value is not None:
+                text = f"keyword argument `{name}` is deprecated and renamed to `{new}`"
+                warnings.warn(text, FutureWarning, stacklevel=2)
+        self.min_val = min_val if min_value is None else min_value
+        self.max_val = max_val if max_value is None else max_value
+        if not self.max_val > self.min_val:
+            raise AssertionError(f"max_val ({self.max_val}) must be greater than min_val ({self.min_val})")
 
     def forward(self, input: Tensor) -> Tensor:
         return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
 
     def extra_repr(self) -> str:
         return self._and_inplace(f"min_val={self.min_val}, max_val={self.max_val}")
+
+
+class ReLU6(Hardtanh):
+    """``min(max(0, x), 6)``. Source: Krizhevsky, Convolutional Deep Belief Networks on CIFAR-10 (2010).
+    PyTorch: torch.nn.ReLU6"""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__(0.0, 6.0, inplace)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
 
 
 class Threshold(_InPlace):
