@@ -66,8 +66,17 @@ ACTIVATIONS = [
         ("Hardsigmoid", (), {"double": 1e-7}),  # PyTorch's derivative is 1/6 rounded to float32
         ("Hardswish", (), {}), ("Softshrink", (), {}), ("Softshrink", (0.1,), {}), ("Hardshrink", (), {}),
         ("Tanhshrink", (), {}), ("Threshold", (0.1, -3.0), {}), ("Softmax", (1,), {}), ("Softmax", (-2,), {}),
-        ("LogSoftmax", (1,), {}), ("Softmin", (0,), {}), ("Identity", (), {}),
+        ("LogSoftmax", (1,), {}), ("Softmin", (0,), {}), ("Identity", (), {}), ("GLU", (), {}), ("RReLU", (), {}),
+        ("RReLU", (0.1, 0.9), {}), ("Hardtanh", (), {"max_val": 0.5}),
     ]
+] + [
+    case("GLU", 1, inputs=normal(2, 4, 3)),
+    case("Softmax2d", inputs=images()),
+    case("Softmax2d", inputs=normal(3, 4, 5)),
+    case("CosineSimilarity", inputs=pair_of(4, 5), differentiable=2),
+    case("CosineSimilarity", dim=0, eps=1.0, inputs=pair_of(4, 5), differentiable=2),
+    case("PairwiseDistance", inputs=pair_of(4, 5), differentiable=2),
+    case("PairwiseDistance", 1, 1e-2, True, inputs=pair_of(5), differentiable=2),
 ]  # fmt: skip
 
 LAYERS = [
@@ -320,6 +329,8 @@ ERRORS = [
     (lambda lib: lib.Embedding(3, 4, padding_idx=-4), "within num_embeddings"),
     (lambda lib: lib.HuberLoss(delta="a"), "delta must be a float or int, got: <class 'str'>"),
     (lambda lib: lib.Hardtanh(2, 1), "max_val (1) must be greater than min_val (2)"),
+    (lambda lib: lib.Softmax2d()(library(lib).zeros(2, 3)), "expected input to be 3D or 4D, got 2D"),
+    (lambda lib: lib.GLU()(library(lib).zeros(2, 3)), "size 3"),
     (lambda lib: lib.Linear(3, 4, foo=1), "got an unexpected keyword argument 'foo'"),
     (lambda lib: lib.BatchNorm1d(3)(library(lib).zeros(3)), "expected 2D or 3D input (got 1D input)"),
     (lambda lib: lib.BatchNorm2d(3)(library(lib).zeros(3, 3)), "expected 4D input (got 2D input)"),

@@ -10,6 +10,7 @@ from minigrad.nn.modules import (
     batchnorm,
     container,
     conv,
+    distance,
     dropout,
     flatten,
     instancenorm,
@@ -23,6 +24,7 @@ from minigrad.nn.modules.activation import *
 from minigrad.nn.modules.batchnorm import *
 from minigrad.nn.modules.container import *
 from minigrad.nn.modules.conv import *
+from minigrad.nn.modules.distance import *
 from minigrad.nn.modules.dropout import *
 from minigrad.nn.modules.flatten import *
 from minigrad.nn.modules.instancenorm import *
@@ -39,6 +41,7 @@ if not TYPE_CHECKING:  # type checkers cannot add lists up; what the star import
     __all__ += batchnorm.__all__
     __all__ += container.__all__
     __all__ += conv.__all__
+    __all__ += distance.__all__
     __all__ += dropout.__all__
     __all__ += flatten.__all__
     __all__ += instancenorm.__all__

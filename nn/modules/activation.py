@@ -12,6 +12,7 @@ import minigrad
 from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.modules.module import Module
+from minigrad.nn.modules.softmax import GLU, LogSoftmax, Softmax, Softmax2d, Softmin
 from minigrad.nn.parameter import Parameter
 from minigrad.tensor import Tensor
 
@@ -19,6 +20,7 @@ __all__ = [
     "CELU",
     "ELU",
     "GELU",
+    "GLU",
     "SELU",
     "Hardshrink",
     "Hardsigmoid",
@@ -29,11 +31,13 @@ __all__ = [
     "LogSoftmax",
     "Mish",
     "PReLU",
+    "RReLU",
     "ReLU",
     "ReLU6",
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softmax2d",
     "Softmin",
     "Softplus",
     "Softshrink",
@@ -129,6 +133,30 @@ class LeakyReLU(_InPlace):
 
     def extra_repr(self) -> str:
         return self._and_inplace(f"negative_slope={self.negative_slope}")
+
+
+class RReLU(_InPlace):
+    """``max(0, x) + slope · min(0, x)``: in training each slope is drawn between `lower` and `upper`, else it is their
+    mean.
+
+    Args:
+        lower (float): the least slope.
+        upper (float): the greatest slope.
+
+    Source: Xu et al., Empirical Evaluation of Rectified Activations in Convolutional Network (2015).
+    PyTorch: torch.nn.RReLU
+    """
+
+    def __init__(self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False) -> None:
+        super().__init__(inplace)
+        self.lower = lower
+        self.upper = upper
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        return self._and_inplace(f"lower={self.lower}, upper={self.upper}")
 
 
 class ELU(_InPlace):
@@ -386,53 +414,3 @@ class Tanhshrink(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.tanhshrink(input)
-
-
-class _AlongDim(Module):
-    """A softmax: its setting is the dimension along which the results sum to 1."""
-
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
-
-
-class Softmax(_AlongDim):
-    """``eˣⁱ / Σ_j eˣʲ`` along `dim`: positive, and they sum to 1.
-
-    Args:
-        dim (int): the dimension that sums to 1.
-
-    PyTorch: torch.nn.Softmax
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.softmax(input, self.dim)
-
-
-class LogSoftmax(_AlongDim):
-    """``log(eˣⁱ / Σ_j eˣʲ)`` along `dim`, without overflow.
-
-    Args:
-        dim (int): the dimension whose exponentials sum to 1.
-
-    PyTorch: torch.nn.LogSoftmax
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.log_softmax(input, self.dim)
-
-
-class Softmin(_AlongDim):
-    """``softmax(-x)`` along `dim`.
-
-    Args:
-        dim (int): the dimension that sums to 1.
-
-    PyTorch: torch.nn.Softmin
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.softmin(input, self.dim)
