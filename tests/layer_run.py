@@ -125,7 +125,7 @@ def steps(case, theirs, mine, dtype=np.float32, count=3):
 def one_step(case, theirs, mine, rng, step, dtype=np.float32):
     """Forward and backward in both; compares outputs, gradients of inputs and parameters, buffers."""
     arrays, what = case.inputs(rng), f"step {step}"
-    arrays = [array.astype(dtype) if array.dtype == np.float32 else array for array in arrays]
+    arrays = [np.asarray(array, dtype if array.dtype == np.float32 else None) for array in arrays]
     xs = [torch.from_numpy(a.copy()) for a in arrays]
     ys = [minigrad.from_numpy(a.copy()) for a in arrays]
     for x, y in list(zip(xs, ys, strict=True))[: case.differentiable]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from minigrad.nn.modules import (
     activation,
+    adaptive,
     batchnorm,
     container,
     conv,
@@ -21,6 +22,7 @@ from minigrad.nn.modules import (
     sparse,
 )
 from minigrad.nn.modules.activation import *
+from minigrad.nn.modules.adaptive import *
 from minigrad.nn.modules.batchnorm import *
 from minigrad.nn.modules.container import *
 from minigrad.nn.modules.conv import *
@@ -38,6 +40,7 @@ from minigrad.nn.modules.sparse import *
 if not TYPE_CHECKING:  # type checkers cannot add lists up; what the star imports bring is public to them anyway
     __all__ = ["Module"]
     __all__ += activation.__all__
+    __all__ += adaptive.__all__
     __all__ += batchnorm.__all__
     __all__ += container.__all__
     __all__ += conv.__all__
