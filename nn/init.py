@@ -256,6 +256,10 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator=None) -> Tensor:
         raise ValueError(f"Only tensors with 2 or more dimensions are supported, but orthogonal_ got {tensor.dim()}")
     if tensor.numel() == 0:
         return tensor
+    if tensor.dtype not in (minigrad.float32, minigrad.float64):
+        raise NotImplementedError(
+            f"orthogonal_(): not implemented for {tensor.dtype}; fill a float32 tensor and convert it"
+        )
     rows = tensor.shape[0]
     drawn = minigrad.empty((rows, tensor.numel() // rows), dtype=tensor.dtype).normal_(0, 1, generator=generator).array
     wide = drawn.shape[0] < drawn.shape[1]
