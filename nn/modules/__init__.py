@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 from minigrad.nn.modules import (
     activation,
+    adaptive,
     batchnorm,
     container,
     conv,
+    distance,
     dropout,
     flatten,
+    instancenorm,
     linear,
     loss,
     normalization,
@@ -19,11 +22,14 @@ from minigrad.nn.modules import (
     sparse,
 )
 from minigrad.nn.modules.activation import *
+from minigrad.nn.modules.adaptive import *
 from minigrad.nn.modules.batchnorm import *
 from minigrad.nn.modules.container import *
 from minigrad.nn.modules.conv import *
+from minigrad.nn.modules.distance import *
 from minigrad.nn.modules.dropout import *
 from minigrad.nn.modules.flatten import *
+from minigrad.nn.modules.instancenorm import *
 from minigrad.nn.modules.linear import *
 from minigrad.nn.modules.loss import *
 from minigrad.nn.modules.module import Module
@@ -34,11 +40,14 @@ from minigrad.nn.modules.sparse import *
 if not TYPE_CHECKING:  # type checkers cannot add lists up; what the star imports bring is public to them anyway
     __all__ = ["Module"]
     __all__ += activation.__all__
+    __all__ += adaptive.__all__
     __all__ += batchnorm.__all__
     __all__ += container.__all__
     __all__ += conv.__all__
+    __all__ += distance.__all__
     __all__ += dropout.__all__
     __all__ += flatten.__all__
+    __all__ += instancenorm.__all__
     __all__ += linear.__all__
     __all__ += loss.__all__
     __all__ += normalization.__all__
