@@ -17,6 +17,7 @@ from minigrad.nn.modules import (
     normalization,
     pooling,
     sparse,
+    transformer,
 )
 from minigrad.nn.modules.activation import *
 from minigrad.nn.modules.batchnorm import *
@@ -30,6 +31,7 @@ from minigrad.nn.modules.module import Module
 from minigrad.nn.modules.normalization import *
 from minigrad.nn.modules.pooling import *
 from minigrad.nn.modules.sparse import *
+from minigrad.nn.modules.transformer import *
 
 if not TYPE_CHECKING:  # type checkers cannot add lists up; what the star imports bring is public to them anyway
     __all__ = ["Module"]
@@ -44,3 +46,4 @@ if not TYPE_CHECKING:  # type checkers cannot add lists up; what the star import
     __all__ += normalization.__all__
     __all__ += pooling.__all__
     __all__ += sparse.__all__
+    __all__ += transformer.__all__

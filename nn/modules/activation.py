@@ -9,6 +9,7 @@ from __future__ import annotations
 import minigrad
 from minigrad.nn import functional as F
 from minigrad.nn import init
+from minigrad.nn.modules.attention import MultiheadAttention
 from minigrad.nn.modules.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.tensor import Tensor
@@ -26,6 +27,7 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "Mish",
+    "MultiheadAttention",
     "PReLU",
     "ReLU",
     "ReLU6",
