@@ -312,3 +312,9 @@ def test_fused_transposed_convolution():
         expected = arrays[0] * (arrays[4] / np.sqrt(arrays[3] + 1e-5))[:, None, None]
         np.testing.assert_allclose(results[0], expected, rtol=1e-5)
         assert not fused[0].requires_grad
+
+
+def test_functional_call_names_the_originals():
+    module = nn.utils.parametrizations.weight_norm(nn.Linear(3, 3))
+    with pytest.raises(ValueError, match=r"give these instead, e\.g\. parametrizations\.weight\.original"):
+        minigrad.func.functional_call(module, {"weight": minigrad.ones(3, 3)}, minigrad.ones(1, 3))
