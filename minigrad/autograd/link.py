@@ -193,6 +193,8 @@ def publish(block, name, function):
             setattr(Tensor, known, function)
         if FUNCTIONAL in block.public:
             FUNCTIONALS[known] = with_inplace(block, function) if getattr(block, "inplace_keyword", False) else function
+            if FUNCTION not in block.public:
+                function.__module__ = "minigrad.nn.functional"  # where pickle looks for it
         if INPLACE in block.public:
             if getattr(block, "view", False):
                 setattr(Tensor, known + "_", inplace.turning(block))

@@ -20,6 +20,7 @@ from minigrad.nn.modules import (
     normalization,
     pooling,
     sparse,
+    transformer,
 )
 from minigrad.nn.modules.activation import *
 from minigrad.nn.modules.adaptive import *
@@ -36,6 +37,7 @@ from minigrad.nn.modules.module import Module
 from minigrad.nn.modules.normalization import *
 from minigrad.nn.modules.pooling import *
 from minigrad.nn.modules.sparse import *
+from minigrad.nn.modules.transformer import *
 
 if not TYPE_CHECKING:  # type checkers cannot add lists up; what the star imports bring is public to them anyway
     __all__ = ["Module"]
@@ -53,3 +55,4 @@ if not TYPE_CHECKING:  # type checkers cannot add lists up; what the star import
     __all__ += normalization.__all__
     __all__ += pooling.__all__
     __all__ += sparse.__all__
+    __all__ += transformer.__all__

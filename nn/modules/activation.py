@@ -11,6 +11,7 @@ import warnings
 import minigrad
 from minigrad.nn import functional as F
 from minigrad.nn import init
+from minigrad.nn.modules.attention import MultiheadAttention
 from minigrad.nn.modules.module import Module
 from minigrad.nn.modules.softmax import GLU, LogSoftmax, Softmax, Softmax2d, Softmin
 from minigrad.nn.parameter import Parameter
@@ -30,6 +31,7 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "Mish",
+    "MultiheadAttention",
     "PReLU",
     "RReLU",
     "ReLU",

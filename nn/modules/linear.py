@@ -68,6 +68,10 @@ class Linear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """`Linear` under the name that PyTorch gives to attention's last projection. PyTorch: torch.nn.modules.linear"""
+
+
 class Maxout(Module):
     """The largest of several weighted sums: ``y_j = max_k (x W_jkᵀ + b_jk)``. A learned convex activation.
 
