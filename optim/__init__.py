@@ -12,7 +12,7 @@ A state saved by one of these resumes in PyTorch's of the same name, and the rev
 if __name__ == "optim":
     raise ImportError("the optimizers import as minigrad.optim: write `from minigrad import optim`")
 
-from minigrad.optim import lr_scheduler
+from minigrad.optim import lr_scheduler, swa_utils
 from minigrad.optim._adafactor import Adafactor
 from minigrad.optim._muon import Muon
 from minigrad.optim.adadelta import Adadelta
@@ -32,6 +32,6 @@ from minigrad.optim.sgd import SGD
 from minigrad.optim.sparse_adam import SparseAdam
 
 __all__ = [
-    "ASGD", "LBFGS", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Muon", "NAdam", "Optimizer",
-    "RAdam", "RMSprop", "Rprop", "SparseAdam", "lr_scheduler",
+    "ASGD", "LBFGS", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Muon", "NAdam",
+    "Optimizer", "RAdam", "RMSprop", "Rprop", "SparseAdam", "lr_scheduler", "swa_utils",
 ]  # fmt: skip

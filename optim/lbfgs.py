@@ -161,7 +161,14 @@ class LBFGS(Optimizer):
                 or abs(loss - loss_before) < tolerance_change
             ):
                 break
-        kept = {**({"al": memory.al} if memory.al else {}), "d": d, "t": t, **memory.state(), "prev_flat_grad": g_before, "prev_loss": loss_before}
+        kept = {
+            **({"al": memory.al} if memory.al else {}),
+            "d": d,
+            "t": t,
+            **memory.state(),
+            "prev_flat_grad": g_before,
+            "prev_loss": loss_before,
+        }
         state.update({name: _kept(value) for name, value in kept.items()})
         return first_loss
 

@@ -32,8 +32,8 @@ def strong_wolfe(evaluate, t, d, f, g, slope, c1=1e-4, c2=0.9, tolerance_change=
         f(t) <= f + c1 t slope      and      |slope(t)| <= c2 |slope|
 
     First t grows until a point that will do lies between it and the t before; then that bracket shrinks, to the least
-    point of a cubic each time. (Nocedal and Wright: Numerical Optimization, 2006, algorithms 3.5 and 3.6, in the form of
-    M. Schmidt's minFunc, which is PyTorch's as well)
+    point of a cubic each time. (Nocedal and Wright: Numerical Optimization, 2006, algorithms 3.5 and 3.6, in the form
+    of M. Schmidt's minFunc, which is PyTorch's as well)
 
     Args:
         evaluate (Callable): from t to the loss (float) and the gradient (ndarray) there.

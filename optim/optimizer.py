@@ -62,7 +62,7 @@ class Optimizer(Hooked):
     """
 
     numbers: tuple[str, ...] = ()  # names of state that is a 0-dim tensor, and may be a number in an old state
-    _has_scheduler = False
+    _has_scheduler, _known_step = False, None  # whether there is one, and the `step` that the object itself had then
 
     def __init__(self, params, defaults) -> None:
         self.defaults = defaults
