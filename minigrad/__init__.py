@@ -99,6 +99,8 @@ def __getattr__(name):
         return importlib.import_module(_LAZY[name])
     if name in _LAZY_NAMES:
         return getattr(importlib.import_module(_LAZY_NAMES[name]), name)
+    if name.startswith("_foreach_"):
+        return getattr(importlib.import_module("minigrad.foreach"), name)
     raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
 
 
