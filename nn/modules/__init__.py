@@ -16,6 +16,7 @@ from minigrad.nn.modules import (
     loss,
     normalization,
     pooling,
+    rnn,
     sparse,
 )
 from minigrad.nn.modules.activation import *
@@ -29,6 +30,7 @@ from minigrad.nn.modules.loss import *
 from minigrad.nn.modules.module import Module
 from minigrad.nn.modules.normalization import *
 from minigrad.nn.modules.pooling import *
+from minigrad.nn.modules.rnn import *
 from minigrad.nn.modules.sparse import *
 
 if not TYPE_CHECKING:  # type checkers cannot add lists up; what the star imports bring is public to them anyway
@@ -43,4 +45,5 @@ if not TYPE_CHECKING:  # type checkers cannot add lists up; what the star import
     __all__ += loss.__all__
     __all__ += normalization.__all__
     __all__ += pooling.__all__
+    __all__ += rnn.__all__
     __all__ += sparse.__all__
