@@ -301,9 +301,13 @@ def rnn_step(gates, product, bias, relu, states):
 # Whole sequences
 
 
-def summed_bias(first, second, size, dtype):
-    """The sum of two biases, which are both given or both None."""
-    return np.zeros(size, dtype) if first is None else first + second
+def summed(first, second, size, dtype):
+    """The sum of two biases, of which any may be None."""
+    total = np.zeros(size, dtype)
+    for bias in (first, second):
+        if bias is not None:
+            total += bias
+    return total
 
 
 def beginning(input, weight_ih, weight_hh, hidden):
@@ -320,7 +324,7 @@ def lstm_forward(input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, we
         (rows, 4H), the cells (rows, H).
     """
     gates, turned, product, hidden = beginning(input, weight_ih, weight_hh, hidden)
-    bias = summed_bias(bias_ih, bias_hh, gates.shape[1], gates.dtype)
+    bias = summed(bias_ih, bias_hh, gates.shape[1], gates.dtype)
     cell, cells = cell.copy(), np.empty((len(input), cell.shape[1]), gates.dtype)
     outputs = np.empty_like(cells)
     states = outputs if weight_hr is None else np.empty((len(input), len(weight_hr)), gates.dtype)
@@ -365,11 +369,9 @@ def gru_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, sizes, re
     (rows, H)."""
     gates, turned, product, hidden = beginning(input, weight_ih, weight_hh, hidden)
     size = hidden.shape[1]
-    bias = np.zeros(4 * size, gates.dtype)
-    if bias_ih is not None:
-        bias[: 3 * size] = bias_ih
-        bias[: 2 * size] += bias_hh[: 2 * size]
-        bias[3 * size :] = bias_hh[2 * size :]
+    by_input, by_state = summed(bias_ih, None, 3 * size, gates.dtype), summed(None, bias_hh, 3 * size, gates.dtype)
+    by_input[: 2 * size] += by_state[: 2 * size]
+    bias = np.concatenate((by_input, by_state[2 * size :]))
     states = np.empty((len(input), size), gates.dtype)
     inner = np.empty_like(states)
     for here, count in steps(sizes, reverse):
@@ -400,7 +402,7 @@ def interleaved(first, second):
 def rnn_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, relu, sizes, reverse):
     """One direction of a plain RNN layer: states (rows, H), the last one (N, H)."""
     gates, turned, product, hidden = beginning(input, weight_ih, weight_hh, hidden)
-    bias = summed_bias(bias_ih, bias_hh, gates.shape[1], gates.dtype)
+    bias = summed(bias_ih, bias_hh, gates.shape[1], gates.dtype)
     for here, count in steps(sizes, reverse):
         np.dot(hidden[:count], turned, out=product[:count])
         rnn_step(gates[here], product[:count], bias, relu, gates[here])

@@ -176,7 +176,7 @@ def recurrent_weights(name, params, has_biases, projected, count):
 
 @on_every_path("check_recurrent")
 def check_recurrent(name, input, states, packed):
-    """PyTorch's conditions on a recurrent layer's input and states."""
+    """PyTorch's conditions on the dimensions of a recurrent layer's input and states."""
     if input.ndim != (2 if packed else 3):
         raise RuntimeError(
             f"{name}(): expected input of {2 if packed else 3} dimensions, but got shape {shape_text(input.shape)}"
@@ -184,15 +184,33 @@ def check_recurrent(name, input, states, packed):
     if not packed and not input.shape[0]:
         raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
     for state in states:
-        if np_dtype(state) != np_dtype(input):
+        if state.ndim != 3:
+            raise RuntimeError(f"{name}(): expected hx of 3 dimensions, but got shape {shape_text(state.shape)}")
+
+
+@on_every_path("check_direction")
+def check_direction(name, gates, input, batch, states, weights):
+    """The kernels rely on this: everything has the shape that goes with input (rows, I), and its dtype."""
+    hidden, out = states[-1].shape[-1], states[0].shape[-1]
+    rows = gates * hidden
+    shapes = (rows, input.shape[1]), (rows, out), (rows,), (rows,), (out, hidden)
+    parameters = zip(("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"), shapes, weights)
+    sizes = zip(("hidden state", "cell state"), ((batch, out), (batch, hidden)), states)
+    for what, shape, given in (*parameters, *sizes):
+        if given is None:
+            continue
+        if tuple(given.shape) != shape:
             raise RuntimeError(
-                f"{name}(): input has dtype {input.dtype}, but the state {state.dtype}: give both one dtype"
+                f"{name}(): expected {what} of shape {shape_text(shape)} for {input.shape[1]} features of input and "
+                f"{hidden} of state, but got {shape_text(given.shape)}"
             )
+        if np_dtype(given) != np_dtype(input):
+            raise RuntimeError(f"{name}(): expected {what} of the input's dtype {input.dtype}, but got {given.dtype}")
 
 
 @helper
-def all_layers(name, layer, input, states, params, has_biases, num_layers, dropout_p, train, bidirectional, batch_first,
-               sizes, attributes):  # fmt: skip
+def all_layers(name, layer, gates, input, states, params, has_biases, num_layers, dropout_p, train, bidirectional,
+               batch_first, sizes, attributes):  # fmt: skip
     """`layer` for each direction of each layer: the last one's outputs, and the last states of all."""
     if batch_first:
         input = transpose(input, 0, 1)
@@ -210,6 +228,7 @@ def all_layers(name, layer, input, states, params, has_biases, num_layers, dropo
             at = k * directions + direction
             group = [*weights[at], None][:5] if len(states) == 2 else weights[at]
             start = [select(state, 0, at) for state in states]
+            check_direction(name, gates, rows, sizes[0], start, group)
             out = layer(rows, *start, *group, *attributes, sizes, direction == 1)
             outputs.append(out[0])
             last.append(out[1 : 1 + len(states)])
@@ -240,13 +259,13 @@ def layer_samples(parts, two_states):
                 return small(*shape)
             return small(*shape[:-1], out or shape[-1]), small(*shape)
 
-        yield S(small(3, 2, 2), state(1, 2, 3), weights(2, 3, True), True, 1, 0.0, True, False, False)
-        several = [w for size in (3, 3, 4, 4) for w in weights(size, 2, False)]
-        yield S(small(2, 2, 3), state(4, 2, 2), several, False, 2, 0.0, False, True, True)
-        both = weights(2, 2, True) + weights(2, 2, True)
-        yield S(small(5, 2), np.array([3, 1, 1]), state(2, 3, 2), both, True, 1, 0.0, True, True)
+        yield S(small(2, 2, 2), state(1, 2, 2), weights(2, 2, True), True, 1, 0.0, True, False, False)
+        several = [w for size in (1, 1, 2, 2) for w in weights(size, 1, False)]
+        yield S(small(1, 2, 1), state(4, 1, 1), several, False, 2, 0.0, False, True, True)
+        both = weights(1, 1, True) + weights(1, 1, True)
+        yield S(small(3, 1), np.array([2, 1]), state(2, 2, 1), both, True, 1, 0.0, True, True)
         if two_states:
-            yield S(small(2, 2, 2), state(1, 2, 3, out=1), weights(2, 3, True, 1), True, 1, 0.0, True, False, False)
+            yield S(small(2, 1, 1), state(1, 1, 2, out=1), weights(1, 2, True, 1), True, 1, 0.0, True, False, False)
 
     return samples
 
@@ -280,7 +299,7 @@ def lstm(input, hx, params, has_biases, num_layers, dropout, train, bidirectiona
     input, hx, *rest = arguments
     if len(hx) != 2:
         raise RuntimeError("lstm expects two hidden states")
-    return all_layers("lstm", lstm_layer, input, hx, *rest, sizes, ())
+    return all_layers("lstm", lstm_layer, 4, input, hx, *rest, sizes, ())
 
 
 @composite(samples=layer_samples(3, False), public=(FUNCTION,))
@@ -297,7 +316,7 @@ def gru(input, hx, params, has_biases, num_layers, dropout, train, bidirectional
         "gru", (input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)
     )
     input, hx, *rest = arguments
-    return all_layers("gru", gru_layer, input, (hx,), *rest, sizes, ())
+    return all_layers("gru", gru_layer, 3, input, (hx,), *rest, sizes, ())
 
 
 @composite(samples=layer_samples(1, False), public=(FUNCTION,))
@@ -311,7 +330,7 @@ def rnn_tanh(input, hx, params, has_biases, num_layers, dropout, train, bidirect
         "rnn_tanh", (input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)
     )
     input, hx, *rest = arguments
-    return all_layers("rnn_tanh", rnn_layer, input, (hx,), *rest, sizes, (False,))
+    return all_layers("rnn_tanh", rnn_layer, 1, input, (hx,), *rest, sizes, (False,))
 
 
 @composite(samples=layer_samples(1, False), public=(FUNCTION,))
@@ -325,14 +344,14 @@ def rnn_relu(input, hx, params, has_biases, num_layers, dropout, train, bidirect
         "rnn_relu", (input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)
     )
     input, hx, *rest = arguments
-    return all_layers("rnn_relu", rnn_layer, input, (hx,), *rest, sizes, (True,))
+    return all_layers("rnn_relu", rnn_layer, 1, input, (hx,), *rest, sizes, (True,))
 
 
 # ---- cells: layers of one step
 
 
 @on_every_path("check_cell")
-def check_cell(name, input, states, weight_ih, weight_hh):
+def check_cell(name, gates, input, states, weight_ih, weight_hh, bias_ih, bias_hh):
     """PyTorch's conditions on a cell's input and states."""
     for given in (input, *states):
         if given.ndim != 2:
@@ -346,10 +365,7 @@ def check_cell(name, input, states, weight_ih, weight_hh):
             raise RuntimeError(
                 f"hidden{k} has inconsistent hidden_size: got {state.shape[1]}, expected {weight_hh.shape[1]}"
             )
-        if np_dtype(state) != np_dtype(input):
-            raise RuntimeError(
-                f"{name}(): input has dtype {input.dtype}, but the state {state.dtype}: give both one dtype"
-            )
+    check_direction(name, gates, input, input.shape[0], states, (weight_ih, weight_hh, bias_ih, bias_hh))
 
 
 @composite(samples=cell_samples(4, True), public=(FUNCTION,))
@@ -359,9 +375,11 @@ def lstm_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
     One step of `lstm` from hx = (h, c): input (N, I), states (N, H), w_ih (4H, I), w_hh (4H, H), biases (4H).
     (PyTorch: torch.lstm_cell)
     """
+    if not isinstance(hx, tuple | list):
+        raise TypeError(f"lstm_cell(): argument 'hx' must be a tuple of two tensors, not {type(hx).__name__}")
     if len(hx) != 2:
         raise RuntimeError("lstm_cell expects two hidden states")
-    check_cell("lstm_cell", input, hx, w_ih, w_hh)
+    check_cell("lstm_cell", 4, input, hx, w_ih, w_hh, b_ih, b_hh)
     return tuple(lstm_layer(input, *hx, w_ih, w_hh, b_ih, b_hh, None, (input.shape[0],), False)[1:3])
 
 
@@ -372,7 +390,7 @@ def gru_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
     One step of `gru`: input (N, I), state hx (N, H), w_ih (3H, I), w_hh (3H, H), biases (3H).
     (PyTorch: torch.gru_cell)
     """
-    check_cell("gru_cell", input, (hx,), w_ih, w_hh)
+    check_cell("gru_cell", 3, input, (hx,), w_ih, w_hh, b_ih, b_hh)
     return gru_layer(input, hx, w_ih, w_hh, b_ih, b_hh, (input.shape[0],), False)[1]
 
 
@@ -383,7 +401,7 @@ def rnn_tanh_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
     ``tanh(w_ih input + b_ih + w_hh hx + b_hh)``: input (N, I), state hx (N, H), w_ih (H, I), w_hh (H, H), biases (H).
     (PyTorch: torch.rnn_tanh_cell)
     """
-    check_cell("rnn_tanh_cell", input, (hx,), w_ih, w_hh)
+    check_cell("rnn_tanh_cell", 1, input, (hx,), w_ih, w_hh, b_ih, b_hh)
     return rnn_layer(input, hx, w_ih, w_hh, b_ih, b_hh, False, (input.shape[0],), False)[1]
 
 
@@ -393,5 +411,5 @@ def rnn_relu_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
 
     `rnn_tanh_cell` with relu in the place of tanh. (PyTorch: torch.rnn_relu_cell)
     """
-    check_cell("rnn_relu_cell", input, (hx,), w_ih, w_hh)
+    check_cell("rnn_relu_cell", 1, input, (hx,), w_ih, w_hh, b_ih, b_hh)
     return rnn_layer(input, hx, w_ih, w_hh, b_ih, b_hh, True, (input.shape[0],), False)[1]

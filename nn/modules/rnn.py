@@ -295,7 +295,7 @@ class LSTMCell(RNNCellBase):
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         self._check_dims(input, "input")
-        for k, state in enumerate(hx or ()):
+        for k, state in enumerate(() if hx is None else hx):
             self._check_dims(state, f"hx[{k}]")
         batch = input if input.dim() == 2 else input.unsqueeze(0)
         if hx is None:

@@ -133,8 +133,7 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
     (PyTorch: torch.nn.utils.rnn.invert_permutation)"""
     if permutation is None:
         return None
-    places = minigrad.arange(permutation.numel(), dtype=permutation.dtype)
-    return minigrad.empty_like(permutation).scatter_(0, permutation, places)
+    return minigrad.empty_like(permutation).scatter_(0, permutation, minigrad.arange(permutation.numel()))
 
 
 def packed_rows(sizes, batch):
@@ -158,7 +157,9 @@ def pack_padded_sequence(
 
     PyTorch: torch.nn.utils.rnn.pack_padded_sequence
     """
-    lengths = lengths.to(minigrad.int64) if isinstance(lengths, Tensor) else minigrad.as_tensor(lengths, dtype=minigrad.int64)
+    lengths = (
+        lengths.to(minigrad.int64) if isinstance(lengths, Tensor) else minigrad.as_tensor(lengths, dtype=minigrad.int64)
+    )
     order = None
     if not enforce_sorted:
         lengths, order = lengths.sort(descending=True)
@@ -212,8 +213,8 @@ def pad_packed_sequence(
 
     PyTorch: torch.nn.utils.rnn.pad_packed_sequence
     """
-    sizes, data = sequence.batch_sizes.numpy(), sequence.data
-    steps = len(sizes)
+    sizes = sequence.batch_sizes.numpy()
+    data, steps = sequence.data.narrow(0, 0, int(sizes.sum())), len(sizes)
     if total_length is not None:
         if total_length < steps:
             raise ValueError(
@@ -259,6 +260,11 @@ def pad_sequence(
         raise RuntimeError("pad_sequence(): received an empty list of sequences")
     if padding_side not in ("left", "right"):
         raise RuntimeError(f"Expected padding_side to be one of left or right, but got {padding_side}.")
+    for k, sequence in enumerate(sequences):
+        if not isinstance(sequence, Tensor):
+            raise TypeError(f"pad_sequence(): expected Tensor as element {k}, but got {type(sequence).__name__}")
+        if not sequence.ndim:
+            raise RuntimeError(f"pad_sequence(): expected sequences (length, *), but element {k} has no dimensions")
     dtype, longest = sequences[0].dtype, max([sequence.size(0) for sequence in sequences])
     padded = []
     for sequence in sequences:
