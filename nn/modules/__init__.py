@@ -19,6 +19,7 @@ from minigrad.nn.modules import (
     loss,
     normalization,
     pooling,
+    rnn,
     sparse,
     transformer,
 )
@@ -36,6 +37,7 @@ from minigrad.nn.modules.loss import *
 from minigrad.nn.modules.module import Module
 from minigrad.nn.modules.normalization import *
 from minigrad.nn.modules.pooling import *
+from minigrad.nn.modules.rnn import *
 from minigrad.nn.modules.sparse import *
 from minigrad.nn.modules.transformer import *
 
@@ -54,5 +56,6 @@ if not TYPE_CHECKING:  # type checkers cannot add lists up; what the star import
     __all__ += loss.__all__
     __all__ += normalization.__all__
     __all__ += pooling.__all__
+    __all__ += rnn.__all__
     __all__ += sparse.__all__
     __all__ += transformer.__all__
