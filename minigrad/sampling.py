@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad import dtypes, random
+from minigrad import dtypes, random, random_rejection
 from minigrad.autograd.inplace import check_writable, store, write
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import bump, node_of
@@ -21,8 +21,8 @@ from minigrad.shapes import index_of
 from minigrad.tensor import Tensor, wrap
 
 __all__ = [
-    "bernoulli", "get_rng_state", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn",
-    "randn_like", "randperm", "set_rng_state",
+    "bernoulli", "binomial", "get_rng_state", "multinomial", "normal", "poisson", "rand", "rand_like", "randint",
+    "randint_like", "randn", "randn_like", "randperm", "set_rng_state",
 ]  # fmt: skip
 
 
@@ -195,6 +195,28 @@ def multinomial(input, num_samples, replacement=False, *, generator=None, out=No
     if input.array.dtype.kind != "f":
         raise RuntimeError(f"multinomial(): expects floating-point probabilities, but got {input.dtype!r}")
     return wrap(_source(generator).multinomial(input.array, num_samples, replacement))
+
+
+def poisson(input, generator=None) -> Tensor:
+    """poisson(input, generator=None) -> Tensor
+
+    Poisson numbers of the rates that the input gives at each place, in its dtype. (PyTorch: torch.poisson)
+    """
+    tensors_only("poisson", input=input)
+    return wrap(random_rejection.poisson(_source(generator), input.array))
+
+
+def binomial(count, prob, generator=None) -> Tensor:
+    """binomial(count, prob, generator=None) -> Tensor
+
+    How many of `count` trials succeed, each with probability `prob`, elementwise with broadcasting; both floating
+    point, of one dtype. (PyTorch: torch.binomial)
+    """
+    tensors_only("binomial", count=count, prob=prob)
+    if count.dtype != prob.dtype:
+        raise RuntimeError(f"binomial(): Found dtype {prob.dtype} but expected {count.dtype}, that of count, for prob")
+    broadcast_shapes(count._shape, prob._shape)
+    return wrap(random_rejection.binomial(_source(generator), count.array, prob.array))
 
 
 def _filler(name, draw, doc):
