@@ -71,10 +71,6 @@ class Linear(Module):
 
 class NonDynamicallyQuantizableLinear(Linear):
     """`Linear` under the name that PyTorch gives to attention's last projection. PyTorch: torch.nn.modules.linear"""
-    """A `Linear` by the name that PyTorch gives the one in `MultiheadAttention`, which its quantizer leaves alone.
-
-    PyTorch: torch.nn.modules.linear.NonDynamicallyQuantizableLinear
-    """
 
 
 class Bilinear(Module):

@@ -1,8 +1,8 @@
 """Helpers for parameters and their gradients: clipping, all parameters as one vector, parameters that are functions of
 others (`parametrize`, `parametrizations`), layers fused for evaluation, modules as functions of their parameters
-(`stateless`). PyTorch's torch.nn.utils."""
+(`stateless`), sequences of different lengths (`rnn`). PyTorch's torch.nn.utils."""
 
-from minigrad.nn.utils import parametrizations, parametrize, stateless
+from minigrad.nn.utils import parametrizations, parametrize, rnn, stateless
 from minigrad.nn.utils.clip_grad import (
     clip_grad_norm,
     clip_grad_norm_,
@@ -10,10 +10,6 @@ from minigrad.nn.utils.clip_grad import (
     clip_grads_with_norm_,
     get_total_norm,
 )
-"""Helpers for parameters and their gradients: clipping, all parameters as one vector, modules as functions of their
-parameters (`stateless`), sequences of different lengths (`rnn`). PyTorch's torch.nn.utils."""
-from minigrad.nn.utils import rnn, stateless
-from minigrad.nn.utils.clip_grad import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from minigrad.nn.utils.convert_parameters import parameters_to_vector, vector_to_parameters
 from minigrad.nn.utils.fusion import (
     fuse_conv_bn_eval,
