@@ -8,11 +8,11 @@ TOLERANCE = 5e-4  # Adam magnifies last digits
 
 
 class ConvLayer(torch.nn.Module):
-    def __init__(self, in_channels, out_channels, kernel_size, stride, upsample=None):
+    def __init__(self, in_channels, out_channels, kernel_size, stride, upsample=None, bias=False):
         super().__init__()
         self.upsample = upsample
         self.reflection_pad = torch.nn.ReflectionPad2d(kernel_size // 2)
-        self.conv2d = torch.nn.Conv2d(in_channels, out_channels, kernel_size, stride)
+        self.conv2d = torch.nn.Conv2d(in_channels, out_channels, kernel_size, stride, bias=bias)
 
     def forward(self, x):
         if self.upsample:
@@ -41,7 +41,7 @@ class TransformerNet(torch.nn.Module):
         self.conv2, self.in2 = ConvLayer(8, 12, 3, 2), torch.nn.InstanceNorm2d(12, affine=True)
         self.res = ResidualBlock(12)
         self.deconv, self.in3 = ConvLayer(12, 8, 3, 1, upsample=2), torch.nn.InstanceNorm2d(8, affine=True)
-        self.out = ConvLayer(8, 3, 5, 1)
+        self.out = ConvLayer(8, 3, 5, 1, bias=True)
         self.relu = torch.nn.ReLU()
 
     def forward(self, X):
