@@ -92,7 +92,7 @@ def callables():
                 yield f"{place}.{name}"
 
 
-@pytest.mark.parametrize("path", callables())
+@pytest.mark.parametrize("path", list(callables()))
 def test_signatures_are_pytorchs(path):
     place, _, name = path.rpartition(".")
     ours, theirs = (parameters(getattr(module(root, place), name)) for root in ("minigrad", "torch"))
