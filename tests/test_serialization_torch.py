@@ -199,7 +199,7 @@ def keeps(storage, location):
         None, "cpu", "cpu:0", {"cuda:0": "cpu"}, {"cpu": "cpu:0"}, {}, keeps, lambda s, where: None,
         lambda s, where: s.cpu(), "cuda", "cuda:1", "xyz", {"cpu": "cuda:0"}, 3, lambda s, where: 5,
     ],
-    ids=str,
+    ids=lambda place: getattr(place, "__name__", repr(place)),
 )  # fmt: skip
 def test_map_location(map_location):
     def outcome(library):

@@ -141,9 +141,10 @@ class Archive:
             return np.frombuffer(self.map, np.uint8, size, start) if size else np.empty(0, np.uint8)
         data = np.empty(size, np.uint8)
         self.file.seek(start)
-        if size and fill(self.file, memoryview(data)) != size:
+        view = data.data
+        if size and fill(self.file, view) != size:
             raise self.damaged(f"it is cut short in the record {record!r}")
-        if self.checksums and zlib.crc32(data) != info.CRC:
+        if self.checksums and zlib.crc32(view) != info.CRC:
             raise self.damaged(
                 f"the checksum of the record {record!r} is wrong (if the file was written without checksums, call "
                 "serialization.set_crc32_options(False) first)"

@@ -67,16 +67,15 @@ def torch_name(value: Any) -> Named | None:
         return value
     if isinstance(value, dtypes.dtype | dtypes.layout):
         return named("torch", value._name)
-    module = getattr(value, "__module__", None) or ""
+    module: str = getattr(value, "__module__", None) or ""
     if module.partition(".")[0] != "minigrad":
         return None
     if value is minigrad.Generator:
         return named("torch._C", "Generator")
+    name = str(getattr(value, "__qualname__", ""))
     if isinstance(value, types.FunctionType):
-        return _function_names().get(value) or named("torch" + module[8:], value.__qualname__)
-    if getattr(minigrad, value.__qualname__, None) is value:
-        return named("torch", value.__qualname__)
-    return named("torch" + module[8:], value.__qualname__)
+        return _function_names().get(value) or named("torch" + module[8:], name)
+    return named("torch" if getattr(minigrad, name, None) is value else "torch" + module[8:], name)
 
 
 @functools.lru_cache(maxsize=1)

@@ -55,10 +55,12 @@ class Memories:
         kind, key, location, count, *view = reference[1:]
         if kind is UntypedStorage:
             kind = UNTYPED
-        if not isinstance(kind, StorageType) or type(count) is not int or count < 0 or not isinstance(key, str):
+        location = _text(location)
+        names = isinstance(key, str) and isinstance(location, str)
+        if not names or not isinstance(kind, StorageType) or type(count) is not int or count < 0:
             raise pickle.UnpicklingError("a reference to memory makes no sense")
         if key not in self.known:
-            self.known[key] = self.elements(kind, key, _text(location), count)
+            self.known[key] = self.elements(kind, key, location, count)
         elements = self.known[key]
         if elements.dtype != (kind.dtype if not self.widens(kind) else "float32"):
             raise pickle.UnpicklingError(f"the storage {key!r} is said to be of two dtypes")

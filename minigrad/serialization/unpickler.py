@@ -394,7 +394,7 @@ def names_in(data) -> set[str]:
         elif code.name in ("MEMOIZE", "BINPUT", "LONG_BINPUT"):
             memo[len(memo) if argument is None else argument] = strings[-1]
         elif code.name in ("BINGET", "LONG_BINGET"):
-            strings.append(memo.get(argument, ""))
+            strings.append(memo.get(int(argument or 0), ""))
         elif isinstance(argument, str):
             strings.append(argument)
     return names
