@@ -71,6 +71,8 @@ globals().update(dtypes.LAYOUTS)
 _LAZY = {
     "cli": "minigrad.cli", "cuda": "minigrad.cuda", "datasets": "minigrad.datasets",
     "func": "minigrad.func", "linalg": "minigrad.linalg", "nn": "minigrad.nn", "optim": "minigrad.optim",
+    "serialization": "minigrad.serialization",
+    "special": "minigrad.special",
     "special": "minigrad.special", "train": "minigrad.train",
     "utils": "minigrad.utils", "viz": "minigrad.viz",
 }  # fmt: skip

@@ -131,6 +131,9 @@ class Generator:
     def __reduce__(self):
         return _restored, (self.get_state(),)
 
+    def __setstate__(self, state):
+        self.set_state(state[-1])  # PyTorch pickles (seed, offset, state)
+
     # ---- words and units ------------------------------------------------------------------------------------------
 
     def _words64(self, count):

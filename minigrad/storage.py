@@ -54,6 +54,10 @@ class UntypedStorage:
         """The bytes as ints."""
         return self._bytes().tolist()
 
+    def cpu(self) -> UntypedStorage:
+        """Itself."""
+        return self
+
     def __repr__(self):
         lines = "".join(f" {byte}\n" for byte in self.tolist())
         return f"{lines}[torch.storage.UntypedStorage(device=cpu) of size {self.nbytes()}]"

@@ -49,7 +49,7 @@ def trained(tmp_path, capsys):
 def test_demo_leaves_everything_and_says_so(tmp_path, capsys):
     folder = tmp_path / "new" / "run"
     assert main(["demo", "--data", "iris", "--epochs", "3", "--out", str(folder)]) == 0
-    assert files(folder) == PICTURES | {"index.html", "checkpoint.safetensors"}
+    assert files(folder) == PICTURES | {"index.html", "checkpoint.pt"}
     said = capsys.readouterr()
     assert said.err == ""
     for name in files(folder) | {str(folder), "120 iris flowers", "3 epochs", "seed 0"}:
@@ -83,13 +83,13 @@ def test_demo_page_is_well_formed_and_shows_every_picture_from_its_own_folder(tm
 
 
 def test_demo_without_plots_leaves_no_picture(trained):
-    assert files(trained) == {"index.html", "checkpoint.safetensors"}
+    assert files(trained) == {"index.html", "checkpoint.pt"}
 
 
 def test_demo_says_what_it_leaves_out_where_matplotlib_is_missing(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(report, "can_plot", lambda: False)
     assert main(["demo", "--data", "iris", "--epochs", "1", "--out", str(tmp_path / "run")]) == 0
-    assert files(tmp_path / "run") == {"index.html", "checkpoint.safetensors", "graph.svg"}
+    assert files(tmp_path / "run") == {"index.html", "checkpoint.pt", "graph.svg"}
     assert "matplotlib" in capsys.readouterr().out
 
 
@@ -103,7 +103,7 @@ def test_demo_takes_the_next_free_folder_where_none_is_given(tmp_path, monkeypat
 def test_demo_is_repeatable_and_follows_its_seed(tmp_path):
     def weights(seed, folder):
         main(["demo", "--data", "iris", "--epochs", "1", "--no-plots", "--seed", seed, "--out", str(tmp_path / folder)])
-        return minigrad.load(tmp_path / folder / "checkpoint.safetensors")["model"]["0.weight"].numpy()
+        return minigrad.load(tmp_path / folder / "checkpoint.pt")["model"]["0.weight"].numpy()
 
     first = weights("3", "a")
     np.testing.assert_array_equal(first, weights("3", "b"))
@@ -113,7 +113,7 @@ def test_demo_is_repeatable_and_follows_its_seed(tmp_path):
 def test_demo_learns_the_digits(tmp_path, capsys):
     """The main job: at least 97 % of the digits it has never seen."""
     assert main(["demo", "--epochs", "5", "--no-plots", "--out", str(tmp_path / "run")]) == 0
-    history = minigrad.load(tmp_path / "run" / "checkpoint.safetensors")["history"]
+    history = minigrad.load(tmp_path / "run" / "checkpoint.pt")["history"]
     assert len(history) == 5
     assert history[-1]["test_accuracy"] >= 0.97
     assert f"{history[-1]['test_accuracy']:.1%}" in capsys.readouterr().out
@@ -147,7 +147,7 @@ def test_resume_trains_further_in_a_folder_of_its_own(trained, tmp_path, capsys)
     options = ["demo", "--resume", str(trained), "--epochs", "4", "--no-plots", "--out", str(folder)]
     assert main(options) == 0
     assert "after epoch 2" in capsys.readouterr().out
-    assert len(minigrad.load(folder / "checkpoint.safetensors")["history"]) == 4
+    assert len(minigrad.load(folder / "checkpoint.pt")["history"]) == 4
     assert contents(trained) == before
 
 
@@ -162,7 +162,7 @@ def test_interrupt_saves_and_leaves_cleanly(tmp_path):
     assert process.returncode == 130
     assert err == ""
     assert f"minigrad demo --resume {folder}" in out
-    assert files(folder) == {"checkpoint.safetensors"}
+    assert files(folder) == {"checkpoint.pt"}
     assert checkpoint.resume(folder, data=None, epochs=None, seed=None).steps > 0
 
 
@@ -283,10 +283,10 @@ def without_a_part(path):
     "damage", [cut, cut_short, emptied, garbled, removed, replaced, of_another_shape, without_a_part]
 )
 def test_damaged_checkpoint(damage, trained, tmp_path, capsys):
-    damage(trained / "checkpoint.safetensors")
+    damage(trained / "checkpoint.pt")
     before = contents(tmp_path)
     line = fails(["demo", "--resume", str(trained), "--epochs", "9", "--out", str(tmp_path / "run")], capsys)
-    assert str(trained / "checkpoint.safetensors") in line
+    assert str(trained / "checkpoint.pt") in line
     assert contents(tmp_path) == before
 
 

@@ -79,5 +79,5 @@ def training() -> float:
     assert_type(loss, Tensor)
     with minigrad.no_grad():
         assert_type(nn.functional.softmax(net(minigrad.rand(1, 4)), dim=1), Tensor)
-    minigrad.save(net.state_dict(), "net.safetensors")
+    minigrad.save(net.state_dict(), "net.pt")
     return loss.item()

@@ -13,7 +13,7 @@ from minigrad.demo.tasks import TASKS
 from minigrad.demo.training import Training
 
 FORMAT = "minigrad demo, 1"
-NAME = "checkpoint.safetensors"
+NAME = "checkpoint.pt"
 COUNTERS = ("seed", "epochs", "history", "batch", "seen", "loss_sum", "correct")
 
 
@@ -26,7 +26,7 @@ def save(training: Training, path: Path) -> None:
         "model": training.task.model.state_dict(),
         "optimizer": training.optimizer.state_dict(),
         "schedule": training.schedule.state_dict(),
-        "shuffle": training.shuffle_at_start,
+        "shuffle": minigrad.from_numpy(training.shuffle_at_start),
         "random": minigrad.get_rng_state(),
     }
     minigrad.save(state, path)
@@ -71,7 +71,7 @@ def restore(training: Training, state: dict) -> None:
     for name in COUNTERS:
         if name != "epochs":  # more may have been asked for
             setattr(training, name, state[name])
-    training.shuffle_at_start = state["shuffle"]
+    training.shuffle_at_start = state["shuffle"].numpy()
     training.shuffle.set_state(state["shuffle"])
     minigrad.set_rng_state(state["random"])
 

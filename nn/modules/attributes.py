@@ -21,7 +21,8 @@ from minigrad.tensor import Tensor
 
 __all__ = ["Attributes", "Members", "typename"]
 
-TABLES = ("_parameter_names", "_buffer_names", "_module_names")
+MEMBERS = {"_parameter_names": "_parameters", "_buffer_names": "_buffers", "_module_names": "_modules"}
+TABLES = tuple(MEMBERS)
 BEFORE_INIT = "Module.__init__() call; put super().__init__() first in your __init__"
 
 
@@ -223,10 +224,19 @@ class Attributes:
         return sorted(name for name in object.__dir__(self) if not name[0].isdigit())
 
     def __getstate__(self):
-        # The tables are copied, so that a shallow copy registers new members for itself alone.
+        # In PyTorch's layout, so that a pickled module of one library can become one of the other.
         state = self.__dict__.copy()
-        state.update({table: dict(state[table]) for table in TABLES})
+        persistent = state["_buffer_names"]
+        for table, members in MEMBERS.items():
+            state[members] = {name: state.pop(name) for name in state.pop(table)}
+        state["_non_persistent_buffers_set"] = {name for name, kept in persistent.items() if not kept}
         return state
 
     def __setstate__(self, state):
+        state = dict(state)
+        passing = state.pop("_non_persistent_buffers_set", ())
+        for table, members in MEMBERS.items():
+            values = state.pop(members, {})
+            self.__dict__[table] = {name: name not in passing for name in values}
+            self.__dict__.update(values)
         self.__dict__.update(state)

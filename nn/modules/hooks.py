@@ -13,6 +13,7 @@ A backward hook needs to know when the gradient reaches the module's output and 
 from __future__ import annotations
 
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -37,6 +38,24 @@ class Hook(NamedTuple):
     call: Callable
     with_kwargs: bool = False
     always_call: bool = False
+
+
+# How PyTorch calls the hooks of each kind, and the marks of those that have some.
+KINDS = {
+    "backward_pre": "_backward_pre_hooks",
+    "backward": "_backward_hooks",
+    "forward": "_forward_hooks",
+    "forward_pre": "_forward_pre_hooks",
+    "state_dict": "_state_dict_hooks",
+    "state_dict_pre": "_state_dict_pre_hooks",
+    "load_pre": "_load_state_dict_pre_hooks_with_module",  # PyTorch wraps these; a name of ours keeps them apart
+    "load_post": "_load_state_dict_post_hooks",
+}
+MARKS = {
+    "_forward_hooks_with_kwargs": ("forward", "with_kwargs"),
+    "_forward_hooks_always_called": ("forward", "always_call"),
+    "_forward_pre_hooks_with_kwargs": ("forward_pre", "with_kwargs"),
+}
 
 
 class HookHandle(Handle):
@@ -230,6 +249,28 @@ class Hookable(Attributes):
     """The hook side of `Module`. Every method returns a handle whose ``remove()`` takes the hook away."""
 
     _hooks: dict[str, dict]
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        kinds = state.pop("_hooks")
+        for kind, name in KINDS.items():
+            state[name] = OrderedDict((key, getattr(hook, "call", hook)) for key, hook in kinds.get(kind, {}).items())
+        for name, (kind, mark) in MARKS.items():
+            marked = [key for key, hook in kinds.get(kind, {}).items() if getattr(hook, mark)]
+            state[name] = OrderedDict.fromkeys(marked, True)
+        state["_is_full_backward_hook"] = True if kinds.get("backward") else None
+        return state
+
+    def __setstate__(self, state):
+        state = dict(state)
+        kinds = {kind: dict(state.pop(name, ())) for kind, name in KINDS.items()}
+        for kind in ("forward", "forward_pre", "backward", "backward_pre"):
+            kinds[kind] = {key: Hook(call) for key, call in kinds[kind].items()}
+        for name, (kind, mark) in MARKS.items():
+            for key in state.pop(name, ()):
+                kinds[kind][key] = kinds[kind][key]._replace(**{mark: True})
+        state.pop("_is_full_backward_hook", None)
+        super().__setstate__({**state, "_hooks": {kind: hooks for kind, hooks in kinds.items() if hooks}})
 
     @property
     def _forward_hooks(self):
