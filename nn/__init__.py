@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from minigrad.nn import functional, init, modules, parameter, utils
 from minigrad.nn.modules import *
+from minigrad.nn.modules.utils import factory_kwargs
 from minigrad.nn.parameter import Buffer, Parameter
 
 if not TYPE_CHECKING:
-    __all__ = ["Buffer", "Parameter", "functional", "init", "modules", "parameter", "utils"]
+    __all__ = ["Buffer", "Parameter", "factory_kwargs", "functional", "init", "modules", "parameter", "utils"]
     __all__ += modules.__all__

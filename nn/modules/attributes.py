@@ -213,8 +213,6 @@ class Attributes:
             self._store("_module_names", name, value)
             return
         elif isinstance(value, Buffer):
-            if name not in state["_buffer_names"]:
-                state.pop(name, None)
             self.register_buffer(name, value, value.persistent)
             return
         elif name in state["_buffer_names"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import repeat
 
-__all__ = ["consume_prefix_in_state_dict_if_present"]
+__all__ = ["consume_prefix_in_state_dict_if_present", "factory_kwargs"]
 
 
 def _ntuple(n, name="parse"):
@@ -39,7 +39,26 @@ def consume_prefix_in_state_dict_if_present(state_dict: dict, prefix: str) -> No
             state_dict[key[len(prefix) :]] = state_dict.pop(key)
     metadata = getattr(state_dict, "_metadata", None)
     for key in list(metadata or ()):
-        if key in (prefix, prefix.rstrip(".")):  # the wrapped module itself
-            metadata.setdefault("", metadata.pop(key))
-        elif key.startswith(prefix):
+        if key and (key == prefix.replace(".", "") or key.startswith(prefix)):  # "module" itself becomes ""
             metadata[key[len(prefix) :]] = metadata.pop(key)
+
+
+def factory_kwargs(kwargs: dict | None) -> dict:
+    """Of a layer's keyword arguments those that `minigrad.empty` and its kind take: device, dtype, memory_format.
+
+    They may also come in a dict of their own, ``factory_kwargs={...}``. For layers that pass `**kwargs` on.
+
+    Raises:
+        TypeError: for other names, and for one that is given twice.
+
+    PyTorch: torch.nn.factory_kwargs
+    """
+    given = dict(kwargs or {})
+    made = dict(given.pop("factory_kwargs", {}))
+    for name, value in given.items():
+        if name not in ("device", "dtype", "memory_format"):
+            raise TypeError(f"factory_kwargs(): got unexpected kwargs {name!r}; expected device, dtype, memory_format")
+        if name in made:
+            raise TypeError(f"factory_kwargs(): {name} specified twice, in **kwargs and in factory_kwargs")
+        made[name] = value
+    return made
