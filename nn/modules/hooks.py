@@ -229,12 +229,20 @@ def checked(grads, count, who, what):
 
 
 def _hooks_of_kind(kind):
-    """The property under which PyTorch's programs find the hooks of one kind, to count, clear or replace them."""
+    """The property under which PyTorch's programs find the hooks of one kind, to count, clear, replace or delete."""
 
     def replace(self, hooks):
         self._hooks[kind] = hooks
 
-    return property(lambda self: self._hooks.setdefault(kind, {}), replace)
+    def delete(self):
+        self._hooks.pop(kind, None)
+
+    return property(lambda self: self._hooks.setdefault(kind, {}), replace, delete)
+
+
+def _with_kwargs(kind):
+    """The property that says which hooks of a kind take keyword arguments, as {id: True}."""
+    return property(lambda self: {key: True for key, hook in self._hooks.get(kind, {}).items() if hook.with_kwargs})
 
 
 def without_module(hook, module, *args):
@@ -249,6 +257,8 @@ class Hookable(Attributes):
 
     _forward_hooks = _hooks_of_kind("forward")
     _forward_pre_hooks = _hooks_of_kind("forward_pre")
+    _forward_hooks_with_kwargs = _with_kwargs("forward")
+    _forward_pre_hooks_with_kwargs = _with_kwargs("forward_pre")
     _backward_hooks = _hooks_of_kind("backward")
     _backward_pre_hooks = _hooks_of_kind("backward_pre")
     _state_dict_hooks = _hooks_of_kind("state_dict")

@@ -25,7 +25,7 @@ from minigrad.nn.modules.hooks import (
     register_module_full_backward_hook,
     register_module_full_backward_pre_hook,
 )
-from minigrad.nn.modules.state import Stateful
+from minigrad.nn.modules.state import IncompatibleKeys, Stateful
 from minigrad.nn.parameter import Parameter
 from minigrad.tensor import Tensor
 
@@ -35,6 +35,19 @@ __all__ = [
     "register_module_full_backward_pre_hook", "register_module_module_registration_hook",
     "register_module_parameter_registration_hook",
 ]  # fmt: skip
+
+_IncompatibleKeys = IncompatibleKeys  # the name by which programs import it from here
+
+
+def _other_device(name):
+    """The method that would move a module to a device that is not here."""
+
+    def move(self, device=None):
+        raise RuntimeError(f"{name}(): minigrad runs on the CPU only; guard the call with {name}.is_available()")
+
+    move.__name__ = name
+    move.__doc__ = "Raises RuntimeError: there is no such device here."
+    return move
 
 
 class Module(Stateful):
@@ -313,12 +326,7 @@ class Module(Stateful):
         """Itself: everything is on the CPU."""
         return self
 
-    def cuda(self, device=None):
-        """Raises RuntimeError: there is no GPU here; guard the call with ``cuda.is_available()``."""
-        minigrad.empty(0).cuda(device)  # raises
-        return self
-
-    ipu = xpu = mtia = cuda
+    cuda, xpu, ipu, mtia = map(_other_device, ("cuda", "xpu", "ipu", "mtia"))
 
     def bfloat16(self):
         """Raises NotImplementedError: use `half`, or stay in float32."""
