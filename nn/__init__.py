@@ -19,4 +19,7 @@ from minigrad.nn.parameter import Buffer, Parameter, UninitializedBuffer, Uninit
 if not TYPE_CHECKING:
     __all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter"]
     __all__ += ["functional", "init", "modules", "parameter", "utils"]
+from minigrad.nn.modules.utils import factory_kwargs
+from minigrad.nn.parameter import Buffer, Parameter
+    __all__ = ["Buffer", "Parameter", "factory_kwargs", "functional", "init", "modules", "parameter", "utils"]
     __all__ += modules.__all__
