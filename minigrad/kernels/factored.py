@@ -98,21 +98,22 @@ def adafactor_step(p, g, row, col, share, rho, lr, weight_decay, eps1, eps2, d, 
     flat = p.reshape(-1)
     rate = rho * max(eps2, math.sqrt(sum_of_squares(flat)) / size)
     part, v = number(share), np.empty_like(p)
+    rest = part - number(1)
     for k in range(depth):
         if col is None:
             for i in range(rows):
                 for j in range(columns):
-                    row[k, i, j] = mean_after(row[k, i, j], g[k, i, j] * g[k, i, j], part)
+                    row[k, i, j] = mean_after(row[k, i, j], g[k, i, j] * g[k, i, j], part, rest)
                     v[k, i, j] = row[k, i, j]
         else:
             down = np.zeros(columns)
             along = squares_by_row_and_column(g[k], down)
             total = 0.0
             for i in range(rows):
-                row[k, i, 0] = mean_after(row[k, i, 0], number(along[i] / columns), part)
+                row[k, i, 0] = mean_after(row[k, i, 0], number(along[i] / columns), part, rest)
                 total += row[k, i, 0]
             for j in range(columns):
-                col[k, 0, j] = mean_after(col[k, 0, j], number(down[j] / rows), part)
+                col[k, 0, j] = mean_after(col[k, 0, j], number(down[j] / rows), part, rest)
             mean = number(total / rows)
             mean = number(eps1) if mean < eps1 else mean
             for i in range(rows):
