@@ -23,7 +23,12 @@ from minigrad import optim
 
 @pytest.fixture
 def torch():
-    return pytest.importorskip("torch")
+    """With one thread: Muon's many small products else wait for a second one, fifty times as long as they compute."""
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield torch
+    torch.set_num_threads(before)
 
 
 def tensor_rate(lib):
