@@ -123,7 +123,8 @@ def adabelief(T):
         """State made with memory formats, `__setstate__`, amsgrad with ``out=``, `.data` all over."""
 
         def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-16, weight_decay=0, amsgrad=False):
-            super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad))
+            defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}
+            super().__init__(params, defaults)
 
         def __setstate__(self, state):
             super().__setstate__(state)
@@ -179,8 +180,9 @@ def lamb(T):
 
         def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-6, weight_decay=0):
             if not lr >= 0.0:
+            if lr < 0.0:
                 raise ValueError(f"Invalid learning rate: {lr}")
-            super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay))
+            super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
 
         def step(self, closure=None):
             loss = closure() if closure is not None else None
@@ -217,7 +219,7 @@ def lion(T):
         """The authors' own; `minigrad.optim.Lion` is held against it below."""
 
         def __init__(self, params, lr=1e-4, betas=(0.9, 0.99), weight_decay=0.0):
-            super().__init__(params, dict(lr=lr, betas=betas, weight_decay=weight_decay))
+            super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
 
         @T.no_grad()
         def step(self, closure=None):
@@ -249,7 +251,7 @@ def by_lists(T):
         """Lists of tensors and `_foreach_*`."""
 
         def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
-            super().__init__(params, dict(lr=lr, betas=betas, eps=eps))
+            super().__init__(params, {"lr": lr, "betas": betas, "eps": eps})
 
         @T.no_grad()
         def step(self, closure=None):
@@ -342,7 +344,7 @@ def test_their_states_are_laid_out_alike_and_load(torch, make):
     for ours, theirs in zip(states[0]["state"].values(), states[1]["state"].values(), strict=True):
         assert [*ours] == [*theirs]
         assert [type(v).__name__ for v in ours.values()] == [type(v).__name__ for v in theirs.values()]
-    _, params, optimizer = train(minigrad, make, 3)
+    optimizer = train(minigrad, make, 3)[2]
     optimizer.load_state_dict(states[1])
     kept = optimizer.state[optimizer.param_groups[0]["params"][0]]
     assert {name: type(value).__name__ for name, value in kept.items()} == {

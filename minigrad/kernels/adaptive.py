@@ -18,9 +18,10 @@ from minigrad.kernels.optimizer import multiply_add
 
 
 @jit
-def mean_after(mean, d, share):
-    """The running mean after one more number, of which it takes `share`: PyTorch's lerp, from the nearer end."""
-    return multiply_add(share, d - mean, mean) if share < 0.5 else multiply_add(share - 1, d - mean, d)
+def mean_after(mean, d, share, rest):
+    """The running mean after one more number, of which it takes `share`: PyTorch's lerp, from the nearer end. `rest` is
+    ``share - 1``, given so that float32 stays float32."""
+    return multiply_add(share, d - mean, mean) if share < 0.5 else multiply_add(rest, d - mean, d)
 
 
 def lerp_(mean, d, share):
@@ -158,6 +159,7 @@ def rmsprop_step(p, g, square, mean, buffer, lr, alpha, eps, weight_decay, momen
     number = p.dtype.type
     sign, decay, least, down = number(-1 if maximize else 1), number(weight_decay), number(eps), number(-lr)
     keep, take, heavy = number(alpha), number(1 - alpha), number(momentum)
+    rest = take - number(1)
     for i in range(p.size):
         d = g[i] * sign
         if weight_decay != 0:
@@ -165,7 +167,7 @@ def rmsprop_step(p, g, square, mean, buffer, lr, alpha, eps, weight_decay, momen
         s = multiply_add(take * d, d, square[i] * keep)
         square[i] = s
         if mean is not None:
-            m = mean_after(mean[i], d, take)
+            m = mean_after(mean[i], d, take, rest)
             mean[i] = m
             s = multiply_add(-m, m, s)
         root = math.sqrt(s) + least

@@ -98,21 +98,22 @@ def adafactor_step(p, g, row, col, share, rho, lr, weight_decay, eps1, eps2, d, 
     flat = p.reshape(-1)
     rate = rho * max(eps2, math.sqrt(sum_of_squares(flat)) / size)
     part, v = number(share), np.empty_like(p)
+    rest = part - number(1)
     for k in range(depth):
         if col is None:
             for i in range(rows):
                 for j in range(columns):
-                    row[k, i, j] = mean_after(row[k, i, j], g[k, i, j] * g[k, i, j], part)
+                    row[k, i, j] = mean_after(row[k, i, j], g[k, i, j] * g[k, i, j], part, rest)
                     v[k, i, j] = row[k, i, j]
         else:
             down = np.zeros(columns)
             along = squares_by_row_and_column(g[k], down)
             total = 0.0
             for i in range(rows):
-                row[k, i, 0] = mean_after(row[k, i, 0], number(along[i] / columns), part)
+                row[k, i, 0] = mean_after(row[k, i, 0], number(along[i] / columns), part, rest)
                 total += row[k, i, 0]
             for j in range(columns):
-                col[k, 0, j] = mean_after(col[k, 0, j], number(down[j] / rows), part)
+                col[k, 0, j] = mean_after(col[k, 0, j], number(down[j] / rows), part, rest)
             mean = number(total / rows)
             mean = number(eps1) if mean < eps1 else mean
             for i in range(rows):
@@ -136,6 +137,32 @@ def rounded_to_bfloat16(x):
     return x
 
 
+def blend_samples(size):
+    """Two vectors, and what they are multiplied by."""
+    return *waves(2, size), 3.4445, -4.775
+
+
+@kernel(samples=blend_samples)
+def bfloat16_blend(x, y, a, b):
+    """y = a * x + b * y, rounded to bfloat16; float32 arrays of one dimension, in place."""
+    y *= b
+    y += a * x
+    if y.dtype == np.float32:
+        rounded_to_bfloat16(y)
+
+
+@bfloat16_blend.numba
+def bfloat16_blend(x, y, a, b):
+    number = y.dtype.type
+    more, less = number(a), number(b)
+    for i in range(y.size):
+        y[i] = more * x[i] + less * y[i]
+    if y.itemsize == 4:
+        bits = y.view(np.uint32)
+        for i in range(bits.size):
+            bits[i] = (bits[i] + (bits[i] >> 16 & 1) + 0x7FFF) & 0xFFFF0000
+
+
 def muon_step(p, g, buffer, momentum, nesterov, coefficients, steps, eps, rate, keep):
     """One step of Muon (Jordan 2024), in place.
 
@@ -143,7 +170,7 @@ def muon_step(p, g, buffer, momentum, nesterov, coefficients, steps, eps, rate, 
         x /= max(|x|, eps);  a few times: x = a x + (b x xᵀ + c (x xᵀ)²) x;  p = keep * p - rate * x
 
     The iteration (of Newton and Schulz) draws all singular values of x near 1. Its numbers are rounded to bfloat16,
-    as PyTorch's are. A plain function: it is all matrix products, with nothing for numba to win.
+    as PyTorch's are. A plain function: nearly all of it is matrix products.
 
     Args:
         p, g, buffer (ndarray): matrices: parameter, gradient, momentum.
@@ -162,7 +189,10 @@ def muon_step(p, g, buffer, momentum, nesterov, coefficients, steps, eps, rate, 
     x = rounded_to_bfloat16(x / max(norm[0], rounded_to_bfloat16(np.float32([eps]))[0]))
     for _ in range(steps):
         square = rounded_to_bfloat16(x @ x.T)
-        factor = rounded_to_bfloat16(b * square + c * (square @ square))
-        x = rounded_to_bfloat16(a * x + factor @ x)
+        factor = square @ square.T
+        bfloat16_blend(square.reshape(-1), factor.reshape(-1), b, c)
+        after = factor @ x
+        bfloat16_blend(x.reshape(-1), after.reshape(-1), a, 1.0)
+        x = after
     p *= keep
     p -= rate * (x.T if turned else x).astype(p.dtype)

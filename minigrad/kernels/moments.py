@@ -39,11 +39,12 @@ def adamax_step(p, g, m, u, rate, beta1, beta2, eps, weight_decay, maximize):
     number = p.dtype.type
     sign, decay, least, down = number(-1 if maximize else 1), number(weight_decay), number(eps), number(-rate)
     share, keep = number(1 - beta1), number(beta2)
+    rest = share - number(1)
     for i in range(p.size):
         d = g[i] * sign
         if weight_decay != 0:
             d = multiply_add(decay, p[i], d)
-        a, before, now = mean_after(m[i], d, share), u[i] * keep, abs(d) + least
+        a, before, now = mean_after(m[i], d, share, rest), u[i] * keep, abs(d) + least
         largest = before if (before > now) | (before != before) else now
         m[i], u[i] = a, largest
         p[i] = p[i] + down * a / largest
@@ -53,14 +54,14 @@ def adamax_step(p, g, m, u, rate, beta1, beta2, eps, weight_decay, maximize):
 
 
 @jit
-def moments_after(x, d, a, b, share, keep, take, decay, shrink, weight_decay, decoupled):
+def moments_after(x, d, a, b, share, rest, keep, take, decay, shrink, weight_decay, decoupled):
     """Parameter x after decoupled weight decay, the gradient d after the other kind, the moments a and b after d."""
     if weight_decay != 0:
         if decoupled:
             x = x * shrink
         else:
             d = multiply_add(decay, x, d)
-    return x, d, mean_after(a, d, share), multiply_add(take * d, d, b * keep)
+    return x, d, mean_after(a, d, share, rest), multiply_add(take * d, d, b * keep)
 
 
 def decay_and_average(p, g, m, v, lr, beta1, beta2, weight_decay, decoupled, maximize):
@@ -100,10 +101,11 @@ def nadam_step(p, g, m, v, lr, beta1, beta2, eps, weight_decay, decoupled, maxim
     number = p.dtype.type
     sign, decay, shrink = number(-1 if maximize else 1), number(weight_decay), number(1 - lr * weight_decay)
     share, keep, take = number(1 - beta1), number(beta2), number(1 - beta2)
+    rest = share - number(1)
     along_g, along_m, divisor, least = number(-rate_g), number(-rate_m), number(correction), number(eps)
     for i in range(p.size):
         x, d, a, b = moments_after(
-            p[i], g[i] * sign, m[i], v[i], share, keep, take, decay, shrink, weight_decay, decoupled
+            p[i], g[i] * sign, m[i], v[i], share, rest, keep, take, decay, shrink, weight_decay, decoupled
         )
         m[i], v[i] = a, b
         root = math.sqrt(b / divisor) + least
@@ -139,10 +141,11 @@ def radam_step(p, g, m, v, lr, beta1, beta2, eps, weight_decay, decoupled, maxim
     number = p.dtype.type
     sign, decay, shrink = number(-1 if maximize else 1), number(weight_decay), number(1 - lr * weight_decay)
     share, keep, take = number(1 - beta1), number(beta2), number(1 - beta2)
+    rest = share - number(1)
     rate, divisor, least, root, trust = number(lr), number(correction), number(eps), number(root2), number(rectifier)
     for i in range(p.size):
         x, _, a, b = moments_after(
-            p[i], g[i] * sign, m[i], v[i], share, keep, take, decay, shrink, weight_decay, decoupled
+            p[i], g[i] * sign, m[i], v[i], share, rest, keep, take, decay, shrink, weight_decay, decoupled
         )
         m[i], v[i] = a, b
         step = a / divisor * rate
