@@ -50,26 +50,40 @@ def or_zeros(gradient, like):
 
 
 # --------------------------------------------------------------------------------------------------------------------
-# Loops
+# Loops. LLVM makes vector code of those that run from 0 over few arrays, so the parts of a row are cut out first.
+
+
+@jit
+def add_sigmoid(x, y, bias):
+    """x = σ(x + y + bias)."""
+    for j in range(x.size):
+        x[j] = sigmoid(x[j] + y[j] + bias[j])
+
+
+@jit
+def add_tanh(x, y, bias):
+    """x = tanh(x + y + bias)."""
+    for j in range(x.size):
+        x[j] = tanh(x[j] + y[j] + bias[j])
 
 
 @jit
 def lstm_rows(gates, product, bias, cell, cells, outputs):
     """`lstm_step`."""
     size = cell.shape[1]
+    early, middle = slice(0, 2 * size), slice(2 * size, 3 * size)
+    late = slice(3 * size, 4 * size)
     for i in range(cell.shape[0]):
         g, p, c, kept, out = gates[i], product[i], cell[i], cells[i], outputs[i]
-        for j in range(2 * size):
-            g[j] = sigmoid(g[j] + p[j] + bias[j])
-        for j in range(2 * size, 3 * size):
-            g[j] = tanh(g[j] + p[j] + bias[j])
-        for j in range(3 * size, 4 * size):
-            g[j] = sigmoid(g[j] + p[j] + bias[j])
-        enter, forget, new, show = g[:size], g[size : 2 * size], g[2 * size : 3 * size], g[3 * size :]
+        add_sigmoid(g[early], p[early], bias[early])
+        add_tanh(g[middle], p[middle], bias[middle])
+        add_sigmoid(g[late], p[late], bias[late])
+        enter, forget, new, show = g[:size], g[size : 2 * size], g[middle], g[late]
         for j in range(size):
             c[j] = forget[j] * c[j] + enter[j] * new[j]
         for j in range(size):
             kept[j] = c[j]
+        for j in range(size):
             out[j] = show[j] * tanh(c[j])
 
 
@@ -97,18 +111,20 @@ def lstm_backward_rows(grad, gates, cells, former, d_cell, d_gates):
 def gru_rows(gates, product, bias, hidden, states, inner):
     """`gru_step`."""
     size, one = hidden.shape[1], hidden.dtype.type(1)
+    early, late = slice(0, 2 * size), slice(2 * size, 3 * size)
+    level, start = bias[late], bias[3 * size :]
     for i in range(hidden.shape[0]):
         g, p, h, out, kept = gates[i], product[i], hidden[i], states[i], inner[i]
-        for j in range(2 * size):
-            g[j] = sigmoid(g[j] + p[j] + bias[j])
-        reset, update, new = g[:size], g[size : 2 * size], g[2 * size :]
-        inside, level, start = p[2 * size :], bias[2 * size : 3 * size], bias[3 * size :]
+        add_sigmoid(g[early], p[early], bias[early])
+        reset, update, new, inside = g[:size], g[size : 2 * size], g[late], p[late]
         for j in range(size):
             kept[j] = inside[j] + start[j]
         for j in range(size):
-            new[j] = tanh(new[j] + level[j] + reset[j] * kept[j])
+            inside[j] = reset[j] * kept[j]
+        add_tanh(new, inside, level)
         for j in range(size):
             h[j] = (one - update[j]) * new[j] + update[j] * h[j]
+        for j in range(size):
             out[j] = h[j]
 
 
