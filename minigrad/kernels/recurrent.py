@@ -16,32 +16,95 @@ Before this: `dispatch.py`, `vecmath.py`. After it: `ops/recurrent.py`.
 """
 
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 
 from minigrad.kernels.dispatch import jit, kernel
 from minigrad.kernels.vecmath import array_sigmoid, sigmoid, tanh
 
+STRETCH = 256  # rows of the backward at once
+UNPACKED = 10**6  # products of numbers in a matrix product that OpenBLAS (0.3.17 and later, AVX-512) does not pack
+
+
+class Step(NamedTuple):
+    """Where the rows of a step lie, how many they are, and where those of the step before it lie (None at first)."""
+
+    here: slice
+    count: int
+    earlier: slice | None
+
 
 def steps(sizes, reverse):
-    """Where the rows of each step lie, and how many they are: (slice, count), in the order of the steps."""
+    """The steps in their order."""
     ends = list(itertools.accumulate(sizes))
-    places = [(slice(end - size, end), size) for end, size in zip(ends, sizes, strict=True)]
-    return places[::-1] if reverse else places
+    places = [slice(end - size, end) for end, size in zip(ends, sizes)]
+    if reverse:
+        places.reverse()
+    return [Step(here, here.stop - here.start, earlier) for earlier, here in zip([None, *places], places)]
 
 
-def before(start, states, sizes, reverse):
-    """For each row the state that its step began with: the one of the step before, at first `start`'s."""
-    last, out = start.copy(), np.empty_like(states)
-    for here, count in steps(sizes, reverse):
-        out[here] = last[:count]
-        last[:count] = states[here]
-    return out
+def stretches(sizes, reverse, rows=STRETCH):
+    """The steps from the last to the first, in groups of about so many rows: (all their rows, [(step, its place among
+    these)]). What is computed of a group is still at hand in the processor's cache when the weights' gradients need it.
+    """
+    group, total = [], 0
+    backwards = steps(sizes, reverse)[::-1]
+    for k, step in enumerate(backwards):
+        group.append(step)
+        total += step.count
+        if total >= rows or k + 1 == len(backwards):
+            first = min(step.here.start for step in group)
+            places = [slice(step.here.start - first, step.here.stop - first) for step in group]
+            yield slice(first, first + total), list(zip(group, places))
+            group, total = [], 0
 
 
-def totals(gradient, *products):
-    """``gradientᵀ x`` for each x, and the sum of the gradient's rows: the gradients of weights and of their bias."""
-    return (*[np.dot(gradient.T, x) for x in products], gradient.sum(0))
+def former(start, states, step):
+    """The state that a step began with: what the step before left in its rows of `states`; `start`'s where none did."""
+    if step.earlier is None:
+        return start[: step.count]
+    known = states[step.earlier][: step.count]
+    return known if len(known) == step.count else np.concatenate((known, start[len(known) : step.count]))
+
+
+class Gradients:
+    """The gradients of a layer's weights and biases, and of its input if it wants one, added up by stretches."""
+
+    def __init__(self, input, weight_ih, weight_hh, through):
+        self.input, self.weight_ih = input, weight_ih
+        self.d_input = np.empty(input.shape, input.dtype) if through else None
+        self.d_ih, self.d_hh = np.zeros(weight_ih.shape, input.dtype), np.zeros(weight_hh.shape, input.dtype)
+        self.d_bias_ih, self.d_bias_hh = np.zeros((2, len(weight_ih)), input.dtype)
+
+    def add(self, rows, d_gates, d_product, former):
+        """The rows of a stretch: gradients of the input's product and of the state's, and the states before."""
+        if self.d_input is not None:
+            np.dot(d_gates, self.weight_ih, out=self.d_input[rows])
+        self.d_ih += np.dot(d_gates.T, self.input[rows])
+        self.d_hh += np.dot(d_product.T, former)
+        total = d_gates.sum(0)
+        self.d_bias_ih += total
+        self.d_bias_hh += total if d_product is d_gates else d_product.sum(0)
+
+    def results(self):
+        """The gradients of weight_ih, weight_hh, bias_ih and bias_hh."""
+        return self.d_ih, self.d_hh, self.d_bias_ih.copy(), self.d_bias_hh.copy()
+
+
+def panels(weight, count):
+    """The transpose of a weight in panels of columns (parts, H, width): OpenBLAS multiplies matrices as small as these
+    by `count` rows without packing them first."""
+    rows, size = weight.shape
+    width = rows
+    if count * rows * size > UNPACKED:
+        width = next((w for w in (64, 32) if rows % w == 0 and count * w * size <= UNPACKED), rows)
+    return np.ascontiguousarray(weight.reshape(-1, width, size).transpose(0, 2, 1))
+
+
+def product(states, turned):
+    """``states @ weight.T`` by the panels: (parts, N, width)."""
+    return np.dot(states, turned[0])[None] if len(turned) == 1 else np.matmul(states, turned)
 
 
 def or_zeros(gradient, like):
@@ -50,26 +113,51 @@ def or_zeros(gradient, like):
 
 
 # --------------------------------------------------------------------------------------------------------------------
-# Loops
+# Loops. LLVM makes vector code of those that run from 0 over few arrays, so the parts of a row are cut out first.
+
+
+@jit
+def add_sigmoid(x, y, bias):
+    """x = σ(x + y + bias)."""
+    for j in range(x.size):
+        x[j] = sigmoid(x[j] + y[j] + bias[j])
+
+
+@jit
+def add_tanh(x, y, bias):
+    """x = tanh(x + y + bias)."""
+    for j in range(x.size):
+        x[j] = tanh(x[j] + y[j] + bias[j])
+
+
+@jit
+def joined(product, i, line):
+    """Row i of a product in panels."""
+    parts, _, width = product.shape
+    for k in range(parts):
+        part, place = product[k, i], line[k * width : (k + 1) * width]
+        for j in range(width):
+            place[j] = part[j]
 
 
 @jit
 def lstm_rows(gates, product, bias, cell, cells, outputs):
     """`lstm_step`."""
     size = cell.shape[1]
+    early, middle = slice(0, 2 * size), slice(2 * size, 3 * size)
+    late, p = slice(3 * size, 4 * size), np.empty(4 * size, gates.dtype)
     for i in range(cell.shape[0]):
-        g, p, c, kept, out = gates[i], product[i], cell[i], cells[i], outputs[i]
-        for j in range(2 * size):
-            g[j] = sigmoid(g[j] + p[j] + bias[j])
-        for j in range(2 * size, 3 * size):
-            g[j] = tanh(g[j] + p[j] + bias[j])
-        for j in range(3 * size, 4 * size):
-            g[j] = sigmoid(g[j] + p[j] + bias[j])
-        enter, forget, new, show = g[:size], g[size : 2 * size], g[2 * size : 3 * size], g[3 * size :]
+        joined(product, i, p)
+        g, c, kept, out = gates[i], cell[i], cells[i], outputs[i]
+        add_sigmoid(g[early], p[early], bias[early])
+        add_tanh(g[middle], p[middle], bias[middle])
+        add_sigmoid(g[late], p[late], bias[late])
+        enter, forget, new, show = g[:size], g[size : 2 * size], g[middle], g[late]
         for j in range(size):
             c[j] = forget[j] * c[j] + enter[j] * new[j]
         for j in range(size):
             kept[j] = c[j]
+        for j in range(size):
             out[j] = show[j] * tanh(c[j])
 
 
@@ -97,18 +185,21 @@ def lstm_backward_rows(grad, gates, cells, former, d_cell, d_gates):
 def gru_rows(gates, product, bias, hidden, states, inner):
     """`gru_step`."""
     size, one = hidden.shape[1], hidden.dtype.type(1)
+    early, late = slice(0, 2 * size), slice(2 * size, 3 * size)
+    level, start, p = bias[late], bias[3 * size :], np.empty(3 * size, gates.dtype)
     for i in range(hidden.shape[0]):
-        g, p, h, out, kept = gates[i], product[i], hidden[i], states[i], inner[i]
-        for j in range(2 * size):
-            g[j] = sigmoid(g[j] + p[j] + bias[j])
-        reset, update, new = g[:size], g[size : 2 * size], g[2 * size :]
-        inside, level, start = p[2 * size :], bias[2 * size : 3 * size], bias[3 * size :]
+        joined(product, i, p)
+        g, h, out, kept = gates[i], hidden[i], states[i], inner[i]
+        add_sigmoid(g[early], p[early], bias[early])
+        reset, update, new, inside = g[:size], g[size : 2 * size], g[late], p[late]
         for j in range(size):
             kept[j] = inside[j] + start[j]
         for j in range(size):
-            new[j] = tanh(new[j] + level[j] + reset[j] * kept[j])
+            inside[j] = reset[j] * kept[j]
+        add_tanh(new, inside, level)
         for j in range(size):
             h[j] = (one - update[j]) * new[j] + update[j] * h[j]
+        for j in range(size):
             out[j] = h[j]
 
 
@@ -136,9 +227,10 @@ def gru_backward_rows(d_hidden, gates, inner, former, d_gates, d_product):
 @jit
 def rnn_rows(gates, product, bias, relu, states):
     """`rnn_step`."""
-    zero = gates.dtype.type(0)
+    zero, p = gates.dtype.type(0), np.empty(gates.shape[1], gates.dtype)
     for i in range(gates.shape[0]):
-        g, p, out = gates[i], product[i], states[i]
+        joined(product, i, p)
+        g, out = gates[i], states[i]
         if relu:
             for j in range(out.size):
                 x = g[j] + p[j] + bias[j]
@@ -158,19 +250,29 @@ def arrays_of(size, *widths):
     return [np.sin(np.arange(count * 8 * width, dtype=np.float32) + width).reshape(count, -1) for width in widths]
 
 
+def in_panels(array):
+    """Rows as two panels."""
+    return np.ascontiguousarray(array.reshape(len(array), 2, -1).swapaxes(0, 1))
+
+
+def in_rows(product):
+    """Panels (parts, N, width) as rows."""
+    return product.swapaxes(0, 1).reshape(product.shape[1], -1)
+
+
 def lstm_samples(size):
     gates, product, cell, cells, outputs = arrays_of(size, 4, 4, 1, 1, 1)
-    return gates, product, gates[0].copy(), cell, cells, outputs
+    return gates, in_panels(product), gates[0].copy(), cell, cells, outputs
 
 
 def gru_samples(size):
     gates, product, hidden, states, inner, bias = arrays_of(size, 3, 3, 1, 1, 1, 4)
-    return gates, product, bias[0], hidden, states, inner
+    return gates, in_panels(product), bias[0], hidden, states, inner
 
 
 def rnn_samples(size):
     gates, product, states = arrays_of(size, 1, 1, 1)
-    return gates, product, gates[0].copy(), False, states
+    return gates, in_panels(product), gates[0].copy(), False, states
 
 
 @kernel(samples=lstm_samples)
@@ -182,12 +284,13 @@ def lstm_step(gates, product, bias, cell, cells, outputs):
         outputs = σ(o) tanh(cell)
 
     Args:
-        gates, product (ndarray): (N, 4H); the first is overwritten.
+        gates (ndarray): (N, 4H), overwritten.
+        product (ndarray): the same in panels (parts, N, 4H / parts).
         bias (ndarray): (4H,).
         cell, cells, outputs (ndarray): (N, H); the last two are filled.
     """
     size = cell.shape[1]
-    gates += product
+    gates += in_rows(product)
     gates += bias
     new = np.tanh(gates[:, 2 * size : 3 * size])
     gates[...] = array_sigmoid(gates)
@@ -242,11 +345,12 @@ def gru_step(gates, product, bias, hidden, states, inner):
         hidden = (1 - σ(z)) n + σ(z) hidden        in place; a copy goes to states
 
     Args:
-        gates, product (ndarray): (N, 3H); the first is overwritten.
+        gates (ndarray): (N, 3H), overwritten.
+        product (ndarray): the same in panels (parts, N, 3H / parts).
         bias (ndarray): (4H,): for r, z, the input's and the state's part of n.
         hidden, states, inner (ndarray): (N, H); the last two are filled.
     """
-    size = hidden.shape[1]
+    size, product = hidden.shape[1], in_rows(product)
     rest = slice(2 * size, None)
     gates[:, : 2 * size] = array_sigmoid(gates[:, : 2 * size] + product[:, : 2 * size] + bias[: 2 * size])
     reset, update, _ = np.split(gates, 3, 1)
@@ -287,8 +391,9 @@ def gru_step_backward(d_hidden, gates, inner, former, d_gates, d_product):
 
 @kernel(samples=rnn_samples)
 def rnn_step(gates, product, bias, relu, states):
-    """A step of a plain RNN: ``states = tanh(gates + product + bias)``, or relu of it; all (N, H), bias (H,)."""
-    total = gates + product + bias
+    """A step of a plain RNN: ``states = tanh(gates + product + bias)``, or relu of it. All are (N, H), the product in
+    panels (parts, N, H / parts), bias (H,)."""
+    total = gates + in_rows(product) + bias
     states[...] = np.maximum(total, 0) if relu else np.tanh(total)
 
 
@@ -310,12 +415,6 @@ def summed(first, second, size, dtype):
     return total
 
 
-def beginning(input, weight_ih, weight_hh, hidden):
-    """Buffers to start with: the products of all inputs, the state's weights turned, its product, the state."""
-    gates = np.dot(input, weight_ih.T)
-    return gates, np.ascontiguousarray(weight_hh.T), np.empty((len(hidden), gates.shape[1]), gates.dtype), hidden.copy()
-
-
 def lstm_forward(input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, sizes, reverse):
     """One direction of an LSTM layer.
 
@@ -323,103 +422,114 @@ def lstm_forward(input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, we
         tuple: states (rows, P) of all steps, the last hidden (N, P) and cell (N, H); and for the backward: gates
         (rows, 4H), the cells (rows, H).
     """
-    gates, turned, product, hidden = beginning(input, weight_ih, weight_hh, hidden)
+    gates, turned = np.dot(input, weight_ih.T), panels(weight_hh, len(hidden))
     bias = summed(bias_ih, bias_hh, gates.shape[1], gates.dtype)
-    cell, cells = cell.copy(), np.empty((len(input), cell.shape[1]), gates.dtype)
+    hidden, cell = hidden.copy(), cell.copy()
+    cells = np.empty((len(input), cell.shape[1]), gates.dtype)
     outputs = np.empty_like(cells)
     states = outputs if weight_hr is None else np.empty((len(input), len(weight_hr)), gates.dtype)
-    for here, count in steps(sizes, reverse):
-        np.dot(hidden[:count], turned, out=product[:count])
-        lstm_step(gates[here], product[:count], bias, cell[:count], cells[here], outputs[here])
+    for here, count, _ in steps(sizes, reverse):
+        lstm_step(gates[here], product(hidden[:count], turned), bias, cell[:count], cells[here], outputs[here])
         if weight_hr is not None:
             np.dot(outputs[here], weight_hr.T, out=states[here])
         hidden[:count] = states[here]
     return states, hidden, cell, gates, cells
 
 
-def lstm_backward(grads, input, hidden, cell, weights, states, gates, cells, sizes, reverse):
+def lstm_backward(grads, input, hidden, cell, weights, states, gates, cells, sizes, reverse, through):
     """The gradients of `lstm_forward`'s inputs.
 
     Args:
         grads (list): the gradients of states, last hidden and last cell, or None.
         weights (tuple): weight_ih, weight_hh, weight_hr.
+        through (bool): whether the input wants a gradient; otherwise its place is None.
     """
     weight_ih, weight_hh, weight_hr = weights
     d_states, d_hidden, d_cell = grads[0], or_zeros(grads[1], hidden), or_zeros(grads[2], cell)
-    d_gates, former = np.empty_like(gates), before(cell, cells, sizes, reverse)
-    d_shown = None if weight_hr is None else np.empty_like(states)
-    for here, count in reversed(steps(sizes, reverse)):
-        grad = d_hidden[:count]
-        if d_states is not None:
-            grad += d_states[here]
-        if weight_hr is not None:
-            d_shown[here] = grad
-            grad = np.dot(grad, weight_hr)
-        lstm_step_backward(grad, gates[here], cells[here], former[here], d_cell[:count], d_gates[here])
-        np.dot(d_gates[here], weight_hh, out=d_hidden[:count])
-    d_ih, d_hh, d_bias = totals(d_gates, input, before(hidden, states, sizes, reverse))
-    d_hr = None
+    hidden, cell = np.ascontiguousarray(hidden), np.ascontiguousarray(cell)
+    sums, d_hr = Gradients(input, weight_ih, weight_hh, through), None
+    d_shown = None if weight_hr is None else np.empty(states.shape, states.dtype)
+    for rows, group in stretches(sizes, reverse):
+        d_gates = np.empty((rows.stop - rows.start, gates.shape[1]), gates.dtype)
+        began = np.empty((len(d_gates), states.shape[1]), gates.dtype)
+        for step, place in group:
+            here, count, _ = step
+            grad = d_hidden[:count]
+            if d_states is not None:
+                grad += d_states[here]
+            if weight_hr is not None:
+                d_shown[here] = grad
+                grad = np.dot(grad, weight_hr)
+            began[place] = former(hidden, states, step)
+            lstm_step_backward(
+                grad, gates[here], cells[here], former(cell, cells, step), d_cell[:count], d_gates[place]
+            )
+            np.dot(d_gates[place], weight_hh, out=d_hidden[:count])
+        sums.add(rows, d_gates, d_gates, began)
     if weight_hr is not None:
         d_hr = np.dot(d_shown.T, gates[:, 3 * cell.shape[1] :] * np.tanh(cells))
-    return np.dot(d_gates, weight_ih), d_hidden, d_cell, d_ih, d_hh, d_bias, d_bias.copy(), d_hr
+    return sums.d_input, d_hidden, d_cell, *sums.results(), d_hr
 
 
 def gru_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, sizes, reverse):
     """One direction of a GRU layer: states (rows, H), the last one (N, H); for the backward, gates (rows, 3H) and inner
     (rows, H)."""
-    gates, turned, product, hidden = beginning(input, weight_ih, weight_hh, hidden)
+    gates, turned, hidden = np.dot(input, weight_ih.T), panels(weight_hh, len(hidden)), hidden.copy()
     size = hidden.shape[1]
     by_input, by_state = summed(bias_ih, None, 3 * size, gates.dtype), summed(None, bias_hh, 3 * size, gates.dtype)
     by_input[: 2 * size] += by_state[: 2 * size]
     bias = np.concatenate((by_input, by_state[2 * size :]))
     states = np.empty((len(input), size), gates.dtype)
     inner = np.empty_like(states)
-    for here, count in steps(sizes, reverse):
-        np.dot(hidden[:count], turned, out=product[:count])
-        gru_step(gates[here], product[:count], bias, hidden[:count], states[here], inner[here])
+    for here, count, _ in steps(sizes, reverse):
+        gru_step(gates[here], product(hidden[:count], turned), bias, hidden[:count], states[here], inner[here])
     return states, hidden, gates, inner
 
 
-def gru_backward(grads, input, hidden, weights, states, gates, inner, sizes, reverse):
+def gru_backward(grads, input, hidden, weights, states, gates, inner, sizes, reverse, through):
     """The gradients of `gru_forward`'s inputs, from those of states and last state (or None)."""
     weight_ih, weight_hh = weights
-    d_states, d_hidden = grads[0], or_zeros(grads[1], hidden)
-    d_gates, d_product, former = np.empty_like(gates), np.empty_like(gates), before(hidden, states, sizes, reverse)
-    for here, count in reversed(steps(sizes, reverse)):
-        grad = d_hidden[:count]
-        if d_states is not None:
-            grad += d_states[here]
-        gru_step_backward(grad, gates[here], inner[here], former[here], d_gates[here], d_product[here])
-        grad += np.dot(d_product[here], weight_hh)
-    return np.dot(d_gates, weight_ih), d_hidden, *interleaved(totals(d_gates, input), totals(d_product, former))
-
-
-def interleaved(first, second):
-    """Gradients of input's and state's (weight, bias) in the order of the parameters."""
-    return first[0], second[0], first[1], second[1]
+    d_states, d_hidden, hidden = grads[0], or_zeros(grads[1], hidden), np.ascontiguousarray(hidden)
+    sums = Gradients(input, weight_ih, weight_hh, through)
+    for rows, group in stretches(sizes, reverse):
+        d_gates, d_product = np.empty((2, rows.stop - rows.start, gates.shape[1]), gates.dtype)
+        began = np.empty((len(d_gates), states.shape[1]), gates.dtype)
+        for step, place in group:
+            here, count, _ = step
+            grad = d_hidden[:count]
+            if d_states is not None:
+                grad += d_states[here]
+            began[place] = former(hidden, states, step)
+            gru_step_backward(grad, gates[here], inner[here], began[place], d_gates[place], d_product[place])
+            grad += np.dot(d_product[place], weight_hh)
+        sums.add(rows, d_gates, d_product, began)
+    return sums.d_input, d_hidden, *sums.results()
 
 
 def rnn_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, relu, sizes, reverse):
     """One direction of a plain RNN layer: states (rows, H), the last one (N, H)."""
-    gates, turned, product, hidden = beginning(input, weight_ih, weight_hh, hidden)
-    bias = summed(bias_ih, bias_hh, gates.shape[1], gates.dtype)
-    for here, count in steps(sizes, reverse):
-        np.dot(hidden[:count], turned, out=product[:count])
-        rnn_step(gates[here], product[:count], bias, relu, gates[here])
-        hidden[:count] = gates[here]
-    return gates, hidden
+    states, turned, hidden = np.dot(input, weight_ih.T), panels(weight_hh, len(hidden)), hidden.copy()
+    bias = summed(bias_ih, bias_hh, states.shape[1], states.dtype)
+    for here, count, _ in steps(sizes, reverse):
+        rnn_step(states[here], product(hidden[:count], turned), bias, relu, states[here])
+        hidden[:count] = states[here]
+    return states, hidden
 
 
-def rnn_backward(grads, input, hidden, weights, states, relu, sizes, reverse):
+def rnn_backward(grads, input, hidden, weights, states, relu, sizes, reverse, through):
     """The gradients of `rnn_forward`'s inputs, from those of states and last state (or None)."""
     weight_ih, weight_hh = weights
-    d_states, d_hidden = grads[0], or_zeros(grads[1], hidden)
-    slope = (states > 0).astype(states.dtype) if relu else 1 - states * states
-    for here, count in reversed(steps(sizes, reverse)):
-        grad = d_hidden[:count]
-        if d_states is not None:
-            grad += d_states[here]
-        slope[here] *= grad
-        np.dot(slope[here], weight_hh, out=grad)
-    d_ih, d_hh, d_bias = totals(slope, input, before(hidden, states, sizes, reverse))
-    return np.dot(slope, weight_ih), d_hidden, d_ih, d_hh, d_bias, d_bias.copy()
+    d_states, d_hidden, hidden = grads[0], or_zeros(grads[1], hidden), np.ascontiguousarray(hidden)
+    sums = Gradients(input, weight_ih, weight_hh, through)
+    for rows, group in stretches(sizes, reverse):
+        slope = (states[rows] > 0).astype(states.dtype) if relu else 1 - states[rows] * states[rows]
+        began = np.empty_like(slope)
+        for step, place in group:
+            grad = d_hidden[: step.count]
+            if d_states is not None:
+                grad += d_states[step.here]
+            began[place] = former(hidden, states, step)
+            slope[place] *= grad
+            np.dot(slope[place], weight_hh, out=grad)
+        sums.add(rows, slope, slope, began)
+    return sums.d_input, d_hidden, *sums.results()

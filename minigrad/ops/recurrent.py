@@ -15,7 +15,10 @@ from minigrad.kernels import recurrent as kernels
 from minigrad.registry import FUNCTION, Op, composite, helper, np_dtype, on_every_path
 from minigrad.samples import S
 
-on_every_path("recurrent_steps")(lambda sizes, reverse: [(h.start, n) for h, n in kernels.steps(sizes, reverse)])
+on_every_path("recurrent_steps")(
+    lambda sizes, reverse: [(s.here.start, s.count) for s in kernels.steps(sizes, reverse)]
+)
+on_every_path("wants_gradient")(lambda x: getattr(x, "requires_grad", False))
 
 # ---- the equations
 
@@ -94,20 +97,20 @@ class lstm_layer(Op):
     public, fresh, optional, result = (), True, (*BIASES, "weight_hr"), "lstm_layer"
     pieces = ("states", "last_hidden", "last_cell", "gates", "cells")
 
-    def forward(input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, /, sizes, reverse):
+    def forward(input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, /, sizes, reverse, through):
         return kernels.lstm_forward(
             input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, sizes, reverse
         )
 
     def vjp(g, input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, states, gates, cells, sizes,
-            reverse):  # fmt: skip
+            reverse, through):  # fmt: skip
         inputs = input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr
         return gradients_through(lstm_step_by_step, inputs, (sizes, reverse), g[:3])
 
     def fused(g, input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, states, gates, cells, sizes,
-              reverse):  # fmt: skip
+              reverse, through):  # fmt: skip
         weights = weight_ih, weight_hh, weight_hr
-        return kernels.lstm_backward(g, input, hidden, cell, weights, states, gates, cells, sizes, reverse)
+        return kernels.lstm_backward(g, input, hidden, cell, weights, states, gates, cells, sizes, reverse, through)
 
 
 class gru_layer(Op):
@@ -116,16 +119,16 @@ class gru_layer(Op):
     public, fresh, optional, result = (), True, BIASES, "gru_layer"
     pieces = ("states", "last_hidden", "gates", "inner")
 
-    def forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, /, sizes, reverse):
+    def forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, /, sizes, reverse, through):
         return kernels.gru_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, sizes, reverse)
 
-    def vjp(g, input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, states, gates, inner, sizes, reverse):
+    def vjp(g, input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, states, gates, inner, sizes, reverse, through):
         inputs = input, hidden, weight_ih, weight_hh, bias_ih, bias_hh
         return gradients_through(gru_step_by_step, inputs, (sizes, reverse), g[:2])
 
-    def fused(g, input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, states, gates, inner, sizes, reverse):
+    def fused(g, input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, states, gates, inner, sizes, reverse, through):
         weights = weight_ih, weight_hh
-        return kernels.gru_backward(g, input, hidden, weights, states, gates, inner, sizes, reverse)
+        return kernels.gru_backward(g, input, hidden, weights, states, gates, inner, sizes, reverse, through)
 
 
 class rnn_layer(Op):
@@ -135,15 +138,15 @@ class rnn_layer(Op):
     public, fresh, optional, result = (), True, BIASES, "rnn_layer"
     pieces = ("states", "last_hidden")
 
-    def forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, /, relu, sizes, reverse):
+    def forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, /, relu, sizes, reverse, through):
         return kernels.rnn_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, relu, sizes, reverse)
 
-    def vjp(g, input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, states, relu, sizes, reverse):
+    def vjp(g, input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, states, relu, sizes, reverse, through):
         inputs = input, hidden, weight_ih, weight_hh, bias_ih, bias_hh
         return gradients_through(rnn_step_by_step, inputs, (relu, sizes, reverse), g)
 
-    def fused(g, input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, states, relu, sizes, reverse):
-        return kernels.rnn_backward(g, input, hidden, (weight_ih, weight_hh), states, relu, sizes, reverse)
+    def fused(g, input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, states, relu, sizes, reverse, through):
+        return kernels.rnn_backward(g, input, hidden, (weight_ih, weight_hh), states, relu, sizes, reverse, through)
 
 
 # ---- all layers and directions
@@ -229,7 +232,7 @@ def all_layers(name, layer, gates, input, states, params, has_biases, num_layers
             group = [*weights[at], None][:5] if len(states) == 2 else weights[at]
             start = [select(state, 0, at) for state in states]
             check_direction(name, gates, rows, sizes[0], start, group)
-            out = layer(rows, *start, *group, *attributes, sizes, direction == 1)
+            out = layer(rows, *start, *group, *attributes, sizes, direction == 1, wants_gradient(rows))
             outputs.append(out[0])
             last.append(out[1 : 1 + len(states)])
         rows = cat(outputs, 1) if bidirectional else outputs[0]
@@ -380,7 +383,9 @@ def lstm_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
     if len(hx) != 2:
         raise RuntimeError("lstm_cell expects two hidden states")
     check_cell("lstm_cell", 4, input, hx, w_ih, w_hh, b_ih, b_hh)
-    return tuple(lstm_layer(input, *hx, w_ih, w_hh, b_ih, b_hh, None, (input.shape[0],), False)[1:3])
+    return tuple(
+        lstm_layer(input, *hx, w_ih, w_hh, b_ih, b_hh, None, (input.shape[0],), False, wants_gradient(input))[1:3]
+    )
 
 
 @composite(samples=cell_samples(3, False), public=(FUNCTION,))
@@ -391,7 +396,7 @@ def gru_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
     (PyTorch: torch.gru_cell)
     """
     check_cell("gru_cell", 3, input, (hx,), w_ih, w_hh, b_ih, b_hh)
-    return gru_layer(input, hx, w_ih, w_hh, b_ih, b_hh, (input.shape[0],), False)[1]
+    return gru_layer(input, hx, w_ih, w_hh, b_ih, b_hh, (input.shape[0],), False, wants_gradient(input))[1]
 
 
 @composite(samples=cell_samples(1, False), public=(FUNCTION,))
@@ -402,7 +407,7 @@ def rnn_tanh_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
     (PyTorch: torch.rnn_tanh_cell)
     """
     check_cell("rnn_tanh_cell", 1, input, (hx,), w_ih, w_hh, b_ih, b_hh)
-    return rnn_layer(input, hx, w_ih, w_hh, b_ih, b_hh, False, (input.shape[0],), False)[1]
+    return rnn_layer(input, hx, w_ih, w_hh, b_ih, b_hh, False, (input.shape[0],), False, wants_gradient(input))[1]
 
 
 @composite(samples=cell_samples(1, False), public=(FUNCTION,))
@@ -412,4 +417,4 @@ def rnn_relu_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
     `rnn_tanh_cell` with relu in the place of tanh. (PyTorch: torch.rnn_relu_cell)
     """
     check_cell("rnn_relu_cell", 1, input, (hx,), w_ih, w_hh, b_ih, b_hh)
-    return rnn_layer(input, hx, w_ih, w_hh, b_ih, b_hh, True, (input.shape[0],), False)[1]
+    return rnn_layer(input, hx, w_ih, w_hh, b_ih, b_hh, True, (input.shape[0],), False, wants_gradient(input))[1]
