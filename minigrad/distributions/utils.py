@@ -34,7 +34,8 @@ def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
             )
     dtype = tensors[0].dtype if tensors else minigrad.get_default_dtype()
     filled = [v if isinstance(v, Tensor) else minigrad.tensor(v, dtype=dtype) for v in values]
-    return tuple(minigrad.broadcast_tensors(*filled))
+    shape = minigrad.broadcast_shapes(*[tensor.shape for tensor in filled])
+    return tuple([tensor if tensor.shape == shape else tensor.expand(shape) for tensor in filled])
 
 
 def _standard_normal(shape, dtype) -> Tensor:

@@ -118,7 +118,7 @@ class Wishart(WithCovariance, ExponentialFamily):
         while again.any() and tries > 0:
             tries -= 1
             new = self._bartlett(again[again].shape)
-            sample = sample.index_put((again,), new)
+            sample[again] = new
             again = again.masked_scatter(again, self._whole(~self.support.check(new)))
         return sample
 
