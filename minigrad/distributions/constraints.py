@@ -83,7 +83,7 @@ def _all_of(result, dims, value, needed):
     """A mask without its last `dims` dimensions: True where it is all True."""
     if result.dim() < dims:
         raise ValueError(f"Expected value.dim() >= {needed} but got {value.dim()}")
-    return result.reshape((*result.shape[: result.dim() - dims], -1)).all(-1)
+    return result.all(tuple(range(-dims, 0))) if dims else result
 
 
 class _Around(Constraint):
@@ -316,7 +316,7 @@ class _Multinomial(Constraint):
 
 
 def _all_elements(mask):
-    return mask.reshape((*mask.shape[:-2], -1)).all(-1)
+    return mask.all(-1).all(-1)
 
 
 class _LowerTriangular(Constraint):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import minigrad
 from minigrad.distributions.distribution import Distribution
+from minigrad.distributions.utils import _sum_rightmost
 from minigrad.tensor import Tensor
 
 __all__ = ["ExponentialFamily"]
@@ -41,5 +42,5 @@ class ExponentialFamily(Distribution):
         natural, result, slopes = self._normalizer_and_slopes()
         result = result - carrier
         for parameter, slope in zip(natural, slopes):
-            result = result - (parameter * slope).reshape((*self._batch_shape, -1)).sum(-1)
+            result = result - _sum_rightmost(parameter * slope, parameter.dim() - len(self._batch_shape))
         return result

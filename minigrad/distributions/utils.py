@@ -45,7 +45,7 @@ def _standard_normal(shape, dtype) -> Tensor:
 
 def _sum_rightmost(value, dim: int):
     """The sum over the last `dim` dimensions."""
-    return value if dim == 0 else value.reshape((*value.shape[:-dim], -1)).sum(-1)
+    return value if dim == 0 else value.sum(tuple(range(-dim, 0)))
 
 
 def logits_to_probs(logits: Tensor, is_binary: bool = False) -> Tensor:
