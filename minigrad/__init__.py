@@ -70,6 +70,7 @@ globals().update(dtypes.LAYOUTS)
 
 _LAZY = {
     "cli": "minigrad.cli", "cuda": "minigrad.cuda", "datasets": "minigrad.datasets",
+    "distributions": "minigrad.distributions",
     "func": "minigrad.func", "linalg": "minigrad.linalg", "nn": "minigrad.nn", "optim": "minigrad.optim",
     "serialization": "minigrad.serialization",
     "special": "minigrad.special",

@@ -82,7 +82,7 @@ def _regularised(a, x, which):
 
 @in_float64
 def gammainc(a, x):
-    """The regularised lower incomplete gamma function, ``1/Γ(a) ∫₀ˣ t^(a-1) exp(-t) dt``; NaN where a or x is below 0."""
+    """The regularised lower incomplete gamma function, ``1/Γ(a) ∫₀ˣ t^(a-1) exp(-t) dt``; NaN for a or x below 0."""
     return _regularised(a, x, 0)
 
 
