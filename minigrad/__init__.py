@@ -71,7 +71,7 @@ globals().update(dtypes.LAYOUTS)
 _LAZY = {
     "cli": "minigrad.cli", "cuda": "minigrad.cuda", "datasets": "minigrad.datasets",
     "func": "minigrad.func", "linalg": "minigrad.linalg", "nn": "minigrad.nn", "optim": "minigrad.optim",
-    "special": "minigrad.special",
+    "special": "minigrad.special", "text": "minigrad.text", "transforms": "minigrad.transforms",
     "utils": "minigrad.utils", "viz": "minigrad.viz",
 }  # fmt: skip
 _LAZY_NAMES = {
