@@ -74,6 +74,7 @@ _LAZY = {
     "func": "minigrad.func", "linalg": "minigrad.linalg", "nn": "minigrad.nn", "optim": "minigrad.optim",
     "serialization": "minigrad.serialization",
     "special": "minigrad.special",
+    "special": "minigrad.special", "text": "minigrad.text", "transforms": "minigrad.transforms",
     "special": "minigrad.special", "train": "minigrad.train",
     "utils": "minigrad.utils", "viz": "minigrad.viz",
 }  # fmt: skip

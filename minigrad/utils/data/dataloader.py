@@ -63,7 +63,9 @@ class DataLoader:
     """
 
     _fixed = False
-    __class_getitem__ = classmethod(types.GenericAlias)  # DataLoader[...] in annotations
+
+    def __class_getitem__(cls, item):  # DataLoader[...] in annotations
+        return types.GenericAlias(cls, item)
 
     def __init__(
         self, dataset, batch_size=1, shuffle=None, sampler=None, batch_sampler=None, num_workers=0, collate_fn=None,
