@@ -166,7 +166,7 @@ class GradScaler:
             return outputs * minigrad.tensor(self._scale, dtype=minigrad.float32)
         if isinstance(outputs, Iterable):
             scaled = map(self.scale, outputs)
-            return type(outputs)(scaled) if isinstance(outputs, list | tuple) else scaled  # type: ignore[call-arg]
+            return type(outputs)(scaled) if isinstance(outputs, list | tuple) else scaled
         raise ValueError("scale(): outputs must be a Tensor or an iterable of Tensors")
 
     def _check_used(self, method):

@@ -336,7 +336,8 @@ class device:
                 raise RuntimeError(f"Invalid device string: '{type}' (expected 'cpu' or 'cpu:0')")
             index = int(number)
         if kind != "cpu":
-            raise NoDeviceError(
+            error = NoDeviceError if kind in ("cuda", "xpu") else RuntimeError
+            raise error(
                 f"device '{type}' is not available: minigrad runs on the CPU only "
                 "(use device('cpu'), or choose by cuda.is_available(), which is False)"
             )

@@ -9,9 +9,10 @@ from __future__ import annotations
 import multiprocessing
 import multiprocessing.connection
 from multiprocessing import *  # noqa: F403  (its __all__ is what this module offers too)
+from typing import Any
 
 __all__ = [
-    *multiprocessing.__all__,  # type: ignore[attr-defined]
+    *multiprocessing.__all__,
     "ProcessRaisedException", "get_all_sharing_strategies", "get_sharing_strategy", "set_sharing_strategy", "spawn",
 ]  # fmt: skip
 
@@ -36,8 +37,8 @@ def spawn(fn, args=(), nprocs: int = 1, join: bool = True, daemon: bool = False,
 
     PyTorch: torch.multiprocessing.spawn
     """
-    context = multiprocessing.get_context(start_method)
-    processes = [context.Process(target=fn, args=(i, *args), daemon=daemon) for i in range(nprocs)]  # type: ignore[attr-defined]
+    context: Any = multiprocessing.get_context(start_method)
+    processes = [context.Process(target=fn, args=(i, *args), daemon=daemon) for i in range(nprocs)]
     for process in processes:
         process.start()
     if not join:
@@ -45,7 +46,7 @@ def spawn(fn, args=(), nprocs: int = 1, join: bool = True, daemon: bool = False,
     waiting = {process.sentinel: i for i, process in enumerate(processes)}
     while waiting:
         for sentinel in multiprocessing.connection.wait(list(waiting)):
-            i = waiting.pop(sentinel)  # type: ignore[arg-type]
+            i = waiting.pop(sentinel)
             processes[i].join()
             if processes[i].exitcode != 0:
                 for other in processes:

@@ -6,6 +6,7 @@ What is reported back is what was set, so that a program that checks its setting
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 __all__ = [
     "are_deterministic_algorithms_enabled", "get_deterministic_debug_mode", "get_float32_matmul_precision",
@@ -16,7 +17,7 @@ __all__ = [
 
 PRECISIONS = ("highest", "high", "medium")
 DEBUG_MODES = ("default", "warn", "error")
-_now = {"precision": "highest", "debug_mode": 0, "interop_threads": 1, "warn_always": False}
+_now: dict[str, Any] = {"precision": "highest", "debug_mode": 0, "interop_threads": 1, "warn_always": False}
 
 
 def set_float32_matmul_precision(precision: str) -> None:
