@@ -71,7 +71,7 @@ globals().update(dtypes.LAYOUTS)
 _LAZY = {
     "cli": "minigrad.cli", "cuda": "minigrad.cuda", "datasets": "minigrad.datasets",
     "func": "minigrad.func", "linalg": "minigrad.linalg", "nn": "minigrad.nn", "optim": "minigrad.optim",
-    "special": "minigrad.special",
+    "special": "minigrad.special", "train": "minigrad.train",
     "utils": "minigrad.utils", "viz": "minigrad.viz",
 }  # fmt: skip
 _LAZY_NAMES = {
@@ -119,6 +119,8 @@ def __getattr__(name):
         return importlib.import_module(_LAZY[name])
     if name in _LAZY_NAMES:
         return getattr(importlib.import_module(_LAZY_NAMES[name]), name)
+    if name.startswith("_foreach_"):
+        return getattr(importlib.import_module("minigrad.foreach"), name)
     raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
 
 

@@ -4,6 +4,7 @@
 # ruff: noqa: F821
 
 import math
+import warnings
 
 import numpy as np
 
@@ -13,8 +14,8 @@ from minigrad.samples import S
 
 
 @on_every_path("check_heads")
-def check_heads(query, key, value, embed_dim, num_heads, key_padding_mask, attn_mask, is_causal):
-    """PyTorch's conditions on the shapes of multi-head attention."""
+def check_heads(query, key, value, embed_dim, num_heads, key_padding_mask, attn_mask, is_causal, packed):
+    """PyTorch's conditions on the shapes of multi-head attention. packed: one weight holds all projections."""
     if query.ndim not in (2, 3):
         raise AssertionError(
             f"query should be unbatched 2D or batched 3D tensor but received {query.ndim}-D query tensor"
@@ -29,6 +30,19 @@ def check_heads(query, key, value, embed_dim, num_heads, key_padding_mask, attn_
             f"For {query.ndim}-D query, expected key_padding_mask to be None or {query.ndim - 1}-D but found "
             f"{key_padding_mask.ndim}-D"
         )
+    if attn_mask is not None:
+        own = (num_heads, query.shape[0], key.shape[0])
+        if attn_mask.ndim not in (2, 3) or (query.ndim == 2 and attn_mask.ndim == 3 and tuple(attn_mask.shape) != own):
+            raise AssertionError(
+                f"For {query.ndim}-D query, expected attn_mask to be None, 2-D or 3-D (without a batch of shape {own}) "
+                f"but found {shape_text(attn_mask.shape)}"
+            )
+        if key_padding_mask is not None and np_dtype(attn_mask) != np_dtype(key_padding_mask):
+            warnings.warn(
+                "Support for mismatched key_padding_mask and attn_mask is deprecated. Use same type for both instead: "
+                f"they are of {key_padding_mask.dtype} and {attn_mask.dtype}.",
+                stacklevel=4,
+            )
     if query.shape[-1] != embed_dim:
         raise AssertionError(f"was expecting embedding dimension of {embed_dim}, but got {query.shape[-1]}")
     if embed_dim % num_heads:
@@ -38,8 +52,16 @@ def check_heads(query, key, value, embed_dim, num_heads, key_padding_mask, attn_
             f"key's sequence and batch dims {shape_text(key.shape[:-1])} do not match value's "
             f"{shape_text(value.shape[:-1])}"
         )
+    if packed and key.shape[-1] != value.shape[-1]:
+        raise AssertionError(
+            f"key shape {shape_text(key.shape)} does not match value shape {shape_text(value.shape)}: one weight that "
+            "projects both needs them alike"
+        )
     if is_causal and attn_mask is None:
-        raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
+        raise RuntimeError(
+            "Need attn_mask if specifying the is_causal hint: make one with "
+            "nn.Transformer.generate_square_subsequent_mask"
+        )
 
 
 @helper
@@ -119,7 +141,10 @@ def multi_head_attention_forward(
     True where not to look, or numbers to add: attn_mask (L, S) or (N * heads, L, S), key_padding_mask (N, S).
     (Vaswani et al. 2017, arXiv:1706.03762; F.multi_head_attention_forward)
     """
-    check_heads(query, key, value, embed_dim_to_check, num_heads, key_padding_mask, attn_mask, is_causal)
+    check_heads(
+        query, key, value, embed_dim_to_check, num_heads, key_padding_mask, attn_mask, is_causal,
+        not use_separate_proj_weight,
+    )  # fmt: skip
     single = query.ndim == 2
     if single:
         query, key, value = unsqueeze(query, 1), unsqueeze(key, 1), unsqueeze(value, 1)
@@ -150,9 +175,19 @@ def multi_head_attention_forward(
         raise AssertionError(
             f"expecting key_padding_mask shape of {(batch, key.shape[0])}, but got {tuple(padding.shape)}"
         )
-    if bias_k is not None and bias_v is not None:
+    if (bias_k is None) != (bias_v is None):
+        raise AssertionError("bias_k and bias_v go together: one of them is None")
+    if bias_k is not None:
+        if static_k is not None or static_v is not None:
+            raise AssertionError("bias_k and bias_v cannot be added to static_k or static_v")
         k = cat([k, expand(bias_k, (1, batch, width))])
         v = cat([v, expand(bias_v, (1, batch, width))])
+    for name, static in (("static_k", static_k), ("static_v", static_v)):
+        if static is not None and (static.shape[0], static.shape[2]) != (batch * num_heads, width // num_heads):
+            raise AssertionError(
+                f"expecting {name} of shape ({batch * num_heads}, S, {width // num_heads}), but got "
+                f"{shape_text(static.shape)}"
+            )
     q = in_heads(q, batch, num_heads)
     k = in_heads(k, batch, num_heads) if static_k is None else static_k
     v = in_heads(v, batch, num_heads) if static_v is None else static_v

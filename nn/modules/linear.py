@@ -70,10 +70,7 @@ class Linear(Module):
 
 
 class NonDynamicallyQuantizableLinear(Linear):
-    """A `Linear` by the name that PyTorch gives the one in `MultiheadAttention`, which its quantizer leaves alone.
-
-    PyTorch: torch.nn.modules.linear.NonDynamicallyQuantizableLinear
-    """
+    """`Linear` under the name that PyTorch gives to attention's last projection. PyTorch: torch.nn.modules.linear"""
 
 
 class Bilinear(Module):

@@ -57,9 +57,21 @@ class Module(Stateful):
     """
 
     training: bool
+    call_super_init: bool = False  # True in a subclass: arguments go on to the next class of a multiple inheritance
 
-    def __init__(self) -> None:
+    def __init__(self, *args, **kwargs) -> None:
+        if not self.call_super_init:
+            if kwargs:
+                raise TypeError(
+                    f"{self._get_name()}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'"
+                )
+            if args:
+                raise TypeError(
+                    f"{self._get_name()}.__init__() takes 1 positional argument but {len(args) + 1} were given"
+                )
         self.__dict__.update(training=True, _parameter_names={}, _buffer_names={}, _module_names={}, _hooks={})
+        if self.call_super_init:
+            super().__init__(*args, **kwargs)
 
     def forward(self, *args, **kwargs):
         """What the module computes. Every subclass defines it; call the module itself, so that hooks run."""
