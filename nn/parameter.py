@@ -99,7 +99,7 @@ class UninitializedTensorMixin:
             dtypes.device(device)
         made = np.zeros(tuple(shape), self.dtype.numpy if dtype is None else dtypes.as_numpy(dtype))
         del self.__dict__["dtype_to_be"]
-        self.__class__ = self.cls_to_become
+        self.__class__ = self.cls_to_become  # type: ignore[assignment]
         self.data = wrap(made)
 
     @property

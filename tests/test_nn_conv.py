@@ -6,7 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
-from test_nn_layers import both, case, close, close_states, library, normal, one_step
+from layer_run import both, case, close, library, normal, one_step, same_description, same_start, steps
 
 import minigrad
 from minigrad import nn
@@ -50,12 +50,9 @@ every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 @every_case
 def test_start_print_state_and_three_steps(case):
-    theirs, mine = both(case)
-    close_states(mine, theirs, "initial state")
-    assert repr(mine) == repr(theirs)
-    rng = np.random.default_rng(1)
-    for step in range(3):
-        one_step(case, theirs, mine, rng, step)
+    same_start(case)
+    same_description(case)
+    steps(case, *both(case))
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])

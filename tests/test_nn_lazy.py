@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
-from test_nn_layers import close, close_states, library
+from layer_run import close, close_states, library
 
 import minigrad
 from minigrad import nn

@@ -1,10 +1,7 @@
 """Padding, folding, resampling and shuffling layers, and Bilinear, against torch."""
 
-import inspect
-
-import numpy as np
 import pytest
-from test_nn_layers import both, case, close_states, library, normal, one_step
+from layer_run import both, case, library, normal, same_description, same_start, steps
 
 import minigrad
 from minigrad import nn
@@ -52,19 +49,9 @@ CASES = [each for dims in (1, 2, 3) for each in paddings(dims)] + [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_prints_and_steps(case):
-    theirs, mine = both(case)
-    close_states(mine, theirs, "initial state")
-    assert repr(mine) == repr(theirs)
-    rng = np.random.default_rng(1)
-    for step in range(2):
-        one_step(case, theirs, mine, rng, step)
-
-
-@pytest.mark.parametrize("name", ["Bilinear", *[name for f in FILES for name in getattr(nn.modules, f).__all__]])
-def test_signatures(name):
-    parameters = [inspect.signature(getattr(lib, name)).parameters.values() for lib in (nn, torch.nn)]
-    mine, theirs = ([(p.name, p.default) for p in each] for each in parameters)
-    assert mine == theirs
+    same_start(case)
+    same_description(case)
+    steps(case, *both(case), count=2)
 
 
 ERRORS = [

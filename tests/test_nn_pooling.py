@@ -1,10 +1,8 @@
 """Pooling layers of one to three dimensions against torch: outputs, gradients, indices, prints, errors."""
 
-import inspect
-
 import numpy as np
 import pytest
-from test_nn_layers import both, case, library, normal, one_step
+from layer_run import both, case, library, normal, same_description, steps
 
 import minigrad
 from minigrad import nn
@@ -60,18 +58,8 @@ CASES = [each for dims in (1, 2, 3) for each in pools(dims)] + [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_prints_and_steps(case):
-    theirs, mine = both(case)
-    assert repr(mine) == repr(theirs)
-    rng = np.random.default_rng(1)
-    for step in range(2):
-        one_step(case, theirs, mine, rng, step)
-
-
-@pytest.mark.parametrize("name", [name for name in nn.modules.pooling.__all__ if not name.startswith("Min")])
-def test_signatures(name):
-    parameters = [inspect.signature(getattr(lib, name)).parameters.values() for lib in (nn, torch.nn)]
-    mine, theirs = ([(p.name, p.default) for p in each] for each in parameters)
-    assert mine == theirs
+    same_description(case)
+    steps(case, *both(case), count=2)
 
 
 RETURN_INDICES = [

@@ -26,6 +26,8 @@ PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 class _ConvNd(Module):
     """What convolutions of both directions and any number of dimensions share: settings, parameters, printing."""
 
+    _dims: ClassVar[int]
+
     def __init__(
         self,
         in_channels,
@@ -107,8 +109,6 @@ def edges(kernel_size, padding, dilation):
 
 class _Convolution(_ConvNd):
     """Conv1d, Conv2d, Conv3d: a subclass says of how many dimensions it is."""
-
-    _dims: ClassVar[int]
 
     def __init__(
         self,
@@ -212,8 +212,6 @@ class Conv3d(_Convolution):
 
 class _ConvTransposeNd(_ConvNd):
     """ConvTranspose1d, 2d, 3d: a subclass says of how many dimensions it is."""
-
-    _dims: ClassVar[int]
 
     def __init__(
         self,
@@ -336,7 +334,7 @@ class ConvTranspose3d(_ConvTransposeNd):
     _dims = 3
 
 
-class _LazyConv(LazyModuleMixin):
+class _LazyConv(LazyModuleMixin, _ConvNd):
     """What the six lazy convolutions share: how they learn `in_channels`. Stands before the convolution in the MRO."""
 
     def _wait_for_input(self, out_channels, bias, device, dtype):
@@ -350,7 +348,7 @@ class _LazyConv(LazyModuleMixin):
         if not self.has_uninitialized_params() and self.in_channels != 0:
             super().reset_parameters()
 
-    def initialize_parameters(self, input: Tensor, *args, **kwargs) -> None:
+    def initialize_parameters(self, input, *args, **kwargs):
         """Give the parameters the shapes that the first input asks for, and draw them."""
         if not self.has_uninitialized_params():
             return

@@ -6,12 +6,13 @@ become: `linear.py`, `conv.py`, `batchnorm.py`, `instancenorm.py`.
 
 from __future__ import annotations
 
+from minigrad.nn.modules.module import Module
 from minigrad.nn.parameter import is_lazy
 
 __all__ = ["LazyModuleMixin"]
 
 
-class LazyModuleMixin:
+class LazyModuleMixin(Module):
     """Makes a module lazy; stands before it among the base classes. A subclass defines `initialize_parameters`.
 
     ::

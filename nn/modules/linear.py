@@ -149,7 +149,7 @@ class LazyLinear(LazyModuleMixin, Linear):
         if not self.has_uninitialized_params() and self.in_features != 0:
             super().reset_parameters()
 
-    def initialize_parameters(self, input: Tensor) -> None:
+    def initialize_parameters(self, input):
         """Give the parameters the shapes that the first input asks for, and draw them."""
         if self.has_uninitialized_params():
             self.in_features = input.shape[-1]

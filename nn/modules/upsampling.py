@@ -36,6 +36,7 @@ class Upsample(Module):
         super().__init__()
         self.name = self._get_name()
         self.size = size
+        self.scale_factor: float | tuple[float, ...] | None
         if isinstance(scale_factor, tuple):
             self.scale_factor = tuple(float(factor) for factor in scale_factor)
         else:

@@ -4,21 +4,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import repeat
 
-__all__ = ["consume_prefix_in_state_dict_if_present"]
+__all__ = ["consume_prefix_in_state_dict_if_present", "factory_kwargs"]
 
 
-def _ntuple(n):
-    """A function that makes a tuple of n equal parts of a number, and a tuple of anything that can be iterated."""
+def _ntuple(n, name="parse"):
+    """A function that makes n of one value, and a tuple of several."""
 
-    def parse(value):
-        return tuple(value) if isinstance(value, Iterable) else (value,) * n
+    def parse(x):
+        return tuple(x) if isinstance(x, Iterable) else tuple(repeat(x, n))
 
-    parse.__name__ = f"_ntuple_{n}"
+    parse.__name__ = name
     return parse
 
 
-_single, _pair, _triple, _quadruple = (_ntuple(n) for n in (1, 2, 3, 4))
+_single = _ntuple(1, "_single")
+_pair = _ntuple(2, "_pair")
+_triple = _ntuple(3, "_triple")
+_quadruple = _ntuple(4, "_quadruple")
+
+
+def _reverse_repeat_tuple(t, n):
+    """Each element n times, from the last to the first: paddings of layers as `F.pad` takes them."""
+    return tuple(x for x in reversed(t) for _ in range(n))
 
 
 def consume_prefix_in_state_dict_if_present(state_dict: dict, prefix: str) -> None:
@@ -45,7 +54,7 @@ def _reverse_repeat_tuple(t, n):
     """
     for key in list(state_dict):
         if key.startswith(prefix):
-            state_dict[key.removeprefix(prefix)] = state_dict.pop(key)
+            state_dict[key[len(prefix) :]] = state_dict.pop(key)
     metadata = getattr(state_dict, "_metadata", None)
     if metadata is not None:
         for key in list(metadata):
