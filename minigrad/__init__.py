@@ -73,9 +73,8 @@ _LAZY = {
     "distributions": "minigrad.distributions",
     "func": "minigrad.func", "linalg": "minigrad.linalg", "nn": "minigrad.nn", "optim": "minigrad.optim",
     "serialization": "minigrad.serialization",
-    "special": "minigrad.special",
-    "special": "minigrad.special", "text": "minigrad.text", "transforms": "minigrad.transforms",
-    "special": "minigrad.special", "train": "minigrad.train",
+    "special": "minigrad.special", "text": "minigrad.text", "train": "minigrad.train",
+    "transforms": "minigrad.transforms",
     "utils": "minigrad.utils", "viz": "minigrad.viz",
 }  # fmt: skip
 _LAZY_NAMES = {

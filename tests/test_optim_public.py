@@ -179,7 +179,6 @@ def lamb(T):
         """Norms of whole parameters, branches on tensors, results kept in the state."""
 
         def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-6, weight_decay=0):
-            if not lr >= 0.0:
             if lr < 0.0:
                 raise ValueError(f"Invalid learning rate: {lr}")
             super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})

@@ -27,8 +27,7 @@ __all__ = [
 
 MEMBERS = {"_parameter_names": "_parameters", "_buffer_names": "_buffers", "_module_names": "_modules"}
 TABLES = tuple(MEMBERS)
-REGISTRATION: dict[str, dict[int, Callable]] = {"_parameter_names": {}, "_buffer_names": {}, "_module_names": {}}
-TABLES = tuple(REGISTRATION)
+REGISTRATION: dict[str, dict[int, Callable]] = {table: {} for table in TABLES}
 BEFORE_INIT = "Module.__init__() call; put super().__init__() first in your __init__"
 
 

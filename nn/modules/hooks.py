@@ -49,6 +49,7 @@ KINDS = {
     "forward": "_forward_hooks",
     "forward_pre": "_forward_pre_hooks",
     "state_dict": "_state_dict_hooks",
+    "state_dict_replace": "_state_dict_replacing_hooks",  # a kind of ours; PyTorch keeps these with the others
     "state_dict_pre": "_state_dict_pre_hooks",
     "load_pre": "_load_state_dict_pre_hooks_with_module",  # PyTorch wraps these; a name of ours keeps them apart
     "load_post": "_load_state_dict_post_hooks",
@@ -296,17 +297,6 @@ class Hookable(Attributes):
         state.pop("_is_full_backward_hook", None)
         super().__setstate__({**state, "_hooks": {kind: hooks for kind, hooks in kinds.items() if hooks}})
 
-    @property
-    def _forward_hooks(self):
-        return self._hooks.setdefault("forward", {})
-
-    @property
-    def _forward_pre_hooks(self):
-        return self._hooks.setdefault("forward_pre", {})
-
-    @property
-    def _backward_hooks(self):
-        return self._hooks.setdefault("backward", {})
     _forward_hooks = _hooks_of_kind("forward")
     _forward_pre_hooks = _hooks_of_kind("forward_pre")
     _forward_hooks_with_kwargs = _with_kwargs("forward")

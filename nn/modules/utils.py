@@ -1,4 +1,3 @@
-"""Small helpers that programs import from here: sizes as tuples, and prefixes of a `state_dict` taken away."""
 """Small tools under the names by which programs import them from torch.nn.modules.utils."""
 
 from __future__ import annotations
@@ -31,23 +30,6 @@ def _reverse_repeat_tuple(t, n):
 
 
 def consume_prefix_in_state_dict_if_present(state_dict: dict, prefix: str) -> None:
-    """Take a prefix off the names of a `state_dict`, in place: ``"module.fc.weight"`` becomes ``"fc.weight"``.
-
-    What `DataParallel` and `DistributedDataParallel` save has the prefix ``"module."``.
-from itertools import repeat
-__all__ = ["consume_prefix_in_state_dict_if_present", "factory_kwargs"]
-def _ntuple(n, name="parse"):
-    """A function that makes n of one value, and a tuple of several."""
-    def parse(x):
-        return tuple(x) if isinstance(x, Iterable) else tuple(repeat(x, n))
-    parse.__name__ = name
-_single = _ntuple(1, "_single")
-_pair = _ntuple(2, "_pair")
-_triple = _ntuple(3, "_triple")
-_quadruple = _ntuple(4, "_quadruple")
-def _reverse_repeat_tuple(t, n):
-    """Each element n times, from the last to the first: paddings of layers as `F.pad` takes them."""
-    return tuple(x for x in reversed(t) for _ in range(n))
     """Take a prefix, such as "module.", off the names of a `state_dict` that have it, in place.
 
     PyTorch: torch.nn.modules.utils.consume_prefix_in_state_dict_if_present
@@ -56,12 +38,6 @@ def _reverse_repeat_tuple(t, n):
         if key.startswith(prefix):
             state_dict[key[len(prefix) :]] = state_dict.pop(key)
     metadata = getattr(state_dict, "_metadata", None)
-    if metadata is not None:
-        for key in list(metadata):
-            # The entry of the module itself is the prefix without its dot; that of the wrapper, "", gives way to it.
-            if key and (key == prefix.removesuffix(".") or key.startswith(prefix)):
-                metadata[key[len(prefix) :]] = metadata.pop(key)
-            state_dict[key[len(prefix) :]] = state_dict.pop(key)
     for key in list(metadata or ()):
         if key and (key == prefix.replace(".", "") or key.startswith(prefix)):  # "module" itself becomes ""
             metadata[key[len(prefix) :]] = metadata.pop(key)
