@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 
 from minigrad.demo.tasks import TASKS
-from minigrad.demo.training import Training, measure
+from minigrad.demo.training import Training
 from minigrad.kernels.cache import cache_root
 from minigrad.kernels.dispatch import KERNELS
+from minigrad.train import Callback
 
 SIZE = 64  # of the kernels' samples; what is compiled does not depend on it
 
@@ -20,7 +21,7 @@ def warm_up() -> None:
         if kernel.compiled is not None and kernel.samples is not None:
             report(f"kernel {name}", kernel.compiled, *kernel.samples(SIZE))
     for name, make in TASKS.items():
-        report(f"network of the {name} demo", one_step, Training(make(0), epochs=1, seed=0))
+        report(f"network of the {name} demo", one_step, Training(make(0), 1, seed=0))
     print(f"ready after {time.perf_counter() - started:.1f} s; kept in {cache_root()}")
 
 
@@ -31,7 +32,14 @@ def report(what: str, function, *arguments) -> None:
     print(f"{time.perf_counter() - began:6.1f} s  {what}", flush=True)
 
 
+class Stop(Callback):
+    """Ends training after its first step."""
+
+    def on_batch_end(self, trainer, logs):
+        trainer.stop_training = True
+
+
 def one_step(training: Training) -> None:
     """Forward, backward, an optimizer step, and forward again as in testing."""
-    next(training.run())
-    measure(training.task)
+    training.run(Stop(), verbose=0)
+    training.evaluate(training.task.test)

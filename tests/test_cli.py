@@ -18,9 +18,11 @@ import pytest
 import minigrad
 from minigrad import warmup
 from minigrad.cli import main
-from minigrad.demo import checkpoint, page, progress, report
+from minigrad.demo import checkpoint, page, report
 from minigrad.demo.tasks import TASKS
 from minigrad.demo.training import Training
+from minigrad.train import Callback
+from minigrad.train.progress import PLAIN_LINES
 
 COMMAND = [sys.executable, "-W", "error", "-m", "minigrad"]
 PICTURES = {"loss.svg", "confusion.svg", "graph.svg"}
@@ -103,7 +105,7 @@ def test_demo_takes_the_next_free_folder_where_none_is_given(tmp_path, monkeypat
 def test_demo_is_repeatable_and_follows_its_seed(tmp_path):
     def weights(seed, folder):
         main(["demo", "--data", "iris", "--epochs", "1", "--no-plots", "--seed", seed, "--out", str(tmp_path / folder)])
-        return minigrad.load(tmp_path / folder / "checkpoint.pt")["model"]["0.weight"].numpy()
+        return minigrad.load(tmp_path / folder / "checkpoint.pt")["run"]["model"]["0.weight"].numpy()
 
     first = weights("3", "a")
     np.testing.assert_array_equal(first, weights("3", "b"))
@@ -113,10 +115,10 @@ def test_demo_is_repeatable_and_follows_its_seed(tmp_path):
 def test_demo_learns_the_digits(tmp_path, capsys):
     """The main job: at least 97 % of the digits it has never seen."""
     assert main(["demo", "--epochs", "5", "--no-plots", "--out", str(tmp_path / "run")]) == 0
-    history = minigrad.load(tmp_path / "run" / "checkpoint.pt")["history"]
-    assert len(history) == 5
-    assert history[-1]["test_accuracy"] >= 0.97
-    assert f"{history[-1]['test_accuracy']:.1%}" in capsys.readouterr().out
+    accuracies = minigrad.load(tmp_path / "run" / "checkpoint.pt")["run"]["history"]["val_accuracy"]
+    assert len(accuracies) == 5
+    assert accuracies[-1] >= 0.97
+    assert f"{accuracies[-1]:.1%}" in capsys.readouterr().out
 
 
 # Stopping and going on
@@ -124,18 +126,20 @@ def test_demo_learns_the_digits(tmp_path, capsys):
 
 @pytest.mark.parametrize("data", list(TASKS))
 def test_going_on_is_the_same_as_never_having_stopped(data, tmp_path):
-    whole = Training(TASKS[data](7), epochs=2, seed=7)
-    for _ in whole.run():
-        pass
-    half = Training(TASKS[data](7), epochs=2, seed=7)
-    for _, _ in zip(range(len(half.loader) + 3), half.run(), strict=False):  # three batches into the second epoch
-        pass
+    class Stop(Callback):
+        def on_batch_end(self, trainer, logs):
+            trainer.stop_training = trainer.step == len(trainer.loader) + 3  # three batches into the second epoch
+
+    whole = Training(TASKS[data](7), 2, seed=7)
+    whole.run(verbose=0)
+    half = Training(TASKS[data](7), 2, seed=7)
+    half.run(Stop(), verbose=0)
+    half.callbacks = half.callbacks[:1]
     checkpoint.save(half, tmp_path / checkpoint.NAME)
     minigrad.manual_seed(99)
     rest = checkpoint.resume(tmp_path, data=None, epochs=None, seed=None)
     assert (rest.epoch, rest.batch) == (1, 3)
-    for _ in rest.run():
-        pass
+    rest.run(verbose=0)
     assert rest.history == whole.history
     for name, weight in whole.task.model.state_dict().items():
         np.testing.assert_array_equal(rest.task.model.state_dict()[name].numpy(), weight.numpy(), err_msg=name)
@@ -147,7 +151,7 @@ def test_resume_trains_further_in_a_folder_of_its_own(trained, tmp_path, capsys)
     options = ["demo", "--resume", str(trained), "--epochs", "4", "--no-plots", "--out", str(folder)]
     assert main(options) == 0
     assert "after epoch 2" in capsys.readouterr().out
-    assert len(minigrad.load(folder / "checkpoint.pt")["history"]) == 4
+    assert len(minigrad.load(folder / "checkpoint.pt")["run"]["history"]["loss"]) == 4
     assert contents(trained) == before
 
 
@@ -163,7 +167,7 @@ def test_interrupt_saves_and_leaves_cleanly(tmp_path):
     assert err == ""
     assert f"minigrad demo --resume {folder}" in out
     assert files(folder) == {"checkpoint.pt"}
-    assert checkpoint.resume(folder, data=None, epochs=None, seed=None).steps > 0
+    assert checkpoint.resume(folder, data=None, epochs=None, seed=None).step > 0
 
 
 def test_interrupt_before_training_leaves_cleanly(monkeypatch, capsys):
@@ -269,7 +273,7 @@ def replaced(path):
 
 def of_another_shape(path):
     state = minigrad.load(path)
-    state["model"]["0.weight"] = minigrad.zeros(2, 2)
+    state["run"]["model"]["0.weight"] = minigrad.zeros(2, 2)
     minigrad.save(state, path)
 
 
@@ -325,7 +329,7 @@ def test_bar_on_a_terminal(tmp_path):
         assert process.wait(timeout=60) == 0
     os.close(inside)
     text = shown.decode()
-    for words in ("epoch", "loss 0.", "test", "time left 0:00", "━", "100%"):
+    for words in ("epoch", "loss 0.", "val_accuracy", "time left 0:00", "━", "100%"):
         assert words in text
 
 
@@ -333,13 +337,13 @@ def test_few_lines_in_a_log(tmp_path, capsys):
     main(["demo", "--data", "iris", "--epochs", "40", "--no-plots", "--out", str(tmp_path / "run")])
     lines = capsys.readouterr().out.splitlines()
     epochs = [line for line in lines if line.startswith("epoch")]
-    assert 10 <= len(epochs) <= progress.PLAIN_LINES
+    assert 10 <= len(epochs) <= PLAIN_LINES
     assert epochs[-1].startswith("epoch  40/40")
     assert all("loss" in line and "time left" in line for line in epochs)
 
 
 def test_table_of_many_epochs_stays_short():
-    row = {"loss": 1.0, "accuracy": 0.5, "test_loss": 1.0, "test_accuracy": 0.5}
+    row = {"loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.5}
     text = page.table([row] * 999)
     assert 15 <= text.count("<tr>") <= 22
     assert "<td>999</td>" in text

@@ -12,9 +12,8 @@ from minigrad.demo import DemoError
 from minigrad.demo.tasks import TASKS
 from minigrad.demo.training import Training
 
-FORMAT = "minigrad demo, 1"
+FORMAT = "minigrad demo, 2"
 NAME = "checkpoint.pt"
-COUNTERS = ("seed", "epochs", "history", "batch", "seen", "loss_sum", "correct")
 
 
 def save(training: Training, path: Path) -> None:
@@ -22,12 +21,9 @@ def save(training: Training, path: Path) -> None:
     state = {
         "format": FORMAT,
         "data": training.task.name,
-        **{name: getattr(training, name) for name in COUNTERS},
-        "model": training.task.model.state_dict(),
-        "optimizer": training.optimizer.state_dict(),
-        "schedule": training.schedule.state_dict(),
-        "shuffle": minigrad.from_numpy(training.shuffle_at_start),
-        "random": minigrad.get_rng_state(),
+        "seed": training.seed,
+        "epochs": training.wanted,
+        "run": training.state_dict(),
     }
     minigrad.save(state, path)
 
@@ -41,13 +37,14 @@ def resume(path: Path, data: str | None, epochs: int | None, seed: int | None) -
         if given is not None and given != state[option]:
             raise DemoError(f"{path} was trained with --{option} {state[option]}, not {given}; leave the option out")
     epochs = epochs or state["epochs"]
-    if epochs <= len(state["history"]):
-        raise DemoError(f"{path} has {len(state['history'])} epochs already; give more with --epochs to go on")
-    training = Training(TASKS[state["data"]](state["seed"]), epochs, state["seed"])
     try:
-        restore(training, state)
+        training = Training(TASKS[state["data"]](state["seed"]), epochs, state["seed"])
+        training.load_state_dict(state["run"])  # `fit` does it again; what does not fit should be said before
     except (KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
         raise DemoError(f"{path} does not fit the demo's network: {first_line(error)}") from error
+    if training.finished:
+        raise DemoError(f"{path} has {training.epoch} epochs already; give more with --epochs to go on")
+    training.resumed = state["run"]
     return training
 
 
@@ -62,18 +59,6 @@ def read(path: Path) -> dict:
     if not isinstance(state, dict) or state.get("format") != FORMAT or state.get("data") not in TASKS:
         raise DemoError(f"{path} is not a checkpoint of this demo")
     return state
-
-
-def restore(training: Training, state: dict) -> None:
-    training.task.model.load_state_dict(state["model"])
-    training.optimizer.load_state_dict(state["optimizer"])
-    training.schedule.load_state_dict(state["schedule"])
-    for name in COUNTERS:
-        if name != "epochs":  # more may have been asked for
-            setattr(training, name, state[name])
-    training.shuffle_at_start = state["shuffle"].numpy()
-    training.shuffle.set_state(state["shuffle"])
-    minigrad.set_rng_state(state["random"])
 
 
 def first_line(error: Exception) -> str:

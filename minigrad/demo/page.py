@@ -40,7 +40,7 @@ a { color: var(--accent); }
 
 def render(task: Task, history: list[dict], pictures, wrong, facts) -> str:
     """The whole page. `pictures` [(file, caption)], `wrong` [(values, is, taken for)], `facts` [(name, text)]."""
-    final = history[-1]["test_accuracy"]
+    final = history[-1]["val_accuracy"]
     seen_right = f"{round(final * len(task.test))} of {len(task.test)} {task.subject} it had never seen"
     sections = [
         card("Test accuracy", f'<div class="big">{final:.1%}</div><p>{seen_right}</p>'),
@@ -117,7 +117,7 @@ def table(history: list[dict]) -> str:
     every = -(-len(history) // 20)
     rows = "".join(
         f"<tr><td>{epoch}</td><td>{row['loss']:.4f}</td><td>{row['accuracy']:.1%}</td>"
-        f"<td>{row['test_loss']:.4f}</td><td>{row['test_accuracy']:.1%}</td></tr>"
+        f"<td>{row['val_loss']:.4f}</td><td>{row['val_accuracy']:.1%}</td></tr>"
         for epoch, row in enumerate(history, start=1)
         if epoch % every == 0 or epoch == len(history)
     )

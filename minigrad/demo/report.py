@@ -11,7 +11,7 @@ import numpy as np
 import minigrad
 from minigrad import viz
 from minigrad.demo import page
-from minigrad.demo.training import Training, predict
+from minigrad.demo.training import Training
 from minigrad.nn.functional import cross_entropy
 from minigrad.utils.data import DataLoader
 from minigrad.viz.files import write_whole
@@ -22,12 +22,12 @@ WRONG_SHOWN = 24
 
 def write(training: Training, folder: Path, seconds: float, pictures: bool) -> list[tuple[str, str]]:
     """Write all that `folder` does not have yet; [(file, what it is)]."""
-    predicted = predict(training.task).argmax(dim=1).numpy()
+    predicted = training.predict(training.task.test).argmax(dim=1).numpy()
     expected = training.task.test.tensors[1].numpy()
     drawn = draw(training, confusion_counts(expected, predicted, len(training.task.labels)), folder) if pictures else []
     text = page.render(
         training.task,
-        training.history,
+        training.rows,
         pictures=drawn,
         wrong=mistakes(training, expected, predicted),
         facts=facts(training, seconds),
@@ -42,7 +42,8 @@ def draw(training: Training, counts: np.ndarray, folder: Path) -> list[tuple[str
     if can_plot():
         from minigrad.viz import plots
 
-        plots.loss_curve(training.history, folder / LOSS)
+        curves = {name: values for name, values in training.history.items() if name != "lr"}
+        plots.loss_curve(curves, folder / LOSS)
         plots.confusion_matrix(counts, training.task.labels, folder / CONFUSION)
         drawn += [
             (LOSS, "loss and accuracy over the epochs"),
@@ -84,7 +85,7 @@ def facts(training: Training, seconds: float) -> list[tuple[str, str]]:
         ("data", f"{len(task.train):,} {task.subject} to learn from, {len(task.test):,} others to test on"),
         ("source", task.source),
         ("network", f"{task.architecture} of {parameters:,} parameters"),
-        ("training", f"{training.epochs} epochs of {len(training.loader)} batches of {task.batch_size}, AdamW"),
+        ("training", f"{training.wanted} epochs of {len(training.loader)} batches of {task.batch_size}, AdamW"),
         ("seed", str(training.seed)),
         ("time", f"{seconds:.1f} s"),
         ("made with", f"minigrad {minigrad.__version__}, Python {platform.python_version()}, NumPy {np.__version__}"),

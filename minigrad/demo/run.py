@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 import time
 from pathlib import Path
 
 from minigrad.demo import INTERRUPTED, DemoError, checkpoint
-from minigrad.demo.progress import progress
 from minigrad.demo.tasks import TASKS
-from minigrad.demo.training import Training
+from minigrad.demo.training import Interruption, Training
 
 RUNS = Path("demo-runs")
 
@@ -29,9 +26,10 @@ def run(
     print(opening(training, folder, resume), flush=True)
     started = time.perf_counter()
     try:
-        finished = train(training, folder)
-        if not finished:
-            print(f"stopped in epoch {training.epoch + 1} of {training.epochs}, everything saved; go on with")
+        with Interruption(lambda training: checkpoint.save(training, folder / checkpoint.NAME)) as interruption:
+            training.run(interruption)
+        if not training.finished:
+            print(f"stopped in epoch {training.epoch + 1} of {training.wanted}, everything saved; go on with")
             print(f"    minigrad demo --resume {folder}")
             return INTERRUPTED
         seconds = time.perf_counter() - started
@@ -64,47 +62,17 @@ def make_folder(out: Path | None, name: str) -> Path:
             return folder
 
 
-def train(training: Training, folder: Path) -> bool:
-    """Train to the end, with a checkpoint after each epoch and at an interruption; False if interrupted."""
-    with Interruption() as interruption, progress(training, sys.stdout.isatty()) as shown:
-        for _ in training.run():
-            shown.step()
-            stop = interruption.asked and training.epoch < training.epochs
-            if stop or not training.batch:
-                checkpoint.save(training, folder / checkpoint.NAME)
-            if stop:
-                return False
-    return True
-
-
-class Interruption:
-    """Inside the block Ctrl-C only asks to stop (`asked`), so that no step is cut in half; a second one insists."""
-
-    def __enter__(self):
-        self.asked = False
-        self.before = signal.signal(signal.SIGINT, self.ask)
-        return self
-
-    def __exit__(self, *exc):
-        signal.signal(signal.SIGINT, self.before)
-
-    def ask(self, number, frame):
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-
 def opening(training: Training, folder: Path, resume: Path | None) -> str:
     task = training.task
     going_on = f", going on from {resume} after epoch {training.epoch}" if resume else ""
     return (
-        f"training {task.architecture} on {len(task.train):,} {task.subject} for {training.epochs} epochs, "
+        f"training {task.architecture} on {len(task.train):,} {task.subject} for {training.wanted} epochs, "
         f"seed {training.seed}{going_on}; writing to {folder}"
     )
 
 
 def closing(training: Training, seconds: float) -> str:
-    accuracy, tests = training.history[-1]["test_accuracy"], len(training.task.test)
+    accuracy, tests = training.history["val_accuracy"][-1], len(training.task.test)
     return (
         f"test accuracy {accuracy:.1%}: {round(accuracy * tests)} of {tests} {training.task.subject} "
         f"it had never seen ({seconds:.1f} s of training)"

@@ -29,10 +29,12 @@ def display(verbose) -> Callback:
 
 
 def figures(logs) -> str:
-    """Names and values in one line: ``loss 0.1234 accuracy  97.1%``."""
+    """Names and values in one line: ``loss 0.1234 accuracy  97.1%``. Of several validated ones not the loss."""
+    left_out = {"lr"} | ({"val_loss"} if sum(name.startswith("val_") for name in logs) > 1 else set())
     return " ".join(
-        f"{name} {value:6.1%}" if name.removeprefix("val_") in IN_PERCENT else f"{name} {value:.4g}"
+        f"{name} {value:6.1%}" if name.removeprefix("val_") in IN_PERCENT else f"{name} {value:.4f}"
         for name, value in logs.items()
+        if name not in left_out
     )
 
 

@@ -108,8 +108,9 @@ class Trainer:
             validation_data: as `x`, or ``(x, y)``; measured after each epoch.
             callbacks (iterable of Callback): asked in this order, those that save last.
             verbose: 0 silent, 1 a bar, 2 lines; "auto" is a bar on a terminal, lines elsewhere.
-            resume (str | PathLike, optional): a checkpoint that `ModelCheckpoint` or `save` wrote. The run goes on from
-                there as if it had never stopped, to the last bit: with the same data, callbacks and code around it.
+            resume (str | PathLike | dict, optional): a checkpoint that `ModelCheckpoint` or `save` wrote, or a
+                `state_dict`. The run goes on from there as if it had never stopped, to the last bit: with the same
+                data, callbacks and code around it.
 
         Returns:
             `history`.
@@ -124,7 +125,7 @@ class Trainer:
         self.savers = [callback for callback in callbacks if isinstance(callback, ModelCheckpoint)]
         self.callbacks = [callback for callback in callbacks if callback not in self.savers]
         if resume is not None:
-            self.load(resume)
+            self.load_state_dict(resume if isinstance(resume, dict) else minigrad.load(resume))
         self.epochs = epochs
         self.steps_per_epoch = len(loader) if hasattr(loader, "__len__") else None
         self.callbacks.append(display(verbose))
@@ -272,17 +273,13 @@ class Trainer:
         """
         minigrad.save(self.model.state_dict() if weights_only else self.state_dict(), path)
 
-    def load(self, path) -> None:
-        """Be where `save` was called. See `load_state_dict`."""
-        self.load_state_dict(minigrad.load(path))
-
     def _random_states(self):
         """The states of all that programs draw random numbers from, as plain numbers and tensors."""
         kind, keys, *rest = np.random.get_state()  # noqa: NPY002 - what users of the old functions draw from
         generator = self._generator
         return {
             "default": minigrad.get_rng_state(),
-            "loader": None if generator is None else generator.get_state(),
+            "loader": None if generator is None else minigrad.from_numpy(generator.get_state()),
             "python": random.getstate(),
             "numpy": (kind, keys.tolist(), *rest),
         }
