@@ -79,7 +79,7 @@ class Muon(Optimizer):
             raise ValueError("Coefficients must be a tuple of exactly 3 values")
         return group
 
-    def update(self, p, g, state, group):  # type: ignore[override]
+    def update(self, p, g, state, group):
         """One step of `p`, in place."""
         if p.ndim != 2:
             raise ValueError("Param gradient must be a 2D matrix")

@@ -15,7 +15,7 @@ __all__ = ["Hooked", "register_optimizer_step_post_hook", "register_optimizer_st
 
 _before_all: dict[int, Any] = {}
 _after_all: dict[int, Any] = {}
-_NONE = types.MappingProxyType({})  # what an optimizer has before its first hook, also one that skips `__init__`
+_NONE: Any = types.MappingProxyType({})  # what an optimizer has before its first hook, also one that skips `__init__`
 
 
 def register_optimizer_step_pre_hook(hook) -> Handle:
@@ -62,7 +62,7 @@ def with_hooks(step):
         finally:
             self._in_step = False
 
-    hooked.hooked = True  # type: ignore[attr-defined]
+    hooked.hooked = True
     return hooked
 
 

@@ -44,7 +44,7 @@ class SparseAdam(Optimizer):
         """Running means of zero, and step 0."""
         return {"step": 0, "exp_avg": zeros(p), "exp_avg_sq": zeros(p)}
 
-    def update(self, p, g, state, group):  # type: ignore[override]
+    def update(self, p, g, state, group):
         """One step of the rows of `p` that have a gradient, in place."""
         m, v = state["exp_avg"].array, state["exp_avg_sq"].array
         if m.shape != p.shape or v.shape != p.shape:

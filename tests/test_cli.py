@@ -279,7 +279,7 @@ def of_another_shape(path):
 
 def without_a_part(path):
     state = minigrad.load(path)
-    del state["optimizer"]
+    del state["run"]["optimizer"]
     minigrad.save(state, path)
 
 

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from kernel_checks import apart, both, kernels_of, kinds, maker, near
 
-from minigrad.kernels import average, conv, indexing, loss, norm, optimizer, pool, recurrent, reduce, softmax
+from minigrad.kernels import (adaptive, average, conv, factored, indexing, loss, moments, norm, optimizer, pool, recurrent, reduce, signs, softmax)
 from minigrad.kernels.dispatch import KERNELS, backend
 
-FAMILIES = (average, conv, indexing, loss, norm, optimizer, pool, recurrent, reduce, softmax)
+FAMILIES = (
+    adaptive, average, conv, factored, indexing, loss, moments, norm, optimizer, pool, recurrent, reduce, signs, softmax,
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

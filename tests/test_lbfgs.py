@@ -71,7 +71,7 @@ CASES = [
     (rosenbrock, {**WOLFE, "lr": 30.0, "max_iter": 2}),
     (rosenbrock, {**WOLFE, "max_iter": 1}),
     (network, {"lr": 0.1, "max_iter": 5}),
-    (network, {"max_iter": 5, "history_size": 3}),
+    (network, {"lr": 0.3, "max_iter": 5, "history_size": 3}),
     (network, {**WOLFE, "max_iter": 5}),
     (network, {**WOLFE, "lr": 0.5, "max_iter": 3, "history_size": 2}),
     (network, {**WOLFE, "max_eval": 7, "tolerance_grad": 1e-3, "tolerance_change": 1e-4}),
@@ -92,8 +92,8 @@ def test_it_goes_pytorchs_way(torch, objective, options):
     # Up to a hundred steps, each of which may make a difference a little larger.
     np.testing.assert_allclose([loss for loss, *_ in ours], [loss for loss, *_ in theirs], rtol=1e-4, atol=1e-14)
     np.testing.assert_allclose([loss for loss, *_ in ours[:5]], [loss for loss, *_ in theirs[:5]], rtol=1e-9)
-    for a, b in zip(p, q, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+    for a, b in zip(p, q, strict=True):  # there are directions in which the network's loss hardly changes
+        np.testing.assert_allclose(a, b, atol=1e-3)
     assert [looks for _, *looks in ours] == [looks for _, *looks in theirs]
     states = [optimizer.state[optimizer.param_groups[0]["params"][0]] for optimizer in (one, other)]
     assert [*states[0]] == [*states[1]]

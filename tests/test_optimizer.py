@@ -95,6 +95,27 @@ def test_hooks_run_once_where_step_calls_its_parents():
     assert log == [0.5]
 
 
+def test_hooks_of_all_optimizers(torch):
+    def run(lib):
+        log = []
+        module = lib.optim.optimizer if lib is minigrad else __import__("torch.optim.optimizer", fromlist=["x"])
+        handles = [
+            module.register_optimizer_step_pre_hook(lambda opt, args, kwargs: log.append("before all")),
+            module.register_optimizer_step_post_hook(lambda opt, args, kwargs: log.append("after all")),
+        ]
+        optimizers = [lib.optim.SGD([leaf(lib)]), lib.optim.Adam([leaf(lib)])]
+        optimizers[0].register_step_pre_hook(lambda *given: log.append("before"))
+        optimizers[0].register_step_post_hook(lambda *given: log.append("after"))
+        for optimizer in optimizers:
+            optimizer.step()
+        for handle in handles:
+            handle.remove()
+        optimizers[0].step()
+        return log, type(optimizers[0]).step.hooked, callable(lib.optim.Optimizer.profile_hook_step)
+
+    assert run(minigrad) == run(torch)
+
+
 def test_hooks_around_saving_and_loading():
     optimizer = SGD([minigrad.ones(1, requires_grad=True)], lr=0.5)
     log = []
@@ -390,6 +411,20 @@ def test_an_optimizer_written_for_pytorch(torch):
         return p.tolist(), log, optimizer.state[p]["n"]
 
     assert run(minigrad) == run(torch)
+
+
+def test_numbers_in_the_state_of_ones_own_stay_numbers(torch):
+    """PyTorch makes tensors of old counts in its own classes only."""
+    for lib in (minigrad, torch):
+        optimizer = lib.optim.SparseAdam([leaf(lib)])
+        optimizer.state[optimizer.param_groups[0]["params"][0]].update(
+            step=3, exp_avg=lib.zeros(1), exp_avg_sq=lib.zeros(1), notes={"best": [1.5, lib.ones(1)]}, name=None
+        )
+        fresh = lib.optim.SparseAdam([leaf(lib)])
+        fresh.load_state_dict(optimizer.state_dict())
+        state = fresh.state[fresh.param_groups[0]["params"][0]]
+        assert (state["step"], state["notes"]["best"][0], state["name"]) == (3, 1.5, None)
+        assert isinstance(state["notes"]["best"][1], lib.Tensor)
 
 
 def test_an_optimizer_without_methods_says_so():

@@ -17,6 +17,7 @@ SIZES = {
     "1 x 1M": [(1_000_000,)],
     "MLP 784-256-128-10": [(256, 784), (256,), (128, 256), (128,), (10, 128), (10,)],
 }
+OTHERS = ("Adadelta", "Adafactor", "Adagrad", "Adamax", "ASGD", "NAdam", "RAdam", "RMSprop", "Rprop")
 PATHS = {"": {}, " (torch foreach)": {"foreach": True}, " (torch fused)": {"fused": True}}
 
 
@@ -52,8 +53,12 @@ def rows() -> list[Row]:
         "SGD": {"lr": 1e-2},
         "SGD momentum": {"lr": 1e-2, "momentum": 0.9},
         "AdamW": {"lr": 1e-3, "weight_decay": 1e-2},
+        **{name: {} for name in OTHERS},
+        "RMSprop centered": {"centered": True, "momentum": 0.9},
     }
     for name, options in others.items():
         work = partial(optimizer_step, name.split()[0], options, {}, SIZES[label])
         found.append(Row(f"optimizer/{name} {label}", work))
+    matrices = [shape for shape in SIZES[label] if len(shape) == 2]
+    found.append(Row(f"optimizer/Muon {label}", partial(optimizer_step, "Muon", {}, {}, matrices)))
     return found

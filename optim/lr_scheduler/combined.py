@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+from collections.abc import Sequence
 
 from minigrad.optim.lr_scheduler.base import LRScheduler, options_of, set_option
 from minigrad.optim.lr_scheduler.plateau import ReduceLROnPlateau
@@ -12,6 +13,8 @@ __all__ = ["ChainedScheduler", "SequentialLR"]
 
 class _Several(LRScheduler):
     """A scheduler made of others, all of one optimizer."""
+
+    _schedulers: Sequence[LRScheduler]
 
     def _check(self, optimizer, schedulers):
         name = type(self).__name__
