@@ -165,3 +165,16 @@ def test_fractional_pooling_can_be_differentiated_twice(pool, size):
     numbers = minigrad.rand(2, 2, len(size), dtype=minigrad.float64)
     assert minigrad.autograd.gradcheck(lambda x: pool(x, 2, 3, _random_samples=numbers), (x,))
     assert minigrad.autograd.gradgradcheck(lambda x: pool(x, 2, 3, _random_samples=numbers) ** 2, (x,))
+
+
+def test_power_pooling_of_what_has_no_power():
+    """Negative numbers to the power of 1.5 are NaN, and so are the gradients of their windows."""
+    results = []
+    for T in (torch, minigrad):
+        x = T.tensor([[[-1.0, 2.0, 3.0, 4.0]]], requires_grad=True)
+        y = T.nn.LPPool1d(1.5, 2)(x)
+        y.sum().backward()
+        results.append((y.detach().numpy(), x.grad.numpy()))
+    for mine, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-6)
+    assert np.isnan(results[1][1]).any()

@@ -29,7 +29,8 @@ class fractional_max_pool(Op):
         flat = np.zeros((*lead, *[1] * (2 * count)), np.int64)  # (..., output places, places in the window)
         for axis, (n, out, reach) in enumerate(zip(image, size, window, strict=True)):
             which = axis if count == 3 else 1 - axis  # PyTorch's order: x before y, but depth before both
-            starts = window_starts(samples[..., which].reshape(lead), n, out, reach)
+            sample = samples[..., which].ravel()[: math.prod(lead)].reshape(lead)  # there may be more than needed
+            starts = window_starts(sample, n, out, reach)
             places = starts[..., None] + np.arange(reach)
             shape = [*lead, *[1] * (2 * count)]
             shape[len(lead) + axis], shape[len(lead) + count + axis] = out, reach
@@ -102,9 +103,10 @@ def check_fractions(op, input, samples, planes):
     """The random numbers: one per plane and dimension."""
     if samples.dtype != input.dtype:
         raise RuntimeError(f"Expect _random_samples to have the same dtype as input in {op}(), got {samples.dtype}")
-    if tuple(samples.shape) != planes:
+    if samples.ndim != 3 or tuple(samples.shape[1:]) != planes[1:] or samples.shape[0] < planes[0]:
         raise RuntimeError(
-            f"{op}(): Expect _random_samples of shape {shape_text(planes)}, but got {shape_text(samples.shape)}"
+            f"{op}(): Expect _random_samples of shape {shape_text(planes)}, or for more images, but got "
+            f"{shape_text(samples.shape)}"
         )
 
 

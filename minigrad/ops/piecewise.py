@@ -46,7 +46,7 @@ class relu(Activation):
         return where(input < 0, 0, input)
 
     def grad_input(g, output):
-        return flat_in(where(output <= 0, 0, g), output)
+        return flat_in(where(output <= 0, 0, g), output)  # so that the gradient passes where the output is NaN
 
     samples = unary()
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import minigrad
 from minigrad.nn import functional as F
 from minigrad.nn import init
+from minigrad.nn.modules.lazy import LazyModuleMixin
 from minigrad.nn.modules.module import Module
-from minigrad.nn.parameter import Parameter
+from minigrad.nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter
 from minigrad.tensor import Tensor
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm"]
+__all__ = [
+    "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LazyBatchNorm1d", "LazyBatchNorm2d", "LazyBatchNorm3d",
+    "SyncBatchNorm",
+]  # fmt: skip
 
 
 class _Affine(Module):
@@ -90,6 +94,47 @@ class _NormBase(_Affine):
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
 
+class _LazyNorm(LazyModuleMixin, _NormBase):
+    """What the six lazy norms share: how they learn `num_features`. Stands before the norm in the MRO."""
+
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device=None,
+        dtype=None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(0, eps, momentum, False, False, device, dtype, bias=False)
+        self.affine = affine
+        self.track_running_stats = track_running_stats
+        if affine:
+            self.weight = UninitializedParameter(device=device, dtype=dtype)
+            if bias:
+                self.bias = UninitializedParameter(device=device, dtype=dtype)
+        if track_running_stats:
+            self.running_mean = UninitializedBuffer(device=device, dtype=dtype)
+            self.running_var = UninitializedBuffer(device=device, dtype=dtype)
+            self.num_batches_tracked = minigrad.tensor(0, device=device)
+
+    def reset_parameters(self) -> None:
+        """Forget the statistics and set weight to 1, bias to 0, once they have shapes."""
+        if not self.has_uninitialized_params() and self.num_features != 0:
+            super().reset_parameters()
+
+    def initialize_parameters(self, input):
+        """Give parameters and statistics the shape that the first input asks for, and their values."""
+        if self.has_uninitialized_params():
+            self.num_features = input.shape[1]
+            for tensor in (self.weight, self.bias, self.running_mean, self.running_var):
+                if tensor is not None:
+                    tensor.materialize((self.num_features,))
+            self.reset_parameters()
+
+
 class _BatchNorm(_NormBase):
     """What the batch norms of any number of dimensions share; they differ in the shapes they accept."""
 
@@ -165,6 +210,36 @@ class BatchNorm3d(_BatchNorm):
     """
 
     _dims = (5,)
+
+
+class LazyBatchNorm1d(_LazyNorm, _BatchNorm):
+    """A `BatchNorm1d` that takes `num_features` from its first input and then is one.
+
+    PyTorch: torch.nn.LazyBatchNorm1d
+    """
+
+    cls_to_become = BatchNorm1d
+    _dims = BatchNorm1d._dims
+
+
+class LazyBatchNorm2d(_LazyNorm, _BatchNorm):
+    """A `BatchNorm2d` that takes `num_features` from its first input and then is one.
+
+    PyTorch: torch.nn.LazyBatchNorm2d
+    """
+
+    cls_to_become = BatchNorm2d
+    _dims = BatchNorm2d._dims
+
+
+class LazyBatchNorm3d(_LazyNorm, _BatchNorm):
+    """A `BatchNorm3d` that takes `num_features` from its first input and then is one.
+
+    PyTorch: torch.nn.LazyBatchNorm3d
+    """
+
+    cls_to_become = BatchNorm3d
+    _dims = BatchNorm3d._dims
 
 
 class SyncBatchNorm(_BatchNorm):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import warnings
 
 from minigrad.nn import functional as F
-from minigrad.nn.modules.batchnorm import _NormBase
+from minigrad.nn.modules.batchnorm import _LazyNorm, _NormBase
 from minigrad.tensor import Tensor
 
-__all__ = ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]
+__all__ = [
+    "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "LazyInstanceNorm1d", "LazyInstanceNorm2d",
+    "LazyInstanceNorm3d",
+]  # fmt: skip
 
 
 class _InstanceNorm(_NormBase):
@@ -129,3 +132,39 @@ class InstanceNorm3d(_InstanceNorm):
     """
 
     _dims = (4, 5)
+
+
+class LazyInstanceNorm1d(_LazyNorm, _InstanceNorm):
+    """An `InstanceNorm1d` that takes `num_features` from its first input and then is one.
+
+    As in PyTorch, `affine` and `track_running_stats` are True by default, unlike there.
+
+    PyTorch: torch.nn.LazyInstanceNorm1d
+    """
+
+    cls_to_become = InstanceNorm1d
+    _dims = InstanceNorm1d._dims
+
+
+class LazyInstanceNorm2d(_LazyNorm, _InstanceNorm):
+    """An `InstanceNorm2d` that takes `num_features` from its first input and then is one.
+
+    As in PyTorch, `affine` and `track_running_stats` are True by default, unlike there.
+
+    PyTorch: torch.nn.LazyInstanceNorm2d
+    """
+
+    cls_to_become = InstanceNorm2d
+    _dims = InstanceNorm2d._dims
+
+
+class LazyInstanceNorm3d(_LazyNorm, _InstanceNorm):
+    """An `InstanceNorm3d` that takes `num_features` from its first input and then is one.
+
+    As in PyTorch, `affine` and `track_running_stats` are True by default, unlike there.
+
+    PyTorch: torch.nn.LazyInstanceNorm3d
+    """
+
+    cls_to_become = InstanceNorm3d
+    _dims = InstanceNorm3d._dims
