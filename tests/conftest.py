@@ -18,7 +18,8 @@ import pytest
 
 BACKENDS = ("numpy", "numba", "auto")
 ONCE = """
-    test_add_op test_bench test_checkpoint test_cli test_data test_datasets test_docs test_dtypes test_engine_torch
+    test_add_op test_bench test_checkpoint test_cli test_data test_datasets test_distributions
+    test_distributions_kl test_distributions_transforms test_docs test_dtypes test_engine_torch
     test_errors test_errors_nn test_exchange test_function_torch test_indexing_fuzz test_kernels_cache
     test_kernels_dispatch test_layers test_lr_scheduler test_misuse test_nn_attributes test_nn_containers test_nn_hooks
     test_nn_module test_nn_state test_packaging test_places test_printing test_promotion test_random_streams test_ranges
