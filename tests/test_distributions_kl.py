@@ -45,7 +45,7 @@ FAMILIES = {
         {"low": unit(2, 3) * 0.3, "high": 0.5 + unit(2, 3) * 0.4},
         {"low": -unit(2, 3), "high": 1 + unit(2, 3)},
     ),
-    "Wishart": two(lambda: {"df": positive(3, low=4.0, high=9.0), "covariance_matrix": definite()}),
+    "Wishart": two(lambda: {"df": positive(1, low=4.0, high=9.0)[0], "covariance_matrix": definite()}),
 }
 
 
