@@ -111,7 +111,8 @@ def documented(given, method):
 def function_stub(name, function, indent="", method=False):
     results = results_of(name, function)
     if name in OPERATORS:
-        given = "self" if len(inspect.signature(function).parameters) == 1 else "self, other: Any"
+        operands = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY]
+        given = "self" if len(operands) == 1 else "self, other: Any"
         note = "  # type: ignore[override]" if name in ("__eq__", "__ne__") else ""
         return f"{indent}def {name}({given}) -> Tensor: ...{note}\n"
     text = ""

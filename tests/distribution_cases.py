@@ -103,7 +103,7 @@ def outcome(function, *arguments):
     """What it gives, or the class of its error. An error of ours may be a subclass of PyTorch's."""
     try:
         return function(*arguments)
-    except (ValueError, RuntimeError, AttributeError, TypeError) as error:
+    except (ValueError, RuntimeError, AttributeError, TypeError, IndexError, AssertionError) as error:
         return type(error)
 
 

@@ -28,6 +28,7 @@ class Binomial(Odds):
     arg_constraints = {"total_count": constraints.nonnegative_integer, **Odds.arg_constraints}
     has_enumerate_support = True
     _batched = {"total_count": 0, **Odds._batched}
+    total_count: Tensor
 
     def __init__(
         self,

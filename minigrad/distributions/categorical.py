@@ -39,7 +39,7 @@ class Categorical(Distribution):
         if probs is not None:
             self._at_least_1d("probs", probs)
             self.probs = probs / probs.sum(-1, keepdim=True)
-        else:
+        elif logits is not None:
             self._at_least_1d("logits", logits)
             self.logits = logits - logits.logsumexp(dim=-1, keepdim=True)
         self._param = self.__dict__[given]

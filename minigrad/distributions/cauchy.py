@@ -26,6 +26,8 @@ class Cauchy(Distribution):
     support = constraints.real
     has_rsample = True
     _batched = {"loc": 0, "scale": 0}
+    loc: Tensor
+    scale: Tensor
 
     def __init__(self, loc: Tensor | float, scale: Tensor | float, validate_args: bool | None = None) -> None:
         super().__init__(self._keep(loc=loc, scale=scale), validate_args=validate_args)

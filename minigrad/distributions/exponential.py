@@ -26,6 +26,7 @@ class Exponential(ExponentialFamily):
     has_rsample = True
     _mean_carrier_measure = 0
     _batched = {"rate": 0}
+    rate: Tensor
 
     def __init__(self, rate: Tensor | float, validate_args: bool | None = None) -> None:
         super().__init__(self._keep(rate=rate), validate_args=validate_args)

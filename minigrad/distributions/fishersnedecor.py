@@ -28,6 +28,8 @@ class FisherSnedecor(Distribution):
     support = constraints.positive
     has_rsample = True
     _batched = {"df1": 0, "df2": 0, "_gamma1": 0, "_gamma2": 0}
+    df1: Tensor
+    df2: Tensor
 
     def __init__(self, df1: Tensor | float, df2: Tensor | float, validate_args: bool | None = None) -> None:
         shape = self._keep(df1=df1, df2=df2)

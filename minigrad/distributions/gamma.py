@@ -49,6 +49,8 @@ class Gamma(ExponentialFamily):
     has_rsample = True
     _mean_carrier_measure = 0
     _batched = {"concentration": 0, "rate": 0}
+    concentration: Tensor
+    rate: Tensor
 
     def __init__(self, concentration: Tensor | float, rate: Tensor | float, validate_args: bool | None = None) -> None:
         super().__init__(self._keep(concentration=concentration, rate=rate), validate_args=validate_args)

@@ -31,6 +31,9 @@ class GeneralizedPareto(Distribution):
     }  # fmt: skip
     has_rsample = True
     _batched = {"loc": 0, "scale": 0, "concentration": 0}
+    loc: Tensor
+    scale: Tensor
+    concentration: Tensor
 
     def __init__(
         self,

@@ -30,18 +30,20 @@ class Gumbel(TransformedDistribution):
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.real
     _batched = {"loc": 0, "scale": 0}
+    loc: Tensor
+    scale: Tensor
 
     def __init__(self, loc: Tensor | float, scale: Tensor | float, validate_args: bool | None = None) -> None:
         self._keep(loc=loc, scale=scale)
         finfo = minigrad.finfo(self.loc.dtype)
-        ends = [minigrad.full_like(self.loc, end) for end in (finfo.tiny, 1 - finfo.eps)]
+        low, high = (minigrad.full_like(self.loc, end) for end in (finfo.tiny, 1 - finfo.eps))
         transforms = [
             ExpTransform().inv,
             AffineTransform(loc=0, scale=-minigrad.ones_like(self.scale)),
             ExpTransform().inv,
             AffineTransform(loc=loc, scale=-self.scale),
         ]
-        super().__init__(Uniform(*ends, validate_args=validate_args), transforms, validate_args=validate_args)
+        super().__init__(Uniform(low, high, validate_args=validate_args), transforms, validate_args=validate_args)
 
     @in_support
     def log_prob(self, value):

@@ -114,7 +114,7 @@ def _kl_expfamily_expfamily(p, q):
     natural, normalizer, slopes = p._normalizer_and_slopes()
     result = q._log_normalizer(*q._natural_params) - normalizer
     for of_p, of_q, slope in zip(natural, q._natural_params, slopes):
-        result = result - _sum_rightmost((of_q - of_p) * slope, len(q.event_shape))
+        result = result - _sum_rightmost((of_q - of_p) * slope, of_p.dim() - len(p.batch_shape))
     return result
 
 

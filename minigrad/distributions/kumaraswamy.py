@@ -30,18 +30,20 @@ class Kumaraswamy(TransformedDistribution):
     support = constraints.unit_interval
     has_rsample = True
     _batched = {"concentration1": 0, "concentration0": 0}
+    concentration1: Tensor
+    concentration0: Tensor
 
     def __init__(
         self, concentration1: Tensor | float, concentration0: Tensor | float, validate_args: bool | None = None
     ) -> None:
         self._keep(concentration1=concentration1, concentration0=concentration0)
-        ends = [minigrad.full_like(self.concentration0, end) for end in (0, 1)]
+        low, high = (minigrad.full_like(self.concentration0, end) for end in (0, 1))
         transforms = [
             PowerTransform(exponent=self.concentration0.reciprocal()),
             AffineTransform(loc=1.0, scale=-1.0),
             PowerTransform(exponent=self.concentration1.reciprocal()),
         ]
-        super().__init__(Uniform(*ends, validate_args=validate_args), transforms, validate_args=validate_args)
+        super().__init__(Uniform(low, high, validate_args=validate_args), transforms, validate_args=validate_args)
 
     def _moment(self, n):
         a, b = 1 + n / self.concentration1, self.concentration0

@@ -63,6 +63,8 @@ class WithCovariance(Distribution):
     `_unbroadcasted_scale_tril` is the Cholesky factor of the covariance, without the batch dimensions of the rest.
     """
 
+    _unbroadcasted_scale_tril: Tensor
+
     def _matrix_shape(self):
         """The shape of the broadcast matrices."""
         raise NotImplementedError

@@ -35,6 +35,7 @@ class NegativeBinomial(Odds):
     }
     support = constraints.nonnegative_integer
     _batched = {"total_count": 0, **Odds._batched}
+    total_count: Tensor
 
     def __init__(
         self,

@@ -24,6 +24,8 @@ class Pareto(TransformedDistribution):
 
     arg_constraints = {"alpha": constraints.positive, "scale": constraints.positive}
     _batched = {"scale": 0, "alpha": 0}
+    scale: Tensor
+    alpha: Tensor
 
     def __init__(self, scale: Tensor | float, alpha: Tensor | float, validate_args: bool | None = None) -> None:
         self._keep(scale=scale, alpha=alpha)

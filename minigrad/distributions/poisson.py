@@ -25,6 +25,7 @@ class Poisson(ExponentialFamily):
     arg_constraints = {"rate": constraints.nonnegative}
     support = constraints.nonnegative_integer
     _batched = {"rate": 0}
+    rate: Tensor
 
     def __init__(self, rate: Tensor | float, validate_args: bool | None = None) -> None:
         super().__init__(self._keep(rate=rate), validate_args=validate_args)

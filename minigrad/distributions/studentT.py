@@ -30,6 +30,9 @@ class StudentT(Distribution):
     support = constraints.real
     has_rsample = True
     _batched = {"df": 0, "loc": 0, "scale": 0, "_chi2": 0}
+    df: Tensor
+    loc: Tensor
+    scale: Tensor
 
     def __init__(
         self,

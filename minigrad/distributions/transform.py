@@ -126,7 +126,7 @@ class _InverseTransform(Transform):
     sign = property(lambda self: self._inv.sign)
 
     @property
-    def inv(self) -> Transform:
+    def inv(self):
         return self._inv
 
     def with_cache(self, cache_size=1):

@@ -25,6 +25,8 @@ class Uniform(Distribution):
 
     has_rsample = True
     _batched = {"low": 0, "high": 0}
+    low: Tensor
+    high: Tensor
 
     def __init__(self, low: Tensor | float, high: Tensor | float, validate_args: bool | None = None) -> None:
         super().__init__(self._keep(low=low, high=high), validate_args=validate_args)

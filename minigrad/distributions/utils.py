@@ -70,7 +70,7 @@ class lazy_property:
 
     def __init__(self, wrapped: Callable) -> None:
         self.wrapped = wrapped
-        functools.update_wrapper(self, wrapped)
+        functools.update_wrapper(self, wrapped)  # type: ignore[arg-type]
 
     def __get__(self, instance, owner=None):
         if instance is None:

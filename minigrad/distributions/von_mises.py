@@ -55,6 +55,8 @@ class VonMises(Distribution):
     support = constraints.real
     has_rsample = False
     _batched = {"loc": 0, "concentration": 0}
+    loc: Tensor
+    concentration: Tensor
 
     def __init__(self, loc: Tensor | float, concentration: Tensor | float, validate_args: bool | None = None) -> None:
         super().__init__(self._keep(loc=loc, concentration=concentration), validate_args=validate_args)
