@@ -186,3 +186,29 @@ def test_there_is_no_sync_batch_norm():
         with pytest.raises(NotImplementedError, match="use BatchNorm1d, BatchNorm2d or BatchNorm3d"):
             make()
     assert not isinstance(nn.BatchNorm1d(3), nn.SyncBatchNorm)
+
+
+@pytest.mark.parametrize("name", ["BatchNorm1d", "InstanceNorm1d", "RMSNorm"])
+@pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")  # PyTorch's, of rms_norm
+def test_half_inputs_of_float_norms(name):
+    """Norms often stay in float32 where the rest is half: the output is half, the gradients of parameters are not."""
+    x = np.random.default_rng(0).standard_normal((3, 4, 6)).astype(np.float16)
+    args = (6,) if name == "RMSNorm" else (4,)
+    results = []
+    for lib in (torch, minigrad):
+        layer = getattr(lib.nn, name)(*args, **({"affine": True} if name == "InstanceNorm1d" else {}))
+        out = layer(lib.from_numpy(x))
+        (out * out).sum().backward()
+        results.append((out.detach().numpy(), layer.weight.grad.numpy()))
+    for theirs, mine in zip(*results, strict=True):
+        assert mine.dtype == theirs.dtype
+        np.testing.assert_allclose(mine, theirs, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 2), (2, 3, 0), (0, 3)])
+@pytest.mark.parametrize("training", [True, False])
+def test_parameters_have_gradients_of_empty_batches(shape, training):
+    for lib in (torch, minigrad):
+        layer = lib.nn.BatchNorm1d(3).train(training)
+        layer(lib.ones(shape)).sum().backward()
+        assert layer.weight.grad.tolist() == layer.bias.grad.tolist() == [0.0, 0.0, 0.0]

@@ -218,7 +218,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
         eps = np.finfo(np.promote_types(np_dtype(input), np.float32)).eps.item()  # half is computed in float32
     if weight is None or np_dtype(weight) == np_dtype(input):
         return rms_normalized(input, weight, len(shape), eps)
-    return rms_normalized(input, None, len(shape), eps) * weight
+    return to_dtype(rms_normalized(input, None, len(shape), eps) * weight, np_dtype(input))
 
 
 @composite(

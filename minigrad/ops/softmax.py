@@ -286,6 +286,11 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     (Ioffe & Szegedy 2015; F.batch_norm)
     """
     check_batch(input, running_mean, running_var, training, eps)
+    given = [each for each in (running_mean, running_var, weight, bias) if each is not None]
+    if np_dtype(input) == np.float16 and given and np_dtype(given[0]) == np.float32:  # as when all but norms is half
+        wide = to_dtype(input, np_dtype(given[0]))
+        out = batch_norm(wide, running_mean, running_var, weight, bias, training, momentum, eps)
+        return to_dtype(out, np_dtype(input))
     channels = input.shape[1] if input.ndim > 1 else 0
     for name, given in (
         ("running_mean", running_mean),
@@ -304,8 +309,10 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     if not training and (running_mean is None or running_var is None):
         raise RuntimeError("batch_norm(): Expected running_mean and running_var to be defined when training=False")
     count = input_size(input)
-    if not count:
-        return clone(input)
+    if not count:  # nothing to do but to let weight and bias have their gradients, which are zero
+        out, shape = clone(input), (channels, *[1] * (input.ndim - 2))
+        out = out if weight is None else out * reshape(weight, shape)
+        return out if bias is None else out + reshape(bias, shape)
     if not training:
         return batch_standardized(input, running_mean, running_var, weight, bias, eps)
     count = count // channels

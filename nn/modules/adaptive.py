@@ -100,7 +100,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         """Draw the parameters anew."""
         self.head.reset_parameters()
         for cluster in self.tail:
-            for layer in cluster:
+            for layer in cluster.children():
                 layer.reset_parameters()
 
     def forward(self, input_: Tensor, target_: Tensor) -> _ASMoutput:
@@ -122,7 +122,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
                 inside = F.log_softmax(cluster(input[rows]), dim=1)
                 output = output.index_add(0, rows, inside.gather(1, (target[rows] - start).unsqueeze(1)).squeeze(1))
         output = output + head.gather(1, in_head.unsqueeze(1)).squeeze(1)
-        return _ASMoutput(output if batched else output.squeeze(0), (-output).mean())
+        return _ASMoutput(output if batched else output.squeeze(0), output.neg().mean())
 
     def _check(self, input, target):
         if target.dim() > 1:

@@ -9,7 +9,9 @@ from minigrad.tensor import Tensor
 __all__ = ["AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout"]
 
 
-class _Dropout(Module):
+class _DropoutNd(Module):
+    """What the dropouts share: the probability, and whether the input is written to."""
+
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
         if not 0 <= p <= 1:
@@ -21,7 +23,7 @@ class _Dropout(Module):
         return f"p={self.p}, inplace={self.inplace}"
 
 
-class Dropout(_Dropout):
+class Dropout(_DropoutNd):
     """Zeroes each element with probability `p` and scales the others by ``1 / (1 - p)``, so that the mean stays.
 
     Only in training mode; after `eval` it is the identity. Input and output: any shape ``(*)``.
@@ -38,7 +40,7 @@ class Dropout(_Dropout):
         return F.dropout(input, self.p, self.training, self.inplace)
 
 
-class Dropout1d(_Dropout):
+class Dropout1d(_DropoutNd):
     """Zeroes whole channels of signals with probability `p` and scales the others by ``1 / (1 - p)``.
 
     Only in training mode. Input and output ``(N, C, L)`` or ``(C, L)``.
@@ -55,7 +57,7 @@ class Dropout1d(_Dropout):
         return F.dropout1d(input, self.p, self.training, self.inplace)
 
 
-class Dropout2d(_Dropout):
+class Dropout2d(_DropoutNd):
     """Zeroes whole planes with probability `p` and scales the others by ``1 / (1 - p)``.
 
     Neighbouring pixels are alike, so zeroing single ones would take away little. Only in training mode.
@@ -73,7 +75,7 @@ class Dropout2d(_Dropout):
         return F.dropout2d(input, self.p, self.training, self.inplace)
 
 
-class Dropout3d(_Dropout):
+class Dropout3d(_DropoutNd):
     """Zeroes whole volumes with probability `p` and scales the others by ``1 / (1 - p)``.
 
     Only in training mode. Input and output ``(N, C, D, H, W)`` or ``(C, D, H, W)``.
@@ -90,7 +92,7 @@ class Dropout3d(_Dropout):
         return F.dropout3d(input, self.p, self.training, self.inplace)
 
 
-class AlphaDropout(_Dropout):
+class AlphaDropout(_DropoutNd):
     """Dropout for networks of `SELU`: sets elements to SELU's least value, then scales and shifts all.
 
     Mean and variance stay as they are, which zeroing would not do. Only in training mode.
@@ -107,7 +109,7 @@ class AlphaDropout(_Dropout):
         return F.alpha_dropout(input, self.p, self.training)
 
 
-class FeatureAlphaDropout(_Dropout):
+class FeatureAlphaDropout(_DropoutNd):
     """`AlphaDropout` of whole channels.
 
     Only in training mode. Input and output ``(N, C, *)``.

@@ -199,8 +199,10 @@ class EmbeddingBag(_Table):
         """A layer around a given table, ``(num_embeddings, embedding_dim)``; with `freeze` it is not trained."""
         if embeddings.dim() != 2:
             raise AssertionError("Embeddings parameter is expected to be 2-dimensional")
+        rows, cols = embeddings.shape
         made = cls(
-            *embeddings.shape,
+            rows,
+            cols,
             max_norm=max_norm,
             norm_type=norm_type,
             scale_grad_by_freq=scale_grad_by_freq,

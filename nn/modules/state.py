@@ -77,8 +77,8 @@ class Stateful(Hookable):
                 FutureWarning,
                 stacklevel=2,
             )
-            given = (destination, prefix, keep_vars)
-            destination, prefix, keep_vars = (*args, *given[len(args) :])
+            given: tuple = (destination, prefix, keep_vars)
+            destination, prefix, keep_vars = args + given[len(args) :]
         if destination is None:
             destination = OrderedDict()
             destination._metadata = OrderedDict()
