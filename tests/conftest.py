@@ -25,6 +25,7 @@ ONCE = """
     test_samplers test_saved_torch test_serialization test_serialization_damage test_stubs test_values_creation
     test_values_join test_values_layout test_values_numpy test_values_printing test_values_protocol test_values_random
     test_values_shape test_values_tensor test_views_torch test_viz_draw test_viz_files test_viz_large test_viz_plots
+    test_parametrize
 """.split()
 
 # A slow machine is not a failing test; in CI the same examples run each time, so a red run can be had again.
