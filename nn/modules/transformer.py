@@ -255,18 +255,18 @@ class TransformerEncoder(Module):
         output = src
         for layer in self.layers:
             output = layer(output, src_mask=mask, is_causal=causal, src_key_padding_mask=src_key_padding_mask)
-        if mask is None and self.use_nested_tensor and self._zeros_padding(src, src_key_padding_mask):
-            padding = src_key_padding_mask if src_key_padding_mask.dtype == minigrad.bool else src_key_padding_mask != 0
-            output = output.masked_fill(padding.unsqueeze(-1), 0.0)
+        if src_key_padding_mask is not None and mask is None and self.use_nested_tensor:
+            padding = src_key_padding_mask != 0
+            if self._zeros_padding(src, padding):
+                output = output.masked_fill(padding.unsqueeze(-1), 0.0)
         return output if self.norm is None else self.norm(output)
 
     def _zeros_padding(self, src, padding):
-        if padding is None or src.dim() != 3 or self.layers[0].training:
+        if src.dim() != 3 or self.layers[0].training:
             return False
         if minigrad.is_grad_enabled() and (src.requires_grad or any(p.requires_grad for p in self.layers.parameters())):
             return False
-        padded = padding != 0
-        return bool((padded[:, 1:] >= padded[:, :-1]).all())
+        return bool((padding[:, 1:] >= padding[:, :-1]).all())
 
 
 class TransformerDecoder(Module):
@@ -359,10 +359,10 @@ class Transformer(Module):
         def stack(kind, layer, count):
             return kind(layer(*settings, **factory), count, LayerNorm(d_model, eps=layer_norm_eps, **factory))
 
-        self.encoder = custom_encoder
+        self.encoder: Any = custom_encoder
         if custom_encoder is None:
             self.encoder = stack(TransformerEncoder, TransformerEncoderLayer, num_encoder_layers)
-        self.decoder = custom_decoder
+        self.decoder: Any = custom_decoder
         if custom_decoder is None:
             self.decoder = stack(TransformerDecoder, TransformerDecoderLayer, num_decoder_layers)
         self._reset_parameters()
