@@ -65,6 +65,16 @@ def test_non_finite_norms():
     assert math.isnan(utils.clip_grad_norm_(p, 1.0).item())
 
 
+def test_norms_of_several_dtypes_and_of_nothing():
+    for T in (minigrad, torch):
+        single, double, empty = T.ones(2), T.ones(2, dtype=T.float64), T.ones(0)
+        assert T.nn.utils.get_total_norm([single, double]).dtype == T.float64
+        assert T.nn.utils.get_total_norm([single, empty], 1).item() == 2.0
+        for order in (math.inf, -1.0):
+            with pytest.raises(RuntimeError, match=r"without elements|empty tensor"):
+                T.nn.utils.get_total_norm([single, empty], order)
+
+
 def test_clip_grad_value():
     mine, theirs = parameters(minigrad), parameters(torch)
     utils.clip_grad_value_(mine, 0.3)

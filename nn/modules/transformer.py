@@ -41,13 +41,6 @@ class _Layer(Module):
     self_attn: MultiheadAttention
     dropout1: Dropout
 
-    def _named_activation(self, activation):
-        if not isinstance(activation, str):
-            return activation
-        if activation not in ACTIVATIONS:
-            raise RuntimeError(f"{self._get_name()}(): activation should be relu/gelu or a function, not {activation}")
-        return ACTIVATIONS[activation]
-
     def _add(self, x, block, norm, *args):
         return x + block(norm(x), *args) if self.norm_first else norm(x + block(x, *args))
 
@@ -109,7 +102,7 @@ class TransformerEncoderLayer(_Layer):
         self.dropout1 = Dropout(dropout)
         self.dropout2 = Dropout(dropout)
         self.activation_relu_or_gelu = _relu_or_gelu(activation)
-        self.activation = self._named_activation(activation)
+        self.activation = _get_activation_fn(activation) if isinstance(activation, str) else activation
 
     def forward(
         self,
@@ -172,7 +165,7 @@ class TransformerDecoderLayer(_Layer):
         self.dropout1 = Dropout(dropout)
         self.dropout2 = Dropout(dropout)
         self.dropout3 = Dropout(dropout)
-        self.activation = self._named_activation(activation)
+        self.activation = _get_activation_fn(activation) if isinstance(activation, str) else activation
 
     def forward(
         self,
@@ -234,7 +227,7 @@ class TransformerEncoder(Module):
         mask_check: bool = True,
     ) -> None:
         super().__init__()
-        self.layers = _copies(encoder_layer, num_layers)
+        self.layers = _get_clones(encoder_layer, num_layers)
         self.num_layers = num_layers
         self.norm = norm
         self.enable_nested_tensor = enable_nested_tensor
@@ -262,18 +255,18 @@ class TransformerEncoder(Module):
         output = src
         for layer in self.layers:
             output = layer(output, src_mask=mask, is_causal=causal, src_key_padding_mask=src_key_padding_mask)
-        if mask is None and self.use_nested_tensor and self._zeros_padding(src, src_key_padding_mask):
-            padding = src_key_padding_mask if src_key_padding_mask.dtype == minigrad.bool else src_key_padding_mask != 0
-            output = output.masked_fill(padding.unsqueeze(-1), 0.0)
+        if src_key_padding_mask is not None and mask is None and self.use_nested_tensor:
+            padding = src_key_padding_mask != 0
+            if self._zeros_padding(src, padding):
+                output = output.masked_fill(padding.unsqueeze(-1), 0.0)
         return output if self.norm is None else self.norm(output)
 
     def _zeros_padding(self, src, padding):
-        if padding is None or src.dim() != 3 or self.layers[0].training:
+        if src.dim() != 3 or self.layers[0].training:
             return False
         if minigrad.is_grad_enabled() and (src.requires_grad or any(p.requires_grad for p in self.layers.parameters())):
             return False
-        padded = padding != 0
-        return bool((padded[:, 1:] >= padded[:, :-1]).all())
+        return bool((padding[:, 1:] >= padding[:, :-1]).all())
 
 
 class TransformerDecoder(Module):
@@ -291,7 +284,7 @@ class TransformerDecoder(Module):
 
     def __init__(self, decoder_layer: TransformerDecoderLayer, num_layers: int, norm: Module | None = None) -> None:
         super().__init__()
-        self.layers = _copies(decoder_layer, num_layers)
+        self.layers = _get_clones(decoder_layer, num_layers)
         self.num_layers = num_layers
         self.norm = norm
 
@@ -366,10 +359,10 @@ class Transformer(Module):
         def stack(kind, layer, count):
             return kind(layer(*settings, **factory), count, LayerNorm(d_model, eps=layer_norm_eps, **factory))
 
-        self.encoder = custom_encoder
+        self.encoder: Any = custom_encoder
         if custom_encoder is None:
             self.encoder = stack(TransformerEncoder, TransformerEncoderLayer, num_encoder_layers)
-        self.decoder = custom_decoder
+        self.decoder: Any = custom_decoder
         if custom_decoder is None:
             self.decoder = stack(TransformerDecoder, TransformerDecoderLayer, num_decoder_layers)
         self._reset_parameters()
@@ -431,8 +424,14 @@ class Transformer(Module):
                 init.xavier_uniform_(parameter)
 
 
-def _copies(layer, count):
-    return ModuleList([copy.deepcopy(layer) for _ in range(count)])
+def _get_clones(module, N):
+    return ModuleList([copy.deepcopy(module) for _ in range(N)])
+
+
+def _get_activation_fn(activation):
+    if activation not in ACTIVATIONS:
+        raise RuntimeError(f"activation should be relu/gelu (or a function), not {activation}")
+    return ACTIVATIONS[activation]
 
 
 def _length(x, batch_first):

@@ -39,8 +39,10 @@ def get_total_norm(
     norm_type = float(norm_type)
     if not arrays:
         return minigrad.tensor(0.0)
+    if (norm_type < 0 or norm_type == np.inf) and not all(array.size for array in arrays):
+        raise RuntimeError(f"get_total_norm(): a tensor without elements has no norm of order {norm_type}")
     norms = np.stack([np.linalg.norm(array.ravel(), norm_type) for array in arrays])
-    total = wrap(np.asarray(np.linalg.norm(norms, norm_type), arrays[0].dtype))
+    total = wrap(np.asarray(np.linalg.norm(norms, norm_type), np.result_type(*arrays)))
     if error_if_nonfinite and not np.isfinite(total.array):
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be "

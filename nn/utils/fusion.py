@@ -30,8 +30,8 @@ def fuse_conv_bn_eval(conv: Module, bn: Module, transpose: bool = False) -> Modu
 
     PyTorch: torch.nn.utils.fuse_conv_bn_eval
     """
-    fused, averages = _checked(conv, bn)
-    fused.weight, fused.bias = fuse_conv_bn_weights(fused.weight, fused.bias, *averages, transpose)
+    fused, (mean, var, eps, scale, shift) = _checked(conv, bn)
+    fused.weight, fused.bias = fuse_conv_bn_weights(fused.weight, fused.bias, mean, var, eps, scale, shift, transpose)
     return fused
 
 

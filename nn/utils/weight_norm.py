@@ -16,7 +16,7 @@ def norms_except_dim(v: Tensor, dim: int) -> Tensor:
     if dim == -1:
         return v.norm()
     parts = v.transpose(0, dim)
-    return parts.reshape(parts.shape[0], -1).norm(2, 1).view([-1 if d == dim else 1 for d in range(v.dim())])
+    return parts.reshape(parts.shape[0], -1).norm(dim=1).view([-1 if d == dim else 1 for d in range(v.dim())])
 
 
 def normalized(v: Tensor, g: Tensor, dim: int) -> Tensor:
