@@ -336,3 +336,6 @@ def test_wrong_weights_do_not_reach_the_kernels():
     hx, params = (minigrad.ones(1, 3, 4),) * 2, [minigrad.ones(16, 3), minigrad.ones(16, 4)]
     with pytest.raises(RuntimeError, match="expected hidden state of shape"):
         minigrad.lstm(minigrad.ones(2, 3, 3), hx, params, False, 1, 0.0, False, False, True)
+    for sizes in ([3, 1, 2], [3, 3, 3], [3, 4, -1]):
+        with pytest.raises(RuntimeError, match="expected batch_sizes that fall and sum to 6"):
+            minigrad.lstm(minigrad.ones(6, 3), minigrad.tensor(sizes), hx, params, False, 1, 0.0, False, False)

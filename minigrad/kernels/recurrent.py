@@ -30,7 +30,7 @@ class Step(NamedTuple):
     """Where the rows of a step lie, how many they are, and where those of the step before it lie (None at first)."""
 
     here: slice
-    count: int
+    size: int
     earlier: slice | None
 
 
@@ -51,7 +51,7 @@ def stretches(sizes, reverse, rows=STRETCH):
     backwards = steps(sizes, reverse)[::-1]
     for k, step in enumerate(backwards):
         group.append(step)
-        total += step.count
+        total += step.size
         if total >= rows or k + 1 == len(backwards):
             first = min(step.here.start for step in group)
             places = [slice(step.here.start - first, step.here.stop - first) for step in group]
@@ -62,9 +62,9 @@ def stretches(sizes, reverse, rows=STRETCH):
 def former(start, states, step):
     """The state that a step began with: what the step before left in its rows of `states`; `start`'s where none did."""
     if step.earlier is None:
-        return start[: step.count]
-    known = states[step.earlier][: step.count]
-    return known if len(known) == step.count else np.concatenate((known, start[len(known) : step.count]))
+        return start[: step.size]
+    known = states[step.earlier][: step.size]
+    return known if len(known) == step.size else np.concatenate((known, start[len(known) : step.size]))
 
 
 class Gradients:
@@ -230,7 +230,7 @@ def rnn_backward(grads, input, hidden, weights, states, relu, sizes, reverse, th
         slope = (states[rows] > 0).astype(states.dtype) if relu else 1 - states[rows] * states[rows]
         began = np.empty_like(slope)
         for step, place in group:
-            grad = d_hidden[: step.count]
+            grad = d_hidden[: step.size]
             if d_states is not None:
                 grad += d_states[step.here]
             began[place] = former(hidden, states, step)
