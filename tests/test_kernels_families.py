@@ -7,11 +7,27 @@ import numpy as np
 import pytest
 from kernel_checks import apart, both, kernels_of, kinds, maker, near
 
-from minigrad.kernels import (adaptive, average, conv, factored, indexing, loss, moments, norm, optimizer, pool, recurrent, reduce, signs, softmax)
+from minigrad.kernels import (
+    adaptive,
+    average,
+    cell,
+    conv,
+    factored,
+    indexing,
+    loss,
+    moments,
+    norm,
+    optimizer,
+    pool,
+    recurrent,
+    reduce,
+    signs,
+    softmax,
+)
 from minigrad.kernels.dispatch import KERNELS, backend
 
 FAMILIES = (
-    adaptive, average, conv, factored, indexing, loss, moments, norm, optimizer, pool, recurrent, reduce, signs, softmax,
+    adaptive, average, cell, conv, factored, indexing, loss, moments, norm, optimizer, pool, recurrent, reduce, signs, softmax,
 )  # fmt: skip
 
 

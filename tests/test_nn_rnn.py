@@ -99,6 +99,24 @@ def test_layers_agree(case):
 
 
 @kinds
+def test_large_layers_agree(kind):
+    """So large that products are made in panels, and the backward takes more than one stretch."""
+    lengths = [13, 13, 12, *[11] * 20, *[7] * 8, 1]
+    settings = {"bidirectional": True, "proj_size": 96} if kind == "LSTM" else {"bidirectional": True}
+    results = []
+    for T in (torch, minigrad):
+        T.manual_seed(0)
+        layer, x = getattr(T.nn, kind)(5, 128, dtype=T.float64, **settings), T.randn(13, 32, 5).double()
+        x.requires_grad_()
+        output, last = layer(sequences[T].pack_padded_sequence(x, lengths))
+        last = last[0] if kind == "LSTM" else last
+        (output.data.sin().sum() + last.cos().sum()).backward()
+        results.append([output.data, last, x.grad, *[p.grad for p in layer.parameters()]])
+    for mine, theirs in zip(results[1], results[0], strict=True):
+        np.testing.assert_allclose(mine.detach().numpy(), theirs.detach().numpy(), rtol=1e-6, atol=1e-6)
+
+
+@kinds
 def test_a_part_of_the_outputs_is_enough(kind):
     """Gradients through the output alone, through one last state alone, through one step."""
     for use in (lambda y, h: y, lambda y, h: h[0] if kind == "LSTM" else h, lambda y, h: y[1], lambda y, h: y[:, 1:]):
@@ -318,3 +336,6 @@ def test_wrong_weights_do_not_reach_the_kernels():
     hx, params = (minigrad.ones(1, 3, 4),) * 2, [minigrad.ones(16, 3), minigrad.ones(16, 4)]
     with pytest.raises(RuntimeError, match="expected hidden state of shape"):
         minigrad.lstm(minigrad.ones(2, 3, 3), hx, params, False, 1, 0.0, False, False, True)
+    for sizes in ([3, 1, 2], [3, 3, 3], [3, 4, -1]):
+        with pytest.raises(RuntimeError, match="expected batch_sizes that fall and sum to 6"):
+            minigrad.lstm(minigrad.ones(6, 3), minigrad.tensor(sizes), hx, params, False, 1, 0.0, False, False)

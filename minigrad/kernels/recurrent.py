@@ -9,10 +9,10 @@ the last state of its sequence, in either direction:
     rows:              a b c      a b      a
 
 The products of all inputs with their weights are one matrix product, those of the states are one for each step; the
-rest of a step is one pass over memory, a kernel here. In the backward the steps run the other way, and the gradients of
-the weights are again single products over all rows.
+rest of a step is one pass over memory (`cell.py`). In the backward the steps run the other way, and the gradients of
+the weights are again products over many steps.
 
-Before this: `dispatch.py`, `vecmath.py`. After it: `ops/recurrent.py`.
+Before this: `cell.py`. After it: `ops/recurrent.py`.
 """
 
 import itertools
@@ -20,8 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigrad.kernels.dispatch import jit, kernel
-from minigrad.kernels.vecmath import array_sigmoid, sigmoid, tanh
+from minigrad.kernels.cell import gru_step, gru_step_backward, lstm_step, lstm_step_backward, rnn_step
 
 STRETCH = 256  # rows of the backward at once
 UNPACKED = 10**6  # products of numbers in a matrix product that OpenBLAS (0.3.17 and later, AVX-512) does not pack
@@ -31,7 +30,7 @@ class Step(NamedTuple):
     """Where the rows of a step lie, how many they are, and where those of the step before it lie (None at first)."""
 
     here: slice
-    count: int
+    size: int
     earlier: slice | None
 
 
@@ -52,7 +51,7 @@ def stretches(sizes, reverse, rows=STRETCH):
     backwards = steps(sizes, reverse)[::-1]
     for k, step in enumerate(backwards):
         group.append(step)
-        total += step.count
+        total += step.size
         if total >= rows or k + 1 == len(backwards):
             first = min(step.here.start for step in group)
             places = [slice(step.here.start - first, step.here.stop - first) for step in group]
@@ -63,9 +62,9 @@ def stretches(sizes, reverse, rows=STRETCH):
 def former(start, states, step):
     """The state that a step began with: what the step before left in its rows of `states`; `start`'s where none did."""
     if step.earlier is None:
-        return start[: step.count]
-    known = states[step.earlier][: step.count]
-    return known if len(known) == step.count else np.concatenate((known, start[len(known) : step.count]))
+        return start[: step.size]
+    known = states[step.earlier][: step.size]
+    return known if len(known) == step.size else np.concatenate((known, start[len(known) : step.size]))
 
 
 class Gradients:
@@ -110,300 +109,6 @@ def product(states, turned):
 def or_zeros(gradient, like):
     """The gradient of a state, to be written to; zeros where it is None."""
     return np.zeros(like.shape, like.dtype) if gradient is None else np.array(gradient, order="C")
-
-
-# --------------------------------------------------------------------------------------------------------------------
-# Loops. LLVM makes vector code of those that run from 0 over few arrays, so the parts of a row are cut out first.
-
-
-@jit
-def add_sigmoid(x, y, bias):
-    """x = σ(x + y + bias)."""
-    for j in range(x.size):
-        x[j] = sigmoid(x[j] + y[j] + bias[j])
-
-
-@jit
-def add_tanh(x, y, bias):
-    """x = tanh(x + y + bias)."""
-    for j in range(x.size):
-        x[j] = tanh(x[j] + y[j] + bias[j])
-
-
-@jit
-def joined(product, i, line):
-    """Row i of a product in panels."""
-    parts, _, width = product.shape
-    for k in range(parts):
-        part, place = product[k, i], line[k * width : (k + 1) * width]
-        for j in range(width):
-            place[j] = part[j]
-
-
-@jit
-def lstm_rows(gates, product, bias, cell, cells, outputs):
-    """`lstm_step`."""
-    size = cell.shape[1]
-    early, middle = slice(0, 2 * size), slice(2 * size, 3 * size)
-    late, p = slice(3 * size, 4 * size), np.empty(4 * size, gates.dtype)
-    for i in range(cell.shape[0]):
-        joined(product, i, p)
-        g, c, kept, out = gates[i], cell[i], cells[i], outputs[i]
-        add_sigmoid(g[early], p[early], bias[early])
-        add_tanh(g[middle], p[middle], bias[middle])
-        add_sigmoid(g[late], p[late], bias[late])
-        enter, forget, new, show = g[:size], g[size : 2 * size], g[middle], g[late]
-        for j in range(size):
-            c[j] = forget[j] * c[j] + enter[j] * new[j]
-        for j in range(size):
-            kept[j] = c[j]
-        for j in range(size):
-            out[j] = show[j] * tanh(c[j])
-
-
-@jit
-def lstm_backward_rows(grad, gates, cells, former, d_cell, d_gates):
-    """`lstm_step_backward`."""
-    size, one = cells.shape[1], cells.dtype.type(1)
-    for i in range(cells.shape[0]):
-        g, d, dh, dc, c, c0 = gates[i], d_gates[i], grad[i], d_cell[i], cells[i], former[i]
-        enter, forget, new, show = g[:size], g[size : 2 * size], g[2 * size : 3 * size], g[3 * size :]
-        d_enter, d_forget, d_new, d_show = d[:size], d[size : 2 * size], d[2 * size : 3 * size], d[3 * size :]
-        for j in range(size):
-            t = tanh(c[j])
-            d_show[j] = dh[j] * t * show[j] * (one - show[j])
-            dc[j] += dh[j] * show[j] * (one - t * t)
-        for j in range(size):
-            d_enter[j] = dc[j] * new[j] * enter[j] * (one - enter[j])
-            d_new[j] = dc[j] * enter[j] * (one - new[j] * new[j])
-        for j in range(size):
-            d_forget[j] = dc[j] * c0[j] * forget[j] * (one - forget[j])
-            dc[j] *= forget[j]
-
-
-@jit
-def gru_rows(gates, product, bias, hidden, states, inner):
-    """`gru_step`."""
-    size, one = hidden.shape[1], hidden.dtype.type(1)
-    early, late = slice(0, 2 * size), slice(2 * size, 3 * size)
-    level, start, p = bias[late], bias[3 * size :], np.empty(3 * size, gates.dtype)
-    for i in range(hidden.shape[0]):
-        joined(product, i, p)
-        g, h, out, kept = gates[i], hidden[i], states[i], inner[i]
-        add_sigmoid(g[early], p[early], bias[early])
-        reset, update, new, inside = g[:size], g[size : 2 * size], g[late], p[late]
-        for j in range(size):
-            kept[j] = inside[j] + start[j]
-        for j in range(size):
-            inside[j] = reset[j] * kept[j]
-        add_tanh(new, inside, level)
-        for j in range(size):
-            h[j] = (one - update[j]) * new[j] + update[j] * h[j]
-        for j in range(size):
-            out[j] = h[j]
-
-
-@jit
-def gru_backward_rows(d_hidden, gates, inner, former, d_gates, d_product):
-    """`gru_step_backward`."""
-    size, one = former.shape[1], former.dtype.type(1)
-    for i in range(former.shape[0]):
-        g, d, e, dh, kept, h = gates[i], d_gates[i], d_product[i], d_hidden[i], inner[i], former[i]
-        reset, update, new = g[:size], g[size : 2 * size], g[2 * size :]
-        d_reset, d_update, d_new = d[:size], d[size : 2 * size], d[2 * size :]
-        for j in range(size):
-            d_update[j] = dh[j] * (h[j] - new[j]) * update[j] * (one - update[j])
-            d_new[j] = dh[j] * (one - update[j]) * (one - new[j] * new[j])
-        for j in range(size):
-            d_reset[j] = d_new[j] * kept[j] * reset[j] * (one - reset[j])
-            dh[j] *= update[j]
-        for j in range(2 * size):
-            e[j] = d[j]
-        inside = e[2 * size :]
-        for j in range(size):
-            inside[j] = d_new[j] * reset[j]
-
-
-@jit
-def rnn_rows(gates, product, bias, relu, states):
-    """`rnn_step`."""
-    zero, p = gates.dtype.type(0), np.empty(gates.shape[1], gates.dtype)
-    for i in range(gates.shape[0]):
-        joined(product, i, p)
-        g, out = gates[i], states[i]
-        if relu:
-            for j in range(out.size):
-                x = g[j] + p[j] + bias[j]
-                out[j] = x if (x > 0) | (x != x) else zero
-        else:
-            for j in range(out.size):
-                out[j] = tanh(g[j] + p[j] + bias[j])
-
-
-# --------------------------------------------------------------------------------------------------------------------
-# Kernels: one step. Arrays have a row for each sequence that goes on.
-
-
-def arrays_of(size, *widths):
-    """Arrays of 8 columns times each of the widths, about `size` numbers in each unit; values in (-1, 1)."""
-    count = max(1, size // 64)
-    return [np.sin(np.arange(count * 8 * width, dtype=np.float32) + width).reshape(count, -1) for width in widths]
-
-
-def in_panels(array):
-    """Rows as two panels."""
-    return np.ascontiguousarray(array.reshape(len(array), 2, -1).swapaxes(0, 1))
-
-
-def in_rows(product):
-    """Panels (parts, N, width) as rows."""
-    return product.swapaxes(0, 1).reshape(product.shape[1], -1)
-
-
-def lstm_samples(size):
-    gates, product, cell, cells, outputs = arrays_of(size, 4, 4, 1, 1, 1)
-    return gates, in_panels(product), gates[0].copy(), cell, cells, outputs
-
-
-def gru_samples(size):
-    gates, product, hidden, states, inner, bias = arrays_of(size, 3, 3, 1, 1, 1, 4)
-    return gates, in_panels(product), bias[0], hidden, states, inner
-
-
-def rnn_samples(size):
-    gates, product, states = arrays_of(size, 1, 1, 1)
-    return gates, in_panels(product), gates[0].copy(), False, states
-
-
-@kernel(samples=lstm_samples)
-def lstm_step(gates, product, bias, cell, cells, outputs):
-    """A step of an LSTM, from the products of input and state with their weights.
-
-        i, f, g, o = gates + product + bias        in gates afterwards: σ(i), σ(f), tanh(g), σ(o)
-        cell = σ(f) cell + σ(i) tanh(g)            in place; a copy goes to cells
-        outputs = σ(o) tanh(cell)
-
-    Args:
-        gates (ndarray): (N, 4H), overwritten.
-        product (ndarray): the same in panels (parts, N, 4H / parts).
-        bias (ndarray): (4H,).
-        cell, cells, outputs (ndarray): (N, H); the last two are filled.
-    """
-    size = cell.shape[1]
-    gates += in_rows(product)
-    gates += bias
-    new = np.tanh(gates[:, 2 * size : 3 * size])
-    gates[...] = array_sigmoid(gates)
-    gates[:, 2 * size : 3 * size] = new
-    cell *= gates[:, size : 2 * size]
-    cell += gates[:, :size] * new
-    cells[...] = cell
-    outputs[...] = gates[:, 3 * size :] * np.tanh(cell)
-
-
-@lstm_step.numba(python=True)
-def lstm_step(gates, product, bias, cell, cells, outputs):
-    lstm_rows(gates, product, bias, cell, cells, outputs)
-
-
-@kernel(samples=lambda size: tuple(arrays_of(size, 1, 4, 1, 1, 1, 4)))
-def lstm_step_backward(grad, gates, cells, former, d_cell, d_gates):
-    """The derivative of `lstm_step`, applied to the gradients `grad` of the outputs and `d_cell` of the new cell.
-
-    Args:
-        grad, cells, former, d_cell (ndarray): (N, H); cells after and before the step. d_cell becomes the gradient of
-            the cell before the step.
-        gates, d_gates (ndarray): (N, 4H); what `lstm_step` left there; the gradient of i, f, g, o is written.
-    """
-    enter, forget, new, show = np.split(gates, 4, 1)
-    shown = np.tanh(cells)
-    d_cell += grad * show * (1 - shown * shown)
-    d_gates[...] = np.concatenate(
-        (
-            d_cell * new * enter * (1 - enter),
-            d_cell * former * forget * (1 - forget),
-            d_cell * enter * (1 - new * new),
-            grad * shown * show * (1 - show),
-        ),
-        1,
-    )
-    d_cell *= forget
-
-
-@lstm_step_backward.numba(python=True)
-def lstm_step_backward(grad, gates, cells, former, d_cell, d_gates):
-    lstm_backward_rows(grad, gates, cells, former, d_cell, d_gates)
-
-
-@kernel(samples=gru_samples)
-def gru_step(gates, product, bias, hidden, states, inner):
-    """A step of a GRU, from the products of input and state with their weights.
-
-        r, z = gates + product + bias              in gates afterwards: σ(r), σ(z), n
-        inner = product + bias                     of the last part
-        n = tanh(gates + bias + σ(r) inner)
-        hidden = (1 - σ(z)) n + σ(z) hidden        in place; a copy goes to states
-
-    Args:
-        gates (ndarray): (N, 3H), overwritten.
-        product (ndarray): the same in panels (parts, N, 3H / parts).
-        bias (ndarray): (4H,): for r, z, the input's and the state's part of n.
-        hidden, states, inner (ndarray): (N, H); the last two are filled.
-    """
-    size, product = hidden.shape[1], in_rows(product)
-    rest = slice(2 * size, None)
-    gates[:, : 2 * size] = array_sigmoid(gates[:, : 2 * size] + product[:, : 2 * size] + bias[: 2 * size])
-    reset, update, _ = np.split(gates, 3, 1)
-    inner[...] = product[:, rest] + bias[3 * size :]
-    new = gates[:, rest] = np.tanh(gates[:, rest] + bias[2 * size : 3 * size] + reset * inner)
-    hidden[...] = (1 - update) * new + update * hidden
-    states[...] = hidden
-
-
-@gru_step.numba(python=True)
-def gru_step(gates, product, bias, hidden, states, inner):
-    gru_rows(gates, product, bias, hidden, states, inner)
-
-
-@kernel(samples=lambda size: tuple(arrays_of(size, 1, 3, 1, 1, 3, 3)))
-def gru_step_backward(d_hidden, gates, inner, former, d_gates, d_product):
-    """The derivative of `gru_step`, applied to the gradient d_hidden of the new state.
-
-    Args:
-        d_hidden, inner, former (ndarray): (N, H); the state before the step. d_hidden becomes the part of that state's
-            gradient which does not go through the product.
-        gates, d_gates, d_product (ndarray): (N, 3H); what `gru_step` left there; the gradients of what was in gates and
-            in product are written.
-    """
-    reset, update, new = np.split(gates, 3, 1)
-    d_update = d_hidden * (former - new) * update * (1 - update)
-    d_new = d_hidden * (1 - update) * (1 - new * new)
-    d_reset = d_new * inner * reset * (1 - reset)
-    d_gates[...] = np.concatenate((d_reset, d_update, d_new), 1)
-    d_product[...] = np.concatenate((d_reset, d_update, d_new * reset), 1)
-    d_hidden *= update
-
-
-@gru_step_backward.numba(python=True)
-def gru_step_backward(d_hidden, gates, inner, former, d_gates, d_product):
-    gru_backward_rows(d_hidden, gates, inner, former, d_gates, d_product)
-
-
-@kernel(samples=rnn_samples)
-def rnn_step(gates, product, bias, relu, states):
-    """A step of a plain RNN: ``states = tanh(gates + product + bias)``, or relu of it. All are (N, H), the product in
-    panels (parts, N, H / parts), bias (H,)."""
-    total = gates + in_rows(product) + bias
-    states[...] = np.maximum(total, 0) if relu else np.tanh(total)
-
-
-@rnn_step.numba(python=True)
-def rnn_step(gates, product, bias, relu, states):
-    rnn_rows(gates, product, bias, relu, states)
-
-
-# --------------------------------------------------------------------------------------------------------------------
-# Whole sequences
 
 
 def summed(first, second, size, dtype):
@@ -511,7 +216,7 @@ def rnn_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, relu, siz
     states, turned, hidden = np.dot(input, weight_ih.T), panels(weight_hh, len(hidden)), hidden.copy()
     bias = summed(bias_ih, bias_hh, states.shape[1], states.dtype)
     for here, count, _ in steps(sizes, reverse):
-        rnn_step(states[here], product(hidden[:count], turned), bias, relu, states[here])
+        rnn_step(states[here], product(hidden[:count], turned), bias, relu)
         hidden[:count] = states[here]
     return states, hidden
 
@@ -525,7 +230,7 @@ def rnn_backward(grads, input, hidden, weights, states, relu, sizes, reverse, th
         slope = (states[rows] > 0).astype(states.dtype) if relu else 1 - states[rows] * states[rows]
         began = np.empty_like(slope)
         for step, place in group:
-            grad = d_hidden[: step.count]
+            grad = d_hidden[: step.size]
             if d_states is not None:
                 grad += d_states[step.here]
             began[place] = former(hidden, states, step)

@@ -15,9 +15,7 @@ from minigrad.kernels import recurrent as kernels
 from minigrad.registry import FUNCTION, Op, composite, helper, np_dtype, on_every_path
 from minigrad.samples import S
 
-on_every_path("recurrent_steps")(
-    lambda sizes, reverse: [(s.here.start, s.count) for s in kernels.steps(sizes, reverse)]
-)
+on_every_path("recurrent_steps")(lambda sizes, reverse: [(s.here.start, s.size) for s in kernels.steps(sizes, reverse)])
 on_every_path("wants_gradient")(lambda x: getattr(x, "requires_grad", False))
 
 # ---- the equations
@@ -162,6 +160,11 @@ def recurrent_arguments(name, arguments):
     sizes = getattr(second, "array", second)
     if sizes.ndim != 1 or not sizes.size:
         raise RuntimeError(f"{name}(): expected batch_sizes (steps,), but got {shape_text(sizes.shape)}")
+    if sizes[-1] < 0 or (np.diff(sizes) > 0).any() or sizes.sum() != first.shape[0]:
+        raise RuntimeError(
+            f"{name}(): expected batch_sizes that fall and sum to {first.shape[0]}, the rows of data, but got "
+            f"{sizes.tolist()}"
+        )
     return first, third, fourth, *rest, False, tuple([int(n) for n in sizes])
 
 

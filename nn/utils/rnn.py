@@ -55,8 +55,8 @@ class PackedSequence(PackedSequence_):
 
     def __new__(
         cls,
-        data: Tensor | tuple[Tensor, Tensor],
-        batch_sizes: Tensor | None = None,
+        data: Any,
+        batch_sizes: Any = None,
         sorted_indices: Tensor | None = None,
         unsorted_indices: Tensor | None = None,
     ):
