@@ -331,7 +331,7 @@ def test_an_iterator_that_is_dropped():
     began = time.monotonic()
     del batches  # the workers are writing what nobody reads
     assert not multiprocessing.active_children()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 4.5
 
 
 def test_loaders_at_once_do_not_keep_each_other():
@@ -339,7 +339,7 @@ def test_loaders_at_once_do_not_keep_each_other():
     next(first), next(second)
     began = time.monotonic()
     del first
-    assert time.monotonic() - began < 3  # its worker has seen the end, although the second worker was forked later
+    assert time.monotonic() - began < 4.5  # its worker has seen the end, although the second worker was forked later
     assert len(list(second)) == 8
 
 
