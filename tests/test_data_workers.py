@@ -323,6 +323,17 @@ def test_persistent_workers_stay():
     assert pids(copied).isdisjoint(first)
 
 
+def test_persistent_workers_end_with_their_loader():
+    gc.disable()
+    try:
+        loader = DataLoader(Pids(), num_workers=2, persistent_workers=True)
+        pids(loader)
+        del loader
+        assert not multiprocessing.active_children()
+    finally:
+        gc.enable()
+
+
 def test_an_iterator_that_is_dropped():
     large = DataLoader(Squares(), 1, num_workers=2, collate_fn=lambda batch: np.zeros(1 << 20))
     batches = iter(large)
