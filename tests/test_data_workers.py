@@ -323,6 +323,17 @@ def test_persistent_workers_stay():
     assert pids(copied).isdisjoint(first)
 
 
+def test_persistent_workers_end_with_their_loader():
+    gc.disable()
+    try:
+        loader = DataLoader(Pids(), num_workers=2, persistent_workers=True)
+        pids(loader)
+        del loader
+        assert not multiprocessing.active_children()
+    finally:
+        gc.enable()
+
+
 def test_an_iterator_that_is_dropped():
     large = DataLoader(Squares(), 1, num_workers=2, collate_fn=lambda batch: np.zeros(1 << 20))
     batches = iter(large)
@@ -331,7 +342,7 @@ def test_an_iterator_that_is_dropped():
     began = time.monotonic()
     del batches  # the workers are writing what nobody reads
     assert not multiprocessing.active_children()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 4.5
 
 
 def test_loaders_at_once_do_not_keep_each_other():
@@ -339,7 +350,7 @@ def test_loaders_at_once_do_not_keep_each_other():
     next(first), next(second)
     began = time.monotonic()
     del first
-    assert time.monotonic() - began < 3  # its worker has seen the end, although the second worker was forked later
+    assert time.monotonic() - began < 4.5  # its worker has seen the end, although the second worker was forked later
     assert len(list(second)) == 8
 
 

@@ -163,6 +163,7 @@ RandomRotation(30) | RandomRotation((10, 80), interpolation=I.BILINEAR) | Random
 RandomRotation(45, center=(0, 0), fill=1, interpolation=I.BILINEAR) | RandomAffine(20)
 RandomAffine(0, translate=(0.2, 0.3)) | RandomAffine(0, scale=(0.5, 1.5), interpolation=I.BILINEAR)
 RandomAffine(10, shear=10) | RandomAffine((5, 6), (0.1, 0.1), (0.8, 1.2), (1, 5, 2, 9), I.BILINEAR, 2, (3, 4))
+RandomPerspective() | RandomPerspective(0.3, 1, I.NEAREST, 3) | RandomPerspective(0.9, 1, fill=2)
 ColorJitter(0.5) | ColorJitter(contrast=(0.2, 2)) | ColorJitter(saturation=0.9) | ColorJitter(hue=0.5)
 ColorJitter(0.4, 0.4, 0.4, 0.1) | RandomGrayscale(0.5) | RandomErasing() | RandomErasing(1, value='random')
 RandomErasing(1, scale=(0.1, 0.2), ratio=(1, 2), value=(1, 2, 3)) | GaussianBlur(3) | GaussianBlur((5, 3), sigma=1.5)

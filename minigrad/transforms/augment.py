@@ -25,8 +25,8 @@ from minigrad.transforms.image import InterpolationMode, from_pillow
 from minigrad.transforms.transforms import listed, pair
 
 __all__ = [
-    "RandomAffine", "RandomApply", "RandomChoice", "RandomCrop", "RandomErasing", "RandomHorizontalFlip",
-    "RandomOrder", "RandomResizedCrop", "RandomRotation", "RandomVerticalFlip",
+    "RandomAffine", "RandomApply", "RandomChoice", "RandomCrop", "RandomHorizontalFlip",
+    "RandomOrder", "RandomPerspective", "RandomResizedCrop", "RandomRotation", "RandomVerticalFlip",
 ]  # fmt: skip
 
 
@@ -392,63 +392,36 @@ class RandomAffine(Module):
         return f"{type(self).__name__}({', '.join(parts)})"
 
 
-class RandomErasing(Module):
-    """A window of random place, area and proportion painted over. (Z. Zhong et al. 2017, arXiv:1708.04896)
+class RandomPerspective(Module):
+    """Seen from another side, by chance.
 
     Args:
+        distortion_scale (float): how far corners may be moved inwards: 0 not at all, 1 to the middle.
         p (float): the probability.
-        scale (sequence): the area of the window, as shares of the image's: least and greatest.
-        ratio (sequence): its height by its width: least and greatest.
-        value (number | sequence | "random"): what is painted: one number, one for each channel, or normal noise.
-        inplace (bool): write into the tensor that comes.
+        interpolation, fill: see `functional.perspective`.
     """
 
-    def __init__(self, p=0.5, scale=(0.02, 0.33), ratio=(0.3, 3.3), value=0, inplace=False) -> None:
+    def __init__(self, distortion_scale=0.5, p=0.5, interpolation=InterpolationMode.BILINEAR, fill=0) -> None:
         super().__init__()
-        if not isinstance(value, numbers.Number | str | tuple | list):
-            raise TypeError(f"Argument value should be either a number or str or a sequence, but got {type(value)}")
-        if isinstance(value, str) and value != "random":
-            raise ValueError(f"If value is str, it should be 'random', but got {value!r}")
-        check_bounds(scale, ratio)
-        if scale[0] < 0 or scale[1] > 1:
-            raise ValueError(f"Scale should be between 0 and 1, but got {scale}")
-        if not 0 <= p <= 1:
-            raise ValueError(f"Random erasing probability should be between 0 and 1, but got {p}")
         self.p = p
-        self.scale = scale
-        self.ratio = ratio
-        self.value = value
-        self.inplace = inplace
+        self.interpolation = from_pillow(interpolation)
+        self.distortion_scale = distortion_scale
+        self.fill = check_fill(fill)
 
     @staticmethod
-    def get_params(img, scale, ratio, value=None):
-        """Top, left, height, width and content of a random window; of the whole image as it is after ten that do not
-        fit. `value` is a list of one number, or of one for each channel; None is noise."""
-        channels, height, width = F.get_dimensions(img)
-        for _, (h, w) in zip(range(10), random_area(height, width, scale, ratio)):
-            if h < height and w < width:
-                content = random.default_generator.normal((channels, h, w)) if value is None else _column(value)
-                return whole(height - h + 1), whole(width - w + 1), h, w, content
-        return 0, 0, height, width, None
+    def get_params(width, height, distortion_scale) -> tuple[list[list[int]], list[list[int]]]:
+        """The corners of an image, and random places for them."""
+        x, y = int(distortion_scale * (width // 2)), int(distortion_scale * (height // 2))
+        left, top = (lambda: whole(x + 1)), (lambda: whole(y + 1))
+        right, bottom = (lambda: width - x - 1 + whole(x + 1)), (lambda: height - y - 1 + whole(y + 1))
+        corners = [[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]]
+        return corners, [[left(), top()], [right(), top()], [right(), bottom()], [left(), bottom()]]
 
     def forward(self, img):
         if uniform(0, 1) >= self.p:
             return img
-        value = None if self.value == "random" else list(np.atleast_1d(np.float32(self.value)))
-        channels = F.get_dimensions(img)[0]
-        if value is not None and len(value) not in (1, channels):
-            raise ValueError(
-                f"If value is a sequence, it should have either a single value or {channels}, not {len(value)}"
-            )
-        *window, content = self.get_params(img, self.scale, self.ratio, value)
-        return img if content is None else F.erase(img, *window, content, self.inplace)
+        starts, ends = self.get_params(*F.get_image_size(img), self.distortion_scale)
+        return F.perspective(img, starts, ends, self.interpolation, self.fill)
 
     def __repr__(self):
-        return (
-            f"{type(self).__name__}(p={self.p}, scale={self.scale}, ratio={self.ratio}, value={self.value}, "
-            f"inplace={self.inplace})"
-        )
-
-
-def _column(value):
-    return np.array(value, np.float32)[:, None, None]
+        return f"{type(self).__name__}(p={self.p})"

@@ -1,4 +1,4 @@
-"""Transforms of chance that change colours. (torchvision: torchvision.transforms)
+"""Transforms of chance that change colours, or paint over. (torchvision: torchvision.transforms)
 
 Before it: `augment.py`, which says where the random numbers are from.
 """
@@ -6,16 +6,19 @@ Before it: `augment.py`, which says where the random numbers are from.
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Sequence
+
+import numpy as np
 
 from minigrad import random
 from minigrad.nn.modules.module import Module
 from minigrad.transforms import functional as F
-from minigrad.transforms.augment import Sometimes, uniform
+from minigrad.transforms.augment import Sometimes, check_bounds, random_area, uniform, whole
 from minigrad.transforms.transforms import pair
 
 __all__ = [
-    "ColorJitter", "GaussianBlur", "RandomAdjustSharpness", "RandomAutocontrast", "RandomEqualize",
+    "ColorJitter", "GaussianBlur", "RandomAdjustSharpness", "RandomAutocontrast", "RandomEqualize", "RandomErasing",
     "RandomGrayscale", "RandomInvert", "RandomPosterize", "RandomSolarize",
 ]  # fmt: skip
 
@@ -211,3 +214,65 @@ class RandomAdjustSharpness(_SometimesBy):
 
     def __init__(self, sharpness_factor, p=0.5) -> None:
         super().__init__(sharpness_factor, p)
+
+
+class RandomErasing(Module):
+    """A window of random place, area and proportion painted over. (Z. Zhong et al. 2017, arXiv:1708.04896)
+
+    Args:
+        p (float): the probability.
+        scale (sequence): the area of the window, as shares of the image's: least and greatest.
+        ratio (sequence): its height by its width: least and greatest.
+        value (number | sequence | "random"): what is painted: one number, one for each channel, or normal noise.
+        inplace (bool): write into the tensor that comes.
+    """
+
+    def __init__(self, p=0.5, scale=(0.02, 0.33), ratio=(0.3, 3.3), value=0, inplace=False) -> None:
+        super().__init__()
+        if not isinstance(value, numbers.Number | str | tuple | list):
+            raise TypeError(f"Argument value should be either a number or str or a sequence, but got {type(value)}")
+        if isinstance(value, str) and value != "random":
+            raise ValueError(f"If value is str, it should be 'random', but got {value!r}")
+        check_bounds(scale, ratio)
+        if scale[0] < 0 or scale[1] > 1:
+            raise ValueError(f"Scale should be between 0 and 1, but got {scale}")
+        if not 0 <= p <= 1:
+            raise ValueError(f"Random erasing probability should be between 0 and 1, but got {p}")
+        self.p = p
+        self.scale = scale
+        self.ratio = ratio
+        self.value = value
+        self.inplace = inplace
+
+    @staticmethod
+    def get_params(img, scale, ratio, value=None):
+        """Top, left, height, width and content of a random window; of the whole image as it is after ten that do not
+        fit. `value` is a list of one number, or of one for each channel; None is noise."""
+        channels, height, width = F.get_dimensions(img)
+        for _, (h, w) in zip(range(10), random_area(height, width, scale, ratio)):
+            if h < height and w < width:
+                content = random.default_generator.normal((channels, h, w)) if value is None else _column(value)
+                return whole(height - h + 1), whole(width - w + 1), h, w, content
+        return 0, 0, height, width, None
+
+    def forward(self, img):
+        if uniform(0, 1) >= self.p:
+            return img
+        value = None if self.value == "random" else list(np.atleast_1d(np.float32(self.value)))
+        channels = F.get_dimensions(img)[0]
+        if value is not None and len(value) not in (1, channels):
+            raise ValueError(
+                f"If value is a sequence, it should have either a single value or {channels}, not {len(value)}"
+            )
+        *window, content = self.get_params(img, self.scale, self.ratio, value)
+        return img if content is None else F.erase(img, *window, content, self.inplace)
+
+    def __repr__(self):
+        return (
+            f"{type(self).__name__}(p={self.p}, scale={self.scale}, ratio={self.ratio}, value={self.value}, "
+            f"inplace={self.inplace})"
+        )
+
+
+def _column(value):
+    return np.array(value, np.float32)[:, None, None]

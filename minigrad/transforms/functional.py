@@ -30,8 +30,8 @@ __all__ = [
     "InterpolationMode", "adjust_brightness", "adjust_contrast", "adjust_gamma", "adjust_hue", "adjust_saturation",
     "adjust_sharpness", "affine", "autocontrast", "center_crop", "convert_image_dtype", "crop", "equalize", "erase",
     "five_crop", "gaussian_blur", "get_dimensions", "get_image_size", "hflip", "invert", "normalize", "pad",
-    "pil_to_tensor", "posterize", "resize", "resized_crop", "rgb_to_grayscale", "rotate", "solarize", "ten_crop",
-    "to_grayscale", "to_pil_image", "to_tensor", "vflip",
+    "perspective", "pil_to_tensor", "posterize", "resize", "resized_crop", "rgb_to_grayscale", "rotate", "solarize",
+    "ten_crop", "to_grayscale", "to_pil_image", "to_tensor", "vflip",
 ]  # fmt: skip
 
 NEAREST, BILINEAR = InterpolationMode.NEAREST, InterpolationMode.BILINEAR
@@ -289,15 +289,38 @@ def _from_middle(center, planes):
 
 def _turned(planes, matrix, op, interpolation, expand, fill):
     mode = interpolation_mode(op, interpolation, [NEAREST, BILINEAR])
+    _check_fill(op, fill, planes)
+    height, width = planes.shape[-2:]
+    new = geometry.turned_size(matrix, height, width) if expand else (height, width)
+    xs, ys = geometry.affine_places(matrix, height, width, *new, as_float(planes[..., :0]).dtype)
+    return geometry.sample(planes, xs, ys, mode.value, fill)
+
+
+def _check_fill(op, fill, planes):
     if fill is not None and np.size(fill) not in (1, planes.shape[-3]):
         raise ValueError(
             f"{op}(): The number of elements in 'fill' cannot broadcast to match the number of channels of the image "
             f"({np.size(fill)} != {planes.shape[-3]})"
         )
-    height, width = planes.shape[-2:]
-    new = geometry.turned_size(matrix, height, width) if expand else (height, width)
-    xs, ys = geometry.affine_places(matrix, height, width, *new, as_float(planes[..., :0]).dtype)
-    return geometry.sample(planes, xs, ys, mode.value, fill)
+
+
+@_on_planes
+def perspective(img, startpoints, endpoints, interpolation=BILINEAR, fill=None):
+    """Seen from another side.
+
+    Args:
+        img (image): see `minigrad.transforms`.
+        startpoints (sequence): four places of the image, each x and y in pixels: upper left, upper right, lower right,
+            lower left.
+        endpoints (sequence): where they go.
+        interpolation (InterpolationMode): NEAREST or BILINEAR.
+        fill (number | sequence, optional): the colour of what was outside; black if None.
+    """
+    mode = interpolation_mode("perspective", interpolation, [NEAREST, BILINEAR])
+    _check_fill("perspective", fill, img)
+    matrix = geometry.perspective(startpoints, endpoints)
+    xs, ys = geometry.perspective_places(matrix, *img.shape[-2:], as_float(img[..., :0]).dtype)
+    return geometry.sample(img, xs, ys, mode.value, fill)
 
 
 def erase(img, i, j, h, w, v, inplace=False):

@@ -139,6 +139,29 @@ def affine_places(matrix, height, width, new_height, new_width, dtype):
     return places
 
 
+def perspective(starts, ends):
+    """The 3x3 matrix that leads from four places in the result, x and y, back to four in the image."""
+    rows, right = [], []
+    for (x, y), (u, v) in zip(ends, starts):
+        rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
+        right += [u, v]
+    solution, *_ = np.linalg.lstsq(np.array(rows, np.float64), np.array(right, np.float64))
+    return np.append(solution, 1).reshape(3, 3)
+
+
+def perspective_places(matrix, height, width, dtype):
+    """As `affine_places`, with a matrix of `perspective`."""
+    xs, ys = np.arange(width, dtype=dtype) + dtype.type(0.5), np.arange(height, dtype=dtype)[:, None] + dtype.type(0.5)
+    matrix = matrix.astype(np.float32).astype(dtype)
+    depth = xs * matrix[2, 0] + ys * matrix[2, 1] + matrix[2, 2]
+    places = []
+    for row, size in zip(matrix, (width, height)):
+        a, b, c = row / dtype.type(0.5 * size)
+        relative = (xs * a + ys * b + c) / depth - 1  # from -1 to 1, as PyTorch's grids are
+        places.append(((relative + 1) * dtype.type(size) - 1) / 2)
+    return places
+
+
 def sample(planes, xs, ys, mode, fill):
     """The image's values at places; beyond its border it is `fill` (a number, or one for each channel).
 

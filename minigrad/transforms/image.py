@@ -2,7 +2,8 @@
 
 An image is either
 
-    a tensor    (..., channels, height, width), as networks take it; several images at once if there are more dimensions
+    a tensor    (..., channels, height, width), as networks take it; one channel if there are two dimensions only,
+                several images at once if there are more than three
     an ndarray  (height, width) or (height, width, channels), as files are read; a PIL image counts as one
 
 uint8 from 0 to 255, or floating point from 0 to 1. Both give their own kind back, and the same numbers: those that

@@ -178,7 +178,7 @@ class DataLoader:
     def __iter__(self):
         if not self.persistent_workers:
             return _Iterator(self)
-        if self._iterator is None or not self._iterator.again():
+        if self._iterator is None or not self._iterator.again(self):
             self._iterator = _Iterator(self)
         return self._iterator
 
@@ -187,36 +187,38 @@ class DataLoader:
 
 
 class _Iterator:
-    """One epoch of a loader, or with persistent workers, one after the other."""
+    """One epoch of a loader, or with persistent workers, one after the other. It does not hold the loader, which holds
+    it then: so workers end with the loader, not when a collector of garbage finds the two."""
 
     def __init__(self, loader) -> None:
         if loader.timeout and not loader.num_workers:
             raise AssertionError(f"timeout={loader.timeout} needs num_workers > 0: this process cannot time itself out")
-        self._loader = loader
-        self._start()
+        self._dataset = loader.dataset
+        self._sampler = loader.sampler if loader.batch_sampler is None else loader.batch_sampler
+        self._stays = loader.persistent_workers
+        self._start(loader)
         # PyTorch draws the seed of its workers here, also if there are none; what is drawn later depends on it.
         seed = draw_seed(loader.generator)
         self._workers = None
         if loader.num_workers:
             loader.check_worker_number_rationality()
             self._workers = Workers(loader, seed)
-            self._start()
+            self._start(loader)
             self._workers.begin(self._indices)
         else:
             in_batches = loader.batch_sampler is not None
             self._fetch = fetcher(loader.dataset, in_batches, loader.collate_fn, loader.drop_last)
 
-    def _start(self):
-        loader = self._loader
-        self._indices = iter(loader.sampler if loader.batch_sampler is None else loader.batch_sampler)
+    def _start(self, loader):
+        self._indices = iter(self._sampler)
         self._given = 0
         self._announced = loader._announced
 
-    def again(self):
+    def again(self, loader):
         """Begin the next epoch with the same workers; False if they are gone."""
         if not self._workers.close.alive:
             return False
-        self._start()
+        self._start(loader)
         self._workers.begin(self._indices, again=True)
         return True
 
@@ -224,8 +226,7 @@ class _Iterator:
         return self
 
     def __len__(self):
-        loader = self._loader
-        return len(loader.sampler if loader.batch_sampler is None else loader.batch_sampler)
+        return len(self._sampler)
 
     def __next__(self):
         if self._workers is None:
@@ -242,14 +243,14 @@ class _Iterator:
         try:
             return self._workers.next()
         except StopIteration:
-            if not self._loader.persistent_workers:
+            if not self._stays:
                 self._workers.close()
             raise
 
     def _warn(self):
         shared = ". With workers, each must take its share of the data: see get_worker_info"
         warnings.warn(
-            f"Length of IterableDataset {self._loader.dataset} was reported to be {self._announced} (when accessing "
+            f"Length of IterableDataset {self._dataset} was reported to be {self._announced} (when accessing "
             f"len(dataloader)), but {self._given} samples have been fetched{shared if self._workers else ''}.",
             stacklevel=3,
         )
