@@ -9,6 +9,7 @@ PyTorch: torch.onnx
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import minigrad
@@ -53,7 +54,7 @@ def export(
         f (str | PathLike | file, optional): where to write; as safely as `save` does.
         kwargs (dict, optional): further arguments; those that are tensors are inputs, too.
         input_names, output_names (list[str], optional): default "input", or "input_0", "input_1"; likewise "output".
-        opset_version (int): the version of ONNX's operators, 18 to 22.
+        opset_version (int): the version of ONNX's operators, 18 to 22. For less it is 18, with a warning.
         dynamic_axes (dict, optional): axes that may have other sizes, by the names of inputs and outputs:
             ``{"input": {0: "batch"}}`` or ``{"input": [0]}``. The model runs a second time with other sizes, to see
             that nothing else depends on them.
@@ -71,7 +72,12 @@ def export(
     unknown = set(options) - ACCEPTED
     if unknown:
         raise TypeError(f"export(): got unexpected arguments {sorted(unknown)}")
-    if not OPSET <= opset_version <= 22:
+    if opset_version is None or opset_version < OPSET:
+        if opset_version is not None:
+            text = f"export(): the file has opset {OPSET}, not {opset_version}: older versions lack what is needed"
+            warnings.warn(text, stacklevel=2)
+        opset_version = OPSET
+    elif opset_version > 22:
         raise NotImplementedError(f"export(): opset_version {opset_version}; expected {OPSET} to 22")
     args = args if isinstance(args, tuple) else (args,)
     kwargs = dict(kwargs or {})
