@@ -70,10 +70,12 @@ globals().update(dtypes.LAYOUTS)
 
 _LAZY = {
     "cli": "minigrad.cli", "cuda": "minigrad.cuda", "datasets": "minigrad.datasets",
+    "distributions": "minigrad.distributions",
     "func": "minigrad.func", "linalg": "minigrad.linalg", "nn": "minigrad.nn", "onnx": "minigrad.onnx",
     "optim": "minigrad.optim",
     "serialization": "minigrad.serialization",
-    "special": "minigrad.special",
+    "special": "minigrad.special", "text": "minigrad.text", "train": "minigrad.train",
+    "transforms": "minigrad.transforms",
     "utils": "minigrad.utils", "viz": "minigrad.viz",
 }  # fmt: skip
 _LAZY_NAMES = {
@@ -82,6 +84,26 @@ _LAZY_NAMES = {
     "load_safetensors": "minigrad.serialization", "save": "minigrad.serialization",
     "save_safetensors": "minigrad.serialization", "vmap": "minigrad.batching",
 }  # fmt: skip
+_ELSEWHERE = (  # hardware and services of PyTorch's, which programs name
+    "__config__", "accelerator", "amp", "backends", "compiler", "cpu", "distributed", "hub", "jit", "mps",
+    "multiprocessing", "profiler", "version", "xpu",
+)  # fmt: skip
+_AUTOCAST = (
+    "GradScaler", "autocast", "clear_autocast_cache", "get_autocast_dtype", "is_autocast_cache_enabled",
+    "is_autocast_enabled", "set_autocast_cache_enabled", "set_autocast_dtype", "set_autocast_enabled",
+)  # fmt: skip
+_SWITCHES = (
+    "are_deterministic_algorithms_enabled", "get_deterministic_debug_mode", "get_float32_matmul_precision",
+    "get_num_interop_threads", "is_deterministic_algorithms_warn_only_enabled", "is_warn_always_enabled",
+    "set_deterministic_debug_mode", "set_float32_matmul_precision", "set_flush_denormal", "set_num_interop_threads",
+    "set_warn_always", "use_deterministic_algorithms",
+)  # fmt: skip
+_LAZY |= {name: f"minigrad.{name}" for name in _ELSEWHERE}
+_LAZY_NAMES |= {
+    "compile": "minigrad.compiler",
+    **dict.fromkeys(_AUTOCAST, "minigrad.amp"),
+    **dict.fromkeys(_SWITCHES, "minigrad.switches"),
+}
 
 __all__ = [
     "Generator", "Size", "Tensor",
@@ -101,6 +123,8 @@ def __getattr__(name):
         return importlib.import_module(_LAZY[name])
     if name in _LAZY_NAMES:
         return getattr(importlib.import_module(_LAZY_NAMES[name]), name)
+    if name.startswith("_foreach_"):
+        return getattr(importlib.import_module("minigrad.foreach"), name)
     raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
 
 

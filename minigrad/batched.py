@@ -317,6 +317,14 @@ def _layer_norm(op, inputs, attrs):
     return out if bias is None else out + bias
 
 
+def _attended(op, inputs, attrs):
+    query, key, value, mask, kept = inputs
+    if mask is not None:
+        mask = _padded(mask, query.ndim) if isinstance(mask, Batched) else mask
+    kept = None if kept is None else lift(kept)
+    return batched(direct(op)(lift(query), lift(key), lift(value), mask, kept, *attrs.values()))
+
+
 def _reduced_loss(op, inputs, attrs):
     losses = inputs[0]
     return losses.mean() if attrs["how"] == "mean" else losses.sum()
@@ -359,6 +367,7 @@ RULES = {
     **_table("cat stack", _joined),
     **_table("adaptive_average adaptive_max_pool avg_pool max_pool", _pool),
     **_table("cross_entropy_of_classes nll_of_classes", _of_classes),
+    "attended": _attended,
     "convolution": _convolution,
     "embedding": _embedding,
     "expand": _expand,

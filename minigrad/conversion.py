@@ -13,6 +13,7 @@ from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import bump, node_of
 from minigrad.autograd.outputs import into
 from minigrad.creation import as_scalar, check_fits, tensors_only
+from minigrad.errors import NoDeviceError
 from minigrad.memory import check_overlap
 from minigrad.ops import index as index_ops
 from minigrad.registry import ARRAYS, OPS, TENSORS
@@ -100,7 +101,9 @@ def cpu(self, memory_format=None):
 
 def cuda(self, *args, **kwargs) -> Tensor:
     """cuda() raises: there is no GPU here."""
-    raise RuntimeError("cuda(): minigrad runs on the CPU only; guard the call with cuda.is_available(), which is False")
+    raise NoDeviceError(
+        "cuda(): minigrad runs on the CPU only; guard the call with cuda.is_available(), which is False"
+    )
 
 
 def pin_memory(self, device=None):

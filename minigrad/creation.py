@@ -206,7 +206,7 @@ def _shaped(size, op):
     return not_negative(shape_args(size, op), op)
 
 
-def _size_of(args, size, op):
+def size_of(args, size, op):
     """The shape from ``f(2, 3)``, ``f((2, 3))`` or ``f(size=(2, 3))``."""
     if size is not None:
         args = (size,)
@@ -232,7 +232,7 @@ def _filled(name, function, what):
         if out is not None:
             return into(out, make, *args, size=size, dtype=dtype_for(out, dtype))
         dtypes.only_plain_format(memory_format, name)
-        return made(function(_size_of(args, size, name), dtypes.as_numpy(dtype, name)), requires_grad, device)
+        return made(function(size_of(args, size, name), dtypes.as_numpy(dtype, name)), requires_grad, device)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"{name}(*size, dtype=None, requires_grad=False) -> Tensor: {what}. (PyTorch: torch.{name})"

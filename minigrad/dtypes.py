@@ -12,7 +12,7 @@ import operator
 
 import numpy as np
 
-from minigrad.errors import describe, message
+from minigrad.errors import NoDeviceError, describe, message
 
 
 class dtype:
@@ -336,7 +336,8 @@ class device:
                 raise RuntimeError(f"Invalid device string: '{type}' (expected 'cpu' or 'cpu:0')")
             index = int(number)
         if kind != "cpu":
-            raise RuntimeError(
+            error = NoDeviceError if kind in ("cuda", "xpu") else RuntimeError
+            raise error(
                 f"device '{type}' is not available: minigrad runs on the CPU only "
                 "(use device('cpu'), or choose by cuda.is_available(), which is False)"
             )

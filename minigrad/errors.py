@@ -49,3 +49,8 @@ class _LinAlgError(RuntimeError):
 
 
 LinAlgError = _LinAlgError  # the names PyTorch has for it
+
+
+class NoDeviceError(RuntimeError, AssertionError):
+    """There is only the CPU. A PyTorch without CUDA raises AssertionError for some calls and RuntimeError for others;
+    programs that expect either find it."""

@@ -3,7 +3,7 @@
 A block or a composite in `minigrad/ops` is the one definition of what is here; only what cannot be had is said here.
 """
 
-from minigrad.autograd.link import LINALGS
+from minigrad.autograd.link import LINALGS, offering
 from minigrad.errors import LinAlgError
 
 __all__ = ["LinAlgError", "eig", "eigvals", *LINALGS]
@@ -24,15 +24,5 @@ def eigvals(A):
     raise NotImplementedError(COMPLEX.format("eigvals", "eigvalsh"))
 
 
-def __getattr__(name):
-    try:
-        return LINALGS[name]
-    except KeyError:
-        raise AttributeError(f"module 'minigrad.linalg' has no attribute {name!r}") from None
-
-
-def __dir__():
-    return sorted([*globals(), *LINALGS])
-
-
+__getattr__, __dir__ = offering(__name__, LINALGS)
 globals().update(LINALGS)

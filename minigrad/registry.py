@@ -254,7 +254,8 @@ def _claim(name, function):
 
 
 def composite(public=(FUNCTION, METHOD), alias=(), samples=None, torch=None, out=False, backward_name=None):
-    """Declare a public function made of other ops: derivatives of any order come with it. out: it takes `out=`.
+    """Declare a public function made of other ops: derivatives of any order come with it. out: it takes `out=`;
+    "pointwise": which may be an input.
     backward_name: what PyTorch prints as grad_fn, where that is not the name of the last op: a string, or a function
     of the node.
 

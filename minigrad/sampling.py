@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad import dtypes, random
+from minigrad import dtypes, random, random_rejection
 from minigrad.autograd.inplace import check_writable, store, write
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import bump, node_of
 from minigrad.autograd.outputs import into
-from minigrad.creation import _size_of, dtype_for, laid_out_as, made, tensors_only
+from minigrad.creation import dtype_for, laid_out_as, made, size_of, tensors_only
 from minigrad.errors import describe, message
 from minigrad.inspection import broadcast_shapes
 from minigrad.registry import OPS, TENSORS
@@ -21,8 +21,8 @@ from minigrad.shapes import index_of
 from minigrad.tensor import Tensor, wrap
 
 __all__ = [
-    "bernoulli", "get_rng_state", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn",
-    "randn_like", "randperm", "set_rng_state",
+    "bernoulli", "binomial", "get_rng_state", "multinomial", "normal", "poisson", "rand", "rand_like", "randint",
+    "randint_like", "randn", "randn_like", "randperm", "set_rng_state",
 ]  # fmt: skip
 
 
@@ -58,7 +58,7 @@ def _random(name, draw, what):
     ):
         if out is not None:
             return into(out, function, *args, size=size, generator=generator, dtype=dtype_for(out, dtype))
-        shape = _size_of(args, size, name)
+        shape = size_of(args, size, name)
         return made(draw(_source(generator), shape, dtypes.as_numpy(dtype, name)), requires_grad, device)
 
     function.__name__ = function.__qualname__ = name
@@ -96,7 +96,7 @@ def randint(
     if hasattr(size, "__index__"):
         raise TypeError(f"randint(): argument 'size' must be tuple of ints, not {type(size).__name__}: write ({size},)")
     low, high = index_of(low, "randint", "low"), index_of(high, "randint", "high")
-    kind, shape = dtypes.as_numpy(dtype or dtypes.int64, "randint"), _size_of((size,), None, "randint")
+    kind, shape = dtypes.as_numpy(dtype or dtypes.int64, "randint"), size_of((size,), None, "randint")
     return made(_source(generator).randint(low, high, shape, kind), requires_grad, device)
 
 
@@ -172,7 +172,7 @@ def normal(
         return made(drawn, requires_grad, device)
     if size is None:
         raise TypeError("normal(): numbers as mean and std need a size: normal(mean, std, size)")
-    shape = _size_of((size,), None, "normal")
+    shape = size_of((size,), None, "normal")
     return made(source.normal(shape, mean, std, dtypes.as_numpy(dtype)), requires_grad, device)
 
 
@@ -195,6 +195,28 @@ def multinomial(input, num_samples, replacement=False, *, generator=None, out=No
     if input.array.dtype.kind != "f":
         raise RuntimeError(f"multinomial(): expects floating-point probabilities, but got {input.dtype!r}")
     return wrap(_source(generator).multinomial(input.array, num_samples, replacement))
+
+
+def poisson(input, generator=None) -> Tensor:
+    """poisson(input, generator=None) -> Tensor
+
+    Poisson numbers of the rates that the input gives at each place, in its dtype. (PyTorch: torch.poisson)
+    """
+    tensors_only("poisson", input=input)
+    return wrap(random_rejection.poisson(_source(generator), input.array))
+
+
+def binomial(count, prob, generator=None) -> Tensor:
+    """binomial(count, prob, generator=None) -> Tensor
+
+    How many of `count` trials succeed, each with probability `prob`, elementwise with broadcasting; both floating
+    point, of one dtype. (PyTorch: torch.binomial)
+    """
+    tensors_only("binomial", count=count, prob=prob)
+    if count.dtype != prob.dtype:
+        raise RuntimeError(f"binomial(): Found dtype {prob.dtype} but expected {count.dtype}, that of count, for prob")
+    broadcast_shapes(count._shape, prob._shape)
+    return wrap(random_rejection.binomial(_source(generator), count.array, prob.array))
 
 
 def _filler(name, draw, doc):

@@ -3,18 +3,7 @@
 Nothing is defined here: a block or a composite in `minigrad/ops` is the one definition.
 """
 
-from minigrad.autograd.link import SPECIALS
+from minigrad.autograd.link import SPECIALS, offering
 
-
-def __getattr__(name):
-    try:
-        return SPECIALS[name]
-    except KeyError:
-        raise AttributeError(f"module 'minigrad.special' has no attribute {name!r}") from None
-
-
-def __dir__():
-    return sorted([*globals(), *SPECIALS])
-
-
+__getattr__, __dir__ = offering(__name__, SPECIALS)
 globals().update(SPECIALS)

@@ -12,10 +12,13 @@ if __name__ == "nn":
 
 from typing import TYPE_CHECKING
 
-from minigrad.nn import functional, init, modules, parameter, utils
+from minigrad.nn import functional, init, modules, parallel, parameter, utils
 from minigrad.nn.modules import *
-from minigrad.nn.parameter import Buffer, Parameter
+from minigrad.nn.modules.utils import factory_kwargs
+from minigrad.nn.parallel import DataParallel
+from minigrad.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
 if not TYPE_CHECKING:
-    __all__ = ["Buffer", "Parameter", "functional", "init", "modules", "parameter", "utils"]
+    __all__ = ["Buffer", "DataParallel", "Parameter", "UninitializedBuffer", "UninitializedParameter", "factory_kwargs"]
+    __all__ += ["functional", "init", "modules", "parallel", "parameter", "utils"]
     __all__ += modules.__all__

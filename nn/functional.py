@@ -4,18 +4,7 @@ Nothing is defined here: a block or a composite in `minigrad/ops` is the one def
 one), and `autograd.link` hangs it into this module too.
 """
 
-from minigrad.autograd.link import FUNCTIONALS
+from minigrad.autograd.link import FUNCTIONALS, offering
 
-
-def __getattr__(name):
-    try:
-        return FUNCTIONALS[name]
-    except KeyError:
-        raise AttributeError(f"module 'minigrad.nn.functional' has no attribute {name!r}") from None
-
-
-def __dir__():
-    return sorted([*globals(), *FUNCTIONALS])
-
-
+__getattr__, __dir__ = offering(__name__, FUNCTIONALS)
 globals().update(FUNCTIONALS)

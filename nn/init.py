@@ -19,8 +19,32 @@ from minigrad.autograd import no_grad
 from minigrad.tensor import Tensor
 
 __all__ = [
-    "calculate_gain", "constant_", "dirac_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_",
-    "orthogonal_", "sparse_", "trunc_normal_", "uniform_", "xavier_normal_", "xavier_uniform_", "zeros_",
+    "calculate_gain",
+    "constant",
+    "constant_",
+    "dirac",
+    "dirac_",
+    "eye",
+    "eye_",
+    "kaiming_normal",
+    "kaiming_normal_",
+    "kaiming_uniform",
+    "kaiming_uniform_",
+    "normal",
+    "normal_",
+    "ones_",
+    "orthogonal",
+    "orthogonal_",
+    "sparse",
+    "sparse_",
+    "trunc_normal_",
+    "uniform",
+    "uniform_",
+    "xavier_normal",
+    "xavier_normal_",
+    "xavier_uniform",
+    "xavier_uniform_",
+    "zeros_",
 ]  # fmt: skip
 
 GAIN_ONE = ("sigmoid", "linear", *(f"conv{t}{d}d" for t in ("", "_transpose") for d in (1, 2, 3)))
@@ -232,6 +256,10 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator=None) -> Tensor:
         raise ValueError(f"Only tensors with 2 or more dimensions are supported, but orthogonal_ got {tensor.dim()}")
     if tensor.numel() == 0:
         return tensor
+    if tensor.dtype not in (minigrad.float32, minigrad.float64):
+        raise NotImplementedError(
+            f"orthogonal_(): not implemented for {tensor.dtype}; fill a float32 tensor and convert it"
+        )
     rows = tensor.shape[0]
     drawn = minigrad.empty((rows, tensor.numel() // rows), dtype=tensor.dtype).normal_(0, 1, generator=generator).array
     wide = drawn.shape[0] < drawn.shape[1]
@@ -256,3 +284,22 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator=None) 
         for col in range(cols):
             tensor[minigrad.randperm(rows)[:zeros], col] = 0  # PyTorch draws these from the default stream too
     return tensor
+
+
+def _deprecated(function):
+    """The function under its older name, without the underscore."""
+    new, old = function.__name__, function.__name__[:-1]
+
+    def deprecated(*args, **kwargs) -> Tensor:
+        warnings.warn(f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.", FutureWarning, stacklevel=2)
+        return function(*args, **kwargs)
+
+    deprecated.__name__ = deprecated.__qualname__ = old
+    deprecated.__doc__ = f"The deprecated name of `{new}`. (PyTorch: torch.nn.init.{old})"
+    return deprecated
+
+
+uniform, normal, constant = _deprecated(uniform_), _deprecated(normal_), _deprecated(constant_)
+eye, dirac, orthogonal, sparse = _deprecated(eye_), _deprecated(dirac_), _deprecated(orthogonal_), _deprecated(sparse_)
+xavier_uniform, xavier_normal = _deprecated(xavier_uniform_), _deprecated(xavier_normal_)
+kaiming_uniform, kaiming_normal = _deprecated(kaiming_uniform_), _deprecated(kaiming_normal_)

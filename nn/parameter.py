@@ -1,4 +1,5 @@
-"""`Parameter` and `Buffer`: the tensors that modules register when they are assigned.
+"""`Parameter` and `Buffer`: the tensors that modules register when they are assigned; and both without a shape, as lazy
+modules have them until they see their first input (`modules/lazy.py`).
 
 First file of `minigrad.nn`; next is `modules/attributes.py`, which does the registering.
 """
@@ -9,11 +10,14 @@ import copy
 
 import numpy as np
 
+from minigrad import dtypes
 from minigrad.autograd.node import new_version
 from minigrad.dtypes import get_default_dtype
 from minigrad.tensor import Tensor, wrap
 
-__all__ = ["Buffer", "Parameter"]
+__all__ = [
+    "Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "UninitializedTensorMixin", "is_lazy"
+]  # fmt: skip
 
 
 def share(cls, data):
@@ -77,3 +81,125 @@ class Buffer(Tensor):
         self = share(cls, data)
         self.persistent = persistent
         return self
+
+
+class UninitializedTensorMixin:
+    """What a parameter and a buffer without a shape share: a dtype, no elements, and errors instead of anything else.
+
+    The slot `array` is empty, so whatever asks for the elements ends in `__getattr__` below.
+    """
+
+    __slots__ = ()
+    cls_to_become: type[Tensor]
+
+    def materialize(self, shape, device=None, dtype=None) -> None:
+        """Become an ordinary tensor of this shape, of zeros. (device: the CPU, if given; dtype: by
+        default that of this tensor.)"""
+        if device is not None:
+            dtypes.device(device)
+        made = np.zeros(tuple(shape), self.dtype.numpy if dtype is None else dtypes.as_numpy(dtype))
+        del self.__dict__["dtype_to_be"]
+        self.__class__ = self.cls_to_become  # type: ignore[assignment]
+        self.data = wrap(made)
+
+    @property
+    def dtype(self):
+        """The dtype that the tensor will have."""
+        return self.dtype_to_be
+
+    @property
+    def data(self):
+        """An empty tensor of the dtype; the dtype of what is assigned is taken over. `Module.to` uses both."""
+        return wrap(np.empty(0, self.dtype.numpy))
+
+    @data.setter
+    def data(self, other):
+        self.dtype_to_be = other.dtype
+
+    @property
+    def shape(self):
+        """Raises RuntimeError."""
+        raise RuntimeError(
+            "Can't access the shape of an uninitialized parameter or buffer. This error usually happens in "
+            "`load_state_dict` when trying to load an uninitialized parameter into an initialized one. Call `forward` "
+            "to initialize the parameters before accessing their attributes."
+        )
+
+    def is_floating_point(self) -> bool:
+        """Whether the dtype is a float."""
+        return self.dtype.is_floating_point
+
+    def __getattr__(self, name):
+        if name != "array":
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        raise ValueError(
+            f"Attempted to use an {type(self).__name__} in an operation. When using lazy modules call `forward` with a "
+            "dummy batch to initialize the parameters before; else call its `materialize(shape)`"
+        )
+
+    def __repr__(self):
+        return f"<{type(self).__name__}>"
+
+    def __deepcopy__(self, memo):
+        if id(self) not in memo:
+            make, args = self.__reduce_ex__(4)
+            memo[id(self)] = make(*args)
+        return memo[id(self)]
+
+
+class UninitializedParameter(UninitializedTensorMixin, Parameter):
+    """A parameter whose shape is not known yet. It has a dtype and `requires_grad`; all else raises.
+
+    Args:
+        requires_grad (bool): whether it is trained.
+        device: the CPU, if given.
+        dtype (minigrad.dtype, optional): that it will have.
+
+    PyTorch: torch.nn.parameter.UninitializedParameter
+    """
+
+    __slots__ = ()
+    cls_to_become = Parameter
+
+    def __new__(cls, requires_grad: bool = True, device=None, dtype=None):
+        return without_elements(Parameter.__new__(cls, None, requires_grad), device, dtype)
+
+    def __reduce_ex__(self, protocol):
+        return type(self), (self.requires_grad, None, self.dtype)
+
+
+class UninitializedBuffer(UninitializedTensorMixin, Buffer):
+    """A buffer whose shape is not known yet. It has a dtype; all else raises.
+
+    Args:
+        requires_grad (bool): whether gradients are wanted for it.
+        device: the CPU, if given.
+        dtype (minigrad.dtype, optional): that it will have.
+        persistent (bool): whether `state_dict` contains it.
+
+    PyTorch: torch.nn.parameter.UninitializedBuffer
+    """
+
+    __slots__ = ()
+    cls_to_become = Tensor
+
+    def __new__(cls, requires_grad: bool = False, device=None, dtype=None, persistent: bool = True):
+        made = Buffer.__new__(cls, None, persistent=persistent).requires_grad_(requires_grad)
+        return without_elements(made, device, dtype)
+
+    def __reduce_ex__(self, protocol):
+        return type(self), (self.requires_grad, None, self.dtype, self.persistent)
+
+
+def without_elements(tensor, device, dtype):
+    """The tensor with its array taken away and a dtype in its place."""
+    if device is not None:
+        dtypes.device(device)
+    tensor.dtype_to_be = get_default_dtype() if dtype is None else dtypes.from_numpy_dtype(dtypes.as_numpy(dtype))
+    del tensor.array
+    return tensor
+
+
+def is_lazy(param) -> bool:
+    """Whether it is a parameter or a buffer without a shape. (PyTorch: torch.nn.parameter.is_lazy)"""
+    return isinstance(param, UninitializedTensorMixin)

@@ -1,14 +1,22 @@
-"""Adam and AdamW. (PyTorch: torch.optim.Adam, torch.optim.AdamW)"""
+"""Adam. (PyTorch: torch.optim.Adam)"""
 
 from __future__ import annotations
 
-import numpy as np
-
 from minigrad.kernels.optimizer import adam_step
-from minigrad.optim.optimizer import Optimizer, check_common, misfit
-from minigrad.tensor import Tensor, wrap
+from minigrad.optim.optimizer import (
+    Optimizer,
+    check_betas,
+    check_lr,
+    check_not_negative,
+    check_ways,
+    flat,
+    next_step,
+    scalar,
+    zeros,
+)
+from minigrad.tensor import Tensor
 
-__all__ = ["Adam", "AdamW"]
+__all__ = ["Adam"]
 
 
 class Adam(Optimizer):
@@ -38,20 +46,22 @@ class Adam(Optimizer):
         ValueError: an option is out of its range, or there are no parameters.
     """
 
+    numbers = ("step",)
+
     def __init__(
         self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, amsgrad=False, *, foreach=None,
         maximize=False, capturable=False, differentiable=False, fused=None, decoupled_weight_decay=False,
     ) -> None:  # fmt: skip
-        check_common(lr, weight_decay, foreach, fused, differentiable)
+        check_lr(lr)
         if isinstance(lr, Tensor) and foreach and not capturable:
             raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
-        if not eps >= 0.0:
-            raise ValueError(f"Invalid epsilon value: {eps}")
+        check_not_negative(epsilon=eps)
         for i, beta in enumerate(betas):
             if isinstance(beta, Tensor) and beta.numel() != 1:
                 raise ValueError(f"Tensor betas[{i}] must be 1-element")
-            if not 0.0 <= beta < 1.0:
-                raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
+        check_betas(betas)
+        check_not_negative(weight_decay=weight_decay)
+        check_ways(foreach, fused, differentiable)
         if not any(all(isinstance(beta, kind) for beta in betas) for kind in (float, Tensor)):
             raise ValueError("betas must be either both floats or both Tensors")
         defaults = {
@@ -72,8 +82,7 @@ class Adam(Optimizer):
     def init_param(self, p, group):
         """Running means of zero, and step 0."""
         names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
-        state = {"step": wrap(np.zeros((), np.float32))}
-        return state | {name: wrap(np.zeros(p.shape, p.array.dtype)) for name in names}
+        return {"step": scalar(0, group["fused"]), **{name: zeros(p) for name in names}}
 
     def constants(self, group):
         """The options as the kernel takes them."""
@@ -85,36 +94,5 @@ class Adam(Optimizer):
     def update(self, p, g, state, constants):
         """One step of `p`, in place."""
         amsgrad, options = constants
-        step = state["step"].array
-        step[()] = t = step.item() + 1.0
-        m, v = state["exp_avg"].array, state["exp_avg_sq"].array
-        largest = state["max_exp_avg_sq"].array if amsgrad else None
-        if not p.size == m.size == v.size or (amsgrad and largest.size != p.size):
-            raise misfit("its running mean", m, p)
-        if p.ndim != 1:  # in one dimension the kernel need not be compiled for every number of them
-            p, g, m, v = p.ravel(), g.ravel(), m.ravel(), v.ravel()
-            largest = largest.ravel() if amsgrad else None
-        adam_step(p, g, m, v, largest, *options, t)
-
-
-class AdamW(Adam):
-    """Adam with decoupled weight decay: each step also shrinks p by ``1 - lr · weight_decay``.
-
-    (I. Loshchilov, F. Hutter: Decoupled Weight Decay Regularization, 2019. PyTorch: torch.optim.AdamW)
-
-    Arguments, state and errors as in `Adam`; `weight_decay` is 0.01 unless given.
-    """
-
-    def __init__(
-        self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, amsgrad=False, *, maximize=False,
-        foreach=None, capturable=False, differentiable=False, fused=None,
-    ) -> None:  # fmt: skip
-        super().__init__(
-            params, lr, betas, eps, weight_decay, amsgrad, foreach=foreach, maximize=maximize, capturable=capturable,
-            differentiable=differentiable, fused=fused, decoupled_weight_decay=True,
-        )  # fmt: skip
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        for group in self.param_groups:  # also one that was saved by Adam, or before there was this option
-            group["decoupled_weight_decay"] = True
+        largest = "max_exp_avg_sq" if amsgrad else None
+        adam_step(*flat(p, g, state, "exp_avg", "exp_avg_sq", largest), *options, next_step(state))

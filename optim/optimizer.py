@@ -1,6 +1,6 @@
 """What all optimizers share: parameter groups, one state per parameter, `step`, `zero_grad`, `state_dict`, hooks.
 
-Before it: `minigrad.tensor`. After it: `sgd.py` and `adam.py`, which say in two methods what is theirs.
+Before it: `hooks.py`. After it: `sgd.py`, `adam.py` and the others, which say in two methods what is theirs.
 
     class SignSGD(Optimizer):                              # an optimizer of one's own
         def __init__(self, params, lr=1e-3):
@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import collections
 import copy
-import functools
 import itertools
 import warnings
 from typing import Any
@@ -27,10 +26,12 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.modes import enable_grad
-from minigrad.autograd.node import Handle, bump
+from minigrad.autograd.node import bump
+from minigrad.dtypes import float64, get_default_dtype
+from minigrad.optim.hooks import Hooked, register_optimizer_step_post_hook, register_optimizer_step_pre_hook, with_hooks
 from minigrad.tensor import Tensor, wrap
 
-__all__ = ["Optimizer", "required"]
+__all__ = ["Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook", "required"]
 
 
 class _Required:
@@ -43,36 +44,7 @@ class _Required:
 required = _Required()
 
 
-def _with_hooks(step):
-    """`step` between the hooks registered on the optimizer. A `step` that calls ``super().step()`` runs them once."""
-
-    @functools.wraps(step)
-    def hooked(self, *args, **kwargs):
-        if self._in_step:
-            return step(self, *args, **kwargs)
-        self._opt_called = self._in_step = True
-        try:
-            args = (self, *args)
-            for hook in list(self._step_pre_hooks.values()):
-                changed = hook(self, args, kwargs)
-                if changed is not None:
-                    if not (isinstance(changed, tuple) and len(changed) == 2):
-                        raise RuntimeError(
-                            f"{step.__qualname__} pre-hooks must return None or a tuple of (new_args, new_kwargs), but "
-                            f"got {changed}."
-                        )
-                    args, kwargs = changed
-            result = step(*args, **kwargs)
-            for hook in list(self._step_post_hooks.values()):
-                hook(self, args, kwargs)
-            return result
-        finally:
-            self._in_step = False
-
-    return hooked
-
-
-class Optimizer:
+class Optimizer(Hooked):
     """Base class of all optimizers. (PyTorch: torch.optim.Optimizer)
 
     Args:
@@ -89,13 +61,10 @@ class Optimizer:
         TypeError: `params` is a tensor, a set, or holds something that is no tensor.
     """
 
-    def __init_subclass__(cls, **kwargs):
-        super().__init_subclass__(**kwargs)
-        if "step" in vars(cls):
-            cls.step = _with_hooks(cls.step)
+    numbers: tuple[str, ...] = ()  # names of state that is a 0-dim tensor, and may be a number in an old state
+    _has_scheduler, _known_step = False, None  # whether there is one, and the `step` that the object itself had then
 
     def __init__(self, params, defaults) -> None:
-        self._start()
         self.defaults = defaults
         if isinstance(params, Tensor):
             raise TypeError(
@@ -110,25 +79,21 @@ class Optimizer:
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(group)
 
-    def _start(self):
-        """What is not part of a copy or of a pickle: hooks, where in a step we are, what a scheduler wants to know."""
-        self._in_step = self._opt_called = self._has_scheduler = False
-        self._step_pre_hooks, self._step_post_hooks = {}, {}
-        self._save_pre_hooks, self._save_post_hooks = {}, {}
-        self._load_pre_hooks, self._load_post_hooks = {}, {}
-
     def __getstate__(self):
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
 
     def __setstate__(self, state):
         """Take over `state`; a group that lacks an option, as one saved by an older version may, gets the default."""
-        if "_in_step" not in self.__dict__:
-            self._start()
         self.__dict__.update(state)
         for group in self.param_groups:
             for name, default in self.defaults.items():
                 group.setdefault(name, default)
             _check_options(group)
+            for p in group["params"]:
+                kept = self.state.get(p, {})
+                for name in self.numbers:
+                    if name in kept and not isinstance(kept[name], Tensor):
+                        kept[name] = scalar(kept[name])
 
     def __repr__(self):
         text = f"{type(self).__name__} ("
@@ -222,6 +187,7 @@ class Optimizer:
         """
         raise NotImplementedError(f"{type(self).__name__} must define update(p, g, state, constants), or step()")
 
+    @with_hooks
     def step(self, closure=None) -> Any:
         """Update every parameter that has a gradient.
 
@@ -279,8 +245,6 @@ class Optimizer:
             else:  # a number, or a tensor that this step has made
                 state[name] = wrap(part.array.astype(array.dtype)) if isinstance(part, Tensor) else part
 
-    step = _with_hooks(step)
-
     # ---- saving
 
     def state_dict(self):
@@ -290,7 +254,7 @@ class Optimizer:
 
         The tensors are those of the optimizer, not copies: take `copy.deepcopy` of it to keep a moment.
         """
-        for hook in list(self._save_pre_hooks.values()):
+        for hook in list(self._optimizer_state_dict_pre_hooks.values()):
             hook(self)
         numbers = {}
         for group in self.param_groups:
@@ -304,7 +268,7 @@ class Optimizer:
                 for group in self.param_groups
             ],
         }  # fmt: skip
-        for hook in list(self._save_post_hooks.values()):
+        for hook in list(self._optimizer_state_dict_post_hooks.values()):
             changed = hook(self, packed)
             packed = packed if changed is None else changed
         return packed
@@ -318,7 +282,7 @@ class Optimizer:
             ValueError: the groups do not match in number or size, or a tensor of the state does not fit its parameter.
         """
         state_dict = dict(state_dict)
-        for hook in list(self._load_pre_hooks.values()):
+        for hook in list(self._optimizer_load_state_dict_pre_hooks.values()):
             changed = hook(self, state_dict)
             state_dict = state_dict if changed is None else changed
         groups, saved_groups = self.param_groups, state_dict["param_groups"]
@@ -357,7 +321,7 @@ class Optimizer:
         except ValueError:
             self.__setstate__(former)
             raise
-        for hook in list(self._load_post_hooks.values()):
+        for hook in list(self._optimizer_load_state_dict_post_hooks.values()):
             hook(self)
 
     def _check_state(self):
@@ -381,41 +345,6 @@ class Optimizer:
                 if isinstance(loaded, Tensor) and loaded.shape != shape:
                     raise ValueError(f"{what} has shape {list(loaded.shape)}, expected {list(shape)}")
 
-    # ---- hooks
-
-    def register_step_pre_hook(self, hook):
-        """Call ``hook(optimizer, args, kwargs)`` before each step; it may return new ``(args, kwargs)`` (`args` begins
-        with the optimizer). Returns a handle with `remove()`."""
-        return Handle(self._step_pre_hooks, hook)
-
-    def register_step_post_hook(self, hook):
-        """Call ``hook(optimizer, args, kwargs)`` after each step. Returns a handle with `remove()`."""
-        return Handle(self._step_post_hooks, hook)
-
-    def register_state_dict_pre_hook(self, hook, prepend=False):
-        """Call ``hook(optimizer)`` before `state_dict`. Returns a handle with `remove()`."""
-        return _register(self._save_pre_hooks, hook, prepend)
-
-    def register_state_dict_post_hook(self, hook, prepend=False):
-        """Call ``hook(optimizer, state_dict)`` after `state_dict`; what it returns, if not None, is the result."""
-        return _register(self._save_post_hooks, hook, prepend)
-
-    def register_load_state_dict_pre_hook(self, hook, prepend=False):
-        """Call ``hook(optimizer, state_dict)`` before loading; what it returns, if not None, is loaded instead."""
-        return _register(self._load_pre_hooks, hook, prepend)
-
-    def register_load_state_dict_post_hook(self, hook, prepend=False):
-        """Call ``hook(optimizer)`` after loading. Returns a handle with `remove()`."""
-        return _register(self._load_post_hooks, hook, prepend)
-
-
-def _register(hooks, hook, prepend):
-    handle = Handle(hooks, hook)
-    if prepend:
-        for earlier in [key for key in hooks if key != handle.id]:
-            hooks[earlier] = hooks.pop(earlier)
-    return handle
-
 
 def _check_options(group):
     if group.get("differentiable"):
@@ -431,12 +360,44 @@ def _adopt(value, p, name=None):
         return {key: _adopt(part, p, key) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return type(value)([_adopt(part, p) for part in value])
-    if name == "step" and isinstance(value, int | float):  # as PyTorch saved it before 1.12
-        return wrap(np.array(value, np.float32))
     if isinstance(value, Tensor) or hasattr(value, "__array__"):
         array = value.array if isinstance(value, Tensor) else np.asarray(value)
         return wrap(np.array(array, array.dtype if name == "step" else p.array.dtype, order="C"))
     return copy.deepcopy(value)
+
+
+# ---- what subclasses are written with
+
+
+def scalar(value, fused=None):
+    """A number as state keeps it: a 0-dim tensor, float32 unless the default dtype is float64 (and not `fused`)."""
+    wide = get_default_dtype() is float64 and not fused
+    return wrap(np.array(value, np.float64 if wide else np.float32))
+
+
+def zeros(p, value=0):
+    """State of the shape and dtype of parameter `p`, filled with `value`."""
+    return wrap(np.full(p.shape, value, p.array.dtype))
+
+
+def next_step(state):
+    """Count a step; returns its number, a float."""
+    step = state["step"].array
+    step[()] = number = step.item() + 1.0
+    return number
+
+
+def flat(p, g, state, *names):
+    """Parameter, gradient and the state of these names (None where there is none), as arrays of one dimension: kernels
+    are then not compiled anew for each number of dimensions, and they do not look at sizes."""
+    arrays = [p, g]
+    for name in names:
+        part = state.get(name)
+        array = None if part is None else part.array
+        if array is not None and array.size != p.size:
+            raise misfit(f"its {name}", array, p)
+        arrays.append(array)
+    return arrays if p.ndim == 1 else [None if a is None else a.ravel() for a in arrays]
 
 
 def misfit(what, array, p):
@@ -447,14 +408,30 @@ def misfit(what, array, p):
     )
 
 
-def check_common(lr, weight_decay, foreach, fused, differentiable):
-    """The errors about options that PyTorch's optimizers share."""
+def check_lr(lr, message="Invalid learning rate: {}"):
+    """The errors about a learning rate."""
     if isinstance(lr, Tensor) and lr.numel() != 1:
         raise ValueError("Tensor lr must be 1-element")
     if not lr >= 0.0:
-        raise ValueError(f"Invalid learning rate: {lr}")
-    if not weight_decay >= 0.0:
-        raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        raise ValueError(message.format(lr))
+
+
+def check_not_negative(message="Invalid {} value: {}", **options):
+    """The error about the first of these options that is negative or NaN."""
+    for name, value in options.items():
+        if not value >= 0.0:
+            raise ValueError(message.format(name, value))
+
+
+def check_betas(betas):
+    """The error about a share of a running mean outside of [0, 1)."""
+    for i, beta in enumerate(betas[:2]):
+        if not 0.0 <= beta < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
+
+
+def check_ways(foreach, fused, differentiable):
+    """The errors about ways to run that exclude one another."""
     if fused and differentiable:
         raise RuntimeError("`fused` does not support `differentiable`")
     if fused and foreach:

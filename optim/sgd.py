@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad.kernels.optimizer import sgd_step
-from minigrad.optim.optimizer import Optimizer, check_common, misfit
+from minigrad.optim.optimizer import Optimizer, check_lr, check_not_negative, check_ways, flat
 from minigrad.tensor import wrap
 
 __all__ = ["SGD"]
@@ -42,9 +42,9 @@ class SGD(Optimizer):
         self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False,
         foreach=None, differentiable=False, fused=None,
     ) -> None:  # fmt: skip
-        check_common(lr, weight_decay, foreach, fused, differentiable)
-        if not momentum >= 0.0:
-            raise ValueError(f"Invalid momentum value: {momentum}")
+        check_lr(lr)
+        check_not_negative(momentum=momentum, weight_decay=weight_decay)
+        check_ways(foreach, fused, differentiable)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         defaults = {
@@ -71,16 +71,8 @@ class SGD(Optimizer):
 
     def update(self, p, g, state, constants):
         """One step of `p`, in place."""
-        buffer, is_first = None, False
-        if constants[1]:
-            kept = state.get("momentum_buffer")
-            if kept is None:
-                is_first = True
-                kept = state["momentum_buffer"] = wrap(np.empty_like(p))
-            buffer = kept.array
-            if buffer.size != p.size:
-                raise misfit("its momentum_buffer", buffer, p)
-        if p.ndim != 1:  # in one dimension the kernel need not be compiled for every number of them
-            p, g = p.ravel(), g.ravel()
-            buffer = None if buffer is None else buffer.ravel()
-        sgd_step(p, g, buffer, *constants, is_first)
+        has_momentum = constants[1] != 0
+        is_first = has_momentum and state.get("momentum_buffer") is None
+        if is_first:
+            state["momentum_buffer"] = wrap(np.empty_like(p))
+        sgd_step(*flat(p, g, state, "momentum_buffer" if has_momentum else None), *constants, is_first)

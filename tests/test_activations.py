@@ -33,6 +33,8 @@ VALUES = """
 [f(odd) for f in (F.relu, F.relu6, F.leaky_relu, F.elu, F.celu, F.selu)]
 [f(odd) for f in (F.hardtanh, F.hardsigmoid, F.hardshrink, F.softshrink, F.softsign)]
 [f(odd) for f in (F.logsigmoid, F.softplus, F.silu, F.tanhshrink, F.sigmoid, F.tanh)]
+[T.autograd.grad(f(n), n, T.arange(20.0)) for f in (F.relu, F.leaky_relu, F.elu, F.celu, F.selu)]
+[T.autograd.grad(f(n), n, T.arange(20.0)) for f in (F.hardsigmoid, F.hardswish)]
 F.threshold(odd, 0.5, 2.0)
 F.prelu(odd, T.tensor(0.5))
 F.relu(g)
@@ -301,6 +303,7 @@ y = T.tensor([[1.0, 2.0], [1.0, 2.0], [0.0, 1.0]], requires_grad=True); T.autogr
 
 SETUP = """
 k = T.tensor([-6.0, -3.0, -1.0, -0.5, -0.0, 0.0, 0.5, 1.0, 3.0, 6.0, 7.0], requires_grad=True)
+n = T.full((20,), float('nan'), requires_grad=True)
 odd = T.tensor([float('nan'), float('inf'), -float('inf'), -0.0, 1e-30, -200.0, 200.0])
 """
 

@@ -17,7 +17,7 @@ from minigrad.utils.data import (
     TensorDataset,
     default_collate,
 )
-from minigrad.utils.data.dataloader import gathering
+from minigrad.utils.data._utils.fetch import gathering
 
 
 @pytest.fixture
@@ -295,19 +295,6 @@ def test_an_iterable_loader_draws_what_pytorchs_draws(torch):
     assert draw(minigrad) == draw(torch)
 
 
-def test_workers_change_nothing():
-    minigrad.manual_seed(0)
-    alone = [batch.tolist() for batch in DataLoader(Squares(9), 2, True)]
-    minigrad.manual_seed(0)
-    loader = DataLoader(
-        Squares(9), 2, True, num_workers=4, timeout=5, prefetch_factor=3, persistent_workers=True,
-        worker_init_fn=lambda i: 1 / 0, multiprocessing_context="fork", pin_memory=True,
-    )  # fmt: skip
-    assert [batch.tolist() for batch in loader] == alone
-    assert data.get_worker_info() is None
-    assert DataLoader(Squares(2), num_workers=1).prefetch_factor == 2
-
-
 LOADER_ERRORS = [
     ({"num_workers": -1}, "non-negative"),
     ({"timeout": -1}, "non-negative"),
@@ -355,4 +342,5 @@ def test_import_paths_of_pytorch():
     assert dataset_by_module is Dataset
     assert Sampler is data.Sampler
     assert Dataset[int]
+    assert DataLoader[int]
     assert issubclass(IterableDataset, Dataset)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from kernel_checks import apart, both, kernels_of, kinds, maker, near
 
-from minigrad.kernels import average, conv, indexing, loss, norm, optimizer, pool, reduce, softmax
+from minigrad.kernels import average, conv, indexing, loss, norm, optimizer, pool, recurrent, reduce, softmax
 from minigrad.kernels.dispatch import KERNELS, backend
 
-FAMILIES = (average, conv, indexing, loss, norm, optimizer, pool, reduce, softmax)
+FAMILIES = (average, conv, indexing, loss, norm, optimizer, pool, recurrent, reduce, softmax)
 
 
 @pytest.fixture(autouse=True)

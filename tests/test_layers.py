@@ -11,7 +11,7 @@ PLACES = {"minigrad": ROOT / "minigrad", "minigrad.nn": ROOT / "nn", "minigrad.o
 # The floors, lowest first. A module belongs to the longest name here that it starts with; what is not named here
 # is upstairs, where everything below may be used.
 FLOORS = (
-    ("ground: arrays, no Tensor", ("kernels", "dtypes", "errors", "memory", "random", "shapes")),
+    ("ground: arrays, no Tensor", ("kernels", "dtypes", "errors", "memory", "random", "random_rejection", "shapes")),
     ("op blocks", ("registry", "ops", "samples")),
     (
         "the engine",

@@ -163,3 +163,19 @@ def test_truncated_stays_within_its_bounds():
     for a, b in ((-1.0, 1.0), (0.5, 0.7), (1.5, 9.0)):
         values = init.trunc_normal_(minigrad.empty(2000), a=a, b=b)
         assert a <= values.min().item() <= values.max().item() <= b
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [("uniform", (1.0, 2.0)), ("normal", ()), ("constant", (3.0,)), ("eye", ()), ("orthogonal", ()), ("sparse", (0.5,))]
+    + [(f"{family}_{kind}", ()) for family in ("xavier", "kaiming") for kind in ("uniform", "normal")],
+)
+def test_deprecated_names(name, args):
+    results = []
+    for library in (torch, minigrad):
+        library.manual_seed(0)
+        text = f"`nn.init.{name}` is now deprecated in favor of `nn.init.{name}_`."
+        with pytest.warns(FutureWarning, match=text):
+            results.append(getattr(library.nn.init, name)(library.empty(4, 5), *args).numpy())
+    np.testing.assert_allclose(results[1], results[0], rtol=2e-6, atol=2e-6)
+    assert getattr(init, name).__name__ == name

@@ -7,7 +7,7 @@ import weakref
 
 import numpy as np
 import pytest
-from optim_run import Run, assert_same, case_id
+from optim_run import RTOL, Run, assert_same, case_id, check_layout, check_state_moves, check_trajectory
 
 import minigrad
 from minigrad.optim import SGD, Adam, AdamW
@@ -51,8 +51,6 @@ CASES = [
     ("AdamW", {"lr": 0.1, "weight_decay": 0, "amsgrad": True}),
     ("AdamW", {"lr": 0.1, "weight_decay": 0.3, "amsgrad": True, "maximize": True, "betas": (0.8, 0.9)}),
 ]
-# Sums of a dozen float32 roundings, in another order where PyTorch's compiler fuses or splits them.
-RTOL = {"float32": 3e-6, "float64": 1e-13}
 
 
 cases = pytest.mark.parametrize(("name", "options"), CASES, ids=case_id)
@@ -61,9 +59,7 @@ cases = pytest.mark.parametrize(("name", "options"), CASES, ids=case_id)
 @cases
 @pytest.mark.parametrize("dtype", RTOL)
 def test_trajectories_are_pytorchs(torch, name, options, dtype):
-    ours, theirs = (Run(lib, name, options, dtype).steps(15).seen for lib in (minigrad, torch))
-    has_float32_option = any(callable(value) for value in options.values())
-    assert_same(ours, theirs, RTOL["float32" if has_float32_option else dtype])
+    check_trajectory(torch, name, options, dtype)
 
 
 @pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW"])
@@ -73,59 +69,14 @@ def test_groups_have_their_own_options(torch, name):
     assert_same(ours, theirs, RTOL["float32"])
 
 
-def to_torch(torch, state):
-    """A minigrad state_dict with torch's tensors."""
-    if isinstance(state, minigrad.Tensor):
-        return torch.from_numpy(np.array(state.numpy()))
-    if isinstance(state, dict):
-        return {key: to_torch(torch, value) for key, value in state.items()}
-    return [to_torch(torch, value) for value in state] if isinstance(state, list) else state
-
-
 @cases
 def test_state_moves_across_libraries(torch, name, options):
-    """Five steps here, five there, against ten in PyTorch; both ways."""
-    whole = Run(torch, name, options).steps(10)
-
-    def begin_in(lib):
-        return Run(lib, name, options).steps(5)
-
-    def go_on(first, lib, state):
-        second = Run(lib, name, options)
-        for ours, theirs in zip(second.params, first.seen[-1], strict=True):
-            ours.data = second.tensor(theirs)
-        second.random, second.seen = first.random, list(first.seen)
-        second.optimizer.load_state_dict(state)
-        return second.steps(5)
-
-    there = begin_in(torch)
-    assert_same(go_on(there, minigrad, there.optimizer.state_dict()).seen, whole.seen, RTOL["float32"])
-    here = begin_in(minigrad)
-    assert_same(go_on(here, torch, to_torch(torch, here.optimizer.state_dict())).seen, whole.seen, RTOL["float32"])
-    here = begin_in(minigrad)
-    assert_same(go_on(here, minigrad, here.optimizer.state_dict()).seen, whole.seen, RTOL["float32"])
-
-
-def layout(state):
-    """A state_dict without its numbers: keys in order, dtypes, shapes, types."""
-    if hasattr(state, "shape"):
-        return str(state.dtype), tuple(state.shape)
-    if isinstance(state, dict):
-        return {key: layout(value) for key, value in state.items()}
-    if isinstance(state, list):
-        return [layout(value) for value in state]
-    return type(state).__name__, state
+    check_state_moves(torch, name, options)
 
 
 @cases
 def test_state_dict_is_laid_out_as_pytorchs(torch, name, options):
-    states = [Run(lib, name, options).steps(1).optimizer.state_dict() for lib in (minigrad, torch)]
-    for state in states:
-        for group in state["param_groups"]:
-            group["lr"] = float(group["lr"])
-            group["betas"] = [float(beta) for beta in group.get("betas", ())]
-    assert layout(states[0]) == layout(states[1])
-    assert [*states[0]["param_groups"][0]] == [*states[1]["param_groups"][0]]
+    check_layout(torch, name, options)
 
 
 def test_state_goes_through_a_file(tmp_path):

@@ -212,6 +212,28 @@ def test_collate_of_a_sequence_that_cannot_be_made_anew_is_a_list():
     assert [column.tolist() for column in default_collate([range(2), range(2)])] == [[0, 0], [1, 1]]
 
 
+def test_collate_can_be_taught():
+    from minigrad.utils.data._utils.collate import collate, default_collate_fn_map
+
+    class Name(str):
+        pass
+
+    def joined(batch, *, collate_fn_map):
+        return "+".join(batch)
+
+    assert collate([Name("a"), Name("b")], collate_fn_map={Name: joined}) == "a+b"
+    mixed = [(Name("a"), 1), (Name("b"), 2)]
+    names, numbers = collate(mixed, collate_fn_map={Name: joined, **default_collate_fn_map})
+    assert (names, numbers.tolist()) == ("a+b", [1, 2])
+    with pytest.raises(TypeError, match="default_collate"):
+        collate([1, 2])
+    default_collate_fn_map[complex] = lambda batch, *, collate_fn_map: sum(batch)
+    try:
+        assert default_collate([1j, 2j]) == 3j
+    finally:
+        del default_collate_fn_map[complex]
+
+
 def test_collate_errors():
     with pytest.raises(RuntimeError, match=r"equal size.*\[1, 2\].*collate_fn"):
         default_collate([[1], [1, 2]])

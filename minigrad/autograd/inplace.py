@@ -72,9 +72,8 @@ def write(op, tensor, args=(), attrs=()):
         inputs, attrs = operands(op, (tensor, *args), tensor), python_numbers(attrs)
     else:
         inputs = [tensor, *[as_tensor(a, tensor.array.dtype, op, i) for i, a in zip(op.inputs[1:], args, strict=True)]]
-    if (
-        inputs[0].array.dtype != tensor.array.dtype
-    ):  # computed in a wider dtype: the result is converted, and recorded so
+    # Computed in a wider dtype, the result is converted, and recorded so.
+    if inputs[0].array.dtype != tensor.array.dtype:
         return write(OPS["copy"], tensor, (general(op, (tensor, *args), attrs),))
     for other in inputs[1:]:
         if other.vc is not None and other.vc is tensor.vc and other is not tensor:

@@ -7,6 +7,7 @@ is imported, and again whenever a block is added (a user's own op, see CONTRIBUT
 from __future__ import annotations
 
 import functools
+import sys
 
 from minigrad.autograd import door, fuse, inplace, rules
 from minigrad.autograd.general import OPERAND
@@ -72,6 +73,21 @@ def link() -> None:
     for operator, name in IN_PLACE_OPERATORS.items():
         if name in Tensor.__dict__ and operator not in Tensor.__dict__:
             setattr(Tensor, operator, Tensor.__dict__[name])
+
+
+def offering(module, names):
+    """``__getattr__`` and ``__dir__`` of the module of that name, which offers `names`, later ones too."""
+
+    def __getattr__(name):
+        try:
+            return names[name]
+        except KeyError:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}") from None
+
+    def __dir__():
+        return sorted([*vars(sys.modules[module]), *names])
+
+    return __getattr__, __dir__
 
 
 def reflected(function):
@@ -177,6 +193,8 @@ def publish(block, name, function):
             setattr(Tensor, known, function)
         if FUNCTIONAL in block.public:
             FUNCTIONALS[known] = with_inplace(block, function) if getattr(block, "inplace_keyword", False) else function
+            if FUNCTION not in block.public:
+                function.__module__ = "minigrad.nn.functional"  # where pickle looks for it
         if INPLACE in block.public:
             if getattr(block, "view", False):
                 setattr(Tensor, known + "_", inplace.turning(block))

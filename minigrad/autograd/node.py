@@ -239,6 +239,10 @@ class Handle:
         """Take the hook away; a second call does nothing."""
         self._hooks.pop(self.id, None)
 
+    def hooks_dict_ref(self):
+        """The dict that the hook is (or was) in, by `id`. (PyTorch: torch.utils.hooks.RemovableHandle)"""
+        return self._hooks
+
     def __enter__(self):
         return self
 

@@ -15,6 +15,7 @@ from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import bump
 from minigrad.errors import shape_text
 from minigrad.memory import check_overlap, overlapping
+from minigrad.registry import COMPOSITES
 from minigrad.tensor import Tensor
 
 
@@ -35,9 +36,11 @@ def into(out, block, *args, **kwargs):
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
             "arguments requires grad. Call it without out=, or under no_grad()."
         )
+    declared = COMPOSITES.get(name, block)  # `block` of a composite is a copy of its code alone
+    is_pointwise = getattr(block, "pointwise", False) or (getattr(declared, "out", None) == "pointwise" and not several)
     for target, value in zip(given, found, strict=True):
         _check_dtype(name, target, value, getattr(block, "out_casts", False))
-        _check_memory(name, target, (*args, *kwargs.values()), getattr(block, "pointwise", False))
+        _check_memory(name, target, (*args, *kwargs.values()), is_pointwise)
         _fill(name, target, value)
     return type(result)(*given) if hasattr(result, "_fields") else given if several else out
 

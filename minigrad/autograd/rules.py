@@ -18,7 +18,7 @@ import numpy as np
 
 from minigrad.autograd import door
 from minigrad.autograd.node import FREED, PICK, record
-from minigrad.registry import arrays, in_float32, tensors
+from minigrad.registry import TENSORS, arrays, in_float32, tensors
 from minigrad.tensor import wrap
 
 
@@ -160,3 +160,23 @@ def at_first_call(op, kind, names):
         return program(n, g)
 
     return staticmethod(first)
+
+
+def gradients_through(function, inputs, attributes, gradients):
+    """For the `vjp` of an op whose backward is a kernel: the gradients of its inputs, recorded, given that it computes
+    what ``function(*inputs, *attributes)`` does, which is made of ops that can be differentiated again.
+
+    gradients: those of the function's outputs. Inputs and gradients may be None.
+    """
+    from minigrad.autograd.derivatives import grad  # loaded by the first backward, not by `import minigrad`
+
+    wanted = [x is not None and x.requires_grad for x in inputs]
+    # Only the dependence through these views is found here. They depend on the inputs, for whoever differentiates next.
+    inside = [x.view_as(x) if needed else x for x, needed in zip(inputs, wanted, strict=True)]
+    pairs = [(y, g) for y, g in zip(function(*inside, *attributes), gradients, strict=True) if g is not None]
+    ends = [x for x, needed in zip(inside, wanted, strict=True) if needed]
+    found = iter(grad([y for y, _ in pairs], ends, [g for _, g in pairs], create_graph=True, allow_unused=True))
+    return tuple([next(found) if needed else None for needed in wanted])
+
+
+TENSORS["gradients_through"] = gradients_through

@@ -1,11 +1,24 @@
-"""Small real data sets that come with minigrad: no network, no download.
+"""Data sets: small real ones that come with minigrad, and readers of well-known ones.
 
-    x, y = load_digits()                        # x: float32 (1797, 8, 8), y: int64 (1797,)
-    TensorDataset(*load_iris())                 # for a DataLoader
+x, y = load_digits()                        # x: float32 (1797, 8, 8), y: int64 (1797,); no network, no download
+TensorDataset(*load_iris())                 # for a DataLoader
+MNIST("data", transform=ToTensor(), download=True)
 
-Sources, authors and licences (CC BY 4.0) stand in ``data/README.md`` and in each one's ``DESCR``.
+bundled.py   the digits and the irises; sources and licences (CC BY 4.0) stand in ``data/README.md``
+download.py  files from the network, checked
+vision.py    what data sets of images have in common, under torchvision's names
+mnist.py     MNIST, FashionMNIST, KMNIST
+cifar.py     CIFAR10, CIFAR100
+folder.py    pictures in folders
 """
 
 from minigrad.datasets.bundled import Bundle, load_digits, load_iris
+from minigrad.datasets.cifar import CIFAR10, CIFAR100
+from minigrad.datasets.folder import DatasetFolder, ImageFolder
+from minigrad.datasets.mnist import KMNIST, MNIST, FashionMNIST
+from minigrad.datasets.vision import VisionDataset
 
-__all__ = ["Bundle", "load_digits", "load_iris"]
+__all__ = [
+    "CIFAR10", "CIFAR100", "KMNIST", "MNIST", "Bundle", "DatasetFolder", "FashionMNIST", "ImageFolder", "VisionDataset",
+    "load_digits", "load_iris",
+]  # fmt: skip

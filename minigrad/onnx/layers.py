@@ -185,3 +185,21 @@ def windows_as_columns(g, out, x, window, stride, padding, dilation):
         places = np.arange(k)[:, None] * apart + np.arange(count) * step
         name = g.add("Gather", [name, g.constant(places, np.int64)], axis=axis)
     return g.add("Reshape", [g.add("Transpose", [name], perm=[0, 1, 2, 4, 3, 5]), g.shape(out._shape)])
+
+
+@op
+def attended(g, out, query, key, value, mask, kept, scale, is_causal, keep):
+    """softmax(query keyᵀ scale + mask) value; `kept` is dropout's, which there is none of in eval mode."""
+    if kept is not None:
+        raise g.missing("attention with dropout")
+    dims = list(range(key.ndim))
+    turned = g.add("Transpose", [key], perm=[*dims[:-2], dims[-1], dims[-2]])
+    scores = g.add("MatMul", [g.add("Mul", [query, number(g, scale, query)]), turned])
+    if is_causal:
+        future = np.triu(np.full((query._shape[-2], key._shape[-2]), -np.inf), 1)
+        scores = g.add("Add", [scores, number(g, future, query)])
+    if mask is not None and mask.array.dtype.kind == "b":
+        scores = g.add("Where", [mask, scores, number(g, -np.inf, query)])
+    elif mask is not None:
+        scores = g.add("Add", [scores, mask])
+    return g.add("MatMul", [g.add("Softmax", [scores], axis=-1), value])

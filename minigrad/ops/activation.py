@@ -61,7 +61,7 @@ class elu(Activation):
         return where(input > 0, input, alpha * expm1(input))
 
     def grad_input(g, input, alpha):
-        return where(input > 0, g, g * (alpha * exp(input)))
+        return where(input <= 0, g * (alpha * exp(input)), g)
 
     samples = unary(alpha=1.3)
 
@@ -82,7 +82,7 @@ class celu(Activation):
         return where(input > 0, input, alpha * expm1(input / alpha))
 
     def grad_input(g, input, alpha):
-        return where(input > 0, g, g * exp(input / alpha))
+        return where(input <= 0, g * exp(input / alpha), g)
 
     samples = unary(alpha=1.3)
 
@@ -99,7 +99,7 @@ class selu(Activation):
         return 1.0507009873554805 * where(input > 0, input, 1.6732632423543772 * expm1(input))
 
     def grad_input(g, input):
-        return g * (1.0507009873554805 * where(input > 0, 1, 1.6732632423543772 * exp(input)))
+        return g * (1.0507009873554805 * where(input <= 0, 1.6732632423543772 * exp(input), 1))
 
     samples = unary()
 

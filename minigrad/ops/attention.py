@@ -8,7 +8,8 @@ import math
 import numpy as np
 
 from minigrad.errors import shape_text
-from minigrad.registry import FUNCTION, FUNCTIONAL, composite, helper, np_dtype, on_every_path
+from minigrad.kernels import attention as kernels
+from minigrad.registry import FUNCTION, FUNCTIONAL, Op, composite, helper, np_dtype, on_every_path
 from minigrad.samples import S, of
 
 
@@ -42,10 +43,19 @@ def some(mask):
     return bool(getattr(mask, "array", mask).any())
 
 
+@on_every_path("future")
+def future(shape, dtype):
+    """What is added to the scores so that position i sees the keys up to i: -inf beyond the diagonal."""
+    return np.triu(np.full(shape, -np.inf, dtype), 1)
+
+
 @helper
-def attention_weights(scores, mask):
+def attention_weights(query, key, mask, scale, is_causal):
     """Softmax of the scores where a mask (bool: True takes part; floats: added) lets them; rows of which nothing is
     left are zeros, not NaN."""
+    scores = matmul(query * scale, transpose(key, -2, -1))
+    if mask is None:
+        return softmax(scores + future(scores.shape[-2:], np_dtype(scores)) if is_causal else scores, -1)
     if np_dtype(mask).kind == "b":
         mask = masked_fill(zeros_of(mask.shape, np_dtype(scores)), logical_not(mask), -math.inf)
     scores, shut = scores + mask, all(mask == -math.inf, -1, True)
@@ -54,10 +64,53 @@ def attention_weights(scores, mask):
     return where(shut, 0.0, softmax(where(shut, 0.0, scores), -1))
 
 
-@on_every_path("future")
-def future(shape, dtype):
-    """What is added to the scores so that position i sees the keys up to i: -inf beyond the diagonal."""
-    return np.triu(np.full(shape, -np.inf, dtype), 1)
+BACKWARD_NAME = "ScaledDotProductFlashAttentionForCpuBackward0"
+
+
+class attended(Op):
+    """``(softmax(query keyᵀ scale + mask) * kept) value`` in one kernel, which keeps none of the weights: the form of
+    `scaled_dot_product_attention` where no gradient of the mask is wanted."""
+
+    public, fresh, wide_half = (), True, True
+    optional, constant = ("mask", "kept"), ("mask", "kept")
+    aux, symbol, backward_name = ("known",), "attention", BACKWARD_NAME
+
+    def forward(query, key, value, mask, kept, /, scale, is_causal, keep):
+        return kernels.attention(query, key, value, kernels.added(mask, query.dtype), kept, scale, is_causal, keep)
+
+    def vjp(g, query, key, value, mask, kept, known, scale, is_causal):
+        weights = attention_weights(query, key, mask, scale, is_causal)
+        along = matmul(g, transpose(value, -2, -1))
+        along = softmax_backward(along if kept is None else along * kept, weights, query.ndim - 1) * scale
+        grad_value = matmul(transpose(weights if kept is None else weights * kept, -2, -1), g)
+        return matmul(along, key), matmul(transpose(along, -2, -1), query), grad_value, None, None
+
+    def fused(g, query, key, value, mask, kept, known, scale, is_causal):
+        mask = kernels.added(mask, query.dtype)
+        return *kernels.attention_backward(g, query, key, value, mask, kept, scale, is_causal, known), None, None
+
+
+@on_every_path("trains")
+def trains(x):
+    """Whether gradients of it are wanted."""
+    return getattr(x, "requires_grad", False)
+
+
+@on_every_path("in_one_kernel")
+def in_one_kernel(query, key, value, mask, dropout_p):
+    """Whether `attended` can do it: one batch of all, nothing empty, no gradient of the mask, nothing hidden drawn."""
+    batch = tuple(query.shape[:-2])
+    if tuple(key.shape[:-2]) != batch or tuple(value.shape[:-2]) != batch or key.shape[-2] != value.shape[-2]:
+        return False
+    if query.shape[-1] != key.shape[-1] or 0 in (*query.shape, *key.shape, *value.shape):
+        return False
+    if dropout_p and not all([type(getattr(x, "array", x)) is np.ndarray for x in (query, key, value)]):
+        return False  # within vmap each example has its own dropout
+    if mask is None:
+        return dropout_p != 1
+    wanted = (*batch, query.shape[-2], key.shape[-2])
+    fits = len(mask.shape) <= len(wanted) and all([n in (1, m) for n, m in zip(tuple(mask.shape)[::-1], wanted[::-1])])
+    return fits and len(mask.shape) >= 2 and dropout_p != 1 and not trains(mask)
 
 
 def attention_samples(make):
@@ -91,11 +144,14 @@ def scaled_dot_product_attention(
     float_only("scaled_dot_product_attention", query)
     if scale is None:
         scale = 1.0 / math.sqrt(query.shape[-1]) if query.shape[-1] else math.inf
-    scores = matmul(query * scale, transpose(key, -2, -1))
-    if attn_mask is not None:
-        weights = attention_weights(scores, attn_mask)
-    else:
-        weights = softmax(scores + future(scores.shape[-2:], np_dtype(scores)) if is_causal else scores, -1)
+    if in_one_kernel(query, key, value, attn_mask, dropout_p):
+        kept = None
+        if dropout_p:
+            shape = (*query.shape[:-1], key.shape[-2])
+            kept = bernoulli_mask(shape, 1 - dropout_p, np_dtype(query)) / (1 - dropout_p)
+        keep = trains(query) or trains(key) or trains(value)
+        return attended(query, key, value, attn_mask, kept, float(scale), bool(is_causal), keep)
+    weights = attention_weights(query, key, attn_mask, scale, is_causal)
     if dropout_p:
         weights = dropout(weights, dropout_p)
     return matmul(weights, value)

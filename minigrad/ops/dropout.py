@@ -5,7 +5,7 @@
 
 import warnings
 
-from minigrad.registry import FUNCTION, FUNCTIONAL, composite, helper, on_every_path
+from minigrad.registry import FUNCTION, FUNCTIONAL, INPLACE, composite, helper, on_every_path
 
 
 @helper
@@ -55,7 +55,7 @@ def dropped_channels(op, input, p, training, inplace, alpha):
     return dropped(op, input, lambda keep: bernoulli_mask(planes, keep, dtype), p, inplace, alpha)
 
 
-@composite(public=(FUNCTION, FUNCTIONAL))
+@composite(public=(FUNCTION, FUNCTIONAL, INPLACE))
 def dropout(input, p=0.5, training=True, inplace=False):
     """dropout(input, p=0.5, training=True, inplace=False) -> Tensor
 
@@ -65,7 +65,7 @@ def dropout(input, p=0.5, training=True, inplace=False):
     return dropped_elements("dropout", input, p, training, inplace, False)
 
 
-@composite(public=(FUNCTION, FUNCTIONAL))
+@composite(public=(FUNCTION, FUNCTIONAL, INPLACE))
 def alpha_dropout(input, p=0.5, training=False, inplace=False):
     """alpha_dropout(input, p=0.5, training=False, inplace=False) -> Tensor
 
@@ -132,7 +132,7 @@ def dropout3d(input, p=0.5, training=True, inplace=False):
     return input if inplace else squeeze(out, 0)
 
 
-@composite(public=(FUNCTION, FUNCTIONAL))
+@composite(public=(FUNCTION, FUNCTIONAL, INPLACE))
 def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
     """feature_alpha_dropout(input, p=0.5, training=False, inplace=False) -> Tensor
 
@@ -141,3 +141,14 @@ def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
     tensors_only("feature_alpha_dropout", input=input)
     check_probability(p)
     return dropped_channels("feature_alpha_dropout", input, p, training, inplace, True)
+
+
+@composite(public=(FUNCTION, INPLACE))
+def feature_dropout(input, p, train):
+    """feature_dropout(input, p, train) -> Tensor
+
+    `dropout` of whole channels of (N, C, ...). (PyTorch: torch.feature_dropout)
+    """
+    tensors_only("feature_dropout", input=input)
+    check_probability(p)
+    return dropped_channels("feature_dropout", input, p, train, False, False)

@@ -149,7 +149,7 @@ NUMBER = (float, int, np.generic, type(None))  # bools are ints
 @composite(
     public=(FUNCTION, METHOD, INPLACE),
     alias=("clip",),
-    out=True,
+    out="pointwise",
     samples=of(
         lambda make: S(make(3, 4), -0.9, 1.1),
         lambda make: S(make(3, 4), min=0.3),

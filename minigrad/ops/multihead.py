@@ -4,6 +4,7 @@
 # ruff: noqa: F821
 
 import math
+import warnings
 
 import numpy as np
 
@@ -13,8 +14,8 @@ from minigrad.samples import S
 
 
 @on_every_path("check_heads")
-def check_heads(query, key, value, embed_dim, num_heads, key_padding_mask, attn_mask, is_causal):
-    """PyTorch's conditions on the shapes of multi-head attention."""
+def check_heads(query, key, value, embed_dim, num_heads, key_padding_mask, attn_mask, is_causal, packed):
+    """PyTorch's conditions on the shapes of multi-head attention. packed: one weight holds all projections."""
     if query.ndim not in (2, 3):
         raise AssertionError(
             f"query should be unbatched 2D or batched 3D tensor but received {query.ndim}-D query tensor"
@@ -29,6 +30,19 @@ def check_heads(query, key, value, embed_dim, num_heads, key_padding_mask, attn_
             f"For {query.ndim}-D query, expected key_padding_mask to be None or {query.ndim - 1}-D but found "
             f"{key_padding_mask.ndim}-D"
         )
+    if attn_mask is not None:
+        own = (num_heads, query.shape[0], key.shape[0])
+        if attn_mask.ndim not in (2, 3) or (query.ndim == 2 and attn_mask.ndim == 3 and tuple(attn_mask.shape) != own):
+            raise AssertionError(
+                f"For {query.ndim}-D query, expected attn_mask to be None, 2-D or 3-D (without a batch of shape {own}) "
+                f"but found {shape_text(attn_mask.shape)}"
+            )
+        if key_padding_mask is not None and np_dtype(attn_mask) != np_dtype(key_padding_mask):
+            warnings.warn(
+                "Support for mismatched key_padding_mask and attn_mask is deprecated. Use same type for both instead: "
+                f"they are of {key_padding_mask.dtype} and {attn_mask.dtype}.",
+                stacklevel=4,
+            )
     if query.shape[-1] != embed_dim:
         raise AssertionError(f"was expecting embedding dimension of {embed_dim}, but got {query.shape[-1]}")
     if embed_dim % num_heads:
@@ -38,8 +52,16 @@ def check_heads(query, key, value, embed_dim, num_heads, key_padding_mask, attn_
             f"key's sequence and batch dims {shape_text(key.shape[:-1])} do not match value's "
             f"{shape_text(value.shape[:-1])}"
         )
+    if packed and key.shape[-1] != value.shape[-1]:
+        raise AssertionError(
+            f"key shape {shape_text(key.shape)} does not match value shape {shape_text(value.shape)}: one weight that "
+            "projects both needs them alike"
+        )
     if is_causal and attn_mask is None:
-        raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
+        raise RuntimeError(
+            "Need attn_mask if specifying the is_causal hint: make one with "
+            "nn.Transformer.generate_square_subsequent_mask"
+        )
 
 
 @helper
@@ -55,10 +77,10 @@ def added_mask(name, mask, like):
 
 
 @helper
-def in_heads(projected, batch, heads):
-    """Projected (length, N, E) as (N * heads, length, E / heads)."""
-    length, _, width = projected.shape
-    return transpose(reshape(projected, (length, batch * heads, width // heads)), 0, 1)
+def in_heads(projected, heads):
+    """Projected (length, N, E) as (N, heads, length, E / heads)."""
+    length, batch, width = projected.shape
+    return permute(reshape(projected, (length, batch, heads, width // heads)), (1, 2, 0, 3))
 
 
 @helper
@@ -119,79 +141,82 @@ def multi_head_attention_forward(
     True where not to look, or numbers to add: attn_mask (L, S) or (N * heads, L, S), key_padding_mask (N, S).
     (Vaswani et al. 2017, arXiv:1706.03762; F.multi_head_attention_forward)
     """
-    check_heads(query, key, value, embed_dim_to_check, num_heads, key_padding_mask, attn_mask, is_causal)
-    single = query.ndim == 2
+    check_heads(
+        query, key, value, embed_dim_to_check, num_heads, key_padding_mask, attn_mask, is_causal,
+        not use_separate_proj_weight,
+    )  # fmt: skip
+    single, alike = query.ndim == 2, query is key and key is value
     if single:
         query, key, value = unsqueeze(query, 1), unsqueeze(key, 1), unsqueeze(value, 1)
         key_padding_mask = None if key_padding_mask is None else unsqueeze(key_padding_mask, 0)
-    length, batch, width = query.shape
+    (length, batch, width), size = query.shape, key.shape[0]
     if not use_separate_proj_weight and in_proj_weight is None:
         raise AssertionError("use_separate_proj_weight is False but in_proj_weight is None")
     weights_in = q_proj_weight, k_proj_weight, v_proj_weight
-    if not use_separate_proj_weight:
-        weights_in = [part_of(in_proj_weight, k, width) for k in range(3)]
-    elif q_proj_weight is None or k_proj_weight is None or v_proj_weight is None:
+    if use_separate_proj_weight and (q_proj_weight is None or k_proj_weight is None or v_proj_weight is None):
         raise AssertionError(
             "use_separate_proj_weight is True but q_proj_weight, k_proj_weight or v_proj_weight is None"
         )
-    q = linear(query, weights_in[0], part_of(in_proj_bias, 0, width))
-    k = linear(key, weights_in[1], part_of(in_proj_bias, 1, width))
-    v = linear(value, weights_in[2], part_of(in_proj_bias, 2, width))
+    if alike and not use_separate_proj_weight:
+        q, k, v = split(linear(query, in_proj_weight, in_proj_bias), width, -1)
+    else:
+        if not use_separate_proj_weight:
+            weights_in = [part_of(in_proj_weight, i, width) for i in range(3)]
+        q = linear(query, weights_in[0], part_of(in_proj_bias, 0, width))
+        k = linear(key, weights_in[1], part_of(in_proj_bias, 1, width))
+        v = linear(value, weights_in[2], part_of(in_proj_bias, 2, width))
 
     mask, padding = added_mask("attn_mask", attn_mask, q), added_mask("key_padding_mask", key_padding_mask, q)
     if mask is not None:
-        shape = (batch * num_heads, length, key.shape[0])
+        shape = (batch * num_heads, length, size)
         if tuple(mask.shape) not in (shape, shape[1:]):
             raise RuntimeError(
                 f"The shape of the {mask.ndim}D attn_mask is {tuple(mask.shape)}, but should be {shape[1:]} or {shape}."
             )
-        mask = mask if mask.ndim == 3 else unsqueeze(mask, 0)
-    if padding is not None and tuple(padding.shape) != (batch, key.shape[0]):
-        raise AssertionError(
-            f"expecting key_padding_mask shape of {(batch, key.shape[0])}, but got {tuple(padding.shape)}"
-        )
-    if bias_k is not None and bias_v is not None:
+        mask = reshape(mask, (batch, num_heads, length, size)) if mask.ndim == 3 else mask
+    if padding is not None and tuple(padding.shape) != (batch, size):
+        raise AssertionError(f"expecting key_padding_mask shape of {(batch, size)}, but got {tuple(padding.shape)}")
+    if (bias_k is None) != (bias_v is None):
+        raise AssertionError("bias_k and bias_v go together: one of them is None")
+    if bias_k is not None:
+        if static_k is not None or static_v is not None:
+            raise AssertionError("bias_k and bias_v cannot be added to static_k or static_v")
         k = cat([k, expand(bias_k, (1, batch, width))])
         v = cat([v, expand(bias_v, (1, batch, width))])
-    q = in_heads(q, batch, num_heads)
-    k = in_heads(k, batch, num_heads) if static_k is None else static_k
-    v = in_heads(v, batch, num_heads) if static_v is None else static_v
+    for name, static in (("static_k", static_k), ("static_v", static_v)):
+        if static is not None and (static.shape[0], static.shape[2]) != (batch * num_heads, width // num_heads):
+            raise AssertionError(
+                f"expecting {name} of shape ({batch * num_heads}, S, {width // num_heads}), but got "
+                f"{shape_text(static.shape)}"
+            )
+    split_up = (batch, num_heads, -1, width // num_heads)
+    q = in_heads(q, num_heads)
+    k = in_heads(k, num_heads) if static_k is None else reshape(static_k, split_up)
+    v = in_heads(v, num_heads) if static_v is None else reshape(static_v, split_up)
     if add_zero_attn:
-        k = cat([k, zeros_of((k.shape[0], 1, k.shape[2]), np_dtype(k))], 1)
-        v = cat([v, zeros_of((v.shape[0], 1, v.shape[2]), np_dtype(v))], 1)
-    added = k.shape[1] - key.shape[0] if static_k is None else 0  # positions that every query may look at
+        zeros_ = zeros_of((batch, num_heads, 1, width // num_heads), np_dtype(k))
+        k, v = cat([k, zeros_], 2), cat([v, zeros_], 2)
     if padding is not None:
-        padding = reshape(
-            expand(unsqueeze(unsqueeze(padding, 1), 1), (batch, num_heads, 1, key.shape[0])), (-1, 1, key.shape[0])
-        )
+        padding = reshape(padding, (batch, 1, 1, size))
         mask = padding if mask is None else mask + padding
+    added = k.shape[2] - size if static_k is None else 0  # positions that every query may look at
     if mask is not None and added:
         mask = pad(mask, (0, added))
     causal = is_causal and not need_weights and padding is None  # then the hint stands for the mask
 
     dropped = dropout_p if training else 0.0
     if need_weights:
-        scores = matmul(q * (1.0 / math.sqrt(width // num_heads)), transpose(k, 1, 2))
+        scores = matmul(q * (1.0 / math.sqrt(width // num_heads)), transpose(k, 2, 3))
         weights = softmax(scores if mask is None else scores + mask, -1)
         if dropped:
             weights = dropout(weights, dropped)
         heads = matmul(weights, v)
-        weights = reshape(weights, (batch, num_heads, length, k.shape[1]))
         if average_attn_weights:
             weights = mean(weights, 1)
         if single:
             weights = squeeze(weights, 0)
     else:
-        split = (batch, num_heads)
-        if causal:
-            mask = None
-        elif mask is not None:
-            mask = reshape(mask, (*split, *mask.shape[1:])) if mask.shape[0] > 1 else unsqueeze(mask, 0)
-        heads = scaled_dot_product_attention(
-            reshape(q, (*split, *q.shape[1:])), reshape(k, (*split, *k.shape[1:])), reshape(v, (*split, *v.shape[1:])),
-            mask, dropped, causal,
-        )  # fmt: skip
-        heads, weights = reshape(heads, q.shape), None
-    joined = reshape(transpose(heads, 0, 1), (length, batch, width))
+        heads, weights = scaled_dot_product_attention(q, k, v, None if causal else mask, dropped, causal), None
+    joined = reshape(permute(heads, (2, 0, 1, 3)), (length, batch, width))
     out = linear(joined, out_proj_weight, out_proj_bias)
     return (squeeze(out, 1) if single else out), weights

@@ -79,7 +79,7 @@ OVERLOADS = of(
 )
 
 
-@composite(out=True, samples=OVERLOADS)
+@composite(out="pointwise", samples=OVERLOADS)
 def max(input, dim=NOT_GIVEN, keepdim=False, *, other=NOT_GIVEN):
     """max(input) -> Tensor;  max(input, dim, keepdim=False) -> (values, indices);  max(input, other) -> Tensor
 
@@ -93,7 +93,7 @@ def max(input, dim=NOT_GIVEN, keepdim=False, *, other=NOT_GIVEN):
     return max_all(input) if over_all("max", dim, keepdim) else max_dim(input, dim, keepdim)
 
 
-@composite(out=True, samples=OVERLOADS)
+@composite(out="pointwise", samples=OVERLOADS)
 def min(input, dim=NOT_GIVEN, keepdim=False, *, other=NOT_GIVEN):
     """min(input) -> Tensor;  min(input, dim, keepdim=False) -> (values, indices);  min(input, other) -> Tensor
 

@@ -46,7 +46,7 @@ class relu(Activation):
         return where(input < 0, 0, input)
 
     def grad_input(g, output):
-        return flat_in(where(output > 0, g, 0), output)
+        return flat_in(where(output <= 0, 0, g), output)
 
     samples = unary()
 
@@ -240,7 +240,7 @@ class hardswish(Activation):
         return where(input <= -3, 0 * input, where(input >= 3, input, input * (input + 3) / 6))
 
     def grad_input(g, input):
-        return where(input <= -3, 0, where(input >= 3, g, g * (input / 3 + 0.5)))
+        return where(input <= -3, 0, where(input < 3, g * (input / 3 + 0.5), g))
 
     samples = unary(-5, 5)
 

@@ -169,6 +169,52 @@ def max_pool3d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     return (values, indices) if return_indices else values
 
 
+@composite(public=(FUNCTION, FUNCTIONAL), samples=pool_samples(1))
+def max_pool1d_with_indices(
+    input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
+):
+    """max_pool1d_with_indices(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False,
+    return_indices=False) -> (Tensor, Tensor)
+
+    `max_pool1d` with return_indices=True, whatever is given. (PyTorch: F.max_pool1d_with_indices)
+    """
+    return max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+@composite(public=(FUNCTIONAL,), samples=pool_samples(2))
+def max_pool2d_with_indices(
+    input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
+):
+    """max_pool2d_with_indices(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False,
+    return_indices=False) -> (Tensor, Tensor)
+
+    `max_pool2d` with return_indices=True, whatever is given. (PyTorch: F.max_pool2d_with_indices)
+    """
+    return max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+@composite(public=(FUNCTIONAL,), samples=pool_samples(3))
+def max_pool3d_with_indices(
+    input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
+):
+    """max_pool3d_with_indices(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False,
+    return_indices=False) -> (Tensor, Tensor)
+
+    `max_pool3d` with return_indices=True, whatever is given. (PyTorch: F.max_pool3d_with_indices)
+    """
+    return max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+@composite(public=(FUNCTIONAL,), samples=pool_samples(1), torch="")
+def min_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    """min_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False) -> Tensor
+
+    The smallest of each window: ``-max_pool1d(-input)``. Arguments as `max_pool1d`.
+    (Ours; PyTorch has no such function.)
+    """
+    return -max_pool1d(-input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
 @composite(public=(FUNCTIONAL,), samples=pool_samples(2), torch="")
 def min_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
     """min_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False) -> Tensor
@@ -177,6 +223,16 @@ def min_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     (Ours; PyTorch has no such function.)
     """
     return -max_pool2d(-input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+@composite(public=(FUNCTIONAL,), samples=pool_samples(3), torch="")
+def min_pool3d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    """min_pool3d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False) -> Tensor
+
+    The smallest of each window: ``-max_pool3d(-input)``. Arguments as `max_pool3d`.
+    (Ours; PyTorch has no such function.)
+    """
+    return -max_pool3d(-input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 @on_every_path("adaptive_size")
@@ -261,3 +317,30 @@ def adaptive_max_pool3d(input, output_size, return_indices=False):
     refuse_dtype("adaptive_max_pool3d", input, "biu")
     values, indices = adaptive_max_pool(input, size)
     return (values, indices) if return_indices else values
+
+
+@composite(public=(FUNCTIONAL,), samples=adaptive_samples(1))
+def adaptive_max_pool1d_with_indices(input, output_size, return_indices=False):
+    """adaptive_max_pool1d_with_indices(input, output_size, return_indices=False) -> (Tensor, Tensor)
+
+    `adaptive_max_pool1d` with return_indices=True, whatever is given. (PyTorch: F.adaptive_max_pool1d_with_indices)
+    """
+    return adaptive_max_pool1d(input, output_size, True)
+
+
+@composite(public=(FUNCTIONAL,), samples=adaptive_samples(2))
+def adaptive_max_pool2d_with_indices(input, output_size, return_indices=False):
+    """adaptive_max_pool2d_with_indices(input, output_size, return_indices=False) -> (Tensor, Tensor)
+
+    `adaptive_max_pool2d` with return_indices=True, whatever is given. (PyTorch: F.adaptive_max_pool2d_with_indices)
+    """
+    return adaptive_max_pool2d(input, output_size, True)
+
+
+@composite(public=(FUNCTIONAL,), samples=adaptive_samples(3))
+def adaptive_max_pool3d_with_indices(input, output_size, return_indices=False):
+    """adaptive_max_pool3d_with_indices(input, output_size, return_indices=False) -> (Tensor, Tensor)
+
+    `adaptive_max_pool3d` with return_indices=True, whatever is given. (PyTorch: F.adaptive_max_pool3d_with_indices)
+    """
+    return adaptive_max_pool3d(input, output_size, True)

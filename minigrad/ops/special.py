@@ -7,9 +7,10 @@ import math
 
 import numpy as np
 
+from minigrad.kernels import incomplete
 from minigrad.kernels import special as kernels
 from minigrad.kernels.vecmath import ARRAY_FUNCTIONS
-from minigrad.registry import FUNCTION, INPLACE, METHOD, SPECIAL, Plain, Pointwise, composite, np_dtype
+from minigrad.registry import FUNCTION, INPLACE, METHOD, SPECIAL, Plain, Pointwise, composite, np_dtype, on_every_path
 from minigrad.samples import S, binary, constant, of, unary
 
 
@@ -336,6 +337,59 @@ class special_zeta(Plain):
     samples = of(
         lambda make: S(constant([[1.5], [2.0], [7.0]]), make(3, 4, low=0.5, high=4.0)),
         lambda make: S(2.5, make(5, low=0.5, high=4.0)),
+    )
+
+
+@on_every_path("no_derivative")
+def no_derivative(op, argument):
+    raise NotImplementedError(f"{op}(): the derivative for '{op}: {argument}' is not implemented: detach() it")
+
+
+class igamma(Plain):
+    """igamma(input, other) -> Tensor
+
+    The regularised lower incomplete gamma function, ``1/Γ(input) ∫ t^(input-1) exp(-t) dt`` over t from 0 to other;
+    differentiable by `other` only, as in PyTorch. (PyTorch: torch.igamma)
+    """
+
+    numpy, kinds, number, alias = incomplete.gammainc, "f", "none", ("special.gammainc",)
+
+    def scalar(input, other):
+        return number_of(incomplete.gammainc, input, other)
+
+    def grad_input(g, input):
+        return no_derivative("igamma", "input")
+
+    def grad_other(g, input, other):
+        return g * exp((input - 1.0) * log(other) - other - lgamma(input))
+
+    samples = of(
+        lambda make: S(constant([[1.5, 2.0, 7.0]] * 2), make(3, low=0.5, high=9.0)),
+        lambda make: S(constant([1.0, 2.5]), make(low=0.5, high=4.0)),
+    )
+
+
+class igammac(Plain):
+    """igammac(input, other) -> Tensor
+
+    The regularised upper incomplete gamma function, ``1 - igamma(input, other)``; differentiable by `other` only, as in
+    PyTorch. (PyTorch: torch.igammac)
+    """
+
+    numpy, kinds, number, alias = incomplete.gammaincc, "f", "none", ("special.gammaincc",)
+
+    def scalar(input, other):
+        return number_of(incomplete.gammaincc, input, other)
+
+    def grad_input(g, input):
+        return no_derivative("igammac", "input")
+
+    def grad_other(g, input, other):
+        return g * -exp((input - 1.0) * log(other) - other - lgamma(input))
+
+    samples = of(
+        lambda make: S(constant([[1.5, 2.0, 7.0]] * 2), make(3, low=0.5, high=9.0)),
+        lambda make: S(constant([1.0, 2.5]), make(low=0.5, high=4.0)),
     )
 
 

@@ -6,10 +6,14 @@ writes the result into the input.  The formulas' plots are in the course; PyTorc
 
 from __future__ import annotations
 
+import warnings
+
 import minigrad
 from minigrad.nn import functional as F
 from minigrad.nn import init
+from minigrad.nn.modules.attention import MultiheadAttention
 from minigrad.nn.modules.module import Module
+from minigrad.nn.modules.softmax import GLU, LogSoftmax, Softmax, Softmax2d, Softmin
 from minigrad.nn.parameter import Parameter
 from minigrad.tensor import Tensor
 
@@ -17,6 +21,7 @@ __all__ = [
     "CELU",
     "ELU",
     "GELU",
+    "GLU",
     "SELU",
     "Hardshrink",
     "Hardsigmoid",
@@ -26,12 +31,15 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "Mish",
+    "MultiheadAttention",
     "PReLU",
+    "RReLU",
     "ReLU",
     "ReLU6",
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softmax2d",
     "Softmin",
     "Softplus",
     "Softshrink",
@@ -61,14 +69,6 @@ class ReLU(_InPlace):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.relu(input, self.inplace)
-
-
-class ReLU6(_InPlace):
-    """``min(max(0, x), 6)``. Source: Krizhevsky, Convolutional Deep Belief Networks on CIFAR-10 (2010).
-    PyTorch: torch.nn.ReLU6"""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.relu6(input, self.inplace)
 
 
 class SELU(_InPlace):
@@ -137,6 +137,30 @@ class LeakyReLU(_InPlace):
         return self._and_inplace(f"negative_slope={self.negative_slope}")
 
 
+class RReLU(_InPlace):
+    """``max(0, x) + slope · min(0, x)``: in training each slope is drawn between `lower` and `upper`, else it is their
+    mean.
+
+    Args:
+        lower (float): the least slope.
+        upper (float): the greatest slope.
+
+    Source: Xu et al., Empirical Evaluation of Rectified Activations in Convolutional Network (2015).
+    PyTorch: torch.nn.RReLU
+    """
+
+    def __init__(self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False) -> None:
+        super().__init__(inplace)
+        self.lower = lower
+        self.upper = upper
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        return self._and_inplace(f"lower={self.lower}, upper={self.upper}")
+
+
 class ELU(_InPlace):
     """``x`` above zero, ``alpha · (eˣ - 1)`` below.
 
@@ -183,22 +207,45 @@ class Hardtanh(_InPlace):
     Args:
         min_val (float): the lower bound.
         max_val (float): the upper bound.
+        min_value, max_value (float, optional): their deprecated names.
 
     PyTorch: torch.nn.Hardtanh
     """
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ) -> None:
         super().__init__(inplace)
-        if not max_val > min_val:
-            raise AssertionError(f"max_val ({max_val}) must be greater than min_val ({min_val})")
-        self.min_val = min_val
-        self.max_val = max_val
+        for name, new, value in (("min_value", "min_val", min_value), ("max_value", "max_val", max_value)):
+            if value is not None:
+                text = f"keyword argument `{name}` is deprecated and renamed to `{new}`"
+                warnings.warn(text, FutureWarning, stacklevel=2)
+        self.min_val = min_val if min_value is None else min_value
+        self.max_val = max_val if max_value is None else max_value
+        if not self.max_val > self.min_val:
+            raise AssertionError(f"max_val ({self.max_val}) must be greater than min_val ({self.min_val})")
 
     def forward(self, input: Tensor) -> Tensor:
         return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
 
     def extra_repr(self) -> str:
         return self._and_inplace(f"min_val={self.min_val}, max_val={self.max_val}")
+
+
+class ReLU6(Hardtanh):
+    """``min(max(0, x), 6)``. Source: Krizhevsky, Convolutional Deep Belief Networks on CIFAR-10 (2010).
+    PyTorch: torch.nn.ReLU6"""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__(0.0, 6.0, inplace)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
 
 
 class Threshold(_InPlace):
@@ -369,53 +416,3 @@ class Tanhshrink(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.tanhshrink(input)
-
-
-class _AlongDim(Module):
-    """A softmax: its setting is the dimension along which the results sum to 1."""
-
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
-
-
-class Softmax(_AlongDim):
-    """``eˣⁱ / Σ_j eˣʲ`` along `dim`: positive, and they sum to 1.
-
-    Args:
-        dim (int): the dimension that sums to 1.
-
-    PyTorch: torch.nn.Softmax
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.softmax(input, self.dim)
-
-
-class LogSoftmax(_AlongDim):
-    """``log(eˣⁱ / Σ_j eˣʲ)`` along `dim`, without overflow.
-
-    Args:
-        dim (int): the dimension whose exponentials sum to 1.
-
-    PyTorch: torch.nn.LogSoftmax
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.log_softmax(input, self.dim)
-
-
-class Softmin(_AlongDim):
-    """``softmax(-x)`` along `dim`.
-
-    Args:
-        dim (int): the dimension that sums to 1.
-
-    PyTorch: torch.nn.Softmin
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.softmin(input, self.dim)

@@ -14,15 +14,20 @@ programs that reach for those find a `Members` view of the same names here.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 
+from minigrad.autograd.node import Handle
 from minigrad.nn.parameter import Buffer, Parameter
 from minigrad.tensor import Tensor
 
-__all__ = ["Attributes", "Members", "typename"]
+__all__ = [
+    "Attributes", "Members", "register_module_buffer_registration_hook", "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook", "typename",
+]  # fmt: skip
 
 MEMBERS = {"_parameter_names": "_parameters", "_buffer_names": "_buffers", "_module_names": "_modules"}
 TABLES = tuple(MEMBERS)
+REGISTRATION: dict[str, dict[int, Callable]] = {table: {} for table in TABLES}
 BEFORE_INIT = "Module.__init__() call; put super().__init__() first in your __init__"
 
 
@@ -158,7 +163,15 @@ class Attributes:
         if name == "":
             raise KeyError(f'{kind} name can\'t be empty string ""')
 
+    @property
+    def _non_persistent_buffers_set(self):
+        return {name for name, persistent in self._buffer_names.items() if not persistent}
+
     def _store(self, table, name, value, persistent=True):
+        if value is not None or table != "_parameter_names":
+            for hook in REGISTRATION[table].values():
+                replaced = hook(self, name, value)
+                value = value if replaced is None else replaced
         self.__dict__[name] = value
         self.__dict__[table][name] = persistent
 
@@ -198,15 +211,19 @@ class Attributes:
                 raise TypeError(
                     f"cannot assign '{typename(value)}' as child module '{name}' (torch.nn.Module or None expected)"
                 )
+            self._store("_module_names", name, value)
+            return
         elif isinstance(value, Buffer):
-            if name not in state["_buffer_names"]:
-                state.pop(name, None)
             self.register_buffer(name, value, value.persistent)
             return
-        elif name in state["_buffer_names"] and value is not None and not isinstance(value, Tensor):
-            raise TypeError(
-                f"cannot assign '{typename(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)"
-            )
+        elif name in state["_buffer_names"]:
+            if value is not None and not isinstance(value, Tensor):
+                raise TypeError(
+                    f"cannot assign '{typename(value)}' as buffer '{name}' "
+                    "(torch.nn.Buffer, torch.Tensor or None expected)"
+                )
+            self._store("_buffer_names", name, value, state["_buffer_names"][name])
+            return
         object.__setattr__(self, name, value)
 
     def __getattr__(self, name):
@@ -240,3 +257,21 @@ class Attributes:
             self.__dict__[table] = {name: name not in passing for name in values}
             self.__dict__.update(values)
         self.__dict__.update(state)
+
+
+def register_module_parameter_registration_hook(hook) -> Handle:
+    """Call ``hook(module, name, param)`` whenever a parameter is registered; what it returns, if not None, is put in
+    its place. Returns a handle whose ``remove()`` takes the hook away."""
+    return Handle(REGISTRATION["_parameter_names"], hook)
+
+
+def register_module_buffer_registration_hook(hook) -> Handle:
+    """Call ``hook(module, name, buffer)`` whenever a buffer is registered or assigned; see
+    `register_module_parameter_registration_hook`."""
+    return Handle(REGISTRATION["_buffer_names"], hook)
+
+
+def register_module_module_registration_hook(hook) -> Handle:
+    """Call ``hook(module, name, submodule)`` whenever a submodule is registered; see
+    `register_module_parameter_registration_hook`."""
+    return Handle(REGISTRATION["_module_names"], hook)

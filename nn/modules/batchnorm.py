@@ -1,4 +1,4 @@
-"""Batch normalisation: BatchNorm1d, BatchNorm2d."""
+"""Batch normalisation: BatchNorm1d, BatchNorm2d, BatchNorm3d; and what all norm layers share."""
 
 from __future__ import annotations
 
@@ -9,11 +9,28 @@ from minigrad.nn.modules.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.tensor import Tensor
 
-__all__ = ["BatchNorm1d", "BatchNorm2d"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm"]
 
 
-class _BatchNorm(Module):
-    """What the batch norms of any number of dimensions share; they differ in the shapes they accept."""
+class _Affine(Module):
+    """A norm with learned factors `weight`, initially 1, and (most of them) shifts `bias`, initially 0."""
+
+    def _register_affine(self, shape, device, dtype, **wanted):
+        """Register the parameters that `wanted` names, in its order; None where it says False."""
+        for name, present in wanted.items():
+            values = minigrad.empty(shape, device=device, dtype=dtype) if present else None
+            self.register_parameter(name, Parameter(values) if present else None)
+
+    def reset_parameters(self) -> None:
+        """Set weight to 1 and bias to 0."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if getattr(self, "bias", None) is not None:
+            init.zeros_(self.bias)
+
+
+class _NormBase(_Affine):
+    """What batch and instance norms share: learned factors, running statistics, and how many dimensions they take."""
 
     _version = 2  # since 2 there is num_batches_tracked
     _dims: tuple[int, ...] = ()
@@ -36,10 +53,8 @@ class _BatchNorm(Module):
         self.momentum = momentum
         self.affine = affine
         self.track_running_stats = track_running_stats
-        factory = {"device": device, "dtype": dtype}
-        for name, wanted in (("weight", affine), ("bias", affine and bias)):
-            self.register_parameter(name, Parameter(minigrad.empty(num_features, **factory)) if wanted else None)
-        track = track_running_stats
+        self._register_affine(num_features, device, dtype, weight=affine, bias=affine and bias)
+        track, factory = track_running_stats, {"device": device, "dtype": dtype}
         self.register_buffer("running_mean", minigrad.zeros(num_features, **factory) if track else None)
         self.register_buffer("running_var", minigrad.ones(num_features, **factory) if track else None)
         self.register_buffer("num_batches_tracked", minigrad.tensor(0, device=device) if track else None)
@@ -55,15 +70,31 @@ class _BatchNorm(Module):
     def reset_parameters(self) -> None:
         """Forget the statistics and set weight to 1, bias to 0."""
         self.reset_running_stats()
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        super().reset_parameters()
 
-    def forward(self, input: Tensor) -> Tensor:
+    def _check_input_dim(self, input):
         if input.dim() not in self._dims:
             expected = " or ".join(f"{d}D" for d in self._dims)
             raise ValueError(f"expected {expected} input (got {input.dim()}D input)")
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        )
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *rest):
+        key = prefix + "num_batches_tracked"
+        if (local_metadata.get("version") or 1) < 2 and self.track_running_stats and key not in state_dict:
+            state_dict[key] = self.num_batches_tracked
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
+
+
+class _BatchNorm(_NormBase):
+    """What the batch norms of any number of dimensions share; they differ in the shapes they accept."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        self._check_input_dim(input)
         factor = 0.0 if self.momentum is None else self.momentum
         if self.training and self.track_running_stats and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
@@ -82,18 +113,6 @@ class _BatchNorm(Module):
             factor,
             self.eps,
         )
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
-        )
-
-    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *rest):
-        key = prefix + "num_batches_tracked"
-        if local_metadata.get("version", 1) < 2 and self.track_running_stats and key not in state_dict:
-            state_dict[key] = self.num_batches_tracked
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
 
 class BatchNorm1d(_BatchNorm):
@@ -135,3 +154,33 @@ class BatchNorm2d(_BatchNorm):
     """
 
     _dims = (4,)
+
+
+class BatchNorm3d(_BatchNorm):
+    """Normalises each channel over batch, depth, height and width: ``y = (x - mean) / √(var + eps) · weight + bias``.
+
+    Input and output ``(N, C, D, H, W)``; C is `num_features`. All else is as in `BatchNorm1d`.
+
+    Source: Ioffe and Szegedy, Batch Normalization (2015). PyTorch: torch.nn.BatchNorm3d
+    """
+
+    _dims = (5,)
+
+
+class SyncBatchNorm(_BatchNorm):
+    """Batch normalisation over several processes; raises NotImplementedError, as there is one process here.
+
+    Use `BatchNorm1d`, `BatchNorm2d` or `BatchNorm3d`, which compute the same in one process.
+
+    PyTorch: torch.nn.SyncBatchNorm
+    """
+
+    _ABSENT = "there is one process here; use BatchNorm1d, BatchNorm2d or BatchNorm3d, which compute the same in one"
+
+    def __init__(self, *args, **kwargs) -> None:
+        raise NotImplementedError(f"SyncBatchNorm(): {self._ABSENT}")
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module: Module, process_group=None) -> Module:
+        """Raises NotImplementedError; leave the BatchNorm layers as they are."""
+        raise NotImplementedError(f"SyncBatchNorm.convert_sync_batchnorm(): {cls._ABSENT}")

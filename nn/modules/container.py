@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -11,7 +12,7 @@ from minigrad.nn.modules.module import Module, indent
 from minigrad.nn.parameter import Parameter
 from minigrad.tensor import Tensor
 
-__all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
+__all__ = ["Container", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
 
 def position(index, length):
@@ -110,6 +111,24 @@ class _Numbered(Module):
 
     def __iadd__(self, modules):
         return self.extend(modules)
+
+
+class Container(Module):
+    """PyTorch's deprecated base of networks: its keyword arguments are submodules. Subclass `Module`.
+
+    PyTorch: torch.nn.Container
+    """
+
+    def __init__(self, **kwargs) -> None:
+        warnings.warn(
+            "`nn.Container` is deprecated. All of it's functionality is now implemented in `nn.Module`. Subclass that "
+            "instead.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        super().__init__()
+        for name, module in kwargs.items():
+            self.add_module(name, module)
 
 
 class Sequential(_Numbered):
@@ -346,13 +365,18 @@ class ParameterDict(Module):
             self.update(parameters)
 
     def __getitem__(self, key):
+        self._check_key(key)
         if key not in self._keys:  # PyTorch's type, for what a dict would call a KeyError
             raise AttributeError(f"'{self._get_name()}' object has no attribute '{key}'")
         return getattr(self, key)
 
-    def __setitem__(self, key, value):
+    @staticmethod
+    def _check_key(key):
         if not isinstance(key, str):
             raise TypeError(f"Index given to ParameterDict cannot be used as a key as it is not a string ({key!r})")
+
+    def __setitem__(self, key, value):
+        self._check_key(key)
         if key not in self._keys and hasattr(type(self), key):
             raise KeyError(f"attribute '{key}' already exists")
         self._keys[key] = None
@@ -398,6 +422,38 @@ class ParameterDict(Module):
         value = self[key]
         del self[key]
         return value
+
+    def popitem(self) -> tuple:
+        """Take out the last (name, value) and return it."""
+        if not self._keys:
+            raise KeyError("ParameterDict.popitem(): dictionary is empty")
+        key = next(reversed(self._keys))
+        return key, self.pop(key)
+
+    def copy(self) -> ParameterDict:
+        """Another ParameterDict of the same values."""
+        return ParameterDict(OrderedDict(self.items()))
+
+    def fromkeys(self, keys: Iterable[str], default=None) -> ParameterDict:
+        """A new ParameterDict with these names, all of the value `default`."""
+        return ParameterDict((key, default) for key in keys)
+
+    def __reversed__(self):
+        return reversed(self._keys)
+
+    def __or__(self, other):
+        made = self.copy()
+        made.update(other)
+        return made
+
+    def __ror__(self, other):
+        made = other.copy()
+        made.update(self)
+        return made
+
+    def __ior__(self, other):
+        self.update(other)
+        return self
 
     def clear(self) -> None:
         """Take everything out."""

@@ -12,6 +12,7 @@ A backward hook needs to know when the gradient reaches the module's output and 
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from minigrad.tensor import Tensor
 
 __all__ = [
     "Hookable",
+    "register_module_backward_hook",
     "register_module_forward_hook",
     "register_module_forward_pre_hook",
     "register_module_full_backward_hook",
@@ -47,6 +49,7 @@ KINDS = {
     "forward": "_forward_hooks",
     "forward_pre": "_forward_pre_hooks",
     "state_dict": "_state_dict_hooks",
+    "state_dict_replace": "_state_dict_replacing_hooks",  # a kind of ours; PyTorch keeps these with the others
     "state_dict_pre": "_state_dict_pre_hooks",
     "load_pre": "_load_state_dict_pre_hooks_with_module",  # PyTorch wraps these; a name of ours keeps them apart
     "load_post": "_load_state_dict_post_hooks",
@@ -245,6 +248,28 @@ def checked(grads, count, who, what):
     return grads
 
 
+def _hooks_of_kind(kind):
+    """The property under which PyTorch's programs find the hooks of one kind, to count, clear, replace or delete."""
+
+    def replace(self, hooks):
+        self._hooks[kind] = hooks
+
+    def delete(self):
+        self._hooks.pop(kind, None)
+
+    return property(lambda self: self._hooks.setdefault(kind, {}), replace, delete)
+
+
+def _with_kwargs(kind):
+    """The property that says which hooks of a kind take keyword arguments, as {id: True}."""
+    return property(lambda self: {key: True for key, hook in self._hooks.get(kind, {}).items() if hook.with_kwargs})
+
+
+def without_module(hook, module, *args):
+    """Call a hook that does not want the module. (A function of the file, so that it can be pickled.)"""
+    return hook(*args)
+
+
 class Hookable(Attributes):
     """The hook side of `Module`. Every method returns a handle whose ``remove()`` takes the hook away."""
 
@@ -272,17 +297,16 @@ class Hookable(Attributes):
         state.pop("_is_full_backward_hook", None)
         super().__setstate__({**state, "_hooks": {kind: hooks for kind, hooks in kinds.items() if hooks}})
 
-    @property
-    def _forward_hooks(self):
-        return self._hooks.setdefault("forward", {})
-
-    @property
-    def _forward_pre_hooks(self):
-        return self._hooks.setdefault("forward_pre", {})
-
-    @property
-    def _backward_hooks(self):
-        return self._hooks.setdefault("backward", {})
+    _forward_hooks = _hooks_of_kind("forward")
+    _forward_pre_hooks = _hooks_of_kind("forward_pre")
+    _forward_hooks_with_kwargs = _with_kwargs("forward")
+    _forward_pre_hooks_with_kwargs = _with_kwargs("forward_pre")
+    _backward_hooks = _hooks_of_kind("backward")
+    _backward_pre_hooks = _hooks_of_kind("backward_pre")
+    _state_dict_hooks = _hooks_of_kind("state_dict")
+    _state_dict_pre_hooks = _hooks_of_kind("state_dict_pre")
+    _load_state_dict_pre_hooks = _hooks_of_kind("load_pre")
+    _load_state_dict_post_hooks = _hooks_of_kind("load_post")
 
     def register_forward_pre_hook(self, hook, *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
         """Call ``hook(module, args)`` before `forward`; it may return new arguments (a tuple, or a single one).
@@ -336,6 +360,15 @@ class Hookable(Attributes):
         before this module loads its part; it may change `state_dict` in place."""
         return add_hook(self._hooks, "load_pre", hook)
 
+    def _register_load_state_dict_pre_hook(self, hook, with_module=False) -> Handle:
+        """`register_load_state_dict_pre_hook`, by default of a hook without the argument `module`."""
+        return add_hook(self._hooks, "load_pre", hook if with_module else functools.partial(without_module, hook))
+
+    def _register_state_dict_hook(self, hook) -> Handle:
+        """`register_state_dict_post_hook` of a hook that may return another dict, to be used in place of the one it was
+        given."""
+        return add_hook(self._hooks, "state_dict_replace", hook)
+
     def register_load_state_dict_post_hook(self, hook) -> Handle:
         """Call ``hook(module, incompatible_keys)`` after this module has loaded; it may change the two lists in place,
         e.g. clear ``incompatible_keys.missing_keys`` so that strict loading passes."""
@@ -350,6 +383,11 @@ def register_module_forward_pre_hook(hook) -> Handle:
 def register_module_forward_hook(hook, *, with_kwargs: bool = False, always_call: bool = False) -> Handle:
     """`Module.register_forward_hook` for all modules at once. For debugging and profiling."""
     return add_hook(EVERYWHERE, "forward", Hook(hook, with_kwargs, always_call))
+
+
+def register_module_backward_hook(hook) -> Handle:
+    """PyTorch's deprecated hook; here it is `register_module_full_backward_hook`."""
+    return register_module_full_backward_hook(hook)
 
 
 def register_module_full_backward_pre_hook(hook) -> Handle:

@@ -11,25 +11,43 @@ from collections.abc import Callable, Iterator
 
 import minigrad
 from minigrad.autograd import no_grad
+from minigrad.nn.modules.attributes import (
+    register_module_buffer_registration_hook,
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
 from minigrad.nn.modules.hooks import (
     EVERYWHERE,
     call_with_hooks,
+    register_module_backward_hook,
     register_module_forward_hook,
     register_module_forward_pre_hook,
     register_module_full_backward_hook,
     register_module_full_backward_pre_hook,
 )
-from minigrad.nn.modules.state import Stateful
+from minigrad.nn.modules.state import IncompatibleKeys, Stateful
 from minigrad.nn.parameter import Parameter
 from minigrad.tensor import Tensor
 
 __all__ = [
-    "Module",
-    "register_module_forward_hook",
-    "register_module_forward_pre_hook",
-    "register_module_full_backward_hook",
-    "register_module_full_backward_pre_hook",
-]
+    "Module", "register_module_backward_hook", "register_module_buffer_registration_hook",
+    "register_module_forward_hook", "register_module_forward_pre_hook", "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook", "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook",
+]  # fmt: skip
+
+_IncompatibleKeys = IncompatibleKeys  # the name by which programs import it from here
+
+
+def _other_device(name):
+    """The method that would move a module to a device that is not here."""
+
+    def move(self, device=None):
+        raise RuntimeError(f"{name}(): minigrad runs on the CPU only; guard the call with {name}.is_available()")
+
+    move.__name__ = name
+    move.__doc__ = "Raises RuntimeError: there is no such device here."
+    return move
 
 
 class Module(Stateful):
@@ -57,9 +75,21 @@ class Module(Stateful):
     """
 
     training: bool
+    call_super_init: bool = False  # True in a subclass: arguments go on to the next class of a multiple inheritance
 
-    def __init__(self) -> None:
+    def __init__(self, *args, **kwargs) -> None:
+        if not self.call_super_init:
+            if kwargs:
+                raise TypeError(
+                    f"{self._get_name()}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'"
+                )
+            if args:
+                raise TypeError(
+                    f"{self._get_name()}.__init__() takes 1 positional argument but {len(args) + 1} were given"
+                )
         self.__dict__.update(training=True, _parameter_names={}, _buffer_names={}, _module_names={}, _hooks={})
+        if self.call_super_init:
+            super().__init__(*args, **kwargs)
 
     def forward(self, *args, **kwargs):
         """What the module computes. Every subclass defines it; call the module itself, so that hooks run."""
@@ -86,9 +116,9 @@ class Module(Stateful):
                 seen.add(id(module))
                 yield name, module
 
-    def modules(self) -> Iterator[Module]:
-        """This module and all below it, each once."""
-        for _, module in self.named_modules():
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
+        """This module and all below it, each once (or, with ``remove_duplicate=False``, in each of its places)."""
+        for _, module in self.named_modules(remove_duplicate=remove_duplicate):
             yield module
 
     def named_modules(
@@ -296,10 +326,15 @@ class Module(Stateful):
         """Itself: everything is on the CPU."""
         return self
 
-    def cuda(self, device=None):
-        """Raises RuntimeError: there is no GPU here; guard the call with ``cuda.is_available()``."""
-        minigrad.empty(0).cuda(device)  # raises
-        return self
+    cuda, xpu, ipu, mtia = map(_other_device, ("cuda", "xpu", "ipu", "mtia"))
+
+    def bfloat16(self):
+        """Raises NotImplementedError: use `half`, or stay in float32."""
+        minigrad.empty(0).bfloat16()  # raises
+
+    def to_empty(self, *, device, recurse: bool = True):
+        """Replace parameters and buffers by uninitialised ones of the same shapes and dtypes. Returns self."""
+        return self._apply(lambda t: minigrad.empty_like(t, device=device), recurse)
 
     def share_memory(self):
         """Itself; accepted so that programs written for PyTorch run."""

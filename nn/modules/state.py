@@ -7,6 +7,7 @@ the dict notes each module's `_version`, which lets a later version of a class r
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -55,7 +56,7 @@ class Stateful(Hookable):
             "together to keep extra state in the state_dict."
         )
 
-    def state_dict(self, *, destination=None, prefix: str = "", keep_vars: bool = False) -> dict:
+    def state_dict(self, *args, destination=None, prefix: str = "", keep_vars: bool = False) -> dict:
         """The parameters and persistent buffers of this module and its submodules, by name.
 
         The tensors share memory with the module's. `copy.deepcopy` the dict for a snapshot.
@@ -65,8 +66,19 @@ class Stateful(Hookable):
             prefix (str): put before every name.
             keep_vars (bool): return the parameters themselves instead of detached tensors.
 
+        All arguments are to be given by name; in this order by position is deprecated.
+
         PyTorch: torch.nn.Module.state_dict
         """
+        if args:
+            warnings.warn(
+                "Positional args are being deprecated, use kwargs instead: "
+                "state_dict(destination=..., prefix=..., keep_vars=...)",
+                FutureWarning,
+                stacklevel=2,
+            )
+            given = (destination, prefix, keep_vars)
+            destination, prefix, keep_vars = (*args, *given[len(args) :])
         if destination is None:
             destination = OrderedDict()
             destination._metadata = OrderedDict()
@@ -82,6 +94,9 @@ class Stateful(Hookable):
         for hook in self._hooks.get("state_dict", {}).values():
             if hook(self, destination, prefix, local_metadata) is not None:
                 raise RuntimeError("state_dict post-hook must return None")
+        for hook in self._hooks.get("state_dict_replace", {}).values():
+            replaced = hook(self, destination, prefix, local_metadata)
+            destination = destination if replaced is None else replaced
         return destination
 
     def _save_to_state_dict(self, destination, prefix, keep_vars):

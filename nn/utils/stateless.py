@@ -90,7 +90,13 @@ def _exchanged(module, values, given):
         if not (value is None or isinstance(value, Tensor)):
             raise TypeError(f"functional_call(): {value!r}, given for {name!r}, is not an instance of torch.Tensor")
         path, _, attribute = name.rpartition(".")
-        places[name] = module.get_submodule(path).__dict__, attribute
+        owner = module.get_submodule(path)
+        if isinstance(getattr(type(owner), attribute, None), property):
+            raise ValueError(
+                f"functional_call(): {name!r} is computed from other tensors (it is parametrized): give these instead, "
+                f"e.g. {name.removesuffix(attribute)}parametrizations.{attribute}.original"
+            )
+        places[name] = owner.__dict__, attribute
     before = {name: space.get(attribute, MISSING) for name, (space, attribute) in places.items()}
     try:
         for name, (space, attribute) in places.items():

@@ -1,0 +1,20 @@
+"""`minigrad.backends.mps`: Apple's GPUs are not used. (PyTorch: torch.backends.mps)"""
+
+from __future__ import annotations
+
+__all__ = ["is_available", "is_built", "is_macos_or_newer"]
+
+
+def is_available() -> bool:
+    """False."""
+    return False
+
+
+def is_built() -> bool:
+    """False."""
+    return False
+
+
+def is_macos_or_newer(major: int, minor: int) -> bool:
+    """False."""
+    return False

@@ -1,0 +1,17 @@
+"""`minigrad.backends.opt_einsum`: not used, `einsum` chooses its order itself. (PyTorch: torch.backends.opt_einsum)"""
+
+from __future__ import annotations
+
+__all__ = ["get_opt_einsum", "is_available"]
+
+enabled = False
+strategy: str | None = None
+
+
+def is_available() -> bool:
+    """False."""
+    return False
+
+
+def get_opt_einsum() -> None:
+    """None."""

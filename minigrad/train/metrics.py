@@ -1,0 +1,192 @@
+"""Metrics: what is told of predictions beside the loss. They add up over the batches of an epoch.
+
+A metric of one's own is a function of ``(output, target)`` that gives the mean over the batch, or a `Metric`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from minigrad.tensor import Tensor
+
+__all__ = ["F1", "R2", "Accuracy", "Mean", "Metric", "Precision", "Recall"]
+
+
+class Metric:
+    """A figure over many batches: sums that `update` adds to, and `compute` makes a number of.
+
+    Attributes:
+        name (str): under which the figure stands in the history.
+        sums (ndarray): float64; all that is kept between batches, so that a checkpoint can hold it.
+    """
+
+    name: str
+    sums: np.ndarray
+
+    def reset(self) -> None:
+        """Forget all batches."""
+        raise NotImplementedError
+
+    def update(self, output: Tensor, target: Tensor) -> None:
+        """Take in a batch."""
+        raise NotImplementedError
+
+    def compute(self) -> float:
+        """The figure over all batches since `reset`; nan if there was none."""
+        raise NotImplementedError
+
+
+class Mean(Metric):
+    """The mean over all examples of a function that gives the mean over a batch.
+
+    Args:
+        function (Callable): of ``(output, target)``; gives a tensor of one element, or a number.
+        name (str, optional): default: the function's.
+    """
+
+    def __init__(self, function: Callable, name: str | None = None) -> None:
+        self.function = function
+        self.name = name or getattr(function, "__name__", type(function).__name__)
+        self.reset()
+
+    def reset(self) -> None:
+        self.sums = np.zeros(2)
+
+    def update(self, output: Tensor, target: Tensor) -> None:
+        self.sums += (float(self.function(output, target)) * len(target), len(target))
+
+    def compute(self) -> float:
+        return _ratio(*self.sums)
+
+
+class Accuracy(Metric):
+    """The share of predictions that are right.
+
+    Scores ``(N, C, *)`` against class numbers ``(N, *)``: right is what has its class among the `top_k` highest scores.
+    Scores of the shape of the target are taken as yes or no: right is what lies on its target's side of `threshold`.
+
+    Args:
+        top_k (int): how many guesses count.
+        threshold (float): from which score on it is a yes: 0 for logits, 0.5 for probabilities.
+    """
+
+    def __init__(self, top_k: int = 1, threshold: float = 0.0, name: str = "accuracy") -> None:
+        self.top_k, self.threshold, self.name = top_k, threshold, name
+        self.reset()
+
+    def reset(self) -> None:
+        self.sums = np.zeros(2)
+
+    def update(self, output: Tensor, target: Tensor) -> None:
+        if output.shape == target.shape:
+            right = (output > self.threshold) == (target > 0.5)
+        elif self.top_k == 1:
+            right = output.argmax(1) == target
+        else:
+            right = (output.topk(self.top_k, 1).indices == target.unsqueeze(1)).any(1)
+        self.sums += (right.sum().item(), right.numel())
+
+    def compute(self) -> float:
+        return _ratio(*self.sums)
+
+
+class _Counting(Metric):
+    """What precision, recall and F1 share: per class, how often it was found rightly, found, and there.
+
+    The mean is over the classes that were found or are there ("macro", as in scikit-learn); of yes and no it is the
+    figure of the yes. A figure that would be 0/0 is 0.
+    """
+
+    def __init__(self, threshold: float = 0.0, name: str | None = None) -> None:
+        self.threshold = threshold
+        self.name = name or type(self).__name__.lower()
+        self.reset()
+
+    def reset(self) -> None:
+        self.sums = np.zeros((3, 0))
+
+    def update(self, output: Tensor, target: Tensor) -> None:
+        if output.shape == target.shape:
+            found, there = ((t > edge).numpy().ravel() for t, edge in ((output, self.threshold), (target, 0.5)))
+            counts = np.array([[np.sum(found & there)], [np.sum(found)], [np.sum(there)]], float)
+        else:
+            classes = output.shape[1]
+            found, there = output.argmax(1).numpy().ravel(), target.numpy().ravel()
+            groups = (found[found == there], found, there)
+            counts = np.array([np.bincount(group, minlength=classes) for group in groups], float)
+        self.sums = counts + (self.sums if self.sums.size else 0)
+
+    def compute(self) -> float:
+        right, found, there = self.sums[:, (self.sums[1] > 0) | (self.sums[2] > 0)]
+        above, below = self.fraction(right, found, there)
+        return float(np.mean(above / np.maximum(below, 1))) if right.size else float("nan")
+
+    def fraction(self, right, found, there):
+        raise NotImplementedError
+
+
+class Precision(_Counting):
+    """Of what was taken for a class, the share that is of it: ``right / found``; the mean over the classes.
+
+    Scores ``(N, C, *)`` against class numbers ``(N, *)``, or yes and no: scores of the shape of the target.
+
+    Args:
+        threshold (float): from which score on it is a yes: 0 for logits, 0.5 for probabilities.
+    """
+
+    def fraction(self, right, found, there):
+        return right, found
+
+
+class Recall(_Counting):
+    """Of what is of a class, the share that was found: ``right / there``, averaged as in `Precision`."""
+
+    def fraction(self, right, found, there):
+        return right, there
+
+
+class F1(_Counting):
+    """The harmonic mean of precision and recall: ``2 right / (found + there)``, averaged as in `Precision`."""
+
+    def fraction(self, right, found, there):
+        return 2 * right, found + there
+
+
+class R2(Metric):
+    """How much of the target's variance is explained: ``1 - Σ(y - ŷ)² / Σ(y - ȳ)²``, over all numbers."""
+
+    name = "r2"
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self.sums = np.zeros(4)
+
+    def update(self, output: Tensor, target: Tensor) -> None:
+        y, error = target.numpy().astype(float), (target - output).numpy().astype(float)
+        self.sums += (y.size, y.sum(), np.square(y).sum(), np.square(error).sum())
+
+    def compute(self) -> float:
+        count, total, squares, errors = self.sums
+        return 1 - _ratio(errors, squares - total * _ratio(total, count))
+
+
+def _ratio(above, below) -> float:
+    return float(above / below) if below else float("nan")
+
+
+NAMED = {"accuracy": Accuracy, "precision": Precision, "recall": Recall, "f1": F1, "r2": R2}
+
+
+def as_metric(metric) -> Metric:
+    """A `Metric` from a name, a function or a metric."""
+    if isinstance(metric, Metric):
+        return metric
+    if isinstance(metric, str) and metric in NAMED:
+        return NAMED[metric]()
+    if callable(metric):
+        return Mean(metric)
+    raise ValueError(f"metrics: got {metric!r}; expected a Metric, a function or one of {sorted(NAMED)}")

@@ -1,0 +1,31 @@
+"""What all losses share: their reduction, and perhaps a weight. First of the files of `loss.py`."""
+
+from __future__ import annotations
+
+import warnings
+
+from minigrad.nn.modules.module import Module
+from minigrad.tensor import Tensor
+
+
+class _Loss(Module):
+    """A loss with a reduction. PyTorch's older arguments `size_average` and `reduce` are turned into one."""
+
+    def __init__(self, size_average=None, reduce=None, reduction: str = "mean") -> None:
+        super().__init__()
+        if size_average is not None or reduce is not None:
+            averaged, reduced = size_average in (None, True), reduce in (None, True)
+            reduction = "none" if not reduced else "mean" if averaged else "sum"
+            warnings.warn(
+                f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
+                stacklevel=3,
+            )
+        self.reduction = reduction
+
+
+class _WeightedLoss(_Loss):
+    """A loss with a weight per class or element, kept as a buffer."""
+
+    def __init__(self, weight: Tensor | None = None, size_average=None, reduce=None, reduction: str = "mean") -> None:
+        super().__init__(size_average, reduce, reduction)
+        self.register_buffer("weight", weight)

@@ -1,0 +1,102 @@
+"""PyTorch's public names and signatures, place by place: what it has is here, or the list below says why not."""
+
+import importlib
+import inspect
+import re
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+QUANTIZED = "numbers of 8 bits"
+INSIDE = "not meant to be used from outside, though public by its name"
+SPARSE = "sparse layouts"
+ACROSS = "several machines or devices"
+
+# {place: {name: why it is not here}}
+ABSENT = {
+    "nn": {
+        "intrinsic": QUANTIZED,
+        "qat": QUANTIZED,
+        "quantizable": QUANTIZED,
+        "quantized": QUANTIZED,
+        "attention": "kernels for graphics processors",
+        "common_types": INSIDE,
+        "grad": INSIDE,
+    },
+    "nn.init": {},
+    "nn.utils": {},
+    "nn.utils.rnn": {},
+    "nn.utils.parametrize": {},
+    "nn.utils.parametrizations": {},
+    "optim": {"SparseAdam": SPARSE, "swap_in_optimizer_params_and_state": INSIDE},
+    "optim.lr_scheduler": {},
+    "optim.swa_utils": {},
+    "utils.data": dict.fromkeys(
+        [
+            "DFIterDataPipe", "DataChunk", "IterDataPipe", "MapDataPipe", "argument_validation", "functional_datapipe",
+            "guaranteed_datapipes_determinism", "non_deterministic", "runtime_validation",
+            "runtime_validation_disabled",
+        ],
+        "data pipes, which PyTorch has given up",
+    ),
+    "distributions": {},
+    "serialization": {},
+}  # fmt: skip
+
+# {"place.name": why its signature is another}
+DIFFERENT: dict[str, str] = {}
+
+
+def module(root, place):
+    return importlib.import_module(f"{root}.{place}")
+
+
+def public(place):
+    theirs = module("torch", place)
+    names = getattr(theirs, "__all__", None) or [n for n in dir(theirs) if not n.startswith("_")]
+    return sorted({name for name in names if name not in ABSENT[place]})
+
+
+@pytest.mark.parametrize("place", ABSENT)
+def test_every_public_name_is_here(place):
+    ours = module("minigrad", place)
+    assert [name for name in public(place) if not hasattr(ours, name)] == []
+    assert [name for name in ABSENT[place] if hasattr(ours, name)] == []
+
+
+def parameters(thing):
+    """{name: (kind, default)} of a call, or None where Python cannot tell."""
+    try:
+        found = inspect.signature(thing).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    return [(p.name, p.kind.name, plain(p.default)) for p in found]
+
+
+def plain(default):
+    """A default as text that is the same in both libraries."""
+    if isinstance(default, type) or callable(default):
+        return getattr(default, "__name__", str(default))
+    return re.sub(" (object )?(at|from) .*>", ">", repr(default)).replace("minigrad.", "torch.")
+
+
+ANYTHING = [("args", "VAR_POSITIONAL", "_empty"), ("kwargs", "VAR_KEYWORD", "_empty")]
+
+
+def callables():
+    for place in ABSENT:
+        for name in public(place):
+            theirs = getattr(module("torch", place), name)
+            if callable(theirs) and (parameters(theirs) or ANYTHING) != ANYTHING:
+                yield f"{place}.{name}"
+
+
+@pytest.mark.parametrize("path", list(callables()))
+def test_signatures_are_pytorchs(path):
+    place, _, name = path.rpartition(".")
+    ours, theirs = (parameters(getattr(module(root, place), name)) for root in ("minigrad", "torch"))
+    if path in DIFFERENT:
+        assert ours != theirs
+    else:
+        assert ours == theirs
