@@ -88,6 +88,36 @@ def test_networks():
     check(nn.Sequential(nn.PReLU(3), nn.Linear(4, 2, bias=False), nn.BatchNorm1d(3, affine=False)), (2, 3, 4))
 
 
+class Recurrent(nn.Module):
+    """The last state of a recurrent layer."""
+
+    def __init__(self, layer, width):
+        super().__init__()
+        self.layer, self.out = layer, nn.Linear(width, 2)
+
+    def forward(self, x):
+        rows, last = self.layer(x)
+        return self.out(rows[:, -1]), *(last if isinstance(last, tuple) else (last,))
+
+
+def test_recurrent_layers():
+    for layer, width in (
+        (nn.LSTM(4, 3, 2, batch_first=True, bidirectional=True), 6), (nn.GRU(4, 3, batch_first=True), 3),
+        (nn.RNN(4, 3, nonlinearity="relu", bias=False, batch_first=True), 3),
+    ):  # fmt: skip
+        check(Recurrent(layer, width), (2, 5, 4))
+    check(nn.GRUCell(4, 3), (2, 4), (2, 3))
+    with pytest.raises(NotImplementedError, match="an LSTM with proj_size has no counterpart"):
+        export(nn.LSTM(4, 3, proj_size=2), minigrad.ones(2, 5, 4))
+
+
+def test_attention():
+    for options in ({}, {"norm_first": True, "activation": "gelu"}):
+        check(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, **options), (2, 5, 8))
+    mask = minigrad.ones(5, 5).tril().bool()
+    check(lambda x: F.scaled_dot_product_attention(x, x, x, attn_mask=mask), (2, 3, 5, 4))
+
+
 def norms(x):
     return F.normalize(x), F.group_norm(x, 1, minigrad.arange(3.0)), F.rms_norm(x, (4,)), F.layer_norm(x, (3, 4))
 
@@ -160,7 +190,7 @@ def test_functions_of_images(name):
 
 
 def test_several_inputs_names_and_axes(tmp_path):
-    model = nn.Bilinear(2, 3, 4) if hasattr(nn, "Bilinear") else (lambda a, b: minigrad.cat([a, b], 1))
+    model = nn.Bilinear(2, 3, 4)
     proto = export(
         model,
         (minigrad.ones(2, 2), minigrad.ones(2, 3)),

@@ -1,7 +1,7 @@
 """`export`: a trained model as an ONNX file, which runs without minigrad (onnxruntime, browsers, phones, ...).
 
     trace.py    the model runs once on tensors that write down what is done with them
-    table.py    each op in the words of ONNX; layers.py and shapes.py go on with it
+    table.py    each op in the words of ONNX; layers.py, recurrent.py and shapes.py go on
     this file   the result as a model of the package `onnx`, checked, and in a file
 
 PyTorch: torch.onnx
@@ -16,7 +16,7 @@ import minigrad
 from minigrad.autograd.general import Unseen
 from minigrad.autograd.modes import no_grad
 from minigrad.nn.modules.module import Module, register_module_forward_hook, register_module_forward_pre_hook
-from minigrad.onnx import layers, shapes
+from minigrad.onnx import layers, recurrent, shapes
 from minigrad.onnx.table import TABLE, element_type
 from minigrad.onnx.trace import Graph, Symbol, behind
 from minigrad.serialization.files import write
@@ -24,7 +24,7 @@ from minigrad.tensor import Tensor, wrap
 
 __all__ = ["export", "export_onnx"]
 
-assert layers.TABLE is shapes.TABLE is TABLE  # all three files have written into it
+assert layers.TABLE is recurrent.TABLE is shapes.TABLE is TABLE  # all these files have written into it
 
 OPSET = 18
 # Arguments of PyTorch's that change nothing here: weights are always in the file, constants are folded by the way.
