@@ -71,7 +71,8 @@ globals().update(dtypes.LAYOUTS)
 _LAZY = {
     "cli": "minigrad.cli", "cuda": "minigrad.cuda", "datasets": "minigrad.datasets",
     "distributions": "minigrad.distributions",
-    "func": "minigrad.func", "linalg": "minigrad.linalg", "nn": "minigrad.nn", "optim": "minigrad.optim",
+    "func": "minigrad.func", "linalg": "minigrad.linalg", "nn": "minigrad.nn", "onnx": "minigrad.onnx",
+    "optim": "minigrad.optim",
     "serialization": "minigrad.serialization",
     "special": "minigrad.special", "text": "minigrad.text", "train": "minigrad.train",
     "transforms": "minigrad.transforms",

@@ -23,6 +23,7 @@ from minigrad import linalg as linalg
 from minigrad import mps as mps
 from minigrad import multiprocessing as multiprocessing
 from minigrad import nn as nn
+from minigrad import onnx as onnx
 from minigrad import ops as ops
 from minigrad import optim as optim
 from minigrad import profiler as profiler

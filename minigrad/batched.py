@@ -53,8 +53,12 @@ class Hidden(np.lib.mixins.NDArrayOperatorsMixin):
     def apply(self, op, inputs, attrs):
         return apply(op, inputs, attrs)
 
+    def write(self, tensor, function, args):
+        """``tensor = function(tensor, *args)``, in place."""
+        raise Unseen(None)
+
     def unseen(self, *args, **kwargs):
-        raise Unseen(apply)
+        raise Unseen(self.apply)
 
     __array__ = __array_ufunc__ = __array_function__ = __getitem__ = __setitem__ = __len__ = __iter__ = unseen
     __bool__ = __int__ = __float__ = __index__ = __contains__ = __getattr__ = __reduce_ex__ = unseen

@@ -27,7 +27,8 @@ from minigrad.kernels import (
 from minigrad.kernels.dispatch import KERNELS, backend
 
 FAMILIES = (
-    adaptive, average, cell, conv, factored, indexing, loss, moments, norm, optimizer, pool, recurrent, reduce, signs, softmax,
+    adaptive, average, cell, conv, factored, indexing, loss, moments, norm, optimizer,
+    pool, recurrent, reduce, signs, softmax,
 )  # fmt: skip
 
 

@@ -284,7 +284,8 @@ def forward_lines(op):
     arguments = ", ".join([*arrays, *op.attrs])
     call = f"kernel({arguments})" if op.view else f"quiet.run(kernel, {arguments})"  # a view computes nothing
     if op.pieces:
-        given = f"({', '.join(op.inputs)},), {call}, ({''.join(a + ', ' for a in op.attrs)})"
+        given = f"({', '.join(op.inputs)},), arrays, ({''.join(a + ', ' for a in op.attrs)})"
+        lines += ["    try:", f"        arrays = {call}", *unseen_lines(op)]
         return [*lines, f"    return result(*several(op, {given}))"]
     if op.multi:
         lines += ["    try:", f"        arrays = {call}", *unseen_lines(op)]
@@ -317,7 +318,7 @@ def unseen_lines(op):
     """Leave the op to tensors whose numbers its kernel could not see: vmap's (`minigrad/batched.py`)."""
     inputs = "listed, " if op.variadic else "".join(f"{i}, " for i in op.inputs)
     attrs = "".join(f"{a}, " for a in op.attrs)
-    return ["    except Unseen as hidden:", f"        return hidden.apply(op, ({inputs}), ({attrs}))"]
+    return ["    except Unseen as stranger:", f"        return stranger.apply(op, ({inputs}), ({attrs}))"]
 
 
 def joining_source(op):

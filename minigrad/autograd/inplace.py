@@ -8,6 +8,8 @@ says "the base as it was, except for this part", and every other view of that ba
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from minigrad.autograd.engine import fit
@@ -64,6 +66,8 @@ def check_writable(tensor):
 
 def write(op, tensor, args=(), attrs=()):
     """tensor = op(tensor, *args), in the tensor's own memory and with its history. Returns the tensor."""
+    if not isinstance(tensor.array, np.ndarray):
+        return tensor.array.write(tensor, op.function, (*args, *attrs))
     if op.pointwise:
         inputs, attrs = operands(op, (tensor, *args), tensor), python_numbers(attrs)
     else:
@@ -216,6 +220,8 @@ def rewrite(tensor, name, function, args, kwargs):
     The history of the result becomes the tensor's; that of a view is a copy into its base."""
     if not isinstance(tensor, Tensor):
         raise not_a_tensor(name + "_", "input", tensor)
+    if not isinstance(tensor.array, np.ndarray):
+        return tensor.array.write(tensor, functools.partial(function, **kwargs), args)
     given = [tensor, *[a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)]]
     old = tensor
     if is_grad_enabled() and (any([node_of(t) is not None for t in given]) or base_requires_grad(tensor)):

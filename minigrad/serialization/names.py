@@ -61,6 +61,19 @@ ELSEWHERE = {
 }
 
 
+# Files of ours whose contents PyTorch has in another one.
+HOMES = {
+    "nn.modules.attention": "nn.modules.activation", "nn.modules.softmax": "nn.modules.activation",
+    "nn.modules.loss_base": "nn.modules.loss", "nn.modules.loss_distance": "nn.modules.loss",
+    "nn.modules.loss_likelihood": "nn.modules.loss", "nn.modules.loss_margin": "nn.modules.loss",
+    "nn.modules.rnn_base": "nn.modules.rnn", "optim._adafactor": "optim", "optim._muon": "optim",
+    "optim.lr_scheduler.base": "optim.lr_scheduler", "optim.lr_scheduler.combined": "optim.lr_scheduler",
+    "optim.lr_scheduler.decay": "optim.lr_scheduler", "optim.lr_scheduler.plateau": "optim.lr_scheduler",
+    "optim.lr_scheduler.waves": "optim.lr_scheduler", "distributions.transform": "distributions.transforms",
+    "distributions.vector_transforms": "distributions.transforms",
+}  # fmt: skip
+
+
 def torch_name(value: Any) -> Named | None:
     """PyTorch's name of a class, function or dtype of minigrad; None for what is not minigrad's."""
     if isinstance(value, Named):
@@ -72,10 +85,11 @@ def torch_name(value: Any) -> Named | None:
         return None
     if value is minigrad.Generator:
         return named("torch._C", "Generator")
-    name = str(getattr(value, "__qualname__", ""))
+    name, inner = str(getattr(value, "__qualname__", "")), module[9:]
+    home = named(".".join(["torch", HOMES.get(inner, inner)]).rstrip("."), name)
     if isinstance(value, types.FunctionType):
-        return _function_names().get(value) or named("torch" + module[8:], name)
-    return named("torch" if getattr(minigrad, name, None) is value else "torch" + module[8:], name)
+        return _function_names().get(value) or home
+    return named("torch", name) if getattr(minigrad, name, None) is value else home
 
 
 @functools.lru_cache(maxsize=1)

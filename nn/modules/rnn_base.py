@@ -17,6 +17,9 @@ from minigrad.tensor import Tensor
 GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 
 
+LISTS = ("_flat_weights", "_flat_weights_names")
+
+
 def init_recurrent(module):
     """PyTorch's start of recurrent layers: all parameters uniform in ±√(1/hidden_size)."""
     bound = 1 / math.sqrt(module.hidden_size) if module.hidden_size > 0 else 0
@@ -125,6 +128,13 @@ class RNNBase(Module):
     @property
     def _flat_weights(self) -> list[Parameter]:
         return [getattr(self, name) for name in self._flat_weights_names]
+
+    def __getstate__(self):
+        # PyTorch's layout, like all of a module's state: there the parameters stand in a list as well.
+        return {**super().__getstate__(), **{name: getattr(self, name) for name in LISTS}}
+
+    def __setstate__(self, state):
+        super().__setstate__({name: value for name, value in state.items() if name not in LISTS})
 
     def flatten_parameters(self) -> None:
         """Nothing; in PyTorch it arranges the parameters for cuDNN."""
