@@ -256,3 +256,21 @@ def test_masks_of_two_types_are_warned_of():
     layer, x = nn.MultiheadAttention(8, 2), minigrad.zeros(3, 2, 8)
     with pytest.warns(UserWarning, match="mismatched key_padding_mask and attn_mask"):
         layer(x, x, x, minigrad.zeros(2, 3, dtype=minigrad.bool), True, minigrad.zeros(3, 3))
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")  # PyTorch, of its loop over the examples
+def test_an_ensemble_in_one_vmap():
+    def outputs(T):
+        T.manual_seed(0)
+        models = [T.nn.TransformerEncoderLayer(8, 2, 12, dropout=0.0, batch_first=True) for _ in range(3)]
+        params, _ = T.func.stack_module_state(models)
+        x = T.sin(T.arange(48.0)).reshape(2, 3, 8)
+
+        def loss(params, x):
+            return T.func.functional_call(models[0], params, (x,)).sin().sum()
+
+        return T.func.vmap(T.func.grad(loss), in_dims=(0, None))({n: p.detach() for n, p in params.items()}, x)
+
+    mine, theirs = outputs(minigrad), outputs(torch)
+    assert list(mine) == list(theirs)
+    assert_close([p.numpy() for p in mine.values()], [p.numpy() for p in theirs.values()], atol=5e-5)
