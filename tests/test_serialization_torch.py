@@ -280,6 +280,15 @@ def test_whole_modules(layer):
         assert [name for name, _ in other.named_buffers()] == [name for name, _ in model.named_buffers()]
 
 
+def test_modules_that_the_other_library_allows():
+    for source, target in (LIBRARIES, LIBRARIES[::-1]):
+        model = source.nn.Sequential(source.nn.Linear(2, 3), source.nn.Softmax(1))
+        with pytest.raises(pickle.UnpicklingError, match=r"torch\.nn\.modules\.container\.Sequential"):
+            passed(model, source, target)
+        with target.serialization.safe_globals([target.nn.Sequential, target.nn.Linear, target.nn.Softmax]):
+            assert repr(passed(model, source, target)) == repr(model)
+
+
 @pytest.mark.parametrize("place", ["nn", "optim", "optim.lr_scheduler", "distributions", "utils.data"])
 def test_every_class_is_written_under_pytorchs_name(place):
     ours, theirs = importlib.import_module(f"minigrad.{place}"), importlib.import_module(f"torch.{place}")
