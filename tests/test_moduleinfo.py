@@ -7,9 +7,6 @@ pytest.importorskip("expecttest")
 
 import moduleinfo
 
-# {layer: why its samples cannot be run}
-REASONS: dict[str, str] = {}
-
 
 @pytest.mark.parametrize("name", moduleinfo.MODULES)
 def test_layers_agree_with_pytorchs(name):
