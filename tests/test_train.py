@@ -245,6 +245,15 @@ def test_logs_are_written_at_once_and_continued(tmp_path):
     assert len(table.read_text().splitlines()) == 2
 
 
+def test_figures_for_tensorboard(tmp_path):
+    pytest.importorskip("tensorboardX")
+    x, y = blobs()
+    trainer().fit(x, y, epochs=2, validation_data=(x, y), callbacks=[train.TensorBoard(tmp_path / "runs")], verbose=0)
+    (file,) = (tmp_path / "runs").iterdir()
+    written = file.read_bytes()
+    assert [written.count(name) for name in (b"val_accuracy", b"val_loss")] == [2, 2]
+
+
 def whole_run(folder, epochs, every=None, resume=None, stop_at=None, workers=0):
     """A run with all that has a state: dropout, shuffling, a schedule, a callback that counts, numbers from NumPy."""
 
