@@ -74,7 +74,7 @@ _LAZY = {
     "func": "minigrad.func", "linalg": "minigrad.linalg", "nn": "minigrad.nn", "onnx": "minigrad.onnx",
     "optim": "minigrad.optim",
     "serialization": "minigrad.serialization",
-    "special": "minigrad.special", "text": "minigrad.text", "train": "minigrad.train",
+    "sparse": "minigrad.sparse", "special": "minigrad.special", "text": "minigrad.text", "train": "minigrad.train",
     "transforms": "minigrad.transforms",
     "utils": "minigrad.utils", "viz": "minigrad.viz",
 }  # fmt: skip
@@ -82,7 +82,8 @@ _LAZY_NAMES = {
     "is_anomaly_check_nan_enabled": "minigrad.autograd.anomaly_mode",
     "is_anomaly_enabled": "minigrad.autograd.anomaly_mode", "load": "minigrad.serialization",
     "load_safetensors": "minigrad.serialization", "save": "minigrad.serialization",
-    "save_safetensors": "minigrad.serialization", "vmap": "minigrad.batching",
+    "save_safetensors": "minigrad.serialization", "sparse_coo_tensor": "minigrad.sparse", "spmm": "minigrad.sparse",
+    "vmap": "minigrad.batching",
 }  # fmt: skip
 _ELSEWHERE = (  # hardware and services of PyTorch's, which programs name
     "__config__", "accelerator", "amp", "backends", "compiler", "cpu", "distributed", "hub", "jit", "mps",

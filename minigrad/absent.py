@@ -11,12 +11,12 @@ from minigrad.creation import tensors_only
 from minigrad.tensor import Tensor
 
 __all__ = [
-    "complex", "conj", "imag", "polar", "real", "resolve_conj", "resolve_neg", "sparse_coo_tensor", "sparse_csr_tensor",
-    "view_as_complex", "view_as_real",
+    "complex", "conj", "imag", "polar", "real", "resolve_conj", "resolve_neg", "sparse_csr_tensor", "view_as_complex",
+    "view_as_real",
 ]  # fmt: skip
 
 _COMPLEX = "there are no complex tensors here; keep real and imaginary parts in a last dimension of size 2"
-_SPARSE = "there are no sparse tensors here; use a dense one (and mm for spmm), or indices with index_add and gather"
+_SPARSE = "there are no sparse layouts here; use sparse_coo_tensor(), which makes a dense tensor, and nonzero()"
 
 
 def _absent(name, why):
@@ -31,7 +31,7 @@ def _absent(name, why):
 complex, polar, view_as_complex, view_as_real = (
     _absent(name, _COMPLEX) for name in ("complex", "polar", "view_as_complex", "view_as_real")
 )
-sparse_coo_tensor, sparse_csr_tensor = (_absent(name, _SPARSE) for name in ("sparse_coo_tensor", "sparse_csr_tensor"))
+sparse_csr_tensor = _absent("sparse_csr_tensor", _SPARSE)
 
 
 def _itself(name, what):
@@ -41,6 +41,15 @@ def _itself(name, what):
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"{name}(input) -> Tensor: the tensor itself, {what}. (PyTorch: torch.{name})"
+    return function
+
+
+def _dense(name):
+    def function(self, *layout, **named) -> Tensor:
+        return self
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"{name}() -> Tensor: the tensor itself: there are no sparse layouts. (PyTorch: Tensor.{name})"
     return function
 
 
@@ -60,12 +69,13 @@ for _function in (conj, resolve_conj, resolve_neg):
 _parts = {
     "real": property(real, doc="The tensor itself, as it is real. (PyTorch: Tensor.real)"),
     "imag": property(imag, doc="Raises RuntimeError: the tensor is real. (PyTorch: Tensor.imag)"),
-    "to_dense": _itself("to_dense", "as it is dense"),
     "bfloat16": _absent("bfloat16", f"there are no {dtypes.bfloat16} tensors here; use half() or stay in float32"),
 }
 for _name, _part in _parts.items():
     setattr(Tensor, _name, _part)
-for _name in ("to_sparse", "to_sparse_coo", "to_sparse_csr"):
+for _name in ("coalesce", "to_dense", "to_sparse", "to_sparse_coo", "to_sparse_csr"):
+    setattr(Tensor, _name, _dense(_name))
+for _name in ("crow_indices", "col_indices", "indices", "values", "_indices", "_values", "_nnz"):
     setattr(Tensor, _name, _absent(_name, _SPARSE))
 for _name in ("cfloat", "cdouble", "chalf"):
     setattr(Tensor, _name, _absent(_name, _COMPLEX))

@@ -123,7 +123,7 @@ def test_what_is_not_here_says_so():
     assert x.conj() is x.real is x.resolve_conj() is x
     for call, text in (
         (lambda: minigrad.complex(x, x), "no complex tensors"),
-        (x.to_sparse, "no sparse tensors"),
+        (x.indices, "no sparse layouts"),
         (x.bfloat16, "no torch.bfloat16 tensors"),
         (lambda: minigrad.zeros(2, dtype=minigrad.bfloat16), "no torch.bfloat16 tensors"),
         (lambda: x.to(minigrad.complex64), "no torch.complex64 tensors"),
