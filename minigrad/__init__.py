@@ -74,7 +74,7 @@ _LAZY = {
     "func": "minigrad.func", "linalg": "minigrad.linalg", "nn": "minigrad.nn", "onnx": "minigrad.onnx",
     "optim": "minigrad.optim",
     "serialization": "minigrad.serialization",
-    "special": "minigrad.special", "text": "minigrad.text", "train": "minigrad.train",
+    "special": "minigrad.special", "testing": "minigrad.testing", "text": "minigrad.text", "train": "minigrad.train",
     "transforms": "minigrad.transforms",
     "utils": "minigrad.utils", "viz": "minigrad.viz",
 }  # fmt: skip
