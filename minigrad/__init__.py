@@ -70,13 +70,11 @@ globals().update(dtypes.LAYOUTS)
 
 _LAZY = {
     "cli": "minigrad.cli", "cuda": "minigrad.cuda", "datasets": "minigrad.datasets",
-    "distributions": "minigrad.distributions",
-    "func": "minigrad.func", "linalg": "minigrad.linalg", "nn": "minigrad.nn", "onnx": "minigrad.onnx",
-    "optim": "minigrad.optim",
-    "serialization": "minigrad.serialization",
-    "sparse": "minigrad.sparse", "special": "minigrad.special", "text": "minigrad.text", "train": "minigrad.train",
-    "transforms": "minigrad.transforms",
-    "utils": "minigrad.utils", "viz": "minigrad.viz",
+    "distributions": "minigrad.distributions", "func": "minigrad.func", "linalg": "minigrad.linalg",
+    "nn": "minigrad.nn", "onnx": "minigrad.onnx", "optim": "minigrad.optim",
+    "serialization": "minigrad.serialization", "sparse": "minigrad.sparse", "special": "minigrad.special",
+    "testing": "minigrad.testing", "text": "minigrad.text", "train": "minigrad.train",
+    "transforms": "minigrad.transforms", "utils": "minigrad.utils", "viz": "minigrad.viz",
 }  # fmt: skip
 _LAZY_NAMES = {
     "is_anomaly_check_nan_enabled": "minigrad.autograd.anomaly_mode",

@@ -187,6 +187,9 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
     try:
         return _PROMOTED[type1, type2]
     except (KeyError, TypeError):
+        for named in (type1, type2):
+            if isinstance(named, dtype):
+                as_numpy(named, "promote_types")  # its error, for a dtype that is only a name
         raise _not_dtype("promote_types", ("type1", type1), ("type2", type2)) from None
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.autograd.node import new_version
 from minigrad.dtypes import get_default_dtype
+from minigrad.shapes import shape_args
 from minigrad.tensor import Tensor, wrap
 
 __all__ = [
@@ -97,7 +98,9 @@ class UninitializedTensorMixin:
         default that of this tensor.)"""
         if device is not None:
             dtypes.device(device)
-        made = np.zeros(tuple(shape), self.dtype.numpy if dtype is None else dtypes.as_numpy(dtype))
+        made = np.zeros(
+            shape_args((shape,), "materialize"), self.dtype.numpy if dtype is None else dtypes.as_numpy(dtype)
+        )
         del self.__dict__["dtype_to_be"]
         self.__class__ = self.cls_to_become  # type: ignore[assignment]
         self.data = wrap(made)

@@ -248,3 +248,8 @@ def test_messages():
     assert describe(type) == "the type type"
     assert describe(np.zeros((2, 3), np.float32)) == "ndarray of shape [2, 3] and dtype float32"
     assert describe("x" * 100) == "str '" + "x" * 56 + "..."
+
+
+def test_promotion_with_a_dtype_that_is_only_a_name():
+    with pytest.raises(NotImplementedError, match=r"promote_types\(\).*bfloat16"):
+        dtypes.promote_types(float32, dtypes.bfloat16)

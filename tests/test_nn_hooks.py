@@ -1,5 +1,6 @@
 """Hooks run when, in the order and with the arguments that torch's do."""
 
+import copy
 import gc
 import pickle
 import weakref
@@ -8,6 +9,7 @@ import pytest
 
 import minigrad
 from minigrad import nn
+from minigrad.autograd.node import tick
 
 torch = pytest.importorskip("torch")
 
@@ -164,6 +166,26 @@ class TestForward:
         net = nn.Sequential(nn.ReLU())
         net.register_forward_hook(replace_by_zero)
         assert pickle.loads(pickle.dumps(net))(minigrad.ones(1)).tolist() == [0.0]
+
+    @pytest.mark.parametrize("copied", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+    def test_a_handle_of_a_copy_removes_the_hook_of_the_copy(self, copied):
+        net = nn.Sequential(nn.ReLU())
+        net.handle = net.register_forward_hook(replace_by_zero)
+        other = copied(net)
+        other.register_forward_hook(lambda *_: None)
+        other.handle.remove()
+        assert (other(minigrad.ones(1)).item(), net(minigrad.ones(1)).item()) == (1.0, 0.0)
+        assert len(other._forward_hooks) == 1
+
+    def test_hooks_of_another_process_are_not_replaced(self):
+        net = nn.Sequential(nn.ReLU())
+        net.register_forward_hook(replace_by_zero)
+        state = net.__getstate__()
+        state["_forward_hooks"] = {tick() + 1: replace_by_zero}  # the id that this process gives next
+        other = nn.Sequential()
+        other.__setstate__(state)
+        other.register_forward_hook(lambda *_: None)
+        assert len(other._forward_hooks) == 2
 
 
 def replace_by_zero(module, args, output):

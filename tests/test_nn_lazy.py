@@ -76,6 +76,8 @@ def test_copies_and_pickles_are_lazy_too(make, shape):
         assert all(is_lazy(p) for p in other.parameters())
         assert run(other, x).tolist() == expected
         assert repr(other) == repr(mine)
+        assert not any(module._hooks for module in other.modules()), "the first call's hook is still there"
+        assert run(pickle.loads(pickle.dumps(other)), x).tolist() == expected
 
 
 @every_case
@@ -234,6 +236,9 @@ def test_uninitialized_tensors():
         assert list(dict(module.named_buffers())) == ["count"]
         b.materialize((2, 3))
         p.materialize((4,), dtype=T.float32)
+        c = lib.UninitializedParameter()
+        c.materialize(3)  # one size is a shape too
+        assert c.shape == (3,)
         assert type(b) is T.Tensor
         assert type(p) is lib.Parameter
         assert (tuple(b.shape), b.dtype, tuple(p.shape), p.dtype) == ((2, 3), T.int64, (4,), T.float32)

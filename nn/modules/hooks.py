@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import minigrad
 from minigrad.autograd import Function
-from minigrad.autograd.node import Handle
+from minigrad.autograd.node import Handle, tick
 from minigrad.nn.modules.attributes import Attributes
 from minigrad.tensor import Tensor
 
@@ -67,6 +67,9 @@ class HookHandle(Handle):
     def __init__(self, hooks, kind, hook) -> None:
         self._owner, self._kind = hooks, kind
         super().__init__(hooks.setdefault(kind, {}), hook)
+
+    def __getstate__(self):
+        return {"_owner": {}, "_kind": self._kind, "_hooks": {}, "id": self.id}  # the module joins them again
 
     def remove(self):
         super().remove()
@@ -289,13 +292,18 @@ class Hookable(Attributes):
     def __setstate__(self, state):
         state = dict(state)
         kinds = {kind: dict(state.pop(name, ())) for kind, name in KINDS.items()}
+        fresh = {key: tick() for hooks in kinds.values() for key in hooks}  # another process may have given them too
         for kind in ("forward", "forward_pre", "backward", "backward_pre"):
             kinds[kind] = {key: Hook(call) for key, call in kinds[kind].items()}
         for name, (kind, mark) in MARKS.items():
             for key in state.pop(name, ()):
                 kinds[kind][key] = kinds[kind][key]._replace(**{mark: True})
         state.pop("_is_full_backward_hook", None)
-        super().__setstate__({**state, "_hooks": {kind: hooks for kind, hooks in kinds.items() if hooks}})
+        kinds = {kind: {fresh[key]: hook for key, hook in hooks.items()} for kind, hooks in kinds.items() if hooks}
+        super().__setstate__({**state, "_hooks": kinds})
+        for handle in state.values():
+            if isinstance(handle, HookHandle) and handle.id in fresh:
+                handle._owner, handle._hooks, handle.id = kinds, kinds[handle._kind], fresh[handle.id]
 
     _forward_hooks = _hooks_of_kind("forward")
     _forward_pre_hooks = _hooks_of_kind("forward_pre")
