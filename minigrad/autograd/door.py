@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import functools
 import linecache
-import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -39,10 +38,9 @@ from minigrad.autograd.outputs import into
 from minigrad.registry import FUNCTION, LINALG, SPECIAL
 from minigrad.tensor import Tensor, wrap
 
-# What sends a call to the general path: shapes that do not broadcast, and NumPy's floating-point warnings where the
-# user has made them errors (PyTorch has none: the general path computes with them off).
-RECONSIDERED = (ValueError, TypeError, ArithmeticError, RuntimeWarning)
-warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minigrad\.door$")
+# What sends a call to the general path: shapes that do not broadcast, dtypes the kernel has no loop for, and a kernel
+# that another thread is in (`fuse.without_warnings`).
+RECONSIDERED = (ValueError, TypeError, RuntimeError)
 
 
 @functools.cache

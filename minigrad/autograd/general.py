@@ -35,6 +35,13 @@ class Unseen(Exception):
         self.apply = apply
 
 
+def silent_context():
+    """A context in which NumPy's floating-point warnings are off."""
+    context = contextvars.Context()
+    context.run(np.seterr, all="ignore")
+    return context
+
+
 class _Quiet(threading.local):
     """`quiet.run(kernel, *arrays)` calls a kernel with NumPy's floating-point warnings off, as PyTorch has none.
 
@@ -43,10 +50,7 @@ class _Quiet(threading.local):
     """
 
     def __init__(self):
-        context = contextvars.Context()
-        context.run(np.seterr, all="ignore")
-
-        def run(kernel, *arguments, enter=context.run):
+        def run(kernel, *arguments, enter=silent_context().run):
             try:
                 return enter(kernel, *arguments)
             except RuntimeError as error:
