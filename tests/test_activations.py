@@ -34,7 +34,7 @@ VALUES = """
 [f(odd) for f in (F.hardtanh, F.hardsigmoid, F.hardshrink, F.softshrink, F.softsign)]
 [f(odd) for f in (F.logsigmoid, F.softplus, F.silu, F.tanhshrink, F.sigmoid, F.tanh)]
 [T.autograd.grad(f(n), n, T.arange(20.0)) for f in (F.relu, F.leaky_relu, F.elu, F.celu, F.selu)]
-[T.autograd.grad(f(n), n, T.arange(20.0)) for f in (F.hardsigmoid, F.hardswish)]
+[T.autograd.grad(f(n), n, T.arange(20.0)) for f in (F.hardsigmoid, F.hardswish, F.hardtanh, F.relu6, F.softshrink)]
 F.threshold(odd, 0.5, 2.0)
 F.prelu(odd, T.tensor(0.5))
 F.relu(g)

@@ -168,6 +168,10 @@ ERRORS = [
     (lambda lib: lib.GroupNorm(2, 3), "num_channels (3) must be divisible by num_groups (2)"),
     (lambda lib: lib.GroupNorm(2, 4)(library(lib).zeros(2, 6, 5)), "6"),
     (lambda lib: lib.RMSNorm(3)(library(lib).zeros(2, 4)), "Given normalized_shape=[3]"),
+    (lambda lib: lib.GroupNorm(2, 4)(library(lib).zeros(2, 4, 5).double()), "mixed dtype"),
+    (lambda lib: lib.GroupNorm(2, 4).half()(library(lib).zeros(2, 4, 5)), "mixed dtype"),
+    (lambda lib: lib.LayerNorm(4)(library(lib).zeros(2, 4).double()), "mixed dtype"),
+    (lambda lib: lib.BatchNorm1d(4)(library(lib).zeros(2, 4).double()), "mixed dtype"),
     (lambda lib: lib.LayerNorm(1.5), "float"),
     (lambda lib: lib.LocalResponseNorm(2)(library(lib).zeros(2, 4)), "Expected 3D or higher dimensionality"),
     (lambda lib: lib.CrossMapLRN2d(2)(library(lib).zeros(2, 4)), "Expected input to be 4D, got 2D"),
@@ -188,12 +192,12 @@ def test_there_is_no_sync_batch_norm():
     assert not isinstance(nn.BatchNorm1d(3), nn.SyncBatchNorm)
 
 
-@pytest.mark.parametrize("name", ["BatchNorm1d", "InstanceNorm1d", "RMSNorm"])
+@pytest.mark.parametrize("name", ["BatchNorm1d", "InstanceNorm1d", "RMSNorm", "LayerNorm", "GroupNorm"])
 @pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")  # PyTorch's, of rms_norm
 def test_half_inputs_of_float_norms(name):
     """Norms often stay in float32 where the rest is half: the output is half, the gradients of parameters are not."""
     x = np.random.default_rng(0).standard_normal((3, 4, 6)).astype(np.float16)
-    args = (6,) if name == "RMSNorm" else (4,)
+    args = (2, 4) if name == "GroupNorm" else (6,) if name in ("RMSNorm", "LayerNorm") else (4,)
     results = []
     for lib in (torch, minigrad):
         layer = getattr(lib.nn, name)(*args, **({"affine": True} if name == "InstanceNorm1d" else {}))

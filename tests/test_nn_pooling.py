@@ -119,6 +119,19 @@ def test_fractional_pooling_with_given_numbers():
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("name", ["MaxPool", "AvgPool", "LPPool", "AdaptiveMaxPool", "AdaptiveAvgPool", "Conv"])
+def test_empty_batches(name, dims):
+    args = {"LPPool": (2.0, 2), "Conv": (3, 4, 2, 2)}.get(name, (2,))
+    shapes = []
+    for lib in (torch, minigrad):
+        layer, x = getattr(lib.nn, f"{name}{dims}d")(*args), lib.zeros(0, 3, *SIZES[dims - 1], requires_grad=True)
+        y = layer(x)
+        y.sum().backward()
+        shapes.append((tuple(y.shape), tuple(x.grad.shape), [float(p.grad.abs().sum()) for p in layer.parameters()]))
+    assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
 def test_min_pool_is_the_max_pool_of_the_negative(dims):
     x = minigrad.randn(2, 3, *SIZES[dims - 1], requires_grad=True)
     y = x.detach().clone().requires_grad_()

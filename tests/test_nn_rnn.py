@@ -339,3 +339,16 @@ def test_wrong_weights_do_not_reach_the_kernels():
     for sizes in ([3, 1, 2], [3, 3, 3], [3, 4, -1]):
         with pytest.raises(RuntimeError, match="expected batch_sizes that fall and sum to 6"):
             minigrad.lstm(minigrad.ones(6, 3), minigrad.tensor(sizes), hx, params, False, 1, 0.0, False, False)
+
+
+def test_gradients_pass_where_a_relu_is_nan():
+    """A network that has blown up says so in its gradients too; zeros would hide it."""
+    grads = []
+    for lib in (torch, minigrad):
+        lib.manual_seed(0)
+        layer = lib.nn.RNN(3, 4, nonlinearity="relu")
+        x = lib.full((2, 1, 3), float("nan"), requires_grad=True)
+        layer(x)[0].sum().backward()
+        grads.append([x.grad.numpy(), *[p.grad.numpy() for p in layer.parameters()]])
+    for theirs, mine in zip(*grads, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5)

@@ -322,7 +322,8 @@ def conv2d_forward(x, w, bias, stride, padding, dilation, groups):
             dilation[1:],
             groups,
         )
-        return np.ascontiguousarray(y.reshape(len(x), len(y) // max(len(x), 1), *y.shape[1:]).swapaxes(1, 2))
+        positions = (x.shape[2] + 2 * padding[0] - dilation[0] * (w.shape[2] - 1) - 1) // stride[0] + 1
+        return np.ascontiguousarray(y.reshape(len(x), positions, *y.shape[1:]).swapaxes(1, 2))
     outputs, depth = len(w), w.shape[1] * w.shape[2] * w.shape[3]
     plan = plan_for(x.shape[2:], w.shape[2:], stride, padding, dilation)
     pixels = plan.rows * plan.columns

@@ -227,7 +227,7 @@ def rnn_backward(grads, input, hidden, weights, states, relu, sizes, reverse, th
     d_states, d_hidden, hidden = grads[0], or_zeros(grads[1], hidden), np.ascontiguousarray(hidden)
     sums = Gradients(input, weight_ih, weight_hh, through)
     for rows, group in stretches(sizes, reverse):
-        slope = (states[rows] > 0).astype(states.dtype) if relu else 1 - states[rows] * states[rows]
+        slope = (~(states[rows] <= 0)).astype(states.dtype) if relu else 1 - states[rows] * states[rows]
         began = np.empty_like(slope)
         for step, place in group:
             grad = d_hidden[: step.size]

@@ -12,7 +12,7 @@ import numpy as np
 
 from minigrad.errors import shape_text
 from minigrad.kernels import norm as kernels
-from minigrad.registry import FUNCTION, FUNCTIONAL, Op, composite, on_every_path
+from minigrad.registry import FLOAT, FUNCTION, FUNCTIONAL, HALF, Op, composite, on_every_path
 from minigrad.samples import S, constant, of
 from minigrad.shapes import index_of
 
@@ -101,6 +101,9 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-05):
             f"{shape_text(input.shape)} and num_groups={num_groups}"
         )
     check_affine("group_norm", channels, weight=weight, bias=bias)
+    if is_half_among_floats(input, weight, bias):
+        return to_dtype(group_norm(to_dtype(input, FLOAT), num_groups, weight, bias, eps), HALF)
+    refuse_mixed("group_norm", input, weight=weight, bias=bias)
     float_only("group_norm", input)
     return group_normalized(input, weight, bias, num_groups, eps)
 

@@ -13,7 +13,18 @@ from minigrad.errors import shape_text
 from minigrad.kernels import norm as norm_kernels
 from minigrad.kernels import softmax as kernels
 from minigrad.ops.window import refuse_dtype
-from minigrad.registry import FUNCTION, FUNCTIONAL, METHOD, Op, composite, helper, on_every_path
+from minigrad.registry import (
+    FLOAT,
+    FUNCTION,
+    FUNCTIONAL,
+    HALF,
+    METHOD,
+    Op,
+    composite,
+    helper,
+    np_dtype,
+    on_every_path,
+)
 from minigrad.samples import S, constant, of
 from minigrad.shapes import index_of, one_dim
 
@@ -207,6 +218,24 @@ class batch_standardized(Op):
         return grads[0], None, None, *grads[1:]
 
 
+@on_every_path("is_half_among_floats")
+def is_half_among_floats(input, *parameters):
+    """Whether the input of a norm is float16 and its parameters are float32, as when all but norms is half."""
+    given = [each for each in parameters if each is not None]
+    return np_dtype(input) == HALF and bool(given) and all([np_dtype(each) == FLOAT for each in given])
+
+
+@on_every_path("refuse_mixed")
+def refuse_mixed(op, input, **parameters):
+    """The error of a norm whose parameters are of another dtype than its input."""
+    for name, given in parameters.items():
+        if given is not None and given.dtype != input.dtype:
+            raise RuntimeError(
+                f"{op}(): mixed dtype: expected {name} to have the input's dtype {input.dtype}, but found "
+                f"{given.dtype}; convert one of them with .to()"
+            )
+
+
 class layer_normalized(Op):
     """(input - mean) / sqrt(var + eps) * weight + bias over the last dimensions; called by `layer_norm`."""
 
@@ -260,10 +289,9 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05):
                 f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
                 f"{shape_text(parameter.shape)} and normalized_shape = {list(shape)}"
             )
-        if parameter is not None and parameter.dtype != input.dtype:
-            raise RuntimeError(
-                f"layer_norm(): expected {name} to have input's dtype {input.dtype}, but found {parameter.dtype}"
-            )
+    if is_half_among_floats(input, weight, bias):
+        return to_dtype(layer_norm(to_dtype(input, FLOAT), shape, weight, bias, eps), HALF)
+    refuse_mixed("layer_norm", input, weight=weight, bias=bias)
     refuse_dtype("layer_norm", input, "biu")
     return layer_normalized(input, weight, bias, len(shape), eps)
 
@@ -286,24 +314,15 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     (Ioffe & Szegedy 2015; F.batch_norm)
     """
     check_batch(input, running_mean, running_var, training, eps)
-    given = [each for each in (running_mean, running_var, weight, bias) if each is not None]
-    if np_dtype(input) == np.float16 and given and np_dtype(given[0]) == np.float32:  # as when all but norms is half
-        wide = to_dtype(input, np_dtype(given[0]))
-        out = batch_norm(wide, running_mean, running_var, weight, bias, training, momentum, eps)
-        return to_dtype(out, np_dtype(input))
+    if is_half_among_floats(input, running_mean, running_var, weight, bias):
+        wide = to_dtype(input, FLOAT)
+        return to_dtype(batch_norm(wide, running_mean, running_var, weight, bias, training, momentum, eps), HALF)
     channels = input.shape[1] if input.ndim > 1 else 0
-    for name, given in (
-        ("running_mean", running_mean),
-        ("running_var", running_var),
-        ("weight", weight),
-        ("bias", bias),
-    ):
+    parameters = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
+    for name, given in parameters.items():
         if given is not None and (input_size(given) != channels or (given.ndim != 1 and name.startswith("running"))):
             raise RuntimeError(f"batch_norm(): {name} should contain {channels} elements not {input_size(given)}")
-        if given is not None and given.dtype != input.dtype:
-            raise RuntimeError(
-                f"batch_norm(): expected {name} to have scalar type {input.dtype}, as input, but found {given.dtype}"
-            )
+    refuse_mixed("batch_norm", input, **parameters)
     weight = reshape(weight, (channels,)) if weight is not None and weight.ndim != 1 else weight
     bias = reshape(bias, (channels,)) if bias is not None and bias.ndim != 1 else bias
     if not training and (running_mean is None or running_var is None):

@@ -26,7 +26,7 @@ from minigrad.nn.modules.hooks import (
     register_module_full_backward_pre_hook,
 )
 from minigrad.nn.modules.state import IncompatibleKeys, Stateful
-from minigrad.nn.parameter import Parameter
+from minigrad.nn.parameter import Parameter, is_lazy
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -282,7 +282,9 @@ class Module(Stateful):
                     param.data = data
                     param.grad = grad if grad is None else fn(grad)
             for name in self._buffer_names:
-                if state[name] is not None:
+                if is_lazy(state[name]):
+                    state[name].data = fn(state[name].data)  # only the dtype that it will have
+                elif state[name] is not None:
                     state[name] = fn(state[name])
         return self
 
