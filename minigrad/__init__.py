@@ -48,7 +48,15 @@ from minigrad.inspection import *
 from minigrad.inspection import __all__ as _inspection
 from minigrad.kernels.dispatch import backend, get_backend, get_num_threads, set_backend, set_num_threads
 from minigrad.printing import get_printoptions, printoptions, set_printoptions
-from minigrad.random import Generator, default_generator, initial_seed, manual_seed, seed
+from minigrad.random import (
+    Generator,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
 from minigrad.ranges import *
 from minigrad.ranges import __all__ as _ranges
 from minigrad.sampling import *
@@ -108,10 +116,10 @@ __all__ = [
     "Generator", "Size", "Tensor",
     "get_printoptions", "layout", "memory_format", "printoptions",
     "autograd", "backend", "can_cast", "default_generator", "device", "dtype", "e", "enable_grad", "finfo",
-    "get_backend", "get_default_dtype", "get_num_threads", "iinfo", "inf", "inference_mode",
+    "get_backend", "get_default_dtype", "get_num_threads", "get_rng_state", "iinfo", "inf", "inference_mode",
     "initial_seed", "is_grad_enabled", "is_inference_mode_enabled", "link", "manual_seed", "nan",
     "no_grad", "ops", "pi", "promote_types", "seed", "set_backend", "set_default_dtype",
-    "set_grad_enabled", "set_num_threads", "set_printoptions",
+    "set_grad_enabled", "set_num_threads", "set_printoptions", "set_rng_state",
     *_absent, *_creation, *_exchange, *_inspection, *_ranges, *_sampling, *_storage, *_typed,
     *dtypes.PUBLIC, *dtypes.LAYOUTS, *FUNCTIONS, *_CONVERSIONS, *_LAZY, *_LAZY_NAMES,
 ]  # fmt: skip

@@ -96,8 +96,10 @@ class Generator:
         """The last seed, as an int between 0 and 2**64 - 1."""
         return self._seed
 
+    _as_tensor = staticmethod(lambda array: array)  # `sampling.py` sets it: tensors are not known down here
+
     def get_state(self):
-        """The state as uint8 array of shape (5056,), in the layout of ``torch.Generator.get_state()``."""
+        """The state as a uint8 tensor of shape (5056,), in the layout of ``torch.Generator.get_state()``."""
         state = np.zeros(1, _STATE)
         engine = self._engine.state["state"]
         position, words = engine["pos"], engine["key"]
@@ -107,10 +109,10 @@ class Generator:
         state["left"], state["next"] = 625 - position, 0 if fresh else position
         if self._waiting is not None:
             state["normal_is_valid"], state["normal_y"] = 1, self._waiting
-        return state.view(np.uint8)
+        return self._as_tensor(state.view(np.uint8))
 
     def set_state(self, new_state):
-        """Goes on from a state of `get_state` or of ``torch.get_rng_state()``.
+        """Goes on from a state (tensor or array) of `get_state` or of ``torch.get_rng_state()``.
 
         TypeError if it is not of dtype uint8, RuntimeError if it does not have the size or content of a state.
         """
@@ -457,10 +459,8 @@ default_generator.seed()
 
 
 def manual_seed(seed) -> Generator:
-    """Seeds the default generator, of which all random functions draw unless given another; returns it.
-
-    `seed` is anything ``int()`` takes, of at most 64 bits.
-    """
+    """Seeds the default generator, of which all random functions draw unless given another; returns it. `seed` is
+    anything ``int()`` takes, of at most 64 bits."""
     return default_generator.manual_seed(int(seed))
 
 
@@ -474,13 +474,13 @@ def initial_seed() -> int:
     return default_generator.initial_seed()
 
 
-def get_rng_state() -> np.ndarray:
-    """The state of the default generator: uint8 array of shape (5056,), as ``torch.get_rng_state()`` has it."""
+def get_rng_state():
+    """The state of the default generator, a ByteTensor; see `Generator.get_state`. (PyTorch: torch.get_rng_state)"""
     return default_generator.get_state()
 
 
 def set_rng_state(new_state) -> None:
-    """Sets the state of the default generator; see `Generator.set_state`."""
+    """The default generator as it was at `get_rng_state`. (PyTorch: torch.set_rng_state)"""
     default_generator.set_state(new_state)
 
 

@@ -21,19 +21,12 @@ from minigrad.shapes import index_of
 from minigrad.tensor import Tensor, wrap
 
 __all__ = [
-    "bernoulli", "binomial", "get_rng_state", "multinomial", "normal", "poisson", "rand", "rand_like", "randint",
-    "randint_like", "randn", "randn_like", "randperm", "set_rng_state",
+    "bernoulli", "binomial", "multinomial", "normal", "poisson", "rand", "rand_like", "randint", "randint_like",
+    "randn", "randn_like", "randperm",
 ]  # fmt: skip
 
 
-def get_rng_state():
-    """get_rng_state() -> ByteTensor: the state of the default generator. (PyTorch: torch.get_rng_state)"""
-    return wrap(random.get_rng_state())
-
-
-def set_rng_state(new_state):
-    """set_rng_state(new_state): the default generator as it was at `get_rng_state`. (PyTorch: torch.set_rng_state)"""
-    random.set_rng_state(new_state.array if isinstance(new_state, Tensor) else new_state)
+random.Generator._as_tensor = staticmethod(wrap)
 
 
 def _source(generator):

@@ -288,7 +288,7 @@ def test_mixed_calls(torch):
             same_position(torch, g)
             g.set_state(torch.get_rng_state().numpy())
         elif choose.random() < 0.1:
-            torch.set_rng_state(torch.from_numpy(g.get_state()))
+            torch.set_rng_state(torch.from_numpy(g.get_state().numpy()))
     same_position(torch, g)
 
 
@@ -298,7 +298,7 @@ def test_states_are_exchanged(torch, drawn):
     torch.rand(drawn), g.uniform(drawn)
     torch.randn(1), g.normal(1)  # leaves the second of the pair waiting
     same_position(torch, g)
-    theirs = torch.Generator().set_state(torch.from_numpy(g.get_state()))
+    theirs = torch.Generator().set_state(torch.from_numpy(g.get_state().numpy()))
     ours = Generator().set_state(torch.get_rng_state())
     for n in (1, 2, 20):
         same(torch, torch.randn(n, generator=theirs), ours.normal(n))

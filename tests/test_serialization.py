@@ -144,6 +144,10 @@ def test_generators_and_rng_states():
     out = again(generator, weights_only=False)
     assert minigrad.rand(4, generator=out).tolist() == minigrad.rand(4, generator=generator).tolist()
     assert same(again(minigrad.get_rng_state()), minigrad.get_rng_state())
+    state = generator.get_state()  # a tensor, which weights_only=True admits
+    expected = minigrad.rand(4, generator=generator).tolist()
+    for form in (again(state), state.numpy()):
+        assert minigrad.rand(4, generator=minigrad.Generator().set_state(form)).tolist() == expected
 
 
 def test_modules_are_loaded_where_they_are_allowed():

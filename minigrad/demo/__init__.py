@@ -1,9 +1,8 @@
 """`minigrad demo`: train a small network on real data and leave a folder that shows what happened.
 
     tasks.py       what is learnt: the data, its split, the network
-    training.py    the loop, one batch at a time; measuring
+    training.py    a `minigrad.train.Trainer` that Ctrl-C interrupts between two batches
     checkpoint.py  everything needed to go on as if never interrupted
-    progress.py    the bar, or plain lines where no one is watching
     report.py      the pictures and index.html (page.py: its text)
     run.py         the parts in order; what is said and where things go
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import minigrad
 from minigrad.demo import DemoError
 from minigrad.demo.tasks import TASKS
-from minigrad.demo.training import Interruption, Training
+from minigrad.demo.training import Training
 
 FORMAT = "minigrad demo, 2"
 NAME = "checkpoint.pt"
@@ -39,7 +39,7 @@ def resume(path: Path, data: str | None, epochs: int | None, seed: int | None) -
     epochs = epochs or state["epochs"]
     try:
         training = Training(TASKS[state["data"]](state["seed"]), epochs, state["seed"])
-        training.savers = [Interruption(None)]  # what `run` will have: `fit` loads again, but a misfit is said before
+        training.callbacks = [training.schedule]  # as `run` will; `fit` loads again, but a misfit is said before
         training.load_state_dict(state["run"])
     except (KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
         raise DemoError(f"{path} does not fit the demo's network: {first_line(error)}") from error

@@ -21,8 +21,7 @@ class Training(Trainer):
         super().__init__(task.model, AdamW(task.model.parameters(), lr=task.learning_rate), cross_entropy, ["accuracy"])
         self.task, self.wanted, self.seed = task, wanted, seed
         self.resumed: dict[str, Any] | None = None
-        schedule = StepLR(self.optimizer, step_size=max(1, wanted * 2 // 3), gamma=0.2)
-        self.callbacks = [LRSchedule(schedule)]
+        self.schedule = LRSchedule(StepLR(self.optimizer, step_size=max(1, wanted * 2 // 3), gamma=0.2))
         shuffle = Generator().manual_seed(seed)
         self.loader = DataLoader(task.train, batch_size=task.batch_size, shuffle=True, generator=shuffle)
 
@@ -42,7 +41,7 @@ class Training(Trainer):
             self.loader,
             epochs=self.wanted,
             validation_data=self.task.test,
-            callbacks=[*self.callbacks[:1], *callbacks],
+            callbacks=[self.schedule, *callbacks],
             verbose=verbose,
             resume=self.resumed,
         )
@@ -51,6 +50,8 @@ class Training(Trainer):
 class Interruption(ModelCheckpoint):
     """Saves with `save(training)` after each epoch; and, inside ``with``, Ctrl-C only asks to stop and save, so that no
     step is cut in half. A second one insists."""
+
+    remembered = ()
 
     def __init__(self, save):
         super().__init__("")

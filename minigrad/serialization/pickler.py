@@ -122,7 +122,7 @@ def _pickler_of(base):
             if isinstance(obj, dtypes.layout):
                 return LAYOUT, (repr(obj),)
             if isinstance(obj, Generator):
-                return type(obj), (obj.device,), (obj.initial_seed(), None, wrap(obj.get_state()))
+                return type(obj), (obj.device,), (obj.initial_seed(), None, obj.get_state())
             return NotImplemented
 
         def save_global(self, obj, name=None):

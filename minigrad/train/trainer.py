@@ -279,7 +279,7 @@ class Trainer:
         generator = self._generator
         return {
             "default": minigrad.get_rng_state(),
-            "loader": None if generator is None else minigrad.from_numpy(generator.get_state()),
+            "loader": None if generator is None else generator.get_state(),
             "python": random.getstate(),
             "numpy": (kind, keys.tolist(), *rest),
         }
