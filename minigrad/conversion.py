@@ -8,7 +8,7 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.autograd import inplace
-from minigrad.autograd.general import NUMBER, OPERAND, as_tensor, broadcast_error, not_a_tensor, promote
+from minigrad.autograd.general import NUMBER, OPERAND, as_tensor, broadcast_error, not_a_tensor, promote, quiet
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import bump, node_of
 from minigrad.autograd.outputs import into
@@ -357,7 +357,7 @@ def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
         name, value = ("rtol", rtol) if rtol < 0 else ("atol", atol)
         raise RuntimeError(f"isclose(): {name} must be greater than or equal to zero, but got {value}")
     try:
-        return wrap(np.asarray(np.isclose(input.array, other.array, rtol, atol, equal_nan)))
+        return wrap(np.asarray(quiet.run(np.isclose, input.array, other.array, rtol, atol, equal_nan)))
     except ValueError:
         raise broadcast_error(OPS["eq"], [input._shape, other._shape]) from None
 

@@ -404,7 +404,7 @@ class Generator:
             units = self._units64(len(rows) * num_samples).reshape(-1, num_samples)
             picks = [look_up(row, u) for row, u in zip(rows, units, strict=True)]
             return np.array(picks, np.int64).reshape(*probs.shape[:-1], num_samples)
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             scores = probs / self.exponential(probs.shape, dtype=probs.dtype)
         if num_samples == 1:
             return scores.argmax(axis=-1, keepdims=True)

@@ -17,17 +17,18 @@ _CHUNK = 1 << 14  # numbers drawn at once
 _HALF_TOO, _FULL = (np.float16, np.float32, np.float64), (np.float32, np.float64)
 
 
+@np.errstate(all="ignore")
 def standard_gamma(generator, alpha):
     """Gamma numbers of rate 1 and of concentration `alpha`, a float32 or float64 array; in its shape and dtype.
 
     RuntimeError if a concentration is negative or NaN.
     """
     _check("_standard_gamma", "alpha", alpha, _FULL)
-    with np.errstate(over="ignore"):
-        values = _gamma(generator, alpha).astype(alpha.dtype)
+    values = _gamma(generator, alpha).astype(alpha.dtype)
     return np.maximum(values, np.finfo(alpha.dtype).tiny)
 
 
+@np.errstate(all="ignore")
 def dirichlet(generator, alpha):
     """Points of the simplex: gamma numbers of the concentrations `alpha`, divided by the sum of the last dimension."""
     _check("_sample_dirichlet", "alpha", alpha, _FULL)
@@ -42,8 +43,7 @@ def _gamma(generator, alpha):
     if alpha.size and not alpha.min() >= 0:
         raise RuntimeError(message("_standard_gamma", "alpha", f"{alpha.min():g}", "concentrations not below 0"))
     low, one = alpha < 1, alpha.dtype.type(1)
-    with np.errstate(divide="ignore", over="ignore"):
-        power = np.where(low, one / alpha, 0)  # for Γ(alpha) is Γ(alpha + 1) times u ** (1 / alpha)
+    power = np.where(low, one / alpha, 0)  # for Γ(alpha) is Γ(alpha + 1) times u ** (1 / alpha)
     d = np.where(low, alpha + one, alpha) - alpha.dtype.type(np.float32(1) / np.float32(3))
 
     def draw(part, units):

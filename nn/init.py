@@ -123,6 +123,7 @@ def _reject_from_normal(tensor, mean, std, a, b, generator):
         outside = (values < low) | (values > high)
 
 
+@np.errstate(all="ignore")
 def _reject_from_uniform(tensor, mean, std, a, b, generator):
     values = tensor.array
     number = values.dtype.type
@@ -132,8 +133,7 @@ def _reject_from_uniform(tensor, mean, std, a, b, generator):
         drawn = minigrad.empty_like(tensor).uniform_(a, b, generator=generator).array
         values[pending] = drawn[pending]
         log_density = ((drawn - number(mean)) / number(std)) ** 2 * number(-0.5) - log_peak
-        with np.errstate(divide="ignore"):
-            chance = np.log(minigrad.empty_like(tensor).uniform_(generator=generator).array)
+        chance = np.log(minigrad.empty_like(tensor).uniform_(generator=generator).array)
         pending &= chance > log_density
 
 

@@ -1,6 +1,7 @@
 """The engine at its edges: infinite values, half precision, generators, signals, processes."""
 
 import pickle
+import threading
 import warnings
 
 import numpy as np
@@ -93,3 +94,51 @@ def test_first_calls_warn_of_nothing():
             with backend(other), backend(name):  # a change of backend forgets what was chosen
                 vector(-1.0, 1000.0, float("nan")).log().exp().sqrt().reciprocal()
     assert not [w for w in caught if issubclass(w.category, RuntimeWarning)]
+
+
+SITUATIONS = {
+    "always": lambda: warnings.simplefilter("always"),
+    "error": lambda: warnings.simplefilter("error"),
+    "seterr": lambda: np.seterr(all="raise"),
+}
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("dtype", [minigrad.float32, minigrad.float64])
+@pytest.mark.parametrize("shape", [(), (1,), (40, 50)])
+def test_floating_point_warnings_are_never_seen(situation, dtype, shape):
+    """PyTorch has none. Neither the filters nor the `np.seterr` of the caller are heard, or changed."""
+    with warnings.catch_warnings(record=True) as caught, np.errstate():
+        SITUATIONS[situation]()
+        before = np.geterr()
+        for value in (0.0, -1.0, 1e30, 1e-30, float("inf"), float("nan")):
+            x = minigrad.full(shape, value, dtype=dtype).requires_grad_()
+            y = (x * x / (x - x)).exp() + x.log() + x.sqrt() + 1 / x + x**0.5 + x.softmax(-1) + x.std(correction=0)
+            (g,) = minigrad.autograd.grad(y.sum(), x, create_graph=True)
+            g.sum().backward()
+            y.detach().half().int()
+            minigrad.nn.utils.clip_grad_norm_([x], 1.0)
+            minigrad.isclose(x, x)
+        assert np.geterr() == before
+    assert not caught
+
+
+def test_a_kernel_that_two_threads_enter_at_once():
+    """The second thread cannot enter the kernel's context, and takes the general path: with the same result."""
+    inside, done = threading.Event(), threading.Event()
+    leaf(0.0).exp()  # the kernel is chosen at its first call
+    kernel = minigrad.registry.OPS["exp"].namespace["kernel64"]
+    enter = kernel.func  # of the context that the kernel is called in
+
+    def occupy():
+        inside.set()
+        done.wait(10)
+
+    thread = threading.Thread(target=enter, args=(occupy,))
+    thread.start()
+    inside.wait(10)
+    x = leaf(0.0, 1000.0)
+    x.exp().sum().backward()
+    done.set()
+    thread.join()
+    assert x.grad.tolist() == [1.0, float("inf")]

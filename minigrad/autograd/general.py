@@ -50,7 +50,9 @@ class _Quiet(threading.local):
     """
 
     def __init__(self):
-        def run(kernel, *arguments, enter=silent_context().run):
+        enter = silent_context().run
+
+        def run(kernel, *arguments):
             try:
                 return enter(kernel, *arguments)
             except RuntimeError as error:

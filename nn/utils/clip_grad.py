@@ -9,6 +9,7 @@ import numpy as np
 
 import minigrad
 from minigrad.autograd import no_grad
+from minigrad.autograd.general import quiet
 from minigrad.tensor import Tensor, wrap
 
 __all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
@@ -20,6 +21,11 @@ def listed(tensors):
 
 def grads_of(parameters):
     return [p.grad for p in parameters if p.grad is not None]
+
+
+def _norm_of_all(arrays, norm_type):
+    norms = np.stack([np.linalg.norm(array.ravel(), norm_type) for array in arrays])
+    return np.asarray(np.linalg.norm(norms, norm_type), np.result_type(*arrays))
 
 
 def get_total_norm(
@@ -41,8 +47,7 @@ def get_total_norm(
         return minigrad.tensor(0.0)
     if (norm_type < 0 or norm_type == np.inf) and not all(array.size for array in arrays):
         raise RuntimeError(f"get_total_norm(): a tensor without elements has no norm of order {norm_type}")
-    norms = np.stack([np.linalg.norm(array.ravel(), norm_type) for array in arrays])
-    total = wrap(np.asarray(np.linalg.norm(norms, norm_type), np.result_type(*arrays)))
+    total = wrap(quiet.run(_norm_of_all, arrays, norm_type))
     if error_if_nonfinite and not np.isfinite(total.array):
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be "
