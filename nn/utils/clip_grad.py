@@ -41,7 +41,8 @@ def get_total_norm(
         return minigrad.tensor(0.0)
     if (norm_type < 0 or norm_type == np.inf) and not all(array.size for array in arrays):
         raise RuntimeError(f"get_total_norm(): a tensor without elements has no norm of order {norm_type}")
-    norms = np.stack([np.linalg.norm(array.ravel(), norm_type) for array in arrays])
+    wide = [array.astype(np.float32) if array.dtype == np.float16 else array for array in arrays]  # squares overflow
+    norms = np.stack([np.linalg.norm(array.ravel(), norm_type) for array in wide])
     total = wrap(np.asarray(np.linalg.norm(norms, norm_type), np.result_type(*arrays)))
     if error_if_nonfinite and not np.isfinite(total.array):
         raise RuntimeError(
