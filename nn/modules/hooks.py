@@ -37,6 +37,8 @@ EVERYWHERE: dict[str, dict[int, Hook]] = {}
 
 
 class Hook(NamedTuple):
+    """A function and how it is called."""
+
     call: Callable
     with_kwargs: bool = False
     always_call: bool = False
@@ -107,6 +109,7 @@ def call_with_hooks(module, args, kwargs):
 
 
 def run_pre_hooks(module, args, kwargs):
+    """The arguments, as the forward pre-hooks leave them."""
     for _, hook in hooks_of(module, "forward_pre"):
         if hook.with_kwargs:
             changed = hook.call(module, args, kwargs)
@@ -124,6 +127,7 @@ def run_pre_hooks(module, args, kwargs):
 
 
 def run_forward_hook(hook, module, args, kwargs, result):
+    """The result, as the forward hook leaves it."""
     changed = hook.call(module, args, kwargs, result) if hook.with_kwargs else hook.call(module, args, result)
     return result if changed is None else changed
 
@@ -223,6 +227,7 @@ class Passage:
 
 
 def as_tuple(value):
+    """A single gradient as a tuple of one."""
     return value if isinstance(value, tuple) else (value,)
 
 
@@ -233,6 +238,7 @@ def spread(grads, positions, count):
 
 
 def checked(grads, count, who, what):
+    """What a backward hook returned, as a tuple of `count`."""
     grads = as_tuple(grads)
     if len(grads) != count:
         raise RuntimeError(f"{who} returned an invalid number of {what}, got {len(grads)}, but expected {count}")

@@ -194,6 +194,7 @@ class MultiLabelSoftMarginLoss(_WeightedLoss):
 
 
 def check_margin(loss, margin):
+    """PyTorch's condition on the margin of triplet losses."""
     if margin <= 0:
         raise ValueError(f"{loss._get_name()}: expected margin to be greater than 0, got {margin} instead")
 

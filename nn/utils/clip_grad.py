@@ -15,10 +15,12 @@ __all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_
 
 
 def listed(tensors):
+    """One tensor or several as a list."""
     return [tensors] if isinstance(tensors, Tensor) else list(tensors)
 
 
 def grads_of(parameters):
+    """The gradients of those that have one."""
     return [p.grad for p in parameters if p.grad is not None]
 
 
