@@ -25,6 +25,7 @@ DEVICE_TYPES = ("cpu", "cuda", "hpu", "ipu", "maia", "meta", "mps", "mtia", "pri
 
 
 def check_device_type(op, device_type):
+    """PyTorch's errors about what is no kind of device."""
     if not isinstance(device_type, str):
         raise ValueError(message(op, "device_type", f"{device_type!r}", "a str such as 'cpu'"))
     if device_type.partition(":")[0] not in DEVICE_TYPES:

@@ -1,7 +1,7 @@
 """`minigrad.nn`: layers, losses and how to start and hold their parameters. PyTorch's torch.nn.
 
 In reading order: `parameter.py`, `modules/module.py` (and the three files it names), `modules/linear.py`, then any
-layer; `init.py` (initial weights), `functional.py` (the same functions without modules), `utils/`.
+layer; `init.py` (initial weights), `functional.py` (the same functions without modules), `utils/`, `parallel.py`.
 """
 
 if __name__ == "nn":

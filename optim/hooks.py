@@ -83,12 +83,7 @@ class Hooked:
             cls.step = with_hooks(cls.step)
 
     def _add_hook(self, name, hook, prepend=False):
-        hooks = vars(self).setdefault(name, {})
-        handle = Handle(hooks, hook)
-        if prepend:
-            for earlier in [key for key in hooks if key != handle.id]:
-                hooks[earlier] = hooks.pop(earlier)
-        return handle
+        return Handle(vars(self).setdefault(name, {}), hook, prepend)
 
     def register_step_pre_hook(self, hook):
         """Call ``hook(optimizer, args, kwargs)`` before each step; it may return new ``(args, kwargs)`` (`args` begins

@@ -39,6 +39,18 @@ def test_clip_grad_norm(max_norm, norm_type, dtype):
     assert mine[2].grad is None
 
 
+@pytest.mark.parametrize("size", [300.0, 1e-5])
+@pytest.mark.parametrize("norm_type", [1, 2, 3, math.inf])
+def test_norms_of_half_gradients_neither_overflow_nor_vanish(norm_type, size):
+    norms = []
+    for m in (minigrad, torch):
+        p = m.nn.Parameter(m.zeros(8, dtype=m.float16))
+        p.grad = m.full((8,), size, dtype=m.float16)
+        norms.append(m.nn.utils.clip_grad_norm_(p, 1.0, norm_type).item())
+    assert norms[0] == pytest.approx(norms[1], rel=2e-3)  # float16 has 11 bits
+    assert norms[0] >= size / 2
+
+
 def test_clipping_is_in_place_and_takes_one_tensor_or_a_generator():
     p, *_ = parameters(minigrad)
     grad = p.grad

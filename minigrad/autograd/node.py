@@ -230,10 +230,13 @@ COPY_SLICES = SpecialOp("copy_slices", "torch::autograd::CopySlices", False)  # 
 class Handle:
     """What registering a hook returns; `remove()` or leaving a ``with`` block takes the hook away."""
 
-    def __init__(self, hooks, hook):
+    def __init__(self, hooks, hook, prepend=False):
         self._hooks = hooks
         self.id = tick()
+        earlier = list(hooks) if prepend else ()
         hooks[self.id] = hook
+        for key in earlier:  # move what was there behind the new one
+            hooks[key] = hooks.pop(key)
 
     def remove(self) -> None:
         """Take the hook away; a second call does nothing."""

@@ -31,6 +31,7 @@ TABLE = {name: lambda g, out, *inputs, kind=kind: g.add(kind, inputs) for name, 
 
 
 def op(function):
+    """Put the function into the table, under its name."""
     TABLE[function.__name__.rstrip("_")] = function
     return function
 

@@ -90,8 +90,8 @@ class attended(Op):
         return *kernels.attention_backward(g, query, key, value, mask, kept, scale, is_causal, known), None, None
 
 
-@on_every_path("trains")
-def trains(x):
+@on_every_path("wants_gradient")
+def wants_gradient(x):
     """Whether gradients of it are wanted."""
     return getattr(x, "requires_grad", False)
 
@@ -110,7 +110,7 @@ def in_one_kernel(query, key, value, mask, dropout_p):
         return dropout_p != 1
     wanted = (*batch, query.shape[-2], key.shape[-2])
     fits = len(mask.shape) <= len(wanted) and all([n in (1, m) for n, m in zip(tuple(mask.shape)[::-1], wanted[::-1])])
-    return fits and len(mask.shape) >= 2 and dropout_p != 1 and not trains(mask)
+    return fits and len(mask.shape) >= 2 and dropout_p != 1 and not wants_gradient(mask)
 
 
 def attention_samples(make):
@@ -149,7 +149,7 @@ def scaled_dot_product_attention(
         if dropout_p:
             shape = (*query.shape[:-1], key.shape[-2])
             kept = bernoulli_mask(shape, 1 - dropout_p, np_dtype(query)) / (1 - dropout_p)
-        keep = trains(query) or trains(key) or trains(value)
+        keep = wants_gradient(query) or wants_gradient(key) or wants_gradient(value)
         return attended(query, key, value, attn_mask, kept, float(scale), bool(is_causal), keep)
     weights = attention_weights(query, key, attn_mask, scale, is_causal)
     if dropout_p:

@@ -70,6 +70,7 @@ class group_normalized(Op):
 
 @on_every_path("group_size")
 def group_size(shape, groups):
+    """How many numbers of a sample are in one group."""
     return math.prod(shape[1:]) // groups
 
 

@@ -16,7 +16,6 @@ from minigrad.registry import FUNCTION, Op, composite, helper, np_dtype, on_ever
 from minigrad.samples import S
 
 on_every_path("recurrent_steps")(lambda sizes, reverse: [(s.here.start, s.size) for s in kernels.steps(sizes, reverse)])
-on_every_path("wants_gradient")(lambda x: getattr(x, "requires_grad", False))
 
 # ---- the equations
 

@@ -342,6 +342,7 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
 
 @on_every_path("check_batch")
 def check_batch(input, running_mean, running_var, training, eps):
+    """PyTorch's conditions on the input and settings of `batch_norm`."""
     if input.ndim < 2 and input.shape != (0,):
         raise RuntimeError(f"batch_norm(): expected input (N, C, ...), but got {shape_text(input.shape)}")
     if training and math.prod([n for d, n in enumerate(input.shape) if d != 1]) == 1:

@@ -342,6 +342,7 @@ class special_zeta(Plain):
 
 @on_every_path("no_derivative")
 def no_derivative(op, argument):
+    """The error for a derivative that nobody has."""
     raise NotImplementedError(f"{op}(): the derivative for '{op}: {argument}' is not implemented: detach() it")
 
 

@@ -1,7 +1,7 @@
 """Activations as layers: each calls the function of `minigrad.nn.functional` that bears its name.
 
 All take and give tensors of any shape ``(*)``, elementwise, unless their docstring says otherwise.  ``inplace=True``
-writes the result into the input.  The formulas' plots are in the course; PyTorch's page of the same name has them too.
+writes the result into the input.  PyTorch's page of the same name has plots of them.
 """
 
 from __future__ import annotations

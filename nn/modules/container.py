@@ -24,6 +24,7 @@ def position(index, length):
 
 
 def check_iterable(value, what):
+    """The error of a method that takes several things for what is one."""
     if not isinstance(value, Iterable):
         raise TypeError(f"{what} should be called with an iterable, but got {type(value).__name__}")
 
@@ -294,6 +295,7 @@ def as_parameter(value):
 
 
 def describe(value, dtype_text):
+    """A line of the `repr` of a list or dict of parameters."""
     if not isinstance(value, Tensor):
         return f"Object of type: {type(value).__name__}"
     kind = "Parameter" if isinstance(value, Parameter) else "Tensor"

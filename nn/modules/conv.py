@@ -11,6 +11,7 @@ from minigrad.nn import functional as F
 from minigrad.nn.modules.lazy import LazyModuleMixin
 from minigrad.nn.modules.linear import init_affine
 from minigrad.nn.modules.module import Module
+from minigrad.nn.modules.utils import _reverse_repeat_tuple
 from minigrad.nn.parameter import Parameter, UninitializedParameter
 from minigrad.shapes import pair
 from minigrad.tensor import Tensor
@@ -104,7 +105,7 @@ def edges(kernel_size, padding, dilation):
         total = [gap * (size - 1) for gap, size in zip(dilation, kernel_size, strict=True)]
         return [n for t in reversed(total) for n in (t // 2, t - t // 2)]
     numbers = (0,) * len(kernel_size) if isinstance(padding, str) else padding
-    return tuple(n for p in reversed(numbers) for n in (p, p))
+    return _reverse_repeat_tuple(numbers, 2)
 
 
 class _Convolution(_ConvNd):

@@ -37,6 +37,8 @@ EVERYWHERE: dict[str, dict[int, Hook]] = {}
 
 
 class Hook(NamedTuple):
+    """A function and how it is called."""
+
     call: Callable
     with_kwargs: bool = False
     always_call: bool = False
@@ -64,9 +66,9 @@ MARKS = {
 class HookHandle(Handle):
     """A handle that leaves no empty dict behind: a module whose hooks are all removed is as fast as before."""
 
-    def __init__(self, hooks, kind, hook) -> None:
+    def __init__(self, hooks, kind, hook, prepend=False) -> None:
         self._owner, self._kind = hooks, kind
-        super().__init__(hooks.setdefault(kind, {}), hook)
+        super().__init__(hooks.setdefault(kind, {}), hook, prepend)
 
     def __getstate__(self):
         return {"_owner": {}, "_kind": self._kind, "_hooks": {}, "id": self.id}  # the module joins them again
@@ -75,15 +77,6 @@ class HookHandle(Handle):
         super().remove()
         if not self._hooks and self._owner.get(self._kind) is self._hooks:
             del self._owner[self._kind]
-
-
-def add_hook(hooks, kind, hook, prepend=False) -> Handle:
-    """Append (or prepend) a hook to those of its kind; the handle's `remove()` takes it away."""
-    earlier = list(hooks.get(kind, ())) if prepend else ()
-    handle = HookHandle(hooks, kind, hook)
-    for key in earlier:  # move what was there behind the new one
-        hooks[kind][key] = hooks[kind].pop(key)
-    return handle
 
 
 def hooks_of(module, kind):
@@ -119,6 +112,7 @@ def call_with_hooks(module, args, kwargs):
 
 
 def run_pre_hooks(module, args, kwargs):
+    """The arguments, as the forward pre-hooks leave them."""
     for _, hook in hooks_of(module, "forward_pre"):
         if hook.with_kwargs:
             changed = hook.call(module, args, kwargs)
@@ -136,6 +130,7 @@ def run_pre_hooks(module, args, kwargs):
 
 
 def run_forward_hook(hook, module, args, kwargs, result):
+    """The result, as the forward hook leaves it."""
     changed = hook.call(module, args, kwargs, result) if hook.with_kwargs else hook.call(module, args, result)
     return result if changed is None else changed
 
@@ -235,6 +230,7 @@ class Passage:
 
 
 def as_tuple(value):
+    """A single gradient as a tuple of one."""
     return value if isinstance(value, tuple) else (value,)
 
 
@@ -245,6 +241,7 @@ def spread(grads, positions, count):
 
 
 def checked(grads, count, who, what):
+    """What a backward hook returned, as a tuple of `count`."""
     grads = as_tuple(grads)
     if len(grads) != count:
         raise RuntimeError(f"{who} returned an invalid number of {what}, got {len(grads)}, but expected {count}")
@@ -322,7 +319,7 @@ class Hookable(Attributes):
         With ``with_kwargs=True`` it is ``hook(module, args, kwargs)`` and may return ``(args, kwargs)``.
         ``prepend=True`` puts it before the hooks already there. (PyTorch: torch.nn.Module.register_forward_pre_hook)
         """
-        return add_hook(self._hooks, "forward_pre", Hook(hook, with_kwargs), prepend)
+        return HookHandle(self._hooks, "forward_pre", Hook(hook, with_kwargs), prepend)
 
     def register_forward_hook(
         self, hook, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
@@ -333,7 +330,7 @@ class Hookable(Attributes):
         `forward` raised (output None). ``prepend=True`` puts it before the hooks already there.
         (PyTorch: torch.nn.Module.register_forward_hook)
         """
-        return add_hook(self._hooks, "forward", Hook(hook, with_kwargs, always_call), prepend)
+        return HookHandle(self._hooks, "forward", Hook(hook, with_kwargs, always_call), prepend)
 
     def register_full_backward_pre_hook(self, hook, prepend: bool = False) -> Handle:
         """Call ``hook(module, grad_output)`` when the gradient of the module's output is known.
@@ -341,7 +338,7 @@ class Hookable(Attributes):
         `grad_output` is a tuple with None for outputs that are no tensors; the hook may return another, which is used
         instead. (PyTorch: torch.nn.Module.register_full_backward_pre_hook)
         """
-        return add_hook(self._hooks, "backward_pre", Hook(hook), prepend)
+        return HookHandle(self._hooks, "backward_pre", Hook(hook), prepend)
 
     def register_full_backward_hook(self, hook, prepend: bool = False) -> Handle:
         """Call ``hook(module, grad_input, grad_output)`` when the gradients of the module's inputs are known.
@@ -349,7 +346,7 @@ class Hookable(Attributes):
         Both are tuples over the positional arguments and the outputs, None for what is no tensor. The hook may return
         another `grad_input`, which goes on instead. (PyTorch: torch.nn.Module.register_full_backward_hook)
         """
-        return add_hook(self._hooks, "backward", Hook(hook), prepend)
+        return HookHandle(self._hooks, "backward", Hook(hook), prepend)
 
     def register_backward_hook(self, hook) -> Handle:
         """PyTorch's deprecated hook; here it is `register_full_backward_hook`."""
@@ -357,40 +354,40 @@ class Hookable(Attributes):
 
     def register_state_dict_pre_hook(self, hook) -> Handle:
         """Call ``hook(module, prefix, keep_vars)`` before this module's part of `state_dict` is collected."""
-        return add_hook(self._hooks, "state_dict_pre", hook)
+        return HookHandle(self._hooks, "state_dict_pre", hook)
 
     def register_state_dict_post_hook(self, hook) -> Handle:
         """Call ``hook(module, state_dict, prefix, local_metadata)`` afterwards; it may change `state_dict` in place."""
-        return add_hook(self._hooks, "state_dict", hook)
+        return HookHandle(self._hooks, "state_dict", hook)
 
     def register_load_state_dict_pre_hook(self, hook) -> Handle:
         """Call ``hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)``
         before this module loads its part; it may change `state_dict` in place."""
-        return add_hook(self._hooks, "load_pre", hook)
+        return HookHandle(self._hooks, "load_pre", hook)
 
     def _register_load_state_dict_pre_hook(self, hook, with_module=False) -> Handle:
         """`register_load_state_dict_pre_hook`, by default of a hook without the argument `module`."""
-        return add_hook(self._hooks, "load_pre", hook if with_module else functools.partial(without_module, hook))
+        return HookHandle(self._hooks, "load_pre", hook if with_module else functools.partial(without_module, hook))
 
     def _register_state_dict_hook(self, hook) -> Handle:
         """`register_state_dict_post_hook` of a hook that may return another dict, to be used in place of the one it was
         given."""
-        return add_hook(self._hooks, "state_dict_replace", hook)
+        return HookHandle(self._hooks, "state_dict_replace", hook)
 
     def register_load_state_dict_post_hook(self, hook) -> Handle:
         """Call ``hook(module, incompatible_keys)`` after this module has loaded; it may change the two lists in place,
         e.g. clear ``incompatible_keys.missing_keys`` so that strict loading passes."""
-        return add_hook(self._hooks, "load_post", hook)
+        return HookHandle(self._hooks, "load_post", hook)
 
 
 def register_module_forward_pre_hook(hook) -> Handle:
     """`Module.register_forward_pre_hook` for all modules at once. For debugging and profiling."""
-    return add_hook(EVERYWHERE, "forward_pre", Hook(hook))
+    return HookHandle(EVERYWHERE, "forward_pre", Hook(hook))
 
 
 def register_module_forward_hook(hook, *, with_kwargs: bool = False, always_call: bool = False) -> Handle:
     """`Module.register_forward_hook` for all modules at once. For debugging and profiling."""
-    return add_hook(EVERYWHERE, "forward", Hook(hook, with_kwargs, always_call))
+    return HookHandle(EVERYWHERE, "forward", Hook(hook, with_kwargs, always_call))
 
 
 def register_module_backward_hook(hook) -> Handle:
@@ -400,9 +397,9 @@ def register_module_backward_hook(hook) -> Handle:
 
 def register_module_full_backward_pre_hook(hook) -> Handle:
     """`Module.register_full_backward_pre_hook` for all modules at once. For debugging and profiling."""
-    return add_hook(EVERYWHERE, "backward_pre", Hook(hook))
+    return HookHandle(EVERYWHERE, "backward_pre", Hook(hook))
 
 
 def register_module_full_backward_hook(hook) -> Handle:
     """`Module.register_full_backward_hook` for all modules at once. For debugging and profiling."""
-    return add_hook(EVERYWHERE, "backward", Hook(hook))
+    return HookHandle(EVERYWHERE, "backward", Hook(hook))

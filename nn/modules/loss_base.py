@@ -1,4 +1,4 @@
-"""What all losses share: their reduction, and perhaps a weight. First of the files of `loss.py`."""
+"""What losses share: their reduction, perhaps a weight, a check of shapes. First of the files of `loss.py`."""
 
 from __future__ import annotations
 
@@ -29,3 +29,12 @@ class _WeightedLoss(_Loss):
     def __init__(self, weight: Tensor | None = None, size_average=None, reduce=None, reduction: str = "mean") -> None:
         super().__init__(size_average, reduce, reduction)
         self.register_buffer("weight", weight)
+
+
+def check_shapes(loss: Module, input: Tensor, target: Tensor) -> None:
+    """The losses that are ours do not broadcast: (N, 1) against (N,) is a mistake."""
+    if input.shape != target.shape:
+        raise ValueError(
+            f"{loss._get_name()}: expected input and target of one shape, got {tuple(input.shape)} and "
+            f"{tuple(target.shape)}; reshape one of them, e.g. with squeeze(-1)"
+        )

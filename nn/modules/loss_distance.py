@@ -6,7 +6,7 @@ import math
 
 import minigrad
 from minigrad.nn import functional as F
-from minigrad.nn.modules.loss_base import _Loss
+from minigrad.nn.modules.loss_base import _Loss, check_shapes
 from minigrad.nn.modules.module import Module
 from minigrad.tensor import Tensor
 
@@ -83,15 +83,6 @@ class HuberLoss(_Loss):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
-
-
-def check_shapes(loss, input, target):
-    """The losses that are ours do not broadcast: (N, 1) against (N,) is a mistake."""
-    if input.shape != target.shape:
-        raise ValueError(
-            f"{loss._get_name()}: expected input and target of one shape, got {tuple(input.shape)} and "
-            f"{tuple(target.shape)}; reshape one of them, e.g. with squeeze(-1)"
-        )
 
 
 class RMSELoss(Module):

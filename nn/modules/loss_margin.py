@@ -7,7 +7,7 @@ from collections.abc import Callable
 import minigrad
 from minigrad.nn import functional as F
 from minigrad.nn.modules.distance import PairwiseDistance
-from minigrad.nn.modules.loss_base import _Loss, _WeightedLoss
+from minigrad.nn.modules.loss_base import _Loss, _WeightedLoss, check_shapes
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -44,10 +44,7 @@ class HingeLoss(_MarginLoss):
         super().__init__(margin, reduction=reduction)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        if input.shape != target.shape:
-            raise ValueError(
-                f"HingeLoss: expected input and target of one shape, got {tuple(input.shape)} and {tuple(target.shape)}"
-            )
+        check_shapes(self, input, target)
         if not bool((target.abs() == 1).all()):
             raise ValueError("HingeLoss: expected targets -1 and 1, got others; make them of 0 and 1 by 2 * target - 1")
         # As `margin_ranking_loss`, of the score and 0.
@@ -197,6 +194,7 @@ class MultiLabelSoftMarginLoss(_WeightedLoss):
 
 
 def check_margin(loss, margin):
+    """PyTorch's condition on the margin of triplet losses."""
     if margin <= 0:
         raise ValueError(f"{loss._get_name()}: expected margin to be greater than 0, got {margin} instead")
 

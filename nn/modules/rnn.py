@@ -119,6 +119,7 @@ class LSTM(RNNBase):
         return *self.get_expected_hidden_size(input, batch_sizes)[:2], self.hidden_size
 
     def check_forward_args(self, input: Tensor, hidden: Any, batch_sizes: Tensor | None) -> None:
+        """As `RNNBase.check_forward_args`, of both states."""
         self.check_input(input, batch_sizes)
         hidden_size = self.get_expected_hidden_size(input, batch_sizes)
         self.check_hidden_size(hidden[0], hidden_size, "Expected hidden[0] size {}, got {}")
@@ -126,6 +127,7 @@ class LSTM(RNNBase):
         self.check_hidden_size(hidden[1], cell_size, "Expected hidden[1] size {}, got {}")
 
     def permute_hidden(self, hx: Any, permutation: Tensor | None) -> Any:
+        """Both states with their sequences in another order."""
         if permutation is None:
             return hx
         return hx[0].index_select(1, permutation), hx[1].index_select(1, permutation)

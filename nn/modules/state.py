@@ -214,6 +214,8 @@ class Stateful(Hookable):
 
 
 class Problems(NamedTuple):
+    """What `load` has found wrong: names, and texts for the error."""
+
     missing: list[str]
     unexpected: list[str]
     texts: list[str]
@@ -239,4 +241,5 @@ def load(module, state_dict, prefix, metadata, assign, problems):
 
 
 def quoted(names):
+    """The names as messages list them."""
     return ", ".join(f'"{name}"' for name in names)

@@ -16,15 +16,18 @@ __all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_
 
 
 def listed(tensors):
+    """One tensor or several as a list."""
     return [tensors] if isinstance(tensors, Tensor) else list(tensors)
 
 
 def grads_of(parameters):
+    """The gradients of those that have one."""
     return [p.grad for p in parameters if p.grad is not None]
 
 
 def _norm_of_all(arrays, norm_type):
-    norms = np.stack([np.linalg.norm(array.ravel(), norm_type) for array in arrays])
+    wide = [array.astype(np.float32) if array.dtype == np.float16 else array for array in arrays]  # squares overflow
+    norms = np.stack([np.linalg.norm(array.ravel(), norm_type) for array in wide])
     return np.asarray(np.linalg.norm(norms, norm_type), np.result_type(*arrays))
 
 
