@@ -80,7 +80,7 @@ class TensorBoard(Callback):
         log_dir (str | PathLike): the folder.
 
     Raises:
-        ModuleNotFoundError: neither `tensorboard` with PyTorch nor `tensorboardX` is installed.
+        ImportError: the package tensorboardX is not installed.
     """
 
     def __init__(self, log_dir="runs") -> None:
