@@ -28,7 +28,9 @@ from minigrad import ops as ops
 from minigrad import optim as optim
 from minigrad import profiler as profiler
 from minigrad import serialization as serialization
+from minigrad import sparse as sparse
 from minigrad import special as special
+from minigrad import testing as testing
 from minigrad import text as text
 from minigrad import train as train
 from minigrad import transforms as transforms
@@ -43,7 +45,6 @@ from minigrad.absent import polar as polar
 from minigrad.absent import real as real
 from minigrad.absent import resolve_conj as resolve_conj
 from minigrad.absent import resolve_neg as resolve_neg
-from minigrad.absent import sparse_coo_tensor as sparse_coo_tensor
 from minigrad.absent import sparse_csr_tensor as sparse_csr_tensor
 from minigrad.absent import view_as_complex as view_as_complex
 from minigrad.absent import view_as_real as view_as_real
@@ -82,12 +83,15 @@ from minigrad.random import default_generator as default_generator
 from minigrad.random import initial_seed as initial_seed
 from minigrad.random import manual_seed as manual_seed
 from minigrad.random import seed as seed
+from minigrad.random import set_rng_state as set_rng_state
 from minigrad.sampling import binomial as binomial
 from minigrad.sampling import poisson as poisson
 from minigrad.serialization import load as load
 from minigrad.serialization import save as save
 from minigrad.serialization.flat import load_safetensors as load_safetensors
 from minigrad.serialization.flat import save_safetensors as save_safetensors
+from minigrad.sparse import sparse_coo_tensor as sparse_coo_tensor
+from minigrad.sparse import spmm as spmm
 from minigrad.storage import UntypedStorage as UntypedStorage
 from minigrad.storage import detach as detach
 from minigrad.storage import detach_ as detach_
@@ -613,7 +617,6 @@ def set_backend(name: Any) -> Any: ...
 def set_default_device(device: Any) -> Any: ...
 def set_default_tensor_type(t: Any) -> Any: ...
 def set_num_threads(count: Any) -> Any: ...
-def set_rng_state(new_state: Any) -> Any: ...
 def sgn(input: Any, *, out: Any = None) -> Tensor: ...
 def sgn_(input: Any, *, out: Any = None) -> Tensor: ...
 short: dtype

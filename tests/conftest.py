@@ -11,6 +11,7 @@ header says whether they do.
 
 import importlib.util
 import os
+import sys
 import textwrap
 
 import hypothesis
@@ -25,9 +26,9 @@ ONCE = """
     test_nn_attributes test_nn_containers test_nn_hooks test_nn_lazy test_nn_machinery test_nn_module test_nn_state
     test_onnx test_packaging test_parametrize test_places test_printing test_promotion test_random_streams test_ranges
     test_samplers test_saved_torch test_serialization test_serialization_damage test_serialization_torch test_splits
-    test_stubs test_text test_train test_transforms test_values_creation test_values_join test_values_layout
-    test_values_numpy test_values_printing test_values_protocol test_values_random test_values_shape test_values_tensor
-    test_views_torch test_viz_draw test_viz_files test_viz_large test_viz_plots
+    test_stubs test_text test_train test_train_resume test_transforms test_values_creation test_values_join
+    test_values_layout test_values_numpy test_values_printing test_values_protocol test_values_random test_values_shape
+    test_values_tensor test_views_torch test_viz_draw test_viz_files test_viz_large test_viz_plots
 """.split()
 
 # A slow machine is not a failing test; in CI the same examples run each time, so a red run can be had again.
@@ -98,6 +99,8 @@ def as_found(request):
     chosen = request.config.getoption("--backend")
     set_backend(chosen)
     minigrad.manual_seed(0)
+    if "torch" in sys.modules:  # its threads wait in loops: on a busy machine two are up to fifty times slower than one
+        sys.modules["torch"].set_num_threads(1)
     yield
     left = {
         "backend": get_backend(),

@@ -9,6 +9,7 @@ state_dict of each loads in the other. The database's wrong calls raise the same
 
 from __future__ import annotations
 
+import contextlib
 import io
 import operator
 import sys
@@ -29,13 +30,11 @@ CALLS = 3
 MOST = 100  # samples of a layer, evenly taken: the database has 850 of LinearCrossEntropyLoss alone
 
 
-def samples(info, dtype, training):
+def samples(info, dtype, training, most):
     """The database's samples of a layer, with tensors that do not change from run to run."""
     torch.manual_seed(0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        made = list(info.module_inputs_func(info, device="cpu", dtype=dtype, requires_grad=True, training=training))
-    return made[:: -(-len(made) // MOST)]
+    made = list(info.module_inputs_func(info, device="cpu", dtype=dtype, requires_grad=True, training=training))
+    return made[:: -(-len(made) // most)]
 
 
 def build(make, library, given, dtype):
@@ -122,10 +121,8 @@ def compare(info, sample, dtype, training):
     call = copied((tuple(sample.forward_input.args), dict(sample.forward_input.kwargs)))
     my_leaves = []
     my_call = ours(call, my_leaves)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        a = run(minigrad, mine, *my_call, my_leaves)
-        b = run(torch, theirs, *call, their_leaves(call))
+    a = run(minigrad, mine, *my_call, my_leaves)
+    b = run(torch, theirs, *call, their_leaves(call))
     tolerance = WIDER.get(info.name, TOLERANCE)
     return differ(a, b, tolerance) or state_differs(mine, theirs) or load_differs(mine, theirs)
 
@@ -170,12 +167,21 @@ def compare_error(info, case, dtype):
     return differ(a, b, TOLERANCE)
 
 
-def disagreements(name, dtypes=(torch.float32, torch.float64)):
-    """(how many comparisons, [how they differ]) of a layer."""
+@contextlib.contextmanager
+def quiet():
+    """No warnings: the database has them given on purpose."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@quiet()
+def disagreements(name, most=MOST):
+    """(how many comparisons, [how they differ]) of a layer, on at most so many samples of each dtype and mode."""
     info, tried, found = MODULES[name], 0, []
-    for dtype in dtypes:
+    for dtype in (torch.float32, torch.float64):
         for training in (True, False):
-            for number, sample in enumerate(samples(info, dtype, training)):
+            for number, sample in enumerate(samples(info, dtype, training, most)):
                 where = f"{name} {dtype} training={training} sample {number} {sample.desc}"
                 try:
                     difference = compare(info, sample, dtype, training)

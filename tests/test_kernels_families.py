@@ -19,7 +19,6 @@ from minigrad.kernels import (
     norm,
     optimizer,
     pool,
-    recurrent,
     reduce,
     signs,
     softmax,
@@ -28,7 +27,7 @@ from minigrad.kernels.dispatch import KERNELS, backend
 
 FAMILIES = (
     adaptive, average, cell, conv, factored, indexing, loss, moments, norm, optimizer,
-    pool, recurrent, reduce, signs, softmax,
+    pool, reduce, signs, softmax,
 )  # fmt: skip
 
 

@@ -1,4 +1,7 @@
-"""Every layer of PyTorch's own database of layers, on its samples, in both libraries (tests/moduleinfo.py)."""
+"""Every layer of PyTorch's own database of layers, on a share of its samples, in both libraries.
+
+`python tests/moduleinfo.py` compares four times as many.
+"""
 
 import pytest
 
@@ -10,6 +13,6 @@ import moduleinfo
 
 @pytest.mark.parametrize("name", moduleinfo.MODULES)
 def test_layers_agree_with_pytorchs(name):
-    tried, found = moduleinfo.disagreements(name)
+    tried, found = moduleinfo.disagreements(name, most=24)
     assert tried
     assert not found, "\n".join(found)

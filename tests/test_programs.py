@@ -15,14 +15,6 @@ torch = pytest.importorskip("torch")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]\d+)?")
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    former = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(former)
-
-
 @pytest.mark.parametrize("name", programs.names())
 def test_programs_do_the_same(name):
     ours, theirs = (programs.run(name, library) for library in programs.LIBRARIES)

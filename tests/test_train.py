@@ -1,19 +1,15 @@
-"""`minigrad.train`: the loop against one written out, metrics against scikit-learn, callbacks, and resuming."""
+"""`minigrad.train`: the loop against one written out, metrics against scikit-learn, callbacks."""
 
 import csv
 import json
 import math
-import random
-import subprocess
-import sys
-import textwrap
 
 import numpy as np
 import pytest
 
 import minigrad
 from minigrad import nn, optim, train
-from minigrad.utils.data import DataLoader, TensorDataset
+from minigrad.utils.data import DataLoader, IterableDataset, TensorDataset
 
 
 def blobs(n=60, seed=3):
@@ -163,7 +159,7 @@ def figures(metrics, output, target):
     measuring = train.Trainer(
         nn.Identity(), optim.SGD([minigrad.zeros(1)]), lambda output, target: output.sum(), metrics
     )
-    measured = measuring.evaluate(minigrad.tensor(output), minigrad.tensor(target), batch_size=16)
+    measured = measuring.evaluate(minigrad.as_tensor(output), minigrad.as_tensor(target), batch_size=16)
     return {name: value for name, value in measured.items() if name != "loss"}
 
 
@@ -254,102 +250,61 @@ def test_figures_for_tensorboard(tmp_path):
     assert [written.count(name) for name in (b"val_accuracy", b"val_loss")] == [2, 2]
 
 
-def whole_run(folder, epochs, every=None, resume=None, stop_at=None, workers=0):
-    """A run with all that has a state: dropout, shuffling, a schedule, a callback that counts, numbers from NumPy."""
+def test_a_second_fit_begins_anew():
+    x, y = blobs()
+    stopping, fitted = train.EarlyStopping("loss", min_delta=1e9), trainer()
+    for _ in range(2):
+        assert len(fitted.fit(x, y, epochs=5, callbacks=iter([stopping]), verbose=0)["loss"]) == 2
+        assert stopping.stopped_epoch == 2
 
-    class Noise(train.Callback):
-        """Draws from the generators of Python and NumPy, and stops where it is told."""
 
+def test_every_callback_that_began_is_told_of_the_end(capsys):
+    class Failing(train.Callback):
+        def on_train_end(self, trainer):
+            raise KeyError("first")
+
+    class Unready(train.ModelCheckpoint):
+        def on_train_begin(self, trainer):
+            raise RuntimeError("not ready")
+
+    told = []
+    witness = train.Callback()
+    witness.on_train_end = told.append
+    fitted = trainer()
+    with pytest.raises(KeyError, match="first"):
+        fitted.fit(*blobs(), callbacks=[Failing(), witness], verbose=1)
+    with pytest.raises(RuntimeError, match="not ready"):
+        fitted.fit(*blobs(), callbacks=[witness, Unready("a")], verbose=1)
+    assert told == [fitted, fitted]
+    assert fitted.fit(*blobs(), verbose=1)  # no bar was left on the terminal: it would refuse a second one
+
+
+def test_data_of_unknown_length_and_no_data():
+    class Stream(IterableDataset):
+        def __iter__(self):
+            return iter([(minigrad.ones(4), 1)] * 5)
+
+    fitted = trainer()
+    assert len(fitted.fit(DataLoader(Stream(), 2), epochs=2, verbose=0)["loss"]) == 2
+    assert fitted.step == 6
+    assert all(math.isnan(value) for value in fitted.evaluate(minigrad.ones(0, 4), minigrad.zeros(0).long()).values())
+
+
+def test_validation_leaves_the_training_as_it_was():
+    """The mode of each part, and the figures of the epoch under way."""
+    x, y = blobs()
+    seen = []
+
+    class Looks(train.Callback):
         def on_batch_end(self, trainer, logs):
-            with minigrad.no_grad():
-                trainer.model[0].bias += 1e-3 * (random.random() + np.random.random())  # noqa: NPY002
-            trainer.stop_training |= trainer.step == stop_at
+            trainer.model[2].eval()
+            trainer.evaluate(x[:8], y[:8])
+            seen.append([module.training for module in trainer.model])
 
-    x, y = blobs()
-    random.seed(0)
-    np.random.seed(0)  # noqa: NPY002
-    fitted = trainer(classifier(dropout=0.3), "AdamW", lr=0.01)
-    data = TensorDataset(minigrad.tensor(x).float(), minigrad.tensor(y))
-    loader = DataLoader(data, 16, shuffle=True, generator=minigrad.Generator().manual_seed(9), num_workers=workers)
-    callbacks = [
-        train.ModelCheckpoint(folder / "run.pt", every=every),
-        train.LRSchedule(optim.lr_scheduler.CosineAnnealingLR(fitted.optimizer, 12), every="batch"),
-        train.EarlyStopping("loss", patience=50, restore_best_weights=True),
-        Noise(),
-    ]
-    history = fitted.fit(
-        loader, epochs=epochs, validation_data=data, callbacks=callbacks, verbose=0, resume=resume and folder / "run.pt"
-    )
-    return history, weights(fitted.model), minigrad.rand(1).item()
-
-
-@pytest.mark.parametrize(("every", "stop_at"), [(1, 2), (1, 6), (3, 7), (4, 4), (None, 4), (5, 11)])
-def test_a_run_that_was_stopped_goes_on_to_the_same_end(tmp_path, every, stop_at):
-    """After two batches, in the second epoch, after a batch that was not saved, at the end of an epoch, ..."""
-    (tmp_path / "whole").mkdir()
-    whole = whole_run(tmp_path / "whole", 4)
-    whole_run(tmp_path, 4, every=every, stop_at=stop_at)
-    if every is None:  # the first epoch ends with batch 4, but that run stops before
-        whole_run(tmp_path, 1)
-    minigrad.rand(100)
-    resumed = whole_run(tmp_path, 4, every=every, resume=True)
-    assert resumed[0] == whole[0]
-    assert resumed[2] == whole[2]
-    for a, b in zip(resumed[1], whole[1], strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-def test_a_run_that_was_killed_goes_on_to_the_same_end(tmp_path):
-    """SIGKILL in the middle of a batch, and the program started again."""
-    program = textwrap.dedent("""
-        import os, signal, sys
-        import minigrad
-        from minigrad import nn, train
-
-        class Kill(nn.Module):
-            calls = 0
-
-            def forward(self, x):
-                Kill.calls += 1
-                if Kill.calls == int(sys.argv[1]):
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return x
-
-        minigrad.manual_seed(2)
-        x = minigrad.randn(40, 3)
-        model = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.4), Kill(), nn.Linear(8, 1))
-        trainer = train.Trainer(model, "Adam", "mse_loss", lr=0.01)
-        checkpoint = train.ModelCheckpoint("run.pt", every=2)
-        resume = "run.pt" if os.path.exists("run.pt") else None
-        options = {"epochs": 4, "batch_size": 8, "callbacks": [checkpoint], "resume": resume, "verbose": 0}
-        history = trainer.fit(x, x[:, :1] ** 2, **options)
-        print(history, [p.tolist() for p in model.parameters()])
-    """)
-    (tmp_path / "program.py").write_text(program)
-    (tmp_path / "whole").mkdir()
-
-    def run(folder, kill_at):
-        command = [sys.executable, str(tmp_path / "program.py"), str(kill_at)]
-        return subprocess.run(command, cwd=folder, capture_output=True, text=True)
-
-    assert run(tmp_path, 13).returncode == -9
-    assert run(tmp_path, 5).returncode == -9
-    after = run(tmp_path, 0)
-    assert after.returncode == 0, after.stderr
-    assert after.stdout == run(tmp_path / "whole", 0).stdout
-
-
-def test_what_cannot_be_resumed_says_why(tmp_path):
-    x, y = blobs()
-    stopping = train.EarlyStopping("loss", patience=3)
-    trainer().fit(x, y, callbacks=[stopping, train.ModelCheckpoint(tmp_path / "run.pt")], verbose=0)
-    with pytest.raises(ValueError, match=r"callbacks \['EarlyStopping', 'ModelCheckpoint'\], but this one has \[\]"):
-        trainer().fit(x, y, epochs=2, resume=tmp_path / "run.pt", verbose=0)
-    minigrad.save({"a": 1}, tmp_path / "other.pt")
-    with pytest.raises(ValueError, match="not a checkpoint of a Trainer"):
-        trainer().fit(x, y, resume=tmp_path / "other.pt", verbose=0)
-    with pytest.raises(FileNotFoundError):
-        trainer().fit(x, y, resume=tmp_path / "none.pt", verbose=0)
+    plain, looked_at = trainer(), trainer()
+    history = plain.fit(x, y, shuffle=False, validation_data=((x,), y), verbose=0)
+    assert looked_at.fit(x, y, shuffle=False, validation_data=(x, y), callbacks=[Looks()], verbose=0) == history
+    assert seen == [[True, True, False, True]] * 2
 
 
 def test_lines_and_bar(capsys):
@@ -369,6 +324,9 @@ def test_lines_and_bar(capsys):
     assert not capsys.readouterr().out
 
 
+PLATEAU = optim.lr_scheduler.ReduceLROnPlateau(optim.SGD([minigrad.zeros(1)]))
+
+
 @pytest.mark.parametrize(
     ("wrong", "error", "words"),
     [
@@ -383,6 +341,20 @@ def test_lines_and_bar(capsys):
         (lambda: trainer().fit(*blobs(), verbose=7), ValueError, "argument 'verbose'"),
         (lambda: train.EarlyStopping(mode="up"), ValueError, "'auto', 'min' or 'max'"),
         (lambda: train.ModelCheckpoint("a", every=0), ValueError, "at least 1"),
+        (lambda: trainer(metrics=["accuracy", train.Accuracy(2)]), ValueError, "a name of its own for each figure"),
+        (lambda: trainer(metrics=["r2"]).evaluate(*blobs()), ValueError, "R2: expected outputs of the shape of the ta"),
+        (
+            lambda: train.Accuracy().update(minigrad.ones(5, 1), minigrad.ones(5)),
+            ValueError,
+            r"got \(5, 1\) and \(5,\)",
+        ),
+        (lambda: train.F1().update(minigrad.ones(5, 3, 5), minigrad.ones(5, 3)), ValueError, "at least two classes"),
+        (lambda: train.LRSchedule(PLATEAU, every="batch"), ValueError, "the figures of an epoch"),
+        (
+            lambda: train.ModelCheckpoint("{val_loss}").save(trainer(), {}),
+            ValueError,
+            "no figure 'val_loss' for the path",
+        ),
         (lambda: train.LRSchedule(None, every="step"), ValueError, "'epoch' or 'batch'"),
     ],
 )
@@ -391,5 +363,12 @@ def test_what_is_wrong_is_said(wrong, error, words):
         wrong()
 
 
-def test_an_empty_metric_is_nan():
+def test_figures_at_the_edges():
     assert all(math.isnan(metric().compute()) for metric in (train.Accuracy, train.F1, train.R2))
+    no = minigrad.zeros(6)
+    assert figures([train.Precision(), train.Recall()], no - 1, no) == {"precision": 0, "recall": 0}
+    far = minigrad.tensor([1.0, 2.0, 3.0, 4.0], dtype=minigrad.float64) + 1e9
+    assert figures(["r2"], far + 1, far)["r2"] == pytest.approx(1 - 4 / 5)
+    scores, classes = minigrad.eye(4), minigrad.tensor([0, 1, 0, -100])  # the last one is padding
+    expected = {"accuracy": 2 / 3, "recall": (1 / 2 + 1 + 0) / 3, "f1": (2 / 3 + 1 + 0) / 3}
+    assert figures(list(expected), scores, classes) == pytest.approx(expected)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 import minigrad
+from minigrad.random import Generator
 from minigrad.tensor import Tensor
 from minigrad.utils.data import DataLoader, Dataset, TensorDataset
 
-__all__ = ["as_batches", "parts"]
+__all__ = ["as_batches", "generators_of", "parts"]
 
 
 def as_batches(who: str, x, y=None, batch_size: int = 32, shuffle: bool = False):
@@ -16,7 +17,8 @@ def as_batches(who: str, x, y=None, batch_size: int = 32, shuffle: bool = False)
 
     Args:
         who (str): the method, for messages.
-        x: tensors or ndarrays (one, or a tuple of several inputs), a `Dataset`, or an iterable of batches.
+        x: tensors or ndarrays (one, or a tuple of several inputs), a `Dataset`, or an iterable of batches; or
+            ``(x, y)`` of tensors.
         y: the targets that belong to tensors.
         batch_size (int), shuffle (bool): of the `DataLoader`.
 
@@ -24,7 +26,7 @@ def as_batches(who: str, x, y=None, batch_size: int = 32, shuffle: bool = False)
         TypeError: `y` with data that have their targets in them; something that gives no batches.
         ValueError: arrays of different lengths.
     """
-    if isinstance(x, tuple) and y is None and len(x) == 2 and all(isinstance(part, Tensor | np.ndarray) for part in x):
+    if isinstance(x, tuple) and y is None and len(x) == 2 and isinstance(x[1], Tensor | np.ndarray):
         x, y = x
     if isinstance(x, Tensor | np.ndarray | tuple):
         arrays = [*(x if isinstance(x, tuple) else (x,)), *(() if y is None else (y,))]
@@ -46,6 +48,14 @@ def as_tensor(array) -> Tensor:
     if isinstance(array, np.ndarray) and array.dtype.kind == "f":
         return minigrad.as_tensor(array, dtype=minigrad.get_default_dtype())
     return minigrad.as_tensor(array)
+
+
+def generators_of(*loaders) -> list[Generator]:
+    """The generators of their own that loaders and their samplers draw from."""
+    batching = [getattr(loader, "batch_sampler", None) for loader in loaders]
+    samplers = [getattr(part, "sampler", None) for part in (*loaders, *batching)]
+    found = [getattr(part, "generator", None) for part in (*loaders, *batching, *samplers)]
+    return list({id(generator): generator for generator in found if isinstance(generator, Generator)}.values())
 
 
 def parts(batch):

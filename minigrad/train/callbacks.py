@@ -84,8 +84,7 @@ class EarlyStopping(_Watching):
 
     Args:
         monitor (str): the figure, e.g. "val_loss", "val_accuracy", "loss".
-        patience (int): how many epochs without a new best are borne; the run ends at the one after, or with 0 at the
-            first.
+        patience (int): the run ends when so many epochs in a row have passed without a new best; 0 is as 1.
         min_delta (float): how much better counts.
         mode (str): "min", "max", or "auto", which knows that accuracies and the like should rise.
         restore_best_weights (bool): leave the model as it was in its best epoch.
@@ -108,6 +107,8 @@ class EarlyStopping(_Watching):
         self.stopped_epoch: int | None = None
 
     def on_train_begin(self, trainer: Trainer) -> None:
+        if not trainer.step:  # a new run
+            self.waited, self.best, self.best_weights, self.stopped_epoch = 0, None, None, None
         trainer.stop_training |= self.stopped_epoch is not None  # a run that had ended is resumed: it has ended
 
     def on_epoch_end(self, trainer: Trainer, logs: dict[str, float]) -> None:
@@ -161,7 +162,14 @@ class ModelCheckpoint(_Watching):
 
     def save(self, trainer: Trainer, logs: dict[str, float]) -> None:
         """Write the file now."""
-        path = Path(self.path.format(**{"epoch": trainer.epoch, "step": trainer.step, **logs}))
+        known = {"epoch": trainer.epoch, "step": trainer.step, **logs}
+        try:
+            path = Path(self.path.format(**known))
+        except KeyError as error:
+            raise ValueError(
+                f"ModelCheckpoint(): there is no figure {error} for the path {self.path!r}, only {sorted(known)}; "
+                "figures that begin with 'val_' need validation_data, and are there after an epoch, not a batch"
+            ) from None
         path.parent.mkdir(parents=True, exist_ok=True)
         trainer.save(path, weights_only=self.weights_only)
 
@@ -178,6 +186,8 @@ class LRSchedule(Callback):
     def __init__(self, scheduler, every: str = "epoch", monitor: str = "val_loss") -> None:
         if every not in ("epoch", "batch"):
             raise ValueError(f"LRSchedule(): argument 'every': got {every!r}; expected 'epoch' or 'batch'")
+        if every == "batch" and isinstance(scheduler, ReduceLROnPlateau):
+            raise ValueError("LRSchedule(): ReduceLROnPlateau looks at the figures of an epoch; expected every='epoch'")
         self.scheduler, self.every, self.monitor = scheduler, every, monitor
 
     def on_epoch_end(self, trainer: Trainer, logs: dict[str, float]) -> None:

@@ -80,7 +80,7 @@ class TensorBoard(Callback):
         log_dir (str | PathLike): the folder.
 
     Raises:
-        ImportError: the package tensorboardX is not installed (extra `tensorboard`).
+        ImportError: the package tensorboardX is not installed.
     """
 
     def __init__(self, log_dir="runs") -> None:

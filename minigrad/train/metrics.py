@@ -58,14 +58,15 @@ class Mean(Metric):
         self.sums += (float(self.function(output, target)) * len(target), len(target))
 
     def compute(self) -> float:
-        return _ratio(*self.sums)
+        return ratio(*self.sums)
 
 
 class Accuracy(Metric):
     """The share of predictions that are right.
 
     Scores ``(N, C, *)`` against class numbers ``(N, *)``: right is what has its class among the `top_k` highest scores.
-    Scores of the shape of the target are taken as yes or no: right is what lies on its target's side of `threshold`.
+    Classes below 0 (as the ``ignore_index`` of losses is) do not count. Scores of the shape of the target are taken as
+    yes or no: right is what lies on its target's side of `threshold`.
 
     Args:
         top_k (int): how many guesses count.
@@ -82,14 +83,23 @@ class Accuracy(Metric):
     def update(self, output: Tensor, target: Tensor) -> None:
         if output.shape == target.shape:
             right = (output > self.threshold) == (target > 0.5)
-        elif self.top_k == 1:
-            right = output.argmax(1) == target
         else:
-            right = (output.topk(self.top_k, 1).indices == target.unsqueeze(1)).any(1)
+            _check_classes(self, output, target)
+            best = output.argmax(1, keepdim=True) if self.top_k == 1 else output.topk(self.top_k, 1).indices
+            right = (best == target.unsqueeze(1)).any(1)[target >= 0]
         self.sums += (right.sum().item(), right.numel())
 
     def compute(self) -> float:
-        return _ratio(*self.sums)
+        return ratio(*self.sums)
+
+
+def _check_classes(metric, output, target):
+    """ValueError if these are not the scores of several classes and the numbers of the right ones."""
+    if output.ndim < 2 or output.shape[1] < 2 or (output.shape[0], *output.shape[2:]) != tuple(target.shape):
+        raise ValueError(
+            f"{type(metric).__name__}: expected scores (N, C, *) of at least two classes and targets (N, *), or both "
+            f"of one shape, but got {tuple(output.shape)} and {tuple(target.shape)}"
+        )
 
 
 class _Counting(Metric):
@@ -112,16 +122,19 @@ class _Counting(Metric):
             found, there = ((t > edge).numpy().ravel() for t, edge in ((output, self.threshold), (target, 0.5)))
             counts = np.array([[np.sum(found & there)], [np.sum(found)], [np.sum(there)]], float)
         else:
-            classes = output.shape[1]
-            found, there = output.argmax(1).numpy().ravel(), target.numpy().ravel()
+            _check_classes(self, output, target)
+            classes, counts_in = output.shape[1], target.numpy() >= 0
+            found, there = output.argmax(1).numpy()[counts_in], target.numpy()[counts_in]
             groups = (found[found == there], found, there)
             counts = np.array([np.bincount(group, minlength=classes) for group in groups], float)
         self.sums = counts + (self.sums if self.sums.size else 0)
 
     def compute(self) -> float:
-        right, found, there = self.sums[:, (self.sums[1] > 0) | (self.sums[2] > 0)]
-        above, below = self.fraction(right, found, there)
-        return float(np.mean(above / np.maximum(below, 1))) if right.size else float("nan")
+        if not self.sums.size:
+            return float("nan")
+        occurs = (self.sums[1:] > 0).any(0) if self.sums.shape[1] > 1 else slice(None)
+        above, below = self.fraction(*self.sums[:, occurs])
+        return ratio(np.sum(above / np.maximum(below, 1)), len(below))
 
     def fraction(self, right, found, there):
         raise NotImplementedError
@@ -130,7 +143,8 @@ class _Counting(Metric):
 class Precision(_Counting):
     """Of what was taken for a class, the share that is of it: ``right / found``; the mean over the classes.
 
-    Scores ``(N, C, *)`` against class numbers ``(N, *)``, or yes and no: scores of the shape of the target.
+    Scores ``(N, C, *)`` against class numbers ``(N, *)``, or yes and no: scores of the shape of the target. Classes
+    below 0 do not count.
 
     Args:
         threshold (float): from which score on it is a yes: 0 for logits, 0.5 for probabilities.
@@ -166,15 +180,26 @@ class R2(Metric):
         self.sums = np.zeros(4)
 
     def update(self, output: Tensor, target: Tensor) -> None:
-        y, error = target.numpy().astype(float), (target - output).numpy().astype(float)
-        self.sums += (y.size, y.sum(), np.square(y).sum(), np.square(error).sum())
+        if output.shape != target.shape:
+            raise ValueError(
+                f"R2: expected outputs of the shape of the target {tuple(target.shape)}, but got {tuple(output.shape)}"
+            )
+        if not target.numel():
+            return
+        y, estimate = target.numpy().astype(float), output.numpy().astype(float)
+        count, mean, spread, errors = self.sums
+        total, ahead = count + y.size, y.mean() - mean
+        # Two parts' squares about their own means, and those of the means' distance: no difference of large sums.
+        spread += np.square(y - y.mean()).sum() + ahead**2 * count * y.size / total
+        self.sums = np.array([total, mean + ahead * y.size / total, spread, errors + np.square(y - estimate).sum()])
 
     def compute(self) -> float:
-        count, total, squares, errors = self.sums
-        return 1 - _ratio(errors, squares - total * _ratio(total, count))
+        _, _, spread, errors = self.sums
+        return 1 - ratio(errors, spread)
 
 
-def _ratio(above, below) -> float:
+def ratio(above, below) -> float:
+    """``above / below``; nan for nothing of nothing."""
     return float(above / below) if below else float("nan")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import random
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -17,9 +18,9 @@ import minigrad
 from minigrad import nn, optim
 from minigrad.nn import functional as F
 from minigrad.tensor import Tensor
-from minigrad.train.batches import as_batches, parts
+from minigrad.train.batches import as_batches, generators_of, parts
 from minigrad.train.callbacks import Callback, ModelCheckpoint
-from minigrad.train.metrics import as_metric
+from minigrad.train.metrics import as_metric, ratio
 from minigrad.train.progress import display
 
 __all__ = ["Trainer"]
@@ -59,6 +60,9 @@ class Trainer:
         self.optimizer = _named_optimizer(optimizer, model, lr) if isinstance(optimizer, str) else optimizer
         self.loss = _named_loss(loss) if isinstance(loss, str) else loss
         self.metrics = [as_metric(metric) for metric in metrics]
+        names = ["loss", *[metric.name for metric in self.metrics]]
+        if len(set(names)) < len(names):
+            raise ValueError(f"Trainer(): argument 'metrics': expected a name of its own for each figure, got {names}")
         if lr is not None and not isinstance(optimizer, str):
             raise ValueError("Trainer(): argument 'lr': the optimizer given has a learning rate; leave lr out")
         self.l1, self.l2, self.clip_norm, self.clip_value = l1, l2, clip_norm, clip_value
@@ -72,7 +76,8 @@ class Trainer:
         self.steps_per_epoch: int | None = None
         self.stop_training = False
         self._figures = _Figures(self.metrics)
-        self._generator = self._at_start = self._at_save = None
+        self._generators: list[minigrad.Generator] = []
+        self._at_start = self._at_save = None
 
     def training_step(self, batch) -> tuple[Tensor, Tensor, Tensor]:
         """``(loss, output, target)`` of a batch; the loss is differentiated, the other two are for the metrics.
@@ -110,7 +115,7 @@ class Trainer:
             verbose: 0 silent, 1 a bar, 2 lines; "auto" is a bar on a terminal, lines elsewhere.
             resume (str | PathLike | dict, optional): a checkpoint that `ModelCheckpoint` or `save` wrote, or a
                 `state_dict`. The run goes on from there as if it had never stopped, to the last bit: with the same
-                data, callbacks and code around it.
+                data, callbacks and code around it. (Only what `persistent_workers` draw is not in a checkpoint.)
 
         Returns:
             `history`.
@@ -118,23 +123,29 @@ class Trainer:
         Raises:
             ValueError: no batches; a checkpoint of something else, or of a run with other callbacks.
         """
+        callbacks = list(callbacks)
         loader = as_batches("fit()", x, y, batch_size, shuffle)
         validation = None if validation_data is None else as_batches("fit()", validation_data, None, batch_size)
         self._start_run()
-        self._generator = getattr(loader, "generator", None)
+        self._generators = generators_of(loader, validation)
         self.savers = [callback for callback in callbacks if isinstance(callback, ModelCheckpoint)]
-        self.callbacks = [callback for callback in callbacks if callback not in self.savers]
+        self.callbacks = [callback for callback in callbacks if not isinstance(callback, ModelCheckpoint)]
         if resume is not None:
             self.load_state_dict(resume if isinstance(resume, dict) else minigrad.load(resume))
         self.epochs = epochs
-        self.steps_per_epoch = len(loader) if hasattr(loader, "__len__") else None
+        self.steps_per_epoch = _length(loader)
         self.callbacks.append(display(verbose))
-        self._tell("on_train_begin")
+        begun: list[Callback] = []
         try:
+            for callback in (*self.callbacks, *self.savers):
+                callback.on_train_begin(self)
+                begun.append(callback)
             while self.epoch < epochs and not self.stop_training:
                 self._run_epoch(loader, validation)
         finally:
-            self._tell("on_train_end")
+            with contextlib.ExitStack() as ends:  # each is told, also if one before it raises
+                for callback in reversed(begun):
+                    ends.callback(callback.on_train_end, self)
         return self.history
 
     def _tell(self, event: str, *args) -> None:
@@ -167,16 +178,21 @@ class Trainer:
         if self._at_save is None or not self.batch:
             if self._at_save is not None:
                 self._set_random_states(self._at_save)
-            self._at_start, self._at_save = self._random_states(), None
+            self._at_save = None
             self._figures.reset()
-            self._tell("on_epoch_begin")
             self.model.train()
+            self._tell("on_epoch_begin")
+            self._at_start = self._random_states()
             return iter(loader)
         # The batches done are drawn again: they move the sampler on. What else they drew is then set right.
         self._set_random_states(self._at_start)
         batches = iter(loader)
-        for _ in range(self.batch):
-            next(batches)
+        done = sum(1 for _ in itertools.islice(batches, self.batch))
+        if done < self.batch:
+            raise ValueError(
+                f"fit(): the checkpoint was made after batch {self.batch} of an epoch, but the data gave only {done} "
+                "batches: give the same data, in batches of the same size"
+            )
         self._set_random_states(self._at_save)
         self._at_save = None
         self.model.train()
@@ -207,12 +223,16 @@ class Trainer:
         return self._measure(as_batches("evaluate()", x, y, batch_size))
 
     def _measure(self, batches) -> dict[str, float]:
-        figures = _Figures(copy.deepcopy(self.metrics))
-        with _evaluating(self.model):
-            for batch in batches:
-                loss, output, target = self.training_step(batch)
-                figures.update(float(loss + self.penalty()), output, target)
-        return figures.compute()
+        of_training = copy.deepcopy(self._figures.sums())
+        figures = _Figures(self.metrics)
+        try:
+            with _evaluating(self.model):
+                for batch in batches:
+                    loss, output, target = self.training_step(batch)
+                    figures.update(float(loss + self.penalty()), output, target)
+            return figures.compute()
+        finally:
+            self._figures.load(of_training)
 
     def predict(self, x, *, batch_size: int = 32) -> Tensor:
         """The model's outputs for all of `x`, in evaluation mode, ``(N, *)``.
@@ -262,7 +282,7 @@ class Trainer:
         for callback, (_, kept) in zip(present, saved, strict=True):
             callback.load_state_dict(kept)
         self.epoch, self.batch, self.step = state["epoch"], state["batch"], state["step"]
-        self.history = state["history"]
+        self.history = {name: list(values) for name, values in state["history"].items()}
         self._figures.load(state["sums"])
         self._at_start, self._at_save = state["random_at_epoch_start"], state["random"]
 
@@ -276,18 +296,22 @@ class Trainer:
     def _random_states(self):
         """The states of all that programs draw random numbers from, as plain numbers and tensors."""
         kind, keys, *rest = np.random.get_state()  # noqa: NPY002 - what users of the old functions draw from
-        generator = self._generator
         return {
             "default": minigrad.get_rng_state(),
-            "loader": None if generator is None else generator.get_state(),
+            "loaders": [generator.get_state() for generator in self._generators],
             "python": random.getstate(),
             "numpy": (kind, keys.tolist(), *rest),
         }
 
     def _set_random_states(self, states) -> None:
         minigrad.set_rng_state(states["default"])
-        if self._generator is not None and states["loader"] is not None:
-            self._generator.set_state(states["loader"])
+        if len(states["loaders"]) != len(self._generators):
+            raise ValueError(
+                f"the checkpoint is of a run whose loaders had {len(states['loaders'])} generators of their own, but "
+                f"this one has {len(self._generators)}; give the same loaders"
+            )
+        for generator, state in zip(self._generators, states["loaders"], strict=True):
+            generator.set_state(state)
         random.setstate(states["python"])
         np.random.set_state(states["numpy"])  # noqa: NPY002
 
@@ -310,8 +334,7 @@ class _Figures:
             metric.update(output, target)
 
     def compute(self) -> dict[str, float]:
-        total, count = self.loss
-        return {"loss": float(total / count)} | {metric.name: metric.compute() for metric in self.metrics}
+        return {"loss": ratio(*self.loss)} | {metric.name: metric.compute() for metric in self.metrics}
 
     def sums(self) -> list[np.ndarray]:
         return [self.loss, *[metric.sums for metric in self.metrics]]
@@ -324,14 +347,23 @@ class _Figures:
 
 @contextlib.contextmanager
 def _evaluating(model):
-    """Evaluation mode and no gradients inside; the mode of before afterwards."""
-    was_training = model.training
+    """Evaluation mode and no gradients inside; the mode of before afterwards, that of each part."""
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         with minigrad.no_grad():
             yield
     finally:
-        model.train(was_training)
+        for module, training in modes:
+            module.training = training
+
+
+def _length(loader) -> int | None:
+    """How many batches there are, if that is known."""
+    try:
+        return len(loader)
+    except TypeError:  # a generator, or a loader of a data set without a length
+        return None
 
 
 def _named_optimizer(name, model, lr):

@@ -6,7 +6,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-TOLERANCE = 1e-5  # plain SGD: rounding only
+TOLERANCE = 4e-6  # seen: 2e-7, rounding; plain SGD magnifies nothing
 
 TEXT = (
     "the chain rule says that the derivative of a composition is the product of the derivatives, "

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 import torch.optim as optim
 from torch.optim.lr_scheduler import StepLR
 
-TOLERANCE = 2e-4  # sums over windows in another order, magnified by Adadelta's roots
+TOLERANCE = 4e-6  # seen: 2e-7; sums over windows in another order
 
 
 class Net(nn.Module):

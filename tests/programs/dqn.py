@@ -8,7 +8,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 import torch.optim as optim
 
-TOLERANCE = 5e-4  # AdamW magnifies last digits; the actions drawn are the same
+TOLERANCE = 1e-4  # seen: 8e-6; AdamW magnifies last digits; the actions drawn are the same
 
 Transition = namedtuple("Transition", ("state", "action", "next_state", "reward"))
 SIZE, MOVES = 4, ((0, 1), (1, 0), (0, -1), (-1, 0))

@@ -8,7 +8,7 @@ import torch
 import torch.nn as nn
 from torch.nn import functional as F
 
-TOLERANCE = 2e-4  # AdamW magnifies last digits
+TOLERANCE = 5e-6  # seen: 2e-7; AdamW
 
 TEXT = "one two three four five six seven eight nine ten eleven twelve " * 12
 

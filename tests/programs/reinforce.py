@@ -9,7 +9,7 @@ import torch.nn.functional as F
 import torch.optim as optim
 from torch.distributions import Categorical
 
-TOLERANCE = 2e-4  # Adam magnifies last digits; the actions drawn are the same
+TOLERANCE = 1e-4  # seen: 7e-6; Adam magnifies last digits; the actions drawn are the same
 
 
 class CartPole:

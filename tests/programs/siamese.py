@@ -5,7 +5,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 import torch.optim as optim
 
-TOLERANCE = 2e-5  # Adagrad and ASGD stay close to plain steps
+TOLERANCE = 1e-5  # seen: 4e-7; Adagrad divides small gradients by themselves
 
 
 class SiameseNetwork(nn.Module):
@@ -39,7 +39,7 @@ def waves(labels):
 torch.manual_seed(4)
 model = SiameseNetwork()
 criterion = nn.BCELoss()
-optimizer = optim.Adagrad(model.parameters(), lr=0.05)
+optimizer = optim.Adagrad(model.parameters(), lr=0.02)
 losses = []
 for step in range(30):
     one, two = torch.randint(4, (16,)), torch.randint(4, (16,))

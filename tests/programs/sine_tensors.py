@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-TOLERANCE = 2e-6  # the same sums, rounded in another order
+TOLERANCE = 2e-5  # seen: 1.3e-6; the same sums, rounded in another order
 
 x = torch.linspace(-math.pi, math.pi, 2000)
 y = torch.sin(x)

@@ -9,7 +9,7 @@ import torch.nn as nn
 import torch.optim as optim
 from torch.optim import lr_scheduler
 
-TOLERANCE = 2e-4  # batch norm over small batches, sums in another order
+TOLERANCE = 8e-6  # seen: 4e-7; batch norm over small batches, sums in another order
 
 
 class BasicBlock(nn.Module):

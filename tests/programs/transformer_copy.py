@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-TOLERANCE = 5e-4  # Adam magnifies last digits
+TOLERANCE = 2e-4  # seen: 1.3e-5; Adam magnifies last digits
 
 PAD, BOS, TOKENS, LENGTH = 0, 1, 12, 7
 

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn, optim
 
-TOLERANCE = 2e-4  # Adam magnifies last digits
+TOLERANCE = 4e-6  # seen: 2e-7; Adam
 
 TEXT = """the king rules the land and the queen rules the land the man walks the dog and the woman walks the cat
 a king is a man and a queen is a woman the dog and the cat are animals of the man and of the woman"""
