@@ -89,6 +89,8 @@ def check(code, torch):
     ours, theirs = outcome(code, minigrad), outcome(code, torch)
     if theirs == ("raises", "AttributeError") and ours == ("raises", "TypeError"):
         return  # PyTorch's Python code trips over what is no tensor; here the argument is named
+    if ours == ("raises", "NoDeviceError") and theirs in (("raises", "RuntimeError"), ("raises", "AssertionError")):
+        return  # it is both
     assert_same(ours, theirs, code)
 
 

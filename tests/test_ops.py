@@ -204,5 +204,8 @@ def test_every_public_name_leads_to_a_documented_function(name):
 
 def test_samples_exist_for_every_public_block():
     missing = [n for n, b in {**OPS, **minigrad.registry.COMPOSITES}.items() if b.public and not b.samples]
-    random = "alpha_dropout dropout dropout1d dropout2d dropout3d feature_alpha_dropout gumbel_softmax rrelu"
-    assert sorted(missing) == random.split(), "random ops are tested in test_random_ops.py"
+    random = """
+        alpha_dropout dropout dropout1d dropout2d dropout3d feature_alpha_dropout feature_dropout fractional_max_pool2d
+        fractional_max_pool2d_with_indices fractional_max_pool3d fractional_max_pool3d_with_indices gumbel_softmax rrelu
+    """
+    assert sorted(missing) == random.split(), "random ops are tested in test_random_ops, test_nn_dropout, _pooling"
