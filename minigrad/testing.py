@@ -152,7 +152,7 @@ def _tolerances(actual, expected, rtol, atol, path=()) -> tuple[float, float]:
         )
     if rtol is not None:
         return rtol, atol
-    found = [getattr(one, "dtype", NUMBERS.get(type(one))) for one in (actual, expected)]
+    found: list[Any] = [getattr(one, "dtype", NUMBERS.get(type(one))) for one in (actual, expected)]
     rtols, atols = zip(*[TOLERANCES.get(dtype, (0.0, 0.0)) for dtype in found], strict=True)
     return max(rtols), max(atols)
 
@@ -166,7 +166,7 @@ def _difference(actual, expected, rtol, atol, equal_nan, check_dtype, check_stri
         return None if actual is expected else f"Booleans mismatch: {actual} is not {expected}"
     if not isinstance(actual, Tensor):
         return _difference_of_numbers(actual, expected, rtol, atol, equal_nan, check_dtype)
-    attributes = [("shape", actual.shape, expected.shape)]
+    attributes: list[tuple[str, Any, Any]] = [("shape", actual.shape, expected.shape)]
     if check_stride:
         attributes.append(("stride()", actual.stride(), expected.stride()))
     if check_dtype:
