@@ -1,6 +1,6 @@
 """Helpers that are no part of the engine. `data`: data sets, samplers and loaders; `checkpoint`: memory for time;
 `dlpack`: memory shared with other array libraries. (PyTorch: torch.utils)"""
 
-from minigrad.utils import checkpoint, data, dlpack
+from minigrad.utils import _pytree, checkpoint, data, dlpack, hooks, model_zoo
 
-__all__ = ["checkpoint", "data", "dlpack"]
+__all__ = ["_pytree", "checkpoint", "data", "dlpack", "hooks", "model_zoo"]
