@@ -83,6 +83,7 @@ _LAZY = {
     "serialization": "minigrad.serialization", "sparse": "minigrad.sparse", "special": "minigrad.special",
     "testing": "minigrad.testing", "text": "minigrad.text", "train": "minigrad.train",
     "transforms": "minigrad.transforms", "utils": "minigrad.utils", "viz": "minigrad.viz",
+    "functional": "minigrad.functional", "types": "minigrad.types",
 }  # fmt: skip
 _LAZY_NAMES = {
     "is_anomaly_check_nan_enabled": "minigrad.autograd.anomaly_mode",

@@ -12,7 +12,7 @@ if __name__ == "nn":
 
 from typing import TYPE_CHECKING
 
-from minigrad.nn import functional, init, modules, parallel, parameter, utils
+from minigrad.nn import attention, common_types, functional, init, modules, parallel, parameter, utils
 from minigrad.nn.modules import *
 from minigrad.nn.modules.utils import factory_kwargs
 from minigrad.nn.parallel import DataParallel
@@ -20,5 +20,5 @@ from minigrad.nn.parameter import Buffer, Parameter, UninitializedBuffer, Uninit
 
 if not TYPE_CHECKING:
     __all__ = ["Buffer", "DataParallel", "Parameter", "UninitializedBuffer", "UninitializedParameter", "factory_kwargs"]
-    __all__ += ["functional", "init", "modules", "parallel", "parameter", "utils"]
+    __all__ += ["attention", "common_types", "functional", "init", "modules", "parallel", "parameter", "utils"]
     __all__ += modules.__all__

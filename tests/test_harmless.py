@@ -73,6 +73,7 @@ REFUSED = [
     ("nn.parallel.DistributedDataParallel(None)", "nn.DataParallel"),
     ("hub.load('pytorch/vision', 'resnet18')", "minigrad.load"),
     ("hub.tqdm", "tqdm"),
+    ("utils.model_zoo.load_url('https://x')", "minigrad.load"),
     ("jit.save(None, 'x')", "minigrad.save"),
     ("profiler.profile(activities=[])", "cProfile"),
     ("profiler.schedule(wait=1, warmup=1, active=1)", "cProfile"),

@@ -18,8 +18,6 @@ ABSENT = {
         "qat": QUANTIZED,
         "quantizable": QUANTIZED,
         "quantized": QUANTIZED,
-        "attention": "kernels for graphics processors",
-        "common_types": INSIDE,
         "grad": INSIDE,
         "LinearCrossEntropyOptions": "the loss is not computed in chunks",
     },

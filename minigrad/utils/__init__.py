@@ -2,6 +2,6 @@
 `dlpack`: memory shared with other array libraries; `tensorboard`, imported by name: what is to be shown there.
 (PyTorch: torch.utils)"""
 
-from minigrad.utils import checkpoint, data, dlpack
+from minigrad.utils import _pytree, checkpoint, data, dlpack, hooks, model_zoo
 
-__all__ = ["checkpoint", "data", "dlpack"]
+__all__ = ["_pytree", "checkpoint", "data", "dlpack", "hooks", "model_zoo"]
