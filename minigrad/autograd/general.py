@@ -252,14 +252,15 @@ def broadcast_error(op, shapes):
 
 
 def with_number(op, a, b, attrs=()):
-    """A binary op of a float tensor and a Python number, which takes the tensor's dtype: `x * 2`, `1 - x`."""
+    """A binary op of a tensor and a Python number, which takes the tensor's dtype: `x * 2`, `1 - x`, `index + 1`."""
     first = isinstance(a, Tensor)
     tensor, number = (a, b) if first else (b, a)
     if not isinstance(tensor, Tensor) or (number.__class__ is not float and number.__class__ is not int):
         return general(op, (a, b), attrs)
     x = tensor.array
     dtype = x.dtype
-    if (dtype is not F32 and dtype is not F64) or (not first and op.number == "last"):
+    whole = dtype is I64 and number.__class__ is int and "i" in op.kinds and not op.floats and op.check is None
+    if not (whole or dtype is F32 or dtype is F64) or (not first and op.number == "last"):
         if op.name == "div" and dtype == F16 and not first:  # PyTorch has no op for 1 / x: this is what it computes
             return TENSORS["mul"](TENSORS["reciprocal"](tensor), number)
         return general(op, (a, b), attrs)

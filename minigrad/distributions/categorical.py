@@ -85,8 +85,11 @@ class Categorical(Distribution):
 
     @in_support
     def log_prob(self, value):
-        value, logits = minigrad.broadcast_tensors(value.long().unsqueeze(-1), self.logits)
-        return logits.gather(-1, value[..., :1]).squeeze(-1)
+        value, logits = value.long().unsqueeze(-1), self.logits
+        if value.shape[:-1] != logits.shape[:-1]:
+            value, logits = minigrad.broadcast_tensors(value, logits)
+            value = value[..., :1]
+        return logits.gather(-1, value).squeeze(-1)
 
     def entropy(self):
         logits = self.logits.clamp(min=minigrad.finfo(self.logits.dtype).min)  # 0 * -inf is to be 0

@@ -252,13 +252,18 @@ class _HalfOpenInterval(_Between):
         return (self.lower_bound <= value) & (value < self.upper_bound)
 
 
+def _whole(value, inside):
+    """Where the value is inside and an integer, which those of an integer dtype are."""
+    return inside & (value % 1 == 0) if value.is_floating_point() else inside
+
+
 class _IntegerInterval(_Interval):
     """Integers from lower_bound to upper_bound, both included."""
 
     is_discrete = True
 
     def check(self, value):
-        return (value % 1 == 0) & super().check(value)
+        return _whole(value, super().check(value))
 
 
 class _IntegerLessThan(_UpTo):
@@ -267,7 +272,7 @@ class _IntegerLessThan(_UpTo):
     is_discrete = True
 
     def check(self, value):
-        return (value % 1 == 0) & (value <= self.upper_bound)
+        return _whole(value, value <= self.upper_bound)
 
 
 class _IntegerGreaterThan(_From):
@@ -276,7 +281,7 @@ class _IntegerGreaterThan(_From):
     is_discrete = True
 
     def check(self, value):
-        return (value % 1 == 0) & (value >= self.lower_bound)
+        return _whole(value, value >= self.lower_bound)
 
 
 # ---- vectors

@@ -7,6 +7,8 @@ Shapes and dimensions may be given as PyTorch takes them, as ints or as one sequ
 # The names in prepare, forward's callers and grad_* are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
 
+import math
+
 import numpy as np
 
 from minigrad import dtypes
@@ -343,8 +345,9 @@ class expand(Op):
         return input, expanded_shape(input.shape, shape_args(shape, "expand"))
 
     def forward(input, /, size):
-        out = np.broadcast_to(input, size)
-        return input.reshape(size) if out.size == input.size else out  # nothing is repeated: it may be written to
+        if math.prod(size) == input.size:
+            return input.reshape(size)  # nothing is repeated: it may be written to
+        return np.broadcast_to(input, size)
 
     def grad_input(g, input_shape):
         return sum_to_size(g, input_shape)
