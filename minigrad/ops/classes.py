@@ -103,7 +103,7 @@ def cross_entropy(
 def cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing):
     dim = 1 if input.ndim > 1 else 0
     classes = input.shape[dim]
-    if label_smoothing:
+    if label_smoothing and classes:
         target = target * (1.0 - label_smoothing) + label_smoothing / classes
     terms = log_softmax(input, dim) * target
     if weight is not None:

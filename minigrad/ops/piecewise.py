@@ -188,7 +188,7 @@ class hardtanh(Activation):
         return np.clip(input, input.dtype.type(min_val), input.dtype.type(max_val))
 
     def grad_input(g, input, min_val, max_val):
-        return flat_in(where((input <= min_val) | (input >= max_val), 0, g), input)
+        return flat_in(where((input > min_val) & (input < max_val), g, 0), input)
 
     samples = unary(min_val=-0.7, max_val=1.4)
 
@@ -278,6 +278,6 @@ class softshrink(Activation):
         return where(input > lambd, input - lambd, where(input < -lambd, input + lambd, 0 * input))
 
     def grad_input(g, input, lambd):
-        return flat_in(where((input >= -lambd) & (input <= lambd), 0, g), input)
+        return flat_in(where((input > lambd) | (input < -lambd), g, 0), input)
 
     samples = unary(lambd=0.8)
