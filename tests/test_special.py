@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minigrad
-from minigrad.kernels import special
+from minigrad.kernels import incomplete, special
 
 DRAW = np.random.default_rng(0)
 POSITIVE = np.concatenate([DRAW.uniform(0, 3, 200), DRAW.uniform(0, 30, 200), 10.0 ** DRAW.uniform(-300, 300, 100)])
@@ -120,3 +120,14 @@ def test_the_ends_are_pytorchs(name):
 
     # PyTorch's ndtr(-30) is 0, for it is computed from erf.
     np.testing.assert_allclose(run(minigrad), run(torch), rtol=1e-12, atol=1e-190)
+
+
+def test_incomplete_gamma_functions_of_large_arguments():
+    """The two ways meet where one takes over from the other; near the edge of float64 there is an answer, at once."""
+    spread = np.linspace(-6, 6, 25)
+    for a in (0.99e8, 1e8):
+        x = a + spread * np.sqrt(a)
+        _, upper = quiet(incomplete._by_terms, np.full_like(x, a), x)
+        np.testing.assert_allclose(quiet(incomplete._uniform, np.full_like(x, a), x), upper, rtol=1e-7)
+    huge = quiet(incomplete.gammainc, np.array([1e38, 1e300]), np.array([1e38, 2e300]))
+    np.testing.assert_array_equal(huge, [0.5, 1.0])

@@ -2,7 +2,7 @@
 
 With ``front = x^a exp(-x) / Γ(a + 1)``, a series gives the lower function and a continued fraction the upper one, each
 where it converges fast; the other is 1 less that. All in float64, rounded once; relative errors to about 1e-13 (kept by
-`tests/test_special.py`). Near ``x = a`` the number of terms grows with √a.
+`tests/test_special.py`). Near ``x = a`` the number of terms grows with √a, so from a = 1e8 on an expansion serves.
 
 Sources: Abramowitz & Stegun 6.5.29, 6.5.31; the evaluation of the continued fraction is W. J. Lentz' (1976).
 """
@@ -11,18 +11,22 @@ import math
 
 import numpy as np
 
-from minigrad.kernels.special import BERNOULLI, in_float64, lgamma, polynomial
+from minigrad.kernels.special import BERNOULLI, erfc, in_float64, lgamma, polynomial
 
 _STIRLING = [B / (2 * k * (2 * k - 1)) for k, B in enumerate(BERNOULLI, 1)]
 _ATANH = [1 / (2 * k + 3) for k in range(18)]
 
 
+def _gap(m):
+    """log(1 + m) - m."""
+    s = m / (2 + m)
+    near = 2 * s**3 * polynomial(s * s, _ATANH) - m * s
+    return np.where(np.abs(m) < 0.5, near, np.log1p(m) - m)
+
+
 def _front(a, x):
     """x^a exp(-x) / Γ(a + 1); for large a by Stirling's formula, where the large powers have been cancelled."""
-    m = np.maximum(x / a - 1, -1)
-    s = m / (2 + m)
-    near = 2 * s**3 * polynomial(s * s, _ATANH) - m * s  # log(1 + m) - m, of small m
-    gap = np.where(np.abs(m) < 0.5, near, np.log1p(m) - m)
+    gap = _gap(np.maximum(x / a - 1, -1))
     large = np.maximum(a, 10.0)
     by_stirling = np.exp(a * gap - polynomial(1 / large**2, _STIRLING) / large) / np.sqrt(2 * math.pi * a)
     return np.where(a < 10, np.exp(a * np.log(x) - x - lgamma(a + 1)), by_stirling)
@@ -56,8 +60,27 @@ def _fraction(a, x):
     return a * value
 
 
+def _uniform(a, x):
+    """The upper function of a >= 1e8, by the first two terms of Temme's uniform expansion (DLMF 8.12.4)."""
+    m = x / a - 1
+    gap = _gap(m)
+    eta = np.copysign(np.sqrt(-2 * gap), m)
+    bend = np.where(np.abs(m) < 1e-4, m / 12 - 1 / 3, 1 / m - 1 / eta)
+    return erfc(eta * np.sqrt(a / 2)) / 2 + np.exp(a * gap) / np.sqrt(2 * math.pi * a) * bend
+
+
 def _both(a, x):
     """The regularised lower and upper functions of a > 0 and finite x > 0, flat arrays."""
+    huge = a >= 1e8
+    lower, upper = np.empty_like(x), np.empty_like(x)
+    lower[~huge], upper[~huge] = _by_terms(a[~huge], x[~huge])
+    upper[huge] = _uniform(a[huge], x[huge])
+    lower[huge] = 1 - upper[huge]
+    return lower, upper
+
+
+def _by_terms(a, x):
+    """`_both` by the series or the fraction."""
     front = _front(a, x)
     lower = np.empty_like(x)
     upper = np.empty_like(x)
