@@ -93,3 +93,24 @@ def test_first_calls_warn_of_nothing():
             with backend(other), backend(name):  # a change of backend forgets what was chosen
                 vector(-1.0, 1000.0, float("nan")).log().exp().sqrt().reciprocal()
     assert not [w for w in caught if issubclass(w.category, RuntimeWarning)]
+
+
+# ---- writes into what was saved ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("op", ["max", "min", "median", "mode", "sort", "cummax"])
+def test_indices_that_were_written_to(op):
+    x = leaf(3.0, 1.0, 2.0)
+    values, indices = getattr(x, op)(0)
+    indices.zero_()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation: 'indices'"):
+        values.sum().backward()
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_indices_of_a_pooling_that_were_written_to(dims):
+    x = minigrad.rand(1, 2, *[4] * dims, requires_grad=True)
+    values, indices = getattr(F, f"max_pool{dims}d")(x, 2, return_indices=True)
+    indices += 1
+    with pytest.raises(RuntimeError, match="modified by an inplace operation: 'indices'"):
+        values.sum().backward()
