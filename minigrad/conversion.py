@@ -210,7 +210,9 @@ def setitem(self, index, value):
             index_ops.write_at(part, pick, array)
         else:
             if isinstance(value, Tensor) and value.vc is not None and value.vc is self.vc:
-                check_overlap(part, array, "__setitem__")
+                spread = array.shape != part.shape and array.ndim <= part.ndim
+                if not spread:  # numbers read more than once are copied first
+                    check_overlap(part, array, "__setitem__")
             try:
                 part[...] = array
             except ValueError:

@@ -114,6 +114,7 @@ class Op:
     backward_name = None
     fresh = view = multi = broadcasts = pointwise = False
     aux: tuple = ()
+    returned_aux: tuple = ()
     pieces: tuple = ()
     first = "values"
     nout = 1
@@ -135,6 +136,7 @@ class Op:
         cls.name = cls.__name__.rstrip("_")
         if cls.pieces:
             cls.multi, cls.aux = True, cls.pieces
+        cls.returned_aux = cls.aux[: cls.nout - 1]  # saved as tensors: their reader may write into them
         cls.label = cls.symbol or cls.name
         cls.label_backward = cls.backward_name or "".join(w.capitalize() for w in cls.name.split("_")) + "Backward0"
         _read_signature(cls, body.get("scalar") or body["forward"])

@@ -128,13 +128,13 @@ class Optimizer(Hooked):
         for p in params:
             if not isinstance(p, Tensor):
                 raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
-            if not (p.is_leaf or p.retains_grad):
-                raise ValueError("can't optimize a non-leaf Tensor: give the tensors that it was computed from")
         for name, default in self.defaults.items():
             if default is required and name not in param_group:
                 raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")
             param_group.setdefault(name, default)
         _check_options(param_group)
+        if not all(p.is_leaf or p.retains_grad for p in params):
+            raise ValueError("can't optimize a non-leaf Tensor: give the tensors that it was computed from")
         if len(set(params)) != len(params):
             warnings.warn(
                 "optimizer contains a parameter group with duplicate parameters: they are updated once for each "

@@ -96,6 +96,7 @@ def test_first_calls_warn_of_nothing():
     assert not [w for w in caught if issubclass(w.category, RuntimeWarning)]
 
 
+<<<<<<< HEAD
 SITUATIONS = {
     "always": lambda: warnings.simplefilter("always"),
     "error": lambda: warnings.simplefilter("error"),
@@ -142,3 +143,24 @@ def test_a_kernel_that_two_threads_enter_at_once():
     done.set()
     thread.join()
     assert x.grad.tolist() == [1.0, float("inf")]
+=======
+# ---- writes into what was saved ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("op", ["max", "min", "median", "mode", "sort", "cummax"])
+def test_indices_that_were_written_to(op):
+    x = leaf(3.0, 1.0, 2.0)
+    values, indices = getattr(x, op)(0)
+    indices.zero_()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation: 'indices'"):
+        values.sum().backward()
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_indices_of_a_pooling_that_were_written_to(dims):
+    x = minigrad.rand(1, 2, *[4] * dims, requires_grad=True)
+    values, indices = getattr(F, f"max_pool{dims}d")(x, 2, return_indices=True)
+    indices += 1
+    with pytest.raises(RuntimeError, match="modified by an inplace operation: 'indices'"):
+        values.sum().backward()
+>>>>>>> suites

@@ -381,3 +381,10 @@ SCENARIOS = scenarios.of(globals())
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_as_pytorch(name):
     scenarios.check(SCENARIOS[name], torch)
+
+
+def test_the_module_gradcheck_is_in_the_place_of_the_function():
+    import minigrad.autograd.gradcheck  # what `import` binds is the module
+
+    x = minigrad.rand(2, dtype=minigrad.float64, requires_grad=True)
+    assert minigrad.autograd.gradcheck(minigrad.sin, (x,))

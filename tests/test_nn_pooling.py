@@ -191,3 +191,24 @@ def test_power_pooling_of_what_has_no_power():
     for mine, theirs in zip(*results, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-6)
     assert np.isnan(results[1][1]).any()
+
+
+EMPTY = [((0, 3, 6), 1), ((1, 0, 6), 1), ((0, 6), 1), ((0, 3, 6, 6), 2), ((1, 0, 6, 6), 2), ((0, 6, 6), 2),
+         ((0, 3, 6, 6, 6), 3), ((1, 0, 6, 6, 6), 3), ((0, 6, 6, 6), 3), ((2, 3, 0, 6, 6), 3)]  # fmt: skip
+POOLS = ["MaxPool", "AvgPool", "AdaptiveMaxPool", "AdaptiveAvgPool"]
+
+
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize(("size", "dims"), EMPTY)
+def test_empty_inputs(pool, size, dims):
+    def outcome(lib, T):
+        x = T.ones(size, requires_grad=True)
+        try:
+            y = getattr(lib, f"{pool}{dims}d")(2)(x)
+        except RuntimeError:
+            return "RuntimeError"
+        if not size[0]:  # PyTorch has no backward of its results without channels
+            y.sum().backward()
+        return tuple(y.shape)
+
+    assert outcome(nn, minigrad) == outcome(torch.nn, library(torch.nn))

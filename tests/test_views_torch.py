@@ -391,10 +391,11 @@ def expanded_memory(T):
 
 
 def overlapping_writes(T):
-    x = T.arange(6.0)
+    x, rows = T.arange(6.0), T.arange(6.0).view(2, 3)
     return [
         raises(x[1:].copy_, x[:-1]), raises(x[1:].add_, x[:-1]), raises(x.add_, x), raises(x[:3].add_, x[3:]), x,
         raises(x.view(2, 3).add_, x.view(2, 3)), raises(x.view(2, 3).t().copy_, x.view(3, 2)),
+        raises(rows.__setitem__, 1, rows[1][1]), raises(rows.__setitem__, slice(None), rows[0]), rows,
     ]  # fmt: skip
 
 

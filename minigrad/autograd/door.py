@@ -297,6 +297,8 @@ def forward_lines(op):
         "        y = asarray(y, order='C')" if in_order else "        y = asarray(y)",
         "    made = new(Tensor); made.array = y; made._shape = y.shape; made.vc = made._view = made.leaf = None",
     ]
+    order = ", order='C'" if in_order else ""
+    lines += [f"    {name} = wrap(asarray({name}{order}))" for name in op.returned_aux]
     shapes = "".join(f"{i}._shape, " for i in op.inputs)
     lines += record_lines(op, f"({shapes})" if op.broadcasts else "None")
     if op.view:
@@ -307,8 +309,7 @@ def forward_lines(op):
             f"    if {True if op.view == 'always' else shares}:",
             f"        as_view(op, {a}, made, ({attrs}), {kept_tuple(op)})",
         ]
-    order = ", order='C'" if in_order else ""
-    outs = "".join(f", wrap(asarray({name}{order}))" for name in op.aux[: op.nout - 1])
+    outs = "".join(f", {name}" for name in op.returned_aux)
     return [*lines, f"    return result(made{outs})" if op.result else f"    return made{outs}"]
 
 

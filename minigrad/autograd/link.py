@@ -134,7 +134,7 @@ def build(op):
     if op.pointwise and op.check_attributes:
         names["check_attributes"] = body["check_attributes"]
     if op.result:
-        names["result"] = named_tuple(op.result, op.pieces or (op.first, *op.aux[: op.nout - 1]))
+        names["result"] = named_tuple(op.result, op.pieces or (op.first, *op.returned_aux))
     writer = door.pointwise_source if op.pointwise else door.joining_source if op.variadic else door.forward_source
     source = writer(op)
     function = op.function = staticmethod(door.make(source, names, op.name)).__func__

@@ -122,6 +122,11 @@ def _unpack_lines(op, name, kind):
         yield "        if x is not None and x.vc is not None and x.vc.time > n.seq: stale(n, x.vc, 'output')"
         if kind == "rule":
             yield "        output = output_of(n, output)"
+    elif name in op.returned_aux:
+        yield f"    v = {name}.vc"
+        yield f"    if v is not None and v.time > n.seq: stale(n, v, {name!r})"
+        if kind == "run":
+            yield f"    {name} = {name}.array"
     elif name in op.pieces:
         yield f"    {name} = piece_of(n, {name}, {op.pieces.index(name)}, {kind == 'rule'})"
     elif name in op.aux and kind == "rule":

@@ -41,12 +41,12 @@ def embedding_bag(
     """
     check_bags(input, weight, offsets, per_sample_weights, mode, scale_grad_by_freq, sparse)
     if padding_idx is not None:
-        padding_idx = padding_row("embedding_bag", padding_idx, weight.shape[0])
+        padding_idx = padding_row("embedding_bag", padding_idx, weight.shape[0], RuntimeError)
     bags, count = bag_numbers(input, offsets, include_last_offset)
     flat = reshape(input, (-1,))
     rows = embedding(flat, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq)
     kept = flat != -1 if padding_idx is None else flat != padding_idx
-    if mode == "max":
+    if mode == "max" and flat.shape[0]:  # of nothing the largest is 0, as the sum is
         chosen, empty = largest_rows(rows, bags, kept, count)
         return where(flat.new_tensor(empty) != 0, 0.0, gather(rows, 0, flat.new_tensor(chosen)))
     if per_sample_weights is not None:
@@ -117,5 +117,10 @@ def check_bags(input, weight, offsets, per_sample_weights, mode, scale_grad_by_f
     for name, given in (("input", input), ("offsets", offsets)):
         if given is not None and np_dtype(given) not in (np.int64, np.int32):
             raise RuntimeError(f"embedding_bag(): expected {name} of dtype int64 or int32, but got {given.dtype}")
+    if input.array.size and not 0 <= input.array.min() <= input.array.max() < weight.shape[0]:
+        raise RuntimeError(
+            f"embedding_bag(): Expected idx >= 0 && idx < num_embeddings, {weight.shape[0]}, but got numbers from "
+            f"{input.array.min()} to {input.array.max()}"
+        )
     if np_dtype(weight).kind != "f":
         raise NotImplementedError(f"embedding_bag(): not implemented for weights of dtype {weight.dtype}")

@@ -62,7 +62,7 @@ class embedding_weight(Op):
 
     def forward(g, input, /, shape, padding_idx, by_frequency):
         table = np.zeros(shape, g.dtype)
-        kernels.scatter_add_rows(table, input.reshape(-1), g.reshape(-1, shape[1]))
+        kernels.scatter_add_rows(table, input.reshape(-1), g.reshape(input.size, shape[1]))
         if by_frequency:
             table *= shares(input, shape[0], g.dtype)
         if padding_idx is not None:
@@ -92,9 +92,9 @@ def mask_rows(rows, input, padding_idx):
 
 
 @on_every_path("padding_row")
-def padding_row(op, padding_idx, rows):
+def padding_row(op, padding_idx, rows, error=AssertionError):
     if not -rows <= padding_idx < rows:
-        raise AssertionError(f"Padding_idx must be within num_embeddings: {op}() got {padding_idx} for {rows} rows")
+        raise error(f"Padding_idx must be within num_embeddings: {op}() got {padding_idx} for {rows} rows")
     return padding_idx % rows
 
 

@@ -247,7 +247,8 @@ def adaptive_size(op, count, input, output_size):
         raise RuntimeError(f"{op}(): output_size must be {count}, but got {len(given)} numbers")
     if input.ndim not in (count + 1, count + 2):
         raise RuntimeError(f"{op}(): Expected {count + 1}D or {count + 2}D tensor, but got {shape_text(input.shape)}")
-    if not all(input.shape[-count:]):
+    channels_count = op not in ("adaptive_avg_pool1d", "adaptive_avg_pool2d")  # of which there may be none
+    if not all(input.shape[1:] if channels_count else input.shape[-count:]):
         raise RuntimeError(
             f"{op}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes "
             f"{shape_text(input.shape)}"
