@@ -96,7 +96,6 @@ def test_first_calls_warn_of_nothing():
     assert not [w for w in caught if issubclass(w.category, RuntimeWarning)]
 
 
-<<<<<<< HEAD
 SITUATIONS = {
     "always": lambda: warnings.simplefilter("always"),
     "error": lambda: warnings.simplefilter("error"),
@@ -143,7 +142,8 @@ def test_a_kernel_that_two_threads_enter_at_once():
     done.set()
     thread.join()
     assert x.grad.tolist() == [1.0, float("inf")]
-=======
+
+
 # ---- writes into what was saved ------------------------------------------------------------------------------------
 
 
@@ -163,4 +163,3 @@ def test_indices_of_a_pooling_that_were_written_to(dims):
     indices += 1
     with pytest.raises(RuntimeError, match="modified by an inplace operation: 'indices'"):
         values.sum().backward()
->>>>>>> suites

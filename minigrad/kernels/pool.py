@@ -257,16 +257,9 @@ def max_of_slices(x, window, stride, padding, dilation, ceil_mode):
     size, pixels = y.shape[-2:], y.shape[-2] * y.shape[-1]
     rows = y.reshape(*y.shape[:-2], pixels)
     y, at = max_pool2d(rows, (window[0], 1), (stride[0], 1), (padding[0], 0), (dilation[0], 1), ceil_mode)
-<<<<<<< HEAD
     lead = x.shape[:-3]
     flat = places.reshape(*lead, math.prod(places.shape[-3:])), at.reshape(*lead, math.prod(at.shape[-2:]))
     chosen = np.take_along_axis(*flat, -1)
-=======
-    volumes = x.shape[:-3]  # sizes are named, as -1 cannot be inferred of an empty batch
-    chosen = np.take_along_axis(
-        places.reshape(*volumes, places.shape[-3] * pixels), at.reshape(*volumes, at.shape[-2] * pixels), -1
-    )
->>>>>>> suites
     places = at // pixels * (x.shape[-2] * x.shape[-1]) + chosen.reshape(at.shape)
     return y.reshape(*y.shape[:-1], *size), places.reshape(*y.shape[:-1], *size)
 
@@ -289,11 +282,7 @@ def adaptive_max_pool2d(x, size):
     for which in np.ndindex(*size):
         where = tuple(slice(*spans[i, :2]) for spans, i in zip(areas, which))
         taken, put = (..., *where), (..., *which)
-<<<<<<< HEAD
         area = x[taken].reshape(*batch, places[where].size)
-=======
-        area = x[taken].reshape(*batch, math.prod(places[where].shape))
->>>>>>> suites
         nan = np.isnan(area)
         last = nan.shape[-1] - 1 - nan[..., ::-1].argmax(-1)
         at = np.where(nan.any(-1), last, area.argmax(-1))
