@@ -7,6 +7,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
+from minigrad.serialization.files import write
 from minigrad.train.callbacks import Callback
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ class _FileLogger(Callback):
     def on_train_begin(self, trainer: Trainer) -> None:
         os.makedirs(os.path.dirname(os.path.abspath(self.path)), exist_ok=True)
         kept = self.lines()[: self.heading + trainer.epoch] if trainer.epoch else []
-        with open(self.path, "w", encoding="utf-8", newline="") as file:
-            file.writelines(kept)
+        write(self.path, [line.encode() for line in kept])
 
     heading = 0  # how many lines stand above those of the epochs
 
