@@ -55,7 +55,7 @@ class Callback:
 class _Watching(Callback):
     """What callbacks share that look for the best value of one figure."""
 
-    remembered = ("best",)
+    remembered: tuple[str, ...] = ("best",)
 
     def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
         if mode not in ("auto", "min", "max"):
@@ -102,7 +102,8 @@ class EarlyStopping(_Watching):
     ) -> None:
         super().__init__(monitor, mode, min_delta)
         self.patience, self.restore_best_weights = patience, restore_best_weights
-        self.waited, self.best_weights, self.stopped_epoch = 0, None, None
+        self.waited, self.best_weights = 0, None
+        self.stopped_epoch: int | None = None
 
     def on_train_begin(self, trainer: Trainer) -> None:
         if not trainer.step:  # a new run

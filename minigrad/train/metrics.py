@@ -48,7 +48,7 @@ class Mean(Metric):
 
     def __init__(self, function: Callable, name: str | None = None) -> None:
         self.function = function
-        self.name = name or getattr(function, "__name__", type(function).__name__)
+        self.name = str(name or getattr(function, "__name__", type(function).__name__))
         self.reset()
 
     def reset(self) -> None:
