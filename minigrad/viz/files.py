@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -38,4 +39,4 @@ def write_whole(path: Path, data: bytes, who: str) -> None:
     try:
         write(path, [data])
     except OSError as error:
-        raise type(error)(f"{who}: can't write {str(path)!r}: {os.strerror(error.errno)}") from None
+        raise type(error)(f"{who}: can't write {str(path)!r}: {os.strerror(error.errno or errno.EIO)}") from None
