@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import minigrad
 from minigrad.autograd import no_grad
+from minigrad.errors import NoDeviceError
 from minigrad.nn.modules.attributes import (
     register_module_buffer_registration_hook,
     register_module_module_registration_hook,
@@ -43,10 +44,12 @@ def _other_device(name):
     """The method that would move a module to a device that is not here."""
 
     def move(self, device=None):
-        raise RuntimeError(f"{name}(): minigrad runs on the CPU only; guard the call with {name}.is_available()")
+        raise NoDeviceError(f"{name}(): minigrad runs on the CPU only; guard the call with {name}.is_available()")
 
     move.__name__ = name
-    move.__doc__ = "Raises RuntimeError: there is no such device here."
+    move.__doc__ = (
+        "Raises NoDeviceError (a RuntimeError and, as PyTorch's, an AssertionError): there is no such device here."
+    )
     return move
 
 
