@@ -62,6 +62,15 @@ def test_fit_does_what_the_loop_written_out_does():
         np.testing.assert_array_equal(a, b)
 
 
+def test_lbfgs_trains_too():
+    x, y = blobs()
+    fitted = trainer(optimizer="LBFGS")
+    losses = fitted.fit(x, y, epochs=3, batch_size=60, verbose=0)["loss"]
+    start = nn.functional.cross_entropy(classifier()(minigrad.tensor(x).float()), minigrad.tensor(y)).item()
+    assert losses[0] == pytest.approx(start, rel=1e-6)  # that at which its first step began
+    assert losses[2] < losses[1] < losses[0]
+
+
 def test_evaluate_and_predict():
     x, y = blobs()
     fitted = trainer(classifier(dropout=0.5), lr=0.02)
@@ -239,6 +248,11 @@ def test_logs_are_written_at_once_and_continued(tmp_path):
     assert [json.loads(line)["accuracy"] for line in lines.read_text().splitlines()] == history["accuracy"]
     trainer().fit(x, y, callbacks=callbacks, verbose=0)
     assert len(table.read_text().splitlines()) == 2
+    other = {"validation_data": (x, y), "callbacks": callbacks, "resume": file, "verbose": 0}
+    trainer(metrics=["accuracy"]).fit(x, y, epochs=2, **other)
+    assert table.read_text().splitlines()[0] == "epoch,loss,accuracy,val_loss,val_accuracy"
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert [bool(row["val_loss"]) for row in rows] == [False, True]
 
 
 def test_figures_for_tensorboard(tmp_path):

@@ -10,7 +10,6 @@ import time
 import types
 import warnings
 import zlib
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -196,7 +195,7 @@ def test_a_folder_without_permission(drawing, tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(PermissionError, match=r"Drawing.save\(\): can't write '.*graph.svg': Permission denied"):
         drawing.save(tmp_path / "graph.svg")
 

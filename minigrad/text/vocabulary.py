@@ -14,6 +14,8 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from minigrad.serialization.files import write
+
 __all__ = ["Vocabulary"]
 
 
@@ -98,10 +100,10 @@ class Vocabulary:
         return [self.itos[int(i)] for i in ids]
 
     def save(self, path: str | Path) -> None:
-        """Write it to a JSON file."""
+        """Write it to a JSON file, which appears whole or not at all."""
         first = len(self.itos) - len(self.tokens)
         content = {"tokens": self.itos[first:], "specials": self.specials, "unk": self.unk, "counts": self.counts}
-        Path(path).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+        write(path, [json.dumps(content, ensure_ascii=False).encode()])
 
     @classmethod
     def load(cls, path: str | Path) -> Vocabulary:

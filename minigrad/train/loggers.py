@@ -7,6 +7,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
+from minigrad.serialization.files import write
 from minigrad.train.callbacks import Callback
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ class _FileLogger(Callback):
     def on_train_begin(self, trainer: Trainer) -> None:
         os.makedirs(os.path.dirname(os.path.abspath(self.path)), exist_ok=True)
         kept = self.lines()[: self.heading + trainer.epoch] if trainer.epoch else []
-        with open(self.path, "w", encoding="utf-8", newline="") as file:
-            file.writelines(kept)
+        write(self.path, [line.encode() for line in kept])
 
     heading = 0  # how many lines stand above those of the epochs
 
@@ -50,12 +50,14 @@ class CSVLogger(_FileLogger):
     heading = 1
 
     def on_epoch_end(self, trainer: Trainer, logs: dict[str, float]) -> None:
-        is_new = not os.path.getsize(self.path)
-        with open(self.path, "a", encoding="utf-8", newline="") as file:
-            row = {"epoch": trainer.epoch, **logs}
-            writer = csv.DictWriter(file, row, lineterminator="\n")
-            if is_new:
+        lines, row = self.lines(), {"epoch": trainer.epoch, **logs}
+        columns = next(csv.reader(lines[:1]), [])
+        new = [name for name in row if name not in columns]
+        with open(self.path, "w" if new else "a", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, columns + new, lineterminator="\n")
+            if new:  # the heading; the rows before have nothing there
                 writer.writeheader()
+                writer.writerows(csv.DictReader(lines))
             writer.writerow(row)
 
 

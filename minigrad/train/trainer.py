@@ -199,16 +199,22 @@ class Trainer:
         return batches
 
     def _train_on(self, batch) -> None:
-        self.optimizer.zero_grad()
-        loss, output, target = self.training_step(batch)
-        loss = loss + self.penalty() if self.l1 or self.l2 else loss
-        loss.backward()
-        if self.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
-        if self.clip_value is not None:
-            nn.utils.clip_grad_value_(self.model.parameters(), self.clip_value)
-        self.optimizer.step()
-        self._figures.update(loss.item(), output.detach(), target)
+        seen = []  # more than once only by L-BFGS, which looks at several points; the first is where the step began
+
+        def closure():
+            self.optimizer.zero_grad()
+            loss, output, target = self.training_step(batch)
+            loss = loss + self.penalty() if self.l1 or self.l2 else loss
+            loss.backward()
+            if self.clip_norm is not None:
+                nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
+            if self.clip_value is not None:
+                nn.utils.clip_grad_value_(self.model.parameters(), self.clip_value)
+            seen.append((loss.item(), output.detach(), target))
+            return loss
+
+        self.optimizer.step(closure)
+        self._figures.update(*seen[0])
         self.batch += 1
         self.step += 1
 

@@ -165,40 +165,37 @@ class Resize(Module):
         return f"{type(self).__name__}(size={self.size}, {detail})"
 
 
-class CenterCrop(Module):
+class _Crop(Module):
+    """What `CenterCrop` and `FiveCrop` share: the size of what they cut out."""
+
+    def __init__(self, size) -> None:
+        super().__init__()
+        self.size = pair(size)
+
+    def __repr__(self):
+        return f"{type(self).__name__}(size={self.size})"
+
+
+class CenterCrop(_Crop):
     """The middle; black where the image is smaller.
 
     Args:
         size (int | sequence): height and width, or one int for both.
     """
 
-    def __init__(self, size) -> None:
-        super().__init__()
-        self.size = pair(size)
-
     def forward(self, img):
         return F.center_crop(img, self.size)
 
-    def __repr__(self):
-        return f"{type(self).__name__}(size={self.size})"
 
-
-class FiveCrop(Module):
+class FiveCrop(_Crop):
     """The four corners and the middle, as a tuple.
 
     Args:
         size (int | sequence): height and width, or one int for both.
     """
 
-    def __init__(self, size) -> None:
-        super().__init__()
-        self.size = pair(size)
-
     def forward(self, img):
         return F.five_crop(img, self.size)
-
-    def __repr__(self):
-        return f"{type(self).__name__}(size={self.size})"
 
 
 class TenCrop(FiveCrop):

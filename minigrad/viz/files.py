@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
-import secrets
 from pathlib import Path
+
+from minigrad.serialization.files import write
 
 __all__ = ["checked_path", "write_whole"]
 
@@ -31,18 +32,11 @@ def checked_path(path, endings, who: str) -> Path:
 
 
 def write_whole(path: Path, data: bytes, who: str) -> None:
-    """Write beside the file and move into place: a crash leaves the old file or the new one, never half of one.
+    """Write so that a crash leaves the old file or the new one, never half of one.
 
     Raises the OSError that came, with `who` and the path in one line.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with draft.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        write(path, [data])
     except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        raise type(error)(f"{who}: can't write {str(path)!r}: {error.strerror or error}") from None
+        raise type(error)(f"{who}: can't write {str(path)!r}: {os.strerror(error.errno or errno.EIO)}") from None

@@ -47,7 +47,9 @@ def _other_device(name):
         raise NoDeviceError(f"{name}(): minigrad runs on the CPU only; guard the call with {name}.is_available()")
 
     move.__name__ = name
-    move.__doc__ = "Raises NoDeviceError, a RuntimeError: there is no such device here."
+    move.__doc__ = (
+        "Raises NoDeviceError (a RuntimeError and, as PyTorch's, an AssertionError): there is no such device here."
+    )
     return move
 
 
