@@ -17,6 +17,7 @@ from minigrad import datasets as datasets
 from minigrad import distributed as distributed
 from minigrad import distributions as distributions
 from minigrad import func as func
+from minigrad import functional as functional
 from minigrad import hub as hub
 from minigrad import jit as jit
 from minigrad import linalg as linalg
@@ -34,6 +35,7 @@ from minigrad import testing as testing
 from minigrad import text as text
 from minigrad import train as train
 from minigrad import transforms as transforms
+from minigrad import types as types
 from minigrad import utils as utils
 from minigrad import version as version
 from minigrad import viz as viz
