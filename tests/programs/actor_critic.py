@@ -1,4 +1,4 @@
-"""Actor-critic on a one-dimensional walk: two heads, smooth L1 for the value, Categorical for the action."""
+"""Actor-critic: two heads, smooth L1 for the value, Categorical for the action, on a one-dimensional walk."""
 
 from collections import namedtuple
 

@@ -1,4 +1,4 @@
-"""A word-language model on characters: two LSTM layers with dropout, tied weights, truncated BPTT, clipping."""
+"""A character language model: two LSTM layers with dropout, tied weights, truncated BPTT, clipping."""
 
 import math
 

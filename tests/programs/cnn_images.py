@@ -1,4 +1,4 @@
-"""A convolutional network, as the MNIST example: Adadelta, StepLR, dropout, log_softmax and nll_loss."""
+"""A convolutional network: the MNIST example's, with Adadelta, StepLR, dropout, log_softmax and nll_loss."""
 
 import torch
 import torch.nn as nn

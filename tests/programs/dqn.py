@@ -1,4 +1,4 @@
-"""Deep Q-learning on a small grid: replay memory, a target network by soft updates, gather, Huber loss, AdamW."""
+"""Deep Q-learning: replay memory, a target network by soft updates, gather, Huber loss, AdamW, on a grid."""
 
 import random
 from collections import deque, namedtuple

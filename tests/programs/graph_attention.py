@@ -1,4 +1,4 @@
-"""Nodes of a graph classified by a graph convolution and by graph attention: masks, leaky ReLU, dropout, elu."""
+"""Graph convolution and graph attention: masks, leaky ReLU, dropout, elu, nodes to be classified."""
 
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-"""Sine waves continued by two LSTM cells in float64, trained by L-BFGS with closures. (The time-sequence example)"""
+"""Sine waves continued by LSTM cells: float64, trained by L-BFGS with closures. (The time-sequence example)"""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""A perceptron on spirals: Dataset, random_split, DataLoader, batch norm, dropout, weight decay, StepLR."""
+"""A perceptron: Dataset, random_split, DataLoader, batch norm, dropout, weight decay, StepLR, on spirals."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Words of several languages told apart by a bidirectional GRU over packed sequences of different lengths."""
+"""Languages told apart by a bidirectional GRU: packed sequences of words of different lengths."""
 
 import torch
 from torch import nn

@@ -1,4 +1,4 @@
-"""Fast neural style in small: instance norm, reflection padding, upsampling, Gram matrices, frozen features."""
+"""Fast neural style: instance norm, reflection padding, upsampling, Gram matrices, frozen features."""
 
 import torch
 from torch import nn

@@ -1,4 +1,4 @@
-"""Densities: a mixture of Gaussians fitted by its log-likelihood, and a coupling flow; torch.distributions."""
+"""Density estimation: a mixture of Gaussians fitted by its log-likelihood, and a coupling flow."""
 
 import torch
 from torch import distributions as D

@@ -1,4 +1,4 @@
-"""REINFORCE on a small cart-pole of its own: Categorical, log_prob, discounted returns, normalized."""
+"""REINFORCE: Categorical, log_prob, discounted returns, normalized, on a small cart-pole of its own."""
 
 import math
 from collections import deque

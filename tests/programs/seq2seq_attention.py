@@ -1,4 +1,4 @@
-"""Translation of number words by an encoder and a decoder of GRU cells with additive attention and teacher forcing."""
+"""Translation by GRU cells with attention: an encoder, a decoder, teacher forcing."""
 
 import random
 

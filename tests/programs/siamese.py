@@ -1,4 +1,4 @@
-"""A Siamese network on pairs, then a triplet loss on embeddings: shared weights, BCELoss, TripletMarginLoss, ASGD."""
+"""A Siamese network: pairs, then a triplet loss on embeddings, shared weights, BCELoss, TripletMarginLoss, ASGD."""
 
 import torch
 import torch.nn as nn

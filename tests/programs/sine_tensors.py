@@ -1,4 +1,4 @@
-"""A polynomial fitted to a sine five times over: by hand, with autograd, with an own Function, with nn, with optim."""
+"""A polynomial five times over: by hand, with autograd, with an own Function, with nn, with optim, for a sine."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Sub-pixel super-resolution: orthogonal initial weights, PixelShuffle, PSNR, Adamax and a whole model pickled."""
+"""Sub-pixel super-resolution: orthogonal weights, PixelShuffle, PSNR, Adamax and a whole model pickled."""
 
 import io
 from math import log10

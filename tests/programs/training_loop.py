@@ -1,4 +1,4 @@
-"""A long-run loop with its accessories: accumulation, SWA, SequentialLR, hooks, resume from a checkpoint."""
+"""A long-run loop: accumulation, SWA, SequentialLR, hooks, resume from a checkpoint."""
 
 import copy
 import io

@@ -1,4 +1,4 @@
-"""nn.Transformer learns to reverse a sequence: masks, padding, positional encoding, warm-up with LambdaLR."""
+"""nn.Transformer: masks, padding, positional encoding, warm-up with LambdaLR; it reverses sequences."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A Wasserstein GAN with gradient penalty (a derivative of a derivative), spectral norm and an averaged generator."""
+"""A Wasserstein GAN: gradient penalty (a derivative of a derivative), spectral norm, an averaged generator."""
 
 import torch
 from torch import autograd, nn, optim

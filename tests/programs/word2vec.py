@@ -1,4 +1,4 @@
-"""Word vectors two ways: skip-gram with negative sampling, and CBOW over an EmbeddingBag; nearest words by cosine."""
+"""Word vectors: skip-gram with negative sampling, CBOW over an EmbeddingBag; nearest words by cosine."""
 
 import torch
 import torch.nn.functional as F
