@@ -201,6 +201,14 @@ def check_error(wrong, text):
     assert text in str(ours.value)
 
 
+def check_error_type(mine, theirs):
+    """Two calls, of ours and of PyTorch's, raise the same kind of error; ours has a text."""
+    with pytest.raises(Exception) as expected:  # noqa: PT011  (the type is what is asked)
+        theirs()
+    with pytest.raises(expected.type, match=r"\w"):
+        mine()
+
+
 # ---- inputs ----------------------------------------------------------------------------------------------------------
 
 

@@ -116,3 +116,16 @@ def case_id(value):
     if isinstance(value, str):
         return value
     return ",".join(f"{name}={'tensor' if callable(option) else option}" for name, option in value.items())
+
+
+def check_copy(name, way):
+    """A copy of an optimizer, made after three steps, has parameters of its own and takes the same fourth step."""
+    run = Run(minigrad, name, {"lr": 0.1}).steps(3)
+    twin = way(run.optimizer)
+    p, q = run.params[0], twin.param_groups[0]["params"][0]
+    assert q is not p
+    for optimizer, parameter in ((run.optimizer, p), (twin, q)):
+        parameter.grad = minigrad.ones(3, 4)
+        optimizer.step()
+    assert p.tolist() == q.tolist()
+    return run.optimizer.state[p], twin.state[q]

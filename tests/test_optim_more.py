@@ -11,6 +11,7 @@ from optim_run import (
     Run,
     assert_same,
     case_id,
+    check_copy,
     check_layout,
     check_state_moves,
     check_trajectory,
@@ -230,14 +231,7 @@ def test_replaced_parameters_of_another_shape(name):
 @names
 @pytest.mark.parametrize("way", [copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
 def test_copies_go_on_alike(name, way):
-    run = Run(minigrad, name, {"lr": 0.1}).steps(3)
-    twin = way(run.optimizer)
-    p, q = run.params[0], twin.param_groups[0]["params"][0]
-    assert q is not p
-    for optimizer, parameter in ((run.optimizer, p), (twin, q)):
-        parameter.grad = minigrad.ones(3, 4)
-        optimizer.step()
-    assert p.tolist() == q.tolist()
+    check_copy(name, way)
 
 
 @names

@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from optim_run import Run, case_id
+from optim_run import Run, case_id, check_copy
 
 import minigrad
 from minigrad import optim
@@ -347,15 +347,8 @@ def test_a_momentum_that_does_not_fit():
 
 @pytest.mark.parametrize("way", [copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
 def test_copies_go_on_alike(way):
-    run = Run(minigrad, "Adam", {"lr": 0.1}).steps(3)
-    twin = way(run.optimizer)
-    p, q = run.params[0], twin.param_groups[0]["params"][0]
-    assert q is not p
-    for optimizer, parameter in ((run.optimizer, p), (twin, q)):
-        parameter.grad = minigrad.ones(3, 4)
-        optimizer.step()
-    assert p.tolist() == q.tolist()
-    assert twin.state[q]["step"].item() == run.optimizer.state[p]["step"].item() == 4
+    ours, copied = check_copy("Adam", way)
+    assert copied["step"].item() == ours["step"].item() == 4
 
 
 # ---- optimizers of one's own
