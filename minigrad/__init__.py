@@ -4,7 +4,7 @@
     from minigrad import nn, optim
 
 What is here: the functions of the op blocks (`minigrad.ops`), the making of tensors, the random streams, the dtypes.
-`nn`, `optim`, `linalg`, `special`, `func`, `utils`, `viz`, `datasets` are loaded when first used.
+`nn`, `optim` and the other modules of `_MODULES` are loaded when first used.
 """
 
 from __future__ import annotations
@@ -76,42 +76,33 @@ globals().update(_CONVERSIONS)
 globals().update(dtypes.PUBLIC)
 globals().update(dtypes.LAYOUTS)
 
-_LAZY = {
-    "cli": "minigrad.cli", "cuda": "minigrad.cuda", "datasets": "minigrad.datasets",
-    "distributions": "minigrad.distributions", "func": "minigrad.func", "linalg": "minigrad.linalg",
-    "nn": "minigrad.nn", "onnx": "minigrad.onnx", "optim": "minigrad.optim",
-    "serialization": "minigrad.serialization", "sparse": "minigrad.sparse", "special": "minigrad.special",
-    "testing": "minigrad.testing", "text": "minigrad.text", "train": "minigrad.train",
-    "transforms": "minigrad.transforms", "utils": "minigrad.utils", "viz": "minigrad.viz",
-    "functional": "minigrad.functional", "types": "minigrad.types",
-}  # fmt: skip
-_LAZY_NAMES = {
-    "is_anomaly_check_nan_enabled": "minigrad.autograd.anomaly_mode",
-    "is_anomaly_enabled": "minigrad.autograd.anomaly_mode", "load": "minigrad.serialization",
-    "load_safetensors": "minigrad.serialization", "save": "minigrad.serialization",
-    "save_safetensors": "minigrad.serialization", "sparse_coo_tensor": "minigrad.sparse", "spmm": "minigrad.sparse",
-    "vmap": "minigrad.batching",
-}  # fmt: skip
-_ELSEWHERE = (  # hardware and services of PyTorch's, which programs name
+# Modules that are loaded when they are first named.
+_MODULES = (
+    "cli", "cuda", "datasets", "distributions", "func", "functional", "linalg", "nn", "onnx", "optim", "serialization",
+    "sparse", "special", "testing", "text", "train", "transforms", "types", "utils", "viz",
+    # Hardware and services of PyTorch's, which programs name.
     "__config__", "accelerator", "amp", "backends", "compiler", "cpu", "distributed", "hub", "jit", "mps",
     "multiprocessing", "profiler", "version", "xpu",
 )  # fmt: skip
-_AUTOCAST = (
-    "GradScaler", "autocast", "clear_autocast_cache", "get_autocast_dtype", "is_autocast_cache_enabled",
-    "is_autocast_enabled", "set_autocast_cache_enabled", "set_autocast_dtype", "set_autocast_enabled",
-)  # fmt: skip
-_SWITCHES = (
-    "are_deterministic_algorithms_enabled", "get_deterministic_debug_mode", "get_float32_matmul_precision",
-    "get_num_interop_threads", "is_deterministic_algorithms_warn_only_enabled", "is_warn_always_enabled",
-    "set_deterministic_debug_mode", "set_float32_matmul_precision", "set_flush_denormal", "set_num_interop_threads",
-    "set_warn_always", "use_deterministic_algorithms",
-)  # fmt: skip
-_LAZY |= {name: f"minigrad.{name}" for name in _ELSEWHERE}
-_LAZY_NAMES |= {
-    "compile": "minigrad.compiler",
-    **dict.fromkeys(_AUTOCAST, "minigrad.amp"),
-    **dict.fromkeys(_SWITCHES, "minigrad.switches"),
-}
+# Names offered here, by the module that is loaded when they are first used.
+_OFFERED = {
+    "amp": (
+        "GradScaler", "autocast", "clear_autocast_cache", "get_autocast_dtype", "is_autocast_cache_enabled",
+        "is_autocast_enabled", "set_autocast_cache_enabled", "set_autocast_dtype", "set_autocast_enabled",
+    ),
+    "autograd.anomaly_mode": ("is_anomaly_check_nan_enabled", "is_anomaly_enabled"),
+    "batching": ("vmap",),
+    "compiler": ("compile",),
+    "serialization": ("load", "load_safetensors", "save", "save_safetensors"),
+    "sparse": ("sparse_coo_tensor", "spmm"),
+    "switches": (
+        "are_deterministic_algorithms_enabled", "get_deterministic_debug_mode", "get_float32_matmul_precision",
+        "get_num_interop_threads", "is_deterministic_algorithms_warn_only_enabled", "is_warn_always_enabled",
+        "set_deterministic_debug_mode", "set_float32_matmul_precision", "set_flush_denormal",
+        "set_num_interop_threads", "set_warn_always", "use_deterministic_algorithms",
+    ),
+}  # fmt: skip
+_HOMES = {name: module for module, names in _OFFERED.items() for name in names}
 
 __all__ = [
     "Generator", "Size", "Tensor",
@@ -122,15 +113,15 @@ __all__ = [
     "no_grad", "ops", "pi", "promote_types", "seed", "set_backend", "set_default_dtype",
     "set_grad_enabled", "set_num_threads", "set_printoptions", "set_rng_state",
     *_absent, *_creation, *_exchange, *_inspection, *_ranges, *_sampling, *_storage, *_typed,
-    *dtypes.PUBLIC, *dtypes.LAYOUTS, *FUNCTIONS, *_CONVERSIONS, *_LAZY, *_LAZY_NAMES,
+    *dtypes.PUBLIC, *dtypes.LAYOUTS, *FUNCTIONS, *_CONVERSIONS, *_MODULES, *_HOMES,
 ]  # fmt: skip
 
 
 def __getattr__(name):
-    if name in _LAZY:
-        return importlib.import_module(_LAZY[name])
-    if name in _LAZY_NAMES:
-        return getattr(importlib.import_module(_LAZY_NAMES[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"minigrad.{name}")
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"minigrad.{_HOMES[name]}"), name)
     if name.startswith("_foreach_"):
         return getattr(importlib.import_module("minigrad.foreach"), name)
     raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
