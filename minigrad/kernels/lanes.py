@@ -263,9 +263,9 @@ EXP = {
 
 
 def exp_rows(k):
-    """Softmax as far as it goes without knowing all columns: a = exp(a * number - top), where x, the top so far, becomes
-    the larger of it and this row's maximum; y, the sum so far, becomes y * z + this row's sum with z = exp(old top -
-    new). Rows of -inf give zeros."""
+    """Softmax as far as it goes without knowing all columns: a = exp(a * number - top), where x, the top so far,
+    becomes the larger of it and this row's maximum; y, the sum so far, becomes y * z + this row's sum with
+    z = exp(old top - new). Rows of -inf give zeros."""
     code, a, number = k.code, k.line(k.a, k.a_step), k.splat(k.number)
     low = k.full(-math.inf)
 
