@@ -132,7 +132,7 @@ def _compile(function, literal, kinds, names):
     from numba.np.numpy_support import from_dtype
     from numba.np.ufunc._internal import PyUFunc_None, fromfunc
 
-    formula = typed(function, literal, names).dispatcher
+    formula = typed(function, literal, names).inner
     *inputs, output = map(from_dtype, kinds)
     loop = _loop(formula, tuple(inputs), output)
     signature = (numba_types.voidptr,) * 4, numba_types.void
