@@ -31,6 +31,7 @@ import types
 import numpy as np
 
 from minigrad.kernels.cache import DiskCache, referenced_names
+from minigrad.kernels.notice import compiling
 
 BACKENDS = ("numpy", "numba", "auto")
 FASTMATH = frozenset({"contract", "nsz", "arcp", "reassoc"})
@@ -152,6 +153,7 @@ class Jit:
         """
         import numba
 
+        _report_compilations()
         function, names = self.py_func, {"__name__": self.py_func.__module__, "__builtins__": __builtins__}
         cells = function.__closure__ and tuple(types.CellType() for _ in function.__closure__)
         copy = types.FunctionType(function.__code__, names, function.__name__, function.__defaults__, cells)
@@ -179,6 +181,25 @@ class Jit:
 
     def __repr__(self):
         return f"<jit {self.__module__}.{self.__qualname__}>"
+
+
+@functools.cache
+def _report_compilations():
+    """Have numba tell `notice.py` whenever it compiles a function of ours."""
+    from numba.core import event
+
+    begun = []
+
+    class Reporter(event.Listener):
+        def on_start(self, report):
+            begun.append(contextlib.ExitStack())
+            if isinstance(report.data["dispatcher"]._cache, DiskCache):
+                begun[-1].enter_context(compiling(report.data["dispatcher"].__name__))
+
+        def on_end(self, report):
+            begun.pop().close()
+
+    event.register("numba:compile", Reporter())
 
 
 def jit(function=None, *, fastmath=(), inline=False):
