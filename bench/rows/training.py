@@ -177,9 +177,7 @@ def steps() -> list[Row]:
         Row("step/VAE 784-400-20 B64 Adam", vae_step, targets={TORCH: 1.0}),
         Row(
             "step/logistic regression on Iris B150 SGD",
-            partial(
-                step, logistic_regression, (150, 4), classes(3, 150), "cross_entropy", {}, optimizer="SGD", lr=0.1
-            ),
+            partial(step, logistic_regression, (150, 4), classes(3, 150), "cross_entropy", {}, optimizer="SGD", lr=0.1),
             targets={TORCH: 1.0},
         ),
         Row(
