@@ -21,6 +21,7 @@ import types
 import numpy as np
 
 from minigrad.kernels.cache import DiskCache, referenced_names
+from minigrad.kernels.notice import compiling
 from minigrad.kernels.vecmath import JIT, SCALAR_CALLS, typed
 
 BLOCK = 512  # numbers per pass where an operand must be gathered first; a few KB, well inside the first-level cache
@@ -132,11 +133,16 @@ def _compile(function, literal, kinds, names):
     from numba.np.numpy_support import from_dtype
     from numba.np.ufunc._internal import PyUFunc_None, fromfunc
 
-    formula = typed(function, literal, names).dispatcher
+    formula = typed(function, literal, names).inner
     *inputs, output = map(from_dtype, kinds)
     loop = _loop(formula, tuple(inputs), output)
     signature = (numba_types.voidptr,) * 4, numba_types.void
-    compiled = CFunc(loop, signature, locals={}, options={"error_model": "numpy"})
+    class Loop(CFunc):
+        def _compile_uncached(self):
+            with compiling(self.__name__):
+                return super()._compile_uncached()
+
+    compiled = Loop(loop, signature, locals={}, options={"error_model": "numpy"})
     compiled._cache = DiskCache(loop, "ufunc")
     compiled.compile()
     numbers = [kind.num for kind in kinds]
