@@ -188,6 +188,36 @@ def _source_digest(module):
     return ""
 
 
+def _write(path, data):
+    """Make a file of `data` that nobody ever sees half written."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def stored(name, key, make):
+    """The bytes that `make()` returns, from disk if an entry of this name and this text `key` is there.
+
+    An entry begins with the digest of the rest: one that was damaged is made anew.
+    """
+    path = _folder() / f"{name}-{hashlib.sha256(f'{_versions()} {key}'.encode()).hexdigest()[:40]}.nbc"
+    with contextlib.suppress(OSError):
+        entry = path.read_bytes()
+        digest, data = entry[:32], entry[32:]
+        if hashlib.sha256(data).digest() == digest:
+            os.utime(path)  # the date of the last use
+            return data
+    data = make()
+    with contextlib.suppress(OSError):
+        _write(path, hashlib.sha256(data).digest() + data)
+    return data
+
+
 class DiskCache:
     """The cache of one function, in the form numba's dispatchers ask for (`load_overload`, `save_overload`)."""
 
@@ -229,16 +259,8 @@ class DiskCache:
 
         if result.library.has_dynamic_globals or any(not lifted.can_cache for lifted in result.lifted):
             return
-        path = self.path(signature, result.library.codegen)
         with contextlib.suppress(OSError):
-            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(dumps(result._reduce()))
-                os.replace(temporary, path)
-            except BaseException:
-                os.unlink(temporary)
-                raise
+            _write(self.path(signature, result.library.codegen), dumps(result._reduce()))
 
     def flush(self):
         """numba calls this from `recompile()`: forget what is on disk for this function."""

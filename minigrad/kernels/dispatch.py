@@ -193,8 +193,32 @@ def jit(function=None, *, fastmath=(), inline=False):
     return Jit(function, fastmath, inline)
 
 
+class Intrinsic:
+    """A function that writes LLVM code where it is called; made by `intrinsic`. `made` is numba's own object."""
+
+    def __init__(self, function):
+        functools.update_wrapper(self, function)
+        self.function = function
+
+    @functools.cached_property
+    def made(self):
+        from numba.extending import intrinsic
+
+        return intrinsic(self.function)
+
+    def __reduce__(self):
+        return self.__qualname__  # pickled as the global it is
+
+
+def intrinsic(function):
+    """numba's `extending.intrinsic`, without importing numba: for `jit` functions to call."""
+    return Intrinsic(function)
+
+
 def resolved(value):
     """What numba has to see in place of `value`: the dispatcher of a `Jit` or `Kernel`, anything else as it is."""
+    if isinstance(value, Intrinsic):
+        return value.made
     if isinstance(value, Kernel):
         value = value.compiled
         if not isinstance(value, Jit):
