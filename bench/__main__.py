@@ -51,9 +51,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--compare", metavar="OLD.json", help="name what became slower or faster since a saved run")
     other = make.add_argument_group("instead of a run")
     other.add_argument("--list", action="store_true", help="name the rows and stop")
-    other.add_argument(
-        "--choices", action="store_true", help="the kernels that choose between numba and NumPy, and how"
-    )
+    other.add_argument("--choices", action="store_true", help="the kernels that choose numba or NumPy, and how")
     other.add_argument("--limits", action="store_true", help="what the machine can do at most")
     other.add_argument("--memory", action="store_true", help="peak memory of the training steps")
     other.add_argument("--scaling", metavar="NAME", help="time per element over size, of what holds NAME")

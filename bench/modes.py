@@ -134,7 +134,7 @@ def each(rows, do, out):
     done = []
     try:
         for row in track(rows, "rows", console=report.console(sys.stderr), transient=True):
-            done.append(do(row))
+            done.append(do(row))  # noqa: PERF401 (what was done stays when Ctrl-C ends it)
     except KeyboardInterrupt:
         out.print(f"stopped after {len(done)} of {len(rows)} rows; this is what there is", style="yellow")
         return done, True
@@ -224,9 +224,7 @@ def show_scaling(options) -> int:
     chosen = select(sized_rows(scaling.labels(sizes)), [options.scaling, *options.filter])
     chosen = [row for row in chosen if possible(row, options.against)]
     if not chosen:
-        raise Mistake(
-            f"nothing that comes in sizes holds {options.scaling!r}; see --list, families with sizes in names"
-        )
+        raise Mistake(f"nothing that comes in sizes holds {options.scaling!r}; --list shows what there is")
     if options.plot:
         plotting()
     out = report.console()

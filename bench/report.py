@@ -69,11 +69,8 @@ def print_limits(limits: Limits, out: Console) -> None:
     out.print(f"memory, GB/s by working set (STREAM triad): {speeds}", highlight=False, soft_wrap=True)
     flops = ", ".join(f"{dtype} {speed / 1e9:.0f}" for dtype, speed in limits.flops.items())
     caches = ", ".join(f"{name} {volume(size)}" for name, size in limits.caches.items())
-    out.print(
-        f"products, GFLOP/s (1024³, the best library): {flops}; caches: {caches or 'unknown'}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    out.print(f"products, GFLOP/s (1024³, the best library): {flops}", highlight=False)
+    out.print(f"caches: {caches or 'unknown'}", highlight=False)
 
 
 def volume(size: float) -> str:

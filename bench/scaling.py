@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -95,7 +95,7 @@ def bends(sizes: Sequence[int], per_element: Sequence[float]) -> list[Bend]:
     best, chosen = math.inf, ((), np.zeros(1))
     for count in range(min(MOST_BENDS, len(x) - 3) + 1):
         for knots in combinations(x[1:-1], count):
-            if any(b - a < 0.4 for a, b in zip(knots, knots[1:])):
+            if any(b - a < 0.4 for a, b in pairwise(knots)):
                 continue  # three sizes on a piece at least, where there are four to a decade
             slopes, squares = fit(x, y, knots)
             # Two numbers a knot. A rest below one per cent per point is noise, not something to be explained.
@@ -105,7 +105,7 @@ def bends(sizes: Sequence[int], per_element: Sequence[float]) -> list[Bend]:
     knots, slopes = chosen
     return [
         Bend(float(10**knot), float(before), float(after), kind(before, after))
-        for knot, before, after in zip(knots, slopes, slopes[1:])
+        for knot, before, after in zip(knots, slopes, slopes[1:], strict=False)
     ]
 
 

@@ -49,11 +49,15 @@ def arrays_in(value, found=None, seen=None) -> list[np.ndarray]:
         arrays_in(list(value.values()), found, seen)
     elif isinstance(value, FUNCTIONS):
         arrays_in(_held(value), found, seen)
-    elif not isinstance(value, PLAIN) and not callable(value) and not _is_library(value):
-        raise Opaque(type(value).__name__)
-    elif hasattr(value, "parameters"):  # a network is callable, too
+    elif not _is_plain(value):
         raise Opaque(type(value).__name__)
     return found
+
+
+def _is_plain(value) -> bool:
+    """Whether nothing is kept here that a call would read: numbers, names, functions; but networks are callable, too."""
+    library = hasattr(value, "nn") and hasattr(value, "tensor")
+    return isinstance(value, PLAIN) or library or (callable(value) and not hasattr(value, "parameters"))
 
 
 def _held(function) -> list:
@@ -64,10 +68,6 @@ def _held(function) -> list:
         return [function.__self__, function.__func__]
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
     return [*cells, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
-
-
-def _is_library(value) -> bool:
-    return hasattr(value, "nn") and hasattr(value, "tensor")
 
 
 def size(array: np.ndarray) -> int:
