@@ -146,7 +146,17 @@ def kept_tuple(op):
 
 
 def make_keep(op):
-    """`op.keep(nodes, tensors, y, aux)`: what to save, for the paths that are not generated."""
+    """`op.keep(nodes, tensors, y, aux)`: what to save, for the paths that are not generated. Written when called."""
+
+    def first(nodes, tensors, y, aux=()):
+        op.keep = staticmethod(written_keep(op))
+        return op.keep(nodes, tensors, y, aux)
+
+    return first
+
+
+def written_keep(op):
+    """The function that `make_keep` stands in for."""
     lines = ["def keep(nodes, tensors, y, aux=()):", f"    {', '.join(op.inputs)}, = tensors"]
     lines.append(f"    {', '.join('n_' + i for i in op.inputs)}, = nodes")
     if op.aux:
