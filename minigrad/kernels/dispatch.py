@@ -248,6 +248,25 @@ def intrinsic(function):
     return Intrinsic(function)
 
 
+@intrinsic
+def widest(typing):
+    """In a `jit` function: its loops may use the widest vectors that the processor has. (For processors of which some
+    slow down with 512 bits, LLVM takes 256; a loop that computes much with each number is faster with 512.)"""
+    from numba.core import types as numba_types
+
+    def generate(context, builder, signature, values):
+        prefer_wide_vectors(builder)
+        return context.get_dummy_value()
+
+    return numba_types.void(), generate
+
+
+def prefer_wide_vectors(builder):
+    """What `widest` says, of the function that `builder` is writing."""
+    # llvmlite knows attributes without a value only, and writes any text as it is.
+    set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+
+
 def resolved(value):
     """What numba has to see in place of `value`: the dispatcher of a `Jit` or `Kernel`, anything else as it is."""
     if isinstance(value, Intrinsic):
