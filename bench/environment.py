@@ -57,7 +57,7 @@ def keep_heap(libc=None) -> bool:
 
 def set_threads(count: int) -> None:
     """Say the same to those that can be told after their import."""
-    from minigrad.kernels.dispatch import set_num_threads
+    from minigrad.kernels.threads import set_num_threads
 
     set_num_threads(count)
     if "torch" in sys.modules:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minigrad.info import describe
-from minigrad.kernels.dispatch import get_num_threads
+from minigrad.kernels.threads import get_num_threads
 from minigrad.switches import get_num_interop_threads
 
 __all__ = ["parallel_info", "show"]

@@ -46,7 +46,8 @@ from minigrad.exchange import *
 from minigrad.exchange import __all__ as _exchange
 from minigrad.inspection import *
 from minigrad.inspection import __all__ as _inspection
-from minigrad.kernels.dispatch import backend, get_backend, get_num_threads, set_backend, set_num_threads
+from minigrad.kernels.dispatch import backend, get_backend, set_backend
+from minigrad.kernels.threads import get_num_threads, set_num_threads
 from minigrad.printing import get_printoptions, printoptions, set_printoptions
 from minigrad.random import (
     Generator,

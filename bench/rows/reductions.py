@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from bench.row import Row
+from bench.row import TORCH, Row
 from bench.rows.make import both_ways, normal
 
 SHAPES = ((64, 10), (256, 1000), (4096, 1024))
@@ -34,19 +34,19 @@ def both(name, dim, shape, lib):
 
 
 def rows() -> list[Row]:
-    found = []
+    found, targets = [], {TORCH: 1.0}
     for name in NAMES:
         for shape in SHAPES:
             for label, dim in AXES.items():
-                found.append(Row(f"reduction/{name} {label} {_by(shape)} forward", partial(forward, name, dim, shape)))
+                setup = partial(forward, name, dim, shape)
+                found.append(Row(f"reduction/{name} {label} {_by(shape)} forward", setup, targets=targets))
     for name in NAMES:
         if name == "argmax":
             continue
         for label, dim in AXES.items():
             shape = (256, 1000)
-            found.append(
-                Row(f"reduction/{name} {label} {_by(shape)} forward+backward", partial(both, name, dim, shape))
-            )
+            setup = partial(both, name, dim, shape)
+            found.append(Row(f"reduction/{name} {label} {_by(shape)} forward+backward", setup, targets=targets))
     return found
 
 

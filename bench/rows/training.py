@@ -56,30 +56,71 @@ def moons(nn):
     return nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 1), nn.Tanh())
 
 
+def logistic_regression(nn):
+    """150 irises, four measures of each, three species."""
+    return nn.Linear(4, 3)
+
+
+def vae(lib):
+    """A variational autoencoder of 784 pixels, 400 hidden units and 20 latent numbers (Kingma & Welling 2013), as in
+    PyTorch's examples: `vae(lib)(images)` is its loss."""
+    nn, functional = lib.nn, lib.nn.functional
+
+    class VAE(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encode, self.mean, self.log_variance = nn.Linear(784, 400), nn.Linear(400, 20), nn.Linear(400, 20)
+            self.decode, self.pixels = nn.Linear(20, 400), nn.Linear(400, 784)
+
+        def forward(self, images):
+            hidden = functional.relu(self.encode(images))
+            mean, log_variance = self.mean(hidden), self.log_variance(hidden)
+            spread = lib.exp(0.5 * log_variance)
+            latent = mean + lib.randn_like(spread) * spread
+            drawn = lib.sigmoid(self.pixels(functional.relu(self.decode(latent))))
+            likelihood = functional.binary_cross_entropy(drawn, images, reduction="sum")
+            divergence = -0.5 * lib.sum(1 + log_variance - mean.pow(2) - log_variance.exp())
+            return likelihood + divergence
+
+    return VAE()
+
+
 def shuffled(lib, target):
     """An endless round of tensors: `target` in SHUFFLES orders."""
     rng = np.random.default_rng(0)
     return cycle([lib.tensor(rng.permutation(target)) for _ in range(SHUFFLES)])
 
 
-def step(build, shape, target, loss, torch_options, lib):
-    """One step of `build`'s network; returns the loss, which must be the same everywhere: the seeds are the same."""
-    lib.manual_seed(0)
-    model = build(lib.nn)
-    options = torch_options if lib.__name__ == TORCH else {}
-    optimizer = lib.optim.Adam(model.parameters(), lr=1e-3, **options)
-    x = lib.tensor(normal(*shape))
-    targets = shuffled(lib, target)
-    function = getattr(lib.nn.functional, loss)
+def training(optimizer, batches, loss):
+    """One step: `loss` is a function of a batch."""
 
     def run():
         optimizer.zero_grad()
-        value = function(model(x), next(targets))
+        value = loss(next(batches))
         value.backward()
         optimizer.step()
         return value
 
     return run
+
+
+def step(build, shape, target, loss, torch_options, lib, optimizer="Adam", lr=1e-3):
+    """One step of `build`'s network; returns the loss, which must be the same everywhere: the seeds are the same."""
+    lib.manual_seed(0)
+    model = build(lib.nn)
+    options = torch_options if lib.__name__ == TORCH else {}
+    optimizer = getattr(lib.optim, optimizer)(model.parameters(), lr=lr, **options)
+    x = lib.tensor(normal(*shape))
+    function = getattr(lib.nn.functional, loss)
+    return training(optimizer, shuffled(lib, target), lambda target: function(model(x), target))
+
+
+def vae_step(lib):
+    lib.manual_seed(0)
+    model = vae(lib)
+    optimizer = lib.optim.Adam(model.parameters(), lr=1e-3)
+    images = np.random.default_rng(0).uniform(size=(64, 784)).astype(np.float32)
+    return training(optimizer, shuffled(lib, images), model)
 
 
 ALONE = "import sys; from bench.rows.training import time_alone; time_alone(*sys.argv[1:])"
@@ -124,10 +165,24 @@ def steps() -> list[Row]:
         Row("step/MLP 784-256-128-10 B64 Adam", partial(mlp_step, {}), targets={TORCH: 0.6}),
         Row("step/MLP 784-256-128-10 B64 Adam (torch foreach)", partial(mlp_step, {"foreach": True}), (TORCH,)),
         Row("step/MLP 784-256-128-10 B64 Adam (torch fused)", partial(mlp_step, {"fused": True}), (TORCH,)),
-        Row("step/CNN 28x28 B64 Adam", partial(step, cnn, (64, 1, 28, 28), digits, "cross_entropy", {})),
+        Row(
+            "step/LeNet CNN 28x28 B64 Adam",
+            partial(step, cnn, (64, 1, 28, 28), digits, "cross_entropy", {}),
+            targets={TORCH: 1.0},
+        ),
         Row(
             "step/CNN of the demo 8x8 B32 Adam",
             partial(step, small_cnn, (32, 1, 8, 8), digits[:32], "cross_entropy", {}),
         ),
-        Row("step/moons 2-16-16-1 B100 Adam", partial(step, moons, (100, 2), signs, "mse_loss", {})),
+        Row("step/VAE 784-400-20 B64 Adam", vae_step, targets={TORCH: 1.0}),
+        Row(
+            "step/logistic regression on Iris B150 SGD",
+            partial(step, logistic_regression, (150, 4), classes(3, 150), "cross_entropy", {}, optimizer="SGD", lr=0.1),
+            targets={TORCH: 1.0},
+        ),
+        Row(
+            "step/moons 2-16-16-1 B100 Adam",
+            partial(step, moons, (100, 2), signs, "mse_loss", {}),
+            targets={TORCH: 1.0},
+        ),
     ]

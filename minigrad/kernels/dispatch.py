@@ -37,11 +37,10 @@ FASTMATH = frozenset({"contract", "nsz", "arcp", "reassoc"})
 KERNELS = {}
 
 _lock = threading.RLock()
-_state = {"backend": os.environ.get("MINIGRAD_BACKEND", "auto"), "threads": 1}
+_state = {"backend": os.environ.get("MINIGRAD_BACKEND", "auto")}
 if _state["backend"] not in BACKENDS:
     raise ValueError(f"MINIGRAD_BACKEND: expected 'numpy', 'numba' or 'auto', but got {_state['backend']!r}")
 _watchers = []
-_parallel = []
 _building = []  # the Jits whose names are being resolved, outermost first
 
 
@@ -92,38 +91,6 @@ def on_change(callback):
     return callback
 
 
-def get_num_threads():
-    """The number of threads that parallel kernels may use (1 unless `set_num_threads` was called)."""
-    return _state["threads"]
-
-
-def set_num_threads(count):
-    """Let the kernels compiled with `parallel=True` use `count` threads.
-
-    With 1, the default, they are compiled as plain loops: on a busy machine a two-thread loop over a hundred numbers
-    has been seen to wait milliseconds for its second thread. NumPy's BLAS has its own setting
-    (`OPENBLAS_NUM_THREADS`, read when NumPy is imported).
-
-    Args:
-        count (int): at least 1; more than the machine has are not used.
-
-    Raises:
-        TypeError: `count` is not an int.
-        ValueError: `count` is less than 1.
-    """
-    if not isinstance(count, int) or isinstance(count, bool):
-        raise TypeError(f"set_num_threads(): expected count to be an int, but got {type(count).__name__}")
-    if count < 1:
-        raise ValueError(f"set_num_threads(): expected count to be at least 1, but got {count}")
-    with _lock:
-        if count > 1:
-            # OpenMP's default is to spin at a barrier, which stalls when another program holds the core.
-            os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-        _state["threads"] = count
-        for helper in _parallel:
-            helper.reset()
-
-
 def same_signature(first, second):
     """Whether two functions take the same parameters: names, order, kinds and defaults (annotations apart)."""
 
@@ -151,51 +118,26 @@ class Jit:
 
     __slots__ = ("__call__", "__dict__", "__weakref__")
 
-    def __init__(self, function, fastmath=(), parallel=False, inline=False, look_up=None):
+    def __init__(self, function, fastmath=(), inline=False, look_up=None):
         functools.update_wrapper(self, function)
-        self.py_func, self.parallel, self.inline = function, parallel, inline
+        self.py_func, self.inline = function, inline
         self._fastmath, self._look_up = _checked_flags(fastmath), look_up or _global
-        self._serial = self._threaded = None
-        self.reset()
-        if parallel:
-            _parallel.append(self)
-
-    def reset(self):
-        """Forget which build answers, after the number of threads has changed."""
+        self._dispatcher = None
         self.__call__ = self._first_call
 
     def _first_call(self, *args, **kwargs):
-        with _lock:
-            if self.parallel and get_num_threads() > 1:
-                self.__call__ = self._with_threads
-            else:
-                self.__call__ = self.dispatcher
+        self.__call__ = self.dispatcher
         return self(*args, **kwargs)
-
-    def _with_threads(self, *args, **kwargs):
-        import numba
-
-        # numba keeps its limit per calling thread, so it is set where the call is made.
-        numba.set_num_threads(min(get_num_threads(), numba.config.NUMBA_NUM_THREADS))
-        return self.threaded_dispatcher(*args, **kwargs)
 
     @property
     def dispatcher(self):
-        """numba's dispatcher for the plain loop."""
+        """numba's dispatcher: compiles for the types of the arguments, then calls."""
         with _lock:  # always: while names are being resolved the attribute already holds the unfinished one
-            if self._serial is None:
-                self._build("_serial", parallel=False)
-            return self._serial
+            if self._dispatcher is None:
+                self._build()
+            return self._dispatcher
 
-    @property
-    def threaded_dispatcher(self):
-        """numba's dispatcher for the loop over several threads."""
-        with _lock:
-            if self._threaded is None:
-                self._build("_threaded", parallel=True)
-            return self._threaded
-
-    def _build(self, attribute, parallel):
+    def _build(self):
         """Store a compile-on-call dispatcher: globals resolved, machine code cached on disk.
 
         Two functions that call one another in a circle are refused: numba's code for them does not survive the disk.
@@ -206,9 +148,9 @@ class Jit:
         cells = function.__closure__ and tuple(types.CellType() for _ in function.__closure__)
         copy = types.FunctionType(function.__code__, names, function.__name__, function.__defaults__, cells)
         copy.__qualname__, copy.__kwdefaults__ = function.__qualname__, function.__kwdefaults__
-        options = {"fastmath": set(self._fastmath) or False, "parallel": parallel, "forceinline": self.inline}
+        options = {"fastmath": set(self._fastmath) or False, "forceinline": self.inline}
         made = numba.njit(error_model="numpy", nogil=True, **options)(copy)
-        setattr(self, attribute, made)  # before the names are resolved: the function may call itself
+        self._dispatcher = made  # before the names are resolved: the function may call itself
         _building.append(self)
         try:
             for name in referenced_names(function.__code__):
@@ -217,11 +159,11 @@ class Jit:
             for cell, written in zip(cells or (), function.__closure__ or ()):
                 cell.cell_contents = resolved(written.cell_contents)
         except BaseException:
-            setattr(self, attribute, None)
+            self._dispatcher = None
             raise
         finally:
             _building.pop()
-        made._cache = DiskCache(copy, (sorted(self._fastmath), parallel, self.inline))
+        made._cache = DiskCache(copy, (sorted(self._fastmath), self.inline))
 
     def __reduce__(self):
         return self.__qualname__  # pickled as the global it is
@@ -230,7 +172,7 @@ class Jit:
         return f"<jit {self.__module__}.{self.__qualname__}>"
 
 
-def jit(function=None, *, fastmath=(), parallel=False, inline=False):
+def jit(function=None, *, fastmath=(), inline=False):
     """Decorator: a helper for numba kernels, compiled when it is first needed.
 
     It may use `jit` helpers and kernels of any module, later ones of its own included, by their global names
@@ -241,20 +183,14 @@ def jit(function=None, *, fastmath=(), parallel=False, inline=False):
         function (Callable): what numba's nopython mode can compile.
         fastmath (Iterable[str] | bool): liberties LLVM may take, out of "contract", "nsz", "arcp" and "reassoc";
             True is all four. Never the ones that assume NaN or inf away.
-        parallel (bool): split `prange` loops over `get_num_threads()` threads.
         inline (bool): make it part of the code that calls it, however large: a loop that calls is no vector code.
 
     Raises:
         ValueError: `fastmath` asks for another flag.
     """
     if function is None:
-        return functools.partial(jit, fastmath=fastmath, parallel=parallel, inline=inline)
-    return Jit(function, fastmath, parallel, inline)
-
-
-def prange(*bounds):
-    """`range`, divided among threads in a `jit(parallel=True)` function: numba's `prange`, without importing it."""
-    return range(*bounds)
+        return functools.partial(jit, fastmath=fastmath, inline=inline)
+    return Jit(function, fastmath, inline)
 
 
 class Intrinsic:
@@ -281,10 +217,6 @@ def intrinsic(function):
 
 def resolved(value):
     """What numba has to see in place of `value`: the dispatcher of a `Jit` or `Kernel`, anything else as it is."""
-    if value is prange:
-        import numba
-
-        return numba.prange
     if isinstance(value, Intrinsic):
         return value.made
     if isinstance(value, Kernel):
@@ -322,7 +254,7 @@ class Kernel:
         self.compiled = self.when = None
         self.reset()
 
-    def numba(self, function=None, *, when=None, python=False, half=False, fastmath=(), parallel=False):
+    def numba(self, function=None, *, when=None, python=False, half=False, fastmath=()):
         """Decorator: give the kernel its numba twin. Returns the kernel, which takes the same global name.
 
         Args:
@@ -332,20 +264,20 @@ class Kernel:
             python (bool): `function` is left a Python function (one that prepares buffers and calls `jit` loops).
             half (bool): a Python `function` takes float16 arrays, too. Otherwise the NumPy twin answers for these, as
                 numba has no half precision; the question costs a call.
-            fastmath, parallel: as in `jit`.
+            fastmath: as in `jit`.
 
         Raises:
             TypeError: another name or another signature than the NumPy twin's.
         """
         if function is None:
-            options = {"when": when, "python": python, "half": half, "fastmath": fastmath, "parallel": parallel}
+            options = {"when": when, "python": python, "half": half, "fastmath": fastmath}
             return functools.partial(self.numba, **options)
         if function.__name__ != self.name or not same_signature(function, self.twin):
             raise TypeError(
                 f"{self.name}.numba: the numba twin must be declared as "
                 f"{self.name}{inspect.signature(self.twin)}, but got {function.__name__}{inspect.signature(function)}"
             )
-        self.compiled = function if python else Jit(function, fastmath, parallel)
+        self.compiled = function if python else Jit(function, fastmath)
         self.when, self._half = when, half
         self.reset()
         return self
@@ -364,7 +296,7 @@ class Kernel:
                 if get_backend() == "auto" and self.when is not None:
                     self.__call__ = _chooser(self.when, call, self.twin)  # may never come to compile anything
                     return self(*args, **kwargs)
-                if isinstance(call, Jit) and not call.parallel:
+                if isinstance(call, Jit):
                     call = call.dispatcher
                 self.__call__ = call if self._half else _without_half(call, self.twin)
         return self(*args, **kwargs)

@@ -151,7 +151,7 @@ class ByType(Jit):
         super().__init__(JIT[np.float64][name].py_func)
         self.name = name
 
-    def _build(self, attribute, parallel):
+    def _build(self):
         import numba
         from numba.extending import overload
 
@@ -170,7 +170,7 @@ class ByType(Jit):
         def call(x):
             return choose(x)
 
-        setattr(self, attribute, call)
+        self._dispatcher = call
 
 
 # --------------------------------------------------------------------------------------------------------------------
