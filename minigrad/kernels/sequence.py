@@ -40,6 +40,7 @@ from minigrad.kernels.tiles import (
 )
 
 AHEAD = 32  # rows of the input's product at a time: the state's part is added while they are in the nearest cache
+DEPTH = 256  # rows of a panel at a time: they stay in the nearest cache while the tiles below one another use them
 STRETCH = 256  # rows at once: what is computed of so many is still in the processor's cache when it is used again
 
 
@@ -87,14 +88,17 @@ def by_panels(table, mode, rows, columns, depth, left, row, step, panels, out, o
     for j in range(0, columns, width):
         vectors = (min(width, columns - j) + vector - 1) // vector
         live = min(width, columns - j) - (vectors - 1) * vector
-        i = 0
-        for t in range(tiles):
-            height = (rows - i + tiles - t - 1) // (tiles - t)  # no tile is lower than another by more than one row
-            call(
-                tile(table, mode, height, vectors), depth, left + i * row, row, step, panels + j * depth * size,
-                width * size, out + i * out_row + j * size, out_row, bias + j * size if bias else 0, flags, live,
-            )  # fmt: skip
-            i += height
+        for k in range(0, depth, DEPTH):
+            panel, start = panels + (j * depth + k * width) * size, bias + j * size if bias and k == 0 else 0
+            i = 0
+            for t in range(tiles):
+                height = (rows - i + tiles - t - 1) // (tiles - t)  # no tile is lower than another by more than one row
+                call(
+                    tile(table, mode, height, vectors), min(DEPTH, depth - k), left + i * row + k * step, row, step,
+                    panel, width * size, out + i * out_row + j * size, out_row, start,
+                    flags if k == 0 else ACCUMULATE, live,
+                )  # fmt: skip
+                i += height
 
 
 @jit

@@ -390,19 +390,19 @@ def rnn_relu(input, hx, params, has_biases, num_layers, dropout, train, bidirect
 @on_every_path("check_cell")
 def check_cell(name, gates, input, states, weight_ih, weight_hh, bias_ih, bias_hh):
     """PyTorch's conditions on a cell's input and states."""
-    for given in (input, *states):
-        if given.ndim != 2:
-            raise RuntimeError(f"{name}(): expected input and states of 2 dimensions, got {shape_text(given.shape)}")
-    if input.shape[1] != weight_ih.shape[1]:
-        raise RuntimeError(f"input has inconsistent input_size: got {input.shape[1]} expected {weight_ih.shape[1]}")
-    for k, state in enumerate(states):
-        if input.shape[0] != state.shape[0]:
-            raise RuntimeError(f"Input batch size {input.shape[0]} doesn't match hidden{k} batch size {state.shape[0]}")
-        if state.shape[1] != weight_hh.shape[1]:
-            raise RuntimeError(
-                f"hidden{k} has inconsistent hidden_size: got {state.shape[1]}, expected {weight_hh.shape[1]}"
-            )
-    check_direction(name, gates, input, input.shape[0], states, (weight_ih, weight_hh, bias_ih, bias_hh))
+    shape, shapes = outline(input)[0], [outline(state)[0] for state in states]
+    for given in (shape, *shapes):
+        if len(given) != 2:
+            raise RuntimeError(f"{name}(): expected input and states of 2 dimensions, got {shape_text(given)}")
+    features, size = outline(weight_ih)[0][1], outline(weight_hh)[0][1]
+    if shape[1] != features:
+        raise RuntimeError(f"input has inconsistent input_size: got {shape[1]} expected {features}")
+    for k, state in enumerate(shapes):
+        if shape[0] != state[0]:
+            raise RuntimeError(f"Input batch size {shape[0]} doesn't match hidden{k} batch size {state[0]}")
+        if state[1] != size:
+            raise RuntimeError(f"hidden{k} has inconsistent hidden_size: got {state[1]}, expected {size}")
+    check_direction(name, gates, input, shape[0], states, (weight_ih, weight_hh, bias_ih, bias_hh))
 
 
 @composite(samples=cell_samples(4, True), public=(FUNCTION,))
