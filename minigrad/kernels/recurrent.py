@@ -17,6 +17,7 @@ Before this: `cell.py`, `sequence.py`. After it: `ops/recurrent.py`.
 
 import functools
 import itertools
+import math
 
 import numpy as np
 
@@ -76,6 +77,12 @@ def former(start, states, count, earlier):
 # ---- what the layers share
 
 
+def plain(array):
+    """The array in C order and writable: for others numba would compile everything once more."""
+    array = np.ascontiguousarray(array)
+    return array if array.flags.writeable else array.copy()
+
+
 def or_zeros(gradient, like):
     """The gradient of a state, to be written to; zeros where it is None."""
     return np.zeros(like.shape, like.dtype) if gradient is None else np.array(gradient, order="C")
@@ -104,7 +111,7 @@ def of_layer(input, d_gates, d_product, began, weight_ih, through):
 
 def panels(matrix, transposed=False):
     """A matrix, or its transpose, in panels of columns for the micro-kernels."""
-    matrix, table = np.ascontiguousarray(matrix), tiles.table(matrix.dtype)
+    matrix, table = plain(matrix), tiles.table(matrix.dtype)
     columns, depth = matrix.shape if transposed else matrix.shape[::-1]
     width = 2 * tiles.lanes(table)
     found = np.empty((-(-columns // width), depth, width), matrix.dtype)
@@ -117,13 +124,54 @@ def least(products):
     return max(8, 3_000_000 // max(products, 1))
 
 
+def sample(gates, biases, states, size):
+    """What the forward of a layer takes first: 8 sequences of as many steps as make about `size` numbers of state."""
+    steps = max(1, size // 128)
+    shapes = [(8 * steps, 24), *[(8, 16)] * states, (16 * gates, 24), (16 * gates, 16), *[(16 * gates,)] * biases]
+    arrays = [np.sin(np.arange(math.prod(shape), dtype=np.float32)).reshape(shape) / 2 for shape in shapes]
+    return arrays, ((8,) * steps, False)
+
+
+def lstm_sample(size):
+    arrays, which = sample(4, 2, 2, size)
+    return *arrays, None, *which
+
+
+def lstm_backward_sample(size):
+    (*arrays, bias), which = sample(4, 1, 2, size)
+    states, _, _, gates, cells = lstm_forward.twin(*arrays, bias, None, None, *which)
+    return *arrays, None, states, gates, cells, np.cos(states), None, None, *which, True
+
+
+def gru_sample(size):
+    arrays, which = sample(3, 2, 1, size)
+    return *arrays, *which
+
+
+def gru_backward_sample(size):
+    (*arrays, bias), which = sample(3, 1, 1, size)
+    states, _, gates = gru_forward.twin(*arrays, bias, None, *which)
+    return *arrays, states, gates, np.cos(states), None, *which, True
+
+
+def rnn_sample(size):
+    arrays, which = sample(1, 2, 1, size)
+    return *arrays, False, *which
+
+
+def rnn_backward_sample(size):
+    (*arrays, bias), which = sample(1, 1, 1, size)
+    states, _ = rnn_forward.twin(*arrays, bias, None, False, *which)
+    return *arrays, states, np.cos(states), None, False, *which, True
+
+
 class Backward:
     """What the backward of a layer has in common: it goes stretch by stretch, and `run` does what comes after each."""
 
     def __init__(self, input, weight_ih, weight_hh, columns, hole, sizes, reverse, through):
         dtype, self.steps, self.stretches = input.dtype, steps(sizes, reverse), stretches(sizes, reverse)
         rows = max([rows for *_, rows in self.stretches])
-        self.input, self.table, self.hole = np.ascontiguousarray(input), tiles.table(dtype), hole
+        self.input, self.table, self.hole = plain(input), tiles.table(dtype), hole
         self.d_gates, self.began = np.empty((rows, columns), dtype), np.empty((rows, weight_hh.shape[1]), dtype)
         self.d_ih, self.d_hh = np.empty(weight_ih.shape, dtype), np.empty(weight_hh.shape, dtype)
         self.d_bias, self.d_input, self.by_gates = np.zeros(columns, dtype), None, None
@@ -161,7 +209,7 @@ class Backward:
 # ---- LSTM
 
 
-@kernel
+@kernel(samples=lstm_sample)
 def lstm_forward(input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, sizes, reverse):
     """One direction of an LSTM layer.
 
@@ -187,7 +235,7 @@ def lstm_forward(input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, we
     if not (input.size and hidden.size):
         return lstm_forward.twin(input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, sizes, reverse)
     rows, width, dtype = len(input), cell.shape[1], input.dtype
-    input, hidden, cell = np.ascontiguousarray(input), np.array(hidden, order="C"), np.array(cell, order="C")
+    input, hidden, cell = plain(input), np.array(hidden, order="C"), np.array(cell, order="C")
     bias, gates = summed(bias_ih, bias_hh, 4 * width, dtype), np.empty((rows, 4 * width), dtype)
     states, cells = np.empty((rows, hidden.shape[1]), dtype), np.empty((rows, width), dtype)
     outputs, by_output = hidden, np.empty((0, 0, 0), dtype)
@@ -206,7 +254,7 @@ def lstm_forward(input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, we
     return states, hidden, cell, gates, cells
 
 
-@kernel
+@kernel(samples=lstm_backward_sample)
 def lstm_backward(input, hidden, cell, weight_ih, weight_hh, weight_hr, states, gates, cells, d_states, d_hidden,
                   d_cell, sizes, reverse, through):  # fmt: skip
     """The gradients of `lstm_forward`'s inputs.
@@ -250,8 +298,8 @@ def lstm_backward(input, hidden, cell, weight_ih, weight_hh, weight_hr, states, 
         )  # fmt: skip
     width, dtype = cell.shape[1], input.dtype
     d_hidden, d_cell = or_zeros(d_hidden, hidden), or_zeros(d_cell, cell)
-    d_states = np.empty((0, 0), dtype) if d_states is None else np.ascontiguousarray(d_states)
-    hidden, cell = np.ascontiguousarray(hidden), np.ascontiguousarray(cell)
+    d_states = np.empty((0, 0), dtype) if d_states is None else plain(d_states)
+    hidden, cell, states, gates, cells = map(plain, (hidden, cell, states, gates, cells))
     d_outputs, d_shown, by_output = d_hidden, np.empty((0, 0), dtype), np.empty((0, 0, 0), dtype)
     if weight_hr is not None:
         d_outputs, d_shown, by_output = np.empty_like(cell), np.empty_like(states), panels(weight_hr)
@@ -272,7 +320,7 @@ def lstm_backward(input, hidden, cell, weight_ih, weight_hh, weight_hr, states, 
 # ---- GRU
 
 
-@kernel
+@kernel(samples=gru_sample)
 def gru_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, sizes, reverse):
     """One direction of a GRU layer: states (rows, H), the last one (N, H); for the backward, gates (rows, 4H)."""
     size, hidden = hidden.shape[1], hidden.copy()
@@ -293,7 +341,7 @@ def gru_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, sizes, re
     rows, size, dtype = len(input), hidden.shape[1], input.dtype
     if not input.size * hidden.size:
         return gru_forward.twin(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, sizes, reverse)
-    input, hidden = np.ascontiguousarray(input), np.array(hidden, order="C")
+    input, hidden = plain(input), np.array(hidden, order="C")
     bias = gru_bias(bias_ih, bias_hh, size, dtype)
     gates, states = np.empty((rows, 4 * size), dtype), np.empty((rows, size), dtype)
     table, places, by_input = tiles.table(dtype), steps(sizes, reverse), panels(weight_ih, True)
@@ -306,7 +354,7 @@ def gru_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, sizes, re
     return states, hidden, gates
 
 
-@kernel
+@kernel(samples=gru_backward_sample)
 def gru_backward(input, hidden, weight_ih, weight_hh, states, gates, d_states, d_hidden, sizes, reverse, through):
     """The gradients of `gru_forward`'s inputs, from those of states and last state (or None)."""
     size, d_hidden = hidden.shape[1], or_zeros(d_hidden, hidden)
@@ -331,8 +379,8 @@ def gru_backward(input, hidden, weight_ih, weight_hh, states, gates, d_states, d
         return gru_backward.twin(
             input, hidden, weight_ih, weight_hh, states, gates, d_states, d_hidden, sizes, reverse, through
         )
-    d_hidden, hidden = or_zeros(d_hidden, hidden), np.ascontiguousarray(hidden)
-    d_states = np.empty((0, 0), dtype) if d_states is None else np.ascontiguousarray(d_states)
+    d_hidden, hidden, states, gates = or_zeros(d_hidden, hidden), plain(hidden), plain(states), plain(gates)
+    d_states = np.empty((0, 0), dtype) if d_states is None else plain(d_states)
     layer = Backward(input, weight_ih, weight_hh, 4 * size, 2 * size, sizes, reverse, through)
     by_early, by_late = panels(weight_hh[: 2 * size]), panels(weight_hh[2 * size :])
 
@@ -350,7 +398,7 @@ def gru_backward(input, hidden, weight_ih, weight_hh, states, gates, d_states, d
 # ---- the plain RNN
 
 
-@kernel
+@kernel(samples=rnn_sample)
 def rnn_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, relu, sizes, reverse):
     """One direction of a plain RNN layer: states (rows, H), the last one (N, H)."""
     states, hidden = np.dot(input, weight_ih.T), hidden.copy()
@@ -366,7 +414,7 @@ def rnn_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, relu, siz
 def rnn_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, relu, sizes, reverse):
     if not input.size * hidden.size:
         return rnn_forward.twin(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, relu, sizes, reverse)
-    input, hidden, dtype = np.ascontiguousarray(input), np.array(hidden, order="C"), input.dtype
+    input, hidden, dtype = plain(input), np.array(hidden, order="C"), input.dtype
     bias, states = summed(bias_ih, bias_hh, hidden.shape[1], dtype), np.empty((len(input), hidden.shape[1]), dtype)
     table, places = tiles.table(dtype), steps(sizes, reverse)
     by_input, by_state = panels(weight_ih, True), panels(weight_hh, True)
@@ -378,7 +426,7 @@ def rnn_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, relu, siz
     return states, hidden
 
 
-@kernel
+@kernel(samples=rnn_backward_sample)
 def rnn_backward(input, hidden, weight_ih, weight_hh, states, d_states, d_hidden, relu, sizes, reverse, through):
     """The gradients of `rnn_forward`'s inputs, from those of states and last state (or None)."""
     d_hidden = or_zeros(d_hidden, hidden)
@@ -401,8 +449,8 @@ def rnn_backward(input, hidden, weight_ih, weight_hh, states, d_states, d_hidden
         return rnn_backward.twin(
             input, hidden, weight_ih, weight_hh, states, d_states, d_hidden, relu, sizes, reverse, through
         )
-    d_hidden, hidden = or_zeros(d_hidden, hidden), np.ascontiguousarray(hidden)
-    d_states = np.empty((0, 0), dtype) if d_states is None else np.ascontiguousarray(d_states)
+    d_hidden, hidden, states = or_zeros(d_hidden, hidden), plain(hidden), plain(states)
+    d_states = np.empty((0, 0), dtype) if d_states is None else plain(d_states)
     layer, by_state = Backward(input, weight_ih, weight_hh, size, size, sizes, reverse, through), panels(weight_hh)
 
     def work(begin, end, low, first, last):
