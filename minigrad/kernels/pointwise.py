@@ -137,6 +137,7 @@ def _compile(function, literal, kinds, names):
     *inputs, output = map(from_dtype, kinds)
     loop = _loop(formula, tuple(inputs), output)
     signature = (numba_types.voidptr,) * 4, numba_types.void
+
     class Loop(CFunc):
         def _compile_uncached(self):
             with compiling(self.__name__):
