@@ -20,11 +20,10 @@ from itertools import cycle
 
 import numpy as np
 
-from bench.environment import THREAD_VARIABLES
+from bench.environment import THREAD_VARIABLES, clock_for
 from bench.row import TORCH, Row
 from bench.rows.make import classes, normal
 from bench.rows.startup import python
-from bench.run import clock_for
 from bench.timing import Work
 
 SHUFFLES = 32
