@@ -22,7 +22,8 @@ def test_peaks_are_medians_as_a_part_of_torchs(monkeypatch):
     given = {"minigrad": iter(["10", "30", "20"]), "torch": iter(["40", "40", "90"])}
     monkeypatch.setattr(memory, "python", lambda code, library, row: next(given[library]))
     monkeypatch.setattr(memory.importlib.util, "find_spec", lambda name: True)
-    monkeypatch.setattr(memory, "steps", lambda rows=memory.steps(): rows[:1])
+    first = memory.steps()[:1]
+    monkeypatch.setattr(memory, "steps", lambda: first)
     (peak,) = memory.peaks()
     assert peak["bytes"] == {"minigrad": 20, "torch": 40}
     assert peak["ratio"] == 0.5

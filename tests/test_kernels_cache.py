@@ -12,7 +12,7 @@ import pytest
 
 import minigrad.kernels
 from minigrad.kernels import cache
-from minigrad.kernels.vecmath import typed
+from minigrad.kernels.formula import typed
 
 USER = """
 from minigrad.kernels.dispatch import jit
