@@ -28,8 +28,8 @@ your own: `make bench`, or `python -m bench --help`.*
   (eager), with its default settings, unless the row says otherwise ("torch fused"). **Against the twin** means minigrad
   itself with every compiled kernel replaced by the few lines of NumPy that define it.
 - **How a number comes about.** Both sides are timed in turns, in shuffled order, and the ratio is taken inside each
-  turn, so that what else the machine does hits both. The clock is the processor time of the thread. Shown is the median;
-  behind it, in brackets, the quartiles: half of all turns lay between them.
+  turn, so that what else the machine does hits both. The clock is the processor time of the thread. Shown is the
+  median; behind it, in brackets, the quartiles: half of all turns lay between them.
 - **met** / **within noise** / **MISSED**: the median keeps to the bound; or only the lower quartile does; or neither.
   A miss has its reason beside it, found with a profiler.
 - **Of limit** says how near a row comes to what this machine can do at all: the time that moving its data through
@@ -38,6 +38,15 @@ your own: `make bench`, or `python -m bench --help`.*
   there the time goes into calling, not computing.
 - Differences of less than 5 % mean nothing on a shared machine.
 """
+
+MEMORY = """\
+What a step takes at its peak above what stays (parameters, the optimizer's state, gradients of the step before), each
+library in a process of its own."""
+CHOICES = """\
+Most kernels always answer with their numba form. These ask first, because NumPy is faster for some arguments:"""
+THREADS = "Wall clock, here; “gain” is one thread's time over two's."
+PROGRAMS = """\
+The scripts of `tests/programs` in both libraries, by changing the import lines; processor time with one thread."""
 
 
 class Stale(ValueError):
@@ -260,28 +269,23 @@ def text(data: dict, pictures: Iterable[str] = (), reasons: Mapping[str, str] = 
     check_reasons(figures, reasons)
     headings = ["work", "ratio to reach (≤)", "measured (the worst row)", "", "why it is missed"]
     detail = ["row", "minigrad", "torch", "ratio", "bound", "of limit", ""]
-    parts = [
-        GUIDE.format(torch=data["environment"]["versions"].get("torch", "(not installed)")),
-        f"## The machine\n\n{machine(data)}",
-        "## What was promised, and what came of it\n\n"
-        + table(headings, [issue_line(line, figures, reasons) for line in ISSUE]),
-        *(f"![{name}]({name})" for name in pictures),
-        folded("Every row of that table", table(detail, issue_rows(figures), range(1, 6))),
-        f"## Peak memory of training steps\n\nWhat a step takes at its peak above what stays (parameters, the "
-        f"optimizer's state, gradients of the step before), each library in a process of its own.\n\n"
-        f"{memory_text(data.get('memory', []))}",
-        f"## Kernels against their NumPy twins\n\n{against_twins(figures)}",
-        f"## The kernels that choose\n\nMost kernels always answer with their numba form. These ask first, because "
-        f"NumPy is faster for some arguments:\n\n{choices_text(data.get('choices', []))}",
-        f"## One and two threads\n\nWall clock, here; “gain” is one thread's time over two's.\n\n"
-        f"{threads_text(data.get('threads', []))}",
-        f"## The machine's limits\n\n{limits_text(limits)}",
-        f"## All rows\n\n{other_rows(figures)}",
-    ]
-    if data.get("programs"):
-        parts.insert(-2, f"## Whole programs\n\nThe scripts of `tests/programs`, in both libraries by changing the import "
-                         f"lines: processor time.\n\n{data['programs']}")  # fmt: skip
-    return "\n\n".join(part.rstrip() for part in parts) + "\n"
+    promised = table(headings, [issue_line(line, figures, reasons) for line in ISSUE])
+    rows = folded("Every row of that table", table(detail, issue_rows(figures), range(1, 6)))
+    sections = {
+        "The machine": machine(data),
+        "What was promised, and what came of it": "\n\n".join(
+            [promised, *(f"![{name}]({name})" for name in pictures), rows]
+        ),
+        "Peak memory of training steps": f"{MEMORY}\n\n{memory_text(data.get('memory', []))}",
+        "Kernels against their NumPy twins": against_twins(figures),
+        "The kernels that choose": f"{CHOICES}\n\n{choices_text(data.get('choices', []))}",
+        "One and two threads": f"{THREADS}\n\n{threads_text(data.get('threads', []))}",
+        "Whole programs": f"{PROGRAMS}\n\n{data.get('programs') or 'Not measured in this run.'}",
+        "The machine's limits": limits_text(limits),
+        "All rows": other_rows(figures),
+    }
+    guide = GUIDE.format(torch=data["environment"]["versions"].get("torch", "(not installed)"))
+    return guide + "".join(f"\n## {title}\n\n{section.rstrip()}\n" for title, section in sections.items())
 
 
 def issue_picture(figures: Figures):
