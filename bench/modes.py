@@ -261,9 +261,7 @@ def show_scaling(options) -> int:
     return exit_code(sum(outcome.error is not None for outcome in outcomes), stopped)
 
 
-HEAVY = (
-    "attention,conv,linear,recurrent,rnn,sequence,step"  # families in which a second thread may have something to do
-)
+HEAVY = "attention,conv,linear,sequence,step"  # families in which a second thread may find something to do
 # What the page shows beside the rows, each measured in a process of its own: {section: options}.
 SECTIONS = {
     "rows": (),
