@@ -10,15 +10,30 @@ def all_rows() -> list[Row]:
     from bench.rows import (
         conv,
         elementwise,
+        indexing,
         kernels,
         losses,
         norms,
         optimizers,
         overhead,
         reductions,
+        sequence_gpt,
         startup,
         training,
     )
 
-    families = (overhead, elementwise, reductions, losses, norms, conv, optimizers, training, startup, kernels)
+    families = (
+        overhead,
+        elementwise,
+        indexing,
+        reductions,
+        losses,
+        norms,
+        conv,
+        optimizers,
+        sequence_gpt,
+        training,
+        startup,
+        kernels,
+    )
     return [row for family in families for row in family.rows()]
