@@ -108,7 +108,7 @@ def issue_line(line: Line, figures: Figures, reasons: Mapping[str, str]) -> list
     worst = [max((figures.ratios[n].median for n, v in each.items() if v), default=None) for each in verdicts]
     shown = " / ".join("–" if value is None else factor(value) for value in worst)
     missed = [name for name in measured if together[name] == MISSED]
-    verdict = f"**MISSED** by {len(missed)} of {len(measured)} rows" if missed else f"met by {len(measured)} rows"
+    verdict = f"**MISSED** ({len(missed)} of {len(measured)} rows)" if missed else f"met (rows: {len(measured)})"
     unclear = sum(together[name] == UNCLEAR for name in measured)
     verdict += f", {unclear} within noise" if unclear else ""
     if line.mean is not None and measured:

@@ -414,9 +414,9 @@ def test_the_page_has_every_line_of_the_issue_with_its_verdict():
     text = page.text(run_data(ratio=0.4))
     for line in targets.ISSUE:
         assert f"| {line.work} | {line.promise} |" in text
-    assert "| 0.40 / – | met by 1 rows; **not measured**: 1 |" in line_with(text, "100-op chain")
+    assert "| 0.40 / – | met (rows: 1); **not measured**: 1 |" in line_with(text, "100-op chain")
     assert "mean 0.40, worst 0.40" in line_with(text, "**training steps**")
-    assert "| met by 1 rows |" in line_with(text, "peak memory of each")
+    assert "| met (rows: 1) |" in line_with(text, "peak memory of each")
     assert "**not measured**" in line_with(text, "conv2d 3×3")
     assert f"| {CHAIN} | 4 us | 10 us | 0.40 (0.39–0.41) | 0.5 | 25% | met |" in text
     assert "| `sum` | `kernels.reduce` | from 100 on | 1e2 |" in text
@@ -425,7 +425,7 @@ def test_the_page_has_every_line_of_the_issue_with_its_verdict():
 def test_misses_are_marked_and_their_reasons_stand_beside_them():
     data = run_data(ratio=0.8, memory=1.5)
     text = page.text(data, reasons={CHAIN: "the profile says: Python"})
-    assert "**MISSED** by 1 of 1 rows" in line_with(text, "100-op chain")
+    assert "**MISSED** (1 of 1 rows)" in line_with(text, "100-op chain")
     assert f"`{CHAIN}`: the profile says: Python" in line_with(text, "100-op chain")
     assert "**mean MISSED** (0.5)" in line_with(text, "**training steps**")
     assert "**MISSED**" in line_with(text, "peak memory of each")
