@@ -19,6 +19,7 @@ from minigrad.kernels import (
     norm,
     optimizer,
     pool,
+    recurrent,
     reduce,
     signs,
     softmax,
@@ -27,7 +28,7 @@ from minigrad.kernels.dispatch import KERNELS, backend
 
 FAMILIES = (
     adaptive, average, cell, conv, factored, indexing, loss, moments, norm, optimizer,
-    pool, reduce, signs, softmax,
+    pool, recurrent, reduce, signs, softmax,
 )  # fmt: skip
 
 
