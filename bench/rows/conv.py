@@ -1,12 +1,12 @@
-"""Matrix products, convolution and pooling."""
+"""Matrix products and convolutions; pooling is with the norms."""
 
 from __future__ import annotations
 
 import math
 from functools import partial
 
-from bench.row import Row, gradient_row
-from bench.rows.make import both_ways, leaf, normal
+from bench.row import Row
+from bench.rows.make import both_ways, normal
 
 PRODUCTS = ((64, 784, 256), (64, 256, 128), (64, 128, 10), (256, 256, 256))
 
@@ -63,25 +63,6 @@ def shaped_both(function, shape, weight_shape, settings, lib):
     return both_ways(lib, partial(convolve, **settings), normal(*shape), weight, normal(outputs, seed=2))
 
 
-def pool_forward(name, shape, lib):
-    x = lib.tensor(normal(shape[0], shape[1], shape[2], shape[2]))
-    pool = getattr(lib.nn.functional, name)
-    return lambda: pool(x, 2)
-
-
-def pool_backward(name, shape, lib):
-    array = normal(shape[0], shape[1], shape[2], shape[2])
-    half = shape[2] // 2
-    gradient = lib.tensor(normal(shape[0], shape[1], half, half, seed=1))
-    pool = getattr(lib.nn.functional, name)
-
-    def graph():
-        x = leaf(lib, array)
-        return pool(x, 2), gradient, [x]
-
-    return graph
-
-
 def rows() -> list[Row]:
     found = [Row(f"linear/{m}x{k}x{n} forward+backward", partial(linear, m, k, n)) for m, k, n in PRODUCTS]
     for shape, out in CONVS:
@@ -93,12 +74,6 @@ def rows() -> list[Row]:
     found += [
         Row(f"conv/{label} forward+backward", partial(shaped_both, *settings)) for label, settings in SHAPES.items()
     ]
-    for name in ("max_pool2d", "avg_pool2d"):
-        for shape, _ in CONVS:
-            found += [
-                Row(f"pool/{name} {_by(shape)} forward", partial(pool_forward, name, shape)),
-                gradient_row(f"pool/{name} {_by(shape)} backward", partial(pool_backward, name, shape)),
-            ]
     return found
 
 
