@@ -276,9 +276,8 @@ def full(options) -> int:
     with tempfile.TemporaryDirectory() as folder:
         for name, given in SECTIONS.items():
             path = Path(folder) / f"{name}.json"
-            more = ("--quick",) if options.quick and "--quick" not in given and name != "curves" else ()
             print(f"--- {name}", flush=True)
-            command = [sys.executable, "-m", "bench", *given, *more, "--save", str(path)]
+            command = [sys.executable, "-m", "bench", *given, *handed_on(options, name), "--save", str(path)]
             failed += bool(subprocess.run(command, cwd=ROOT).returncode)
             if path.exists():
                 part = json.loads(path.read_text())
@@ -293,6 +292,16 @@ def full(options) -> int:
     report.write_json(options.save, data)
     print(f"written: {options.save}, after {data['minutes']:.1f} minutes")
     return exit_code(failed, False)
+
+
+def handed_on(options, section: str) -> list[str]:
+    """The options of a full run that one of its sections takes, too."""
+    found = [] if section == "curves" else [word for text in options.filter for word in ("--filter", text)]
+    if options.quick and section == "rows":
+        found.append("--quick")
+    if options.minutes and section == "rows":
+        found += ["--minutes", str(options.minutes)]
+    return found
 
 
 def measured_memory() -> list[dict]:

@@ -448,6 +448,14 @@ def test_page_and_pictures_are_written_beside_each_other(tmp_path):
     assert "](benchmarks-scaling.png)" in text
 
 
+def test_a_full_run_hands_its_options_on():
+    options = SimpleNamespace(filter=["a", "b"], quick=True, minutes=3)
+    words = ["--filter", "a", "--filter", "b"]
+    assert modes.handed_on(options, "rows") == [*words, "--quick", "--minutes", "3"]
+    assert modes.handed_on(options, "threads") == words
+    assert modes.handed_on(options, "curves") == []
+
+
 def test_two_threads_on_the_page():
     spread = {"median": 0.5, "low": 0.5, "high": 0.5}
     row = {
