@@ -1,4 +1,4 @@
-"""Matrix products, convolution and pooling."""
+"""Convolution and pooling."""
 
 from __future__ import annotations
 
@@ -7,14 +7,8 @@ from functools import partial
 from bench.row import Row, gradient_row
 from bench.rows.make import both_ways, leaf, normal
 
-PRODUCTS = ((64, 784, 256), (64, 256, 128), (64, 128, 10), (256, 256, 256))
-
 # (batch, channels, height = width), channels out
 CONVS = (((64, 1, 28), 32), ((64, 32, 14), 64), ((16, 64, 56), 64))
-
-
-def linear(m, k, n, lib):
-    return both_ways(lib, lib.nn.functional.linear, normal(m, k), normal(n, k, seed=1) / k**0.5, normal(n, seed=2))
 
 
 def conv_arrays(shape, out):
@@ -54,7 +48,7 @@ def pool_backward(name, shape, lib):
 
 
 def rows() -> list[Row]:
-    found = [Row(f"linear/{m}x{k}x{n} forward+backward", partial(linear, m, k, n)) for m, k, n in PRODUCTS]
+    found = []
     for shape, out in CONVS:
         label = f"{_by(shape)} to {out}"
         found += [
