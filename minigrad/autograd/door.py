@@ -191,9 +191,9 @@ def record_lines(op, meta):
     yield "        made.node = None"
 
 
-def pointwise_source(op):
-    """The door of a pointwise op."""
-    lines, call, keyword, *_ = op.opening
+def pointwise_source(op, opening=None):
+    """The door of a pointwise op, with its own opening or another."""
+    lines, call, keyword, *_ = opening or op.opening
     tensors, attrs = ", ".join(op.inputs), ", ".join(op.attrs)
     slow = f"return general(op, ({tensors},), ({attrs}{',' if attrs else ''}))"
     takes_number = op.number != "none" and "f" in op.kinds
@@ -247,11 +247,12 @@ def pointwise_source(op):
 
 
 def operator_source(op):
-    """The same for the Python operator of a binary op: what is no operand is left to the other side (``x * model`` may
-    be ``model.__rmul__``)."""
+    """The same for the Python operator of a binary op, which has no keywords: what is no operand is left to the other
+    side (``x * model`` may be ``model.__rmul__``)."""
     guarded = f"    if not (isinstance({op.inputs[0]}, Tensor) and isinstance({op.inputs[-1]}, Tensor)):\n"
     left_over = f"        if not isinstance({op.inputs[-1]}, OPERAND):\n            return NotImplemented\n"
-    return pointwise_source(op).replace(guarded, guarded + left_over)
+    plain = op.opening if op.attrs else Opening([f"def door({', '.join(op.inputs)}):"], "", (), (), {}, [])
+    return pointwise_source(op, plain).replace(guarded, guarded + left_over)
 
 
 def forward_source(op):

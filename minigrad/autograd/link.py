@@ -108,7 +108,8 @@ def operator_of(op, function):
         return function
     if op.pointwise:
         made = make(door.operator_source(op), op.namespace, op.name)
-        made.__defaults__, made.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
+        if op.attrs:
+            made.__defaults__, made.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
         made.__doc__, made.__module__ = function.__doc__, "minigrad"
         return made
 

@@ -103,6 +103,8 @@ def program_source(op, kind):
         if by_dtype:
             rule = f"({rule}32 if dtype is F32 else {rule}64 if dtype is F64 else {rule})"
         call = f"{rule}({', '.join(['g', *op.needs[i]])})" if i in op.rules else "None"
+        if i in op.passed_on and kind == "run":
+            call = "g"
         grads.append(call if len(op.inputs) == 1 or i not in op.rules else f"{call} if p_{i} is not None else None")
     return "\n".join([*lines, f"    return ({', '.join(grads)},)"]) + "\n"
 
