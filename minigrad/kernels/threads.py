@@ -47,8 +47,8 @@ def get_num_threads():
 def set_num_threads(count):
     """Let heavy kernels and NumPy's BLAS use `count` threads, in the whole process. (PyTorch: torch.set_num_threads)
 
-    Small operations stay on one thread; shared are those of some tenths of a millisecond. BLAS libraries that are loaded
-    at this moment are told through threadpoolctl; Apple's Accelerate takes no orders (set VECLIB_MAXIMUM_THREADS).
+    Small operations stay on one thread; shared are those of some tenths of a millisecond. BLAS libraries loaded by
+    now are told through threadpoolctl; Apple's Accelerate takes no orders (set VECLIB_MAXIMUM_THREADS).
     Where other programs keep the cores busy, one thread is the fastest.
 
     Args:
