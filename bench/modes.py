@@ -8,18 +8,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from rich.progress import track
 from rich.table import Table
 
-from bench import choices, environment, limits, regress, report, scaling
+from bench import choices, environment, limits, programs, regress, report, scaling
 from bench import run as running
 from bench.rows import all_rows, sized_rows
 from bench.targets import ISSUE
 
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS_PER_SETUP = 5
+SMOKE_MOST = 100_000  # the largest size in a smoke run: more is the same code for longer
 
 
 class Mistake(Exception):
@@ -51,7 +53,7 @@ def chosen_rows(options):
     elif options.layouts:
         from bench.layouts import rows as source
     else:
-        source = all_rows
+        source = partial(all_rows, SMOKE_MOST) if options.smoke else all_rows
     found = sized_rows(options.sizes) if options.sizes else source()
     if options.issue:
         wanted = {name for line in ISSUE for name in line.names(row.name for row in found)}
@@ -273,7 +275,9 @@ def full(options) -> int:
     if "rows" not in data:
         return 1
     data["choices"] = [vars(choice) for choice in choices.choices(row["name"] for row in data["rows"])]
+    print("--- memory, and whole programs", flush=True)
     data["memory"] = measured_memory()
+    data["programs"] = programs.table(programs.names(), rounds=1) if "torch" in options.against else ""
     data["minutes"] = (time.monotonic() - began) / 60
     report.write_json(options.save, data)
     print(f"written: {options.save}, after {data['minutes']:.1f} minutes")
@@ -281,7 +285,7 @@ def full(options) -> int:
 
 
 def measured_memory() -> list[dict]:
-    """Peak memory of the training steps, in bytes above what the library itself takes."""
+    """Peak memory of the training steps."""
     from bench import memory
 
     return memory.peaks()
@@ -292,6 +296,11 @@ def write_page(page: str, path: str) -> int:
     from bench import page as pages
 
     data = loaded(path)
-    for file in pages.write(Path(page), data):
-        print(f"written: {file}")
+    try:
+        for file in pages.write(Path(page), data):
+            print(f"written: {file}")
+    except pages.Stale as error:
+        raise Mistake(str(error)) from None
+    for name in pages.check_reasons(pages.Figures(data), pages.REASONS):
+        print(f"missed, and no reason in bench/reasons.py: {name}")
     return 0

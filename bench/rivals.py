@@ -123,15 +123,16 @@ def _jax() -> Library:
     functions["max_pool2d"] = pool(-jnp.inf, jax.lax.max, lambda x, size: x)
     functions["avg_pool2d"] = pool(0.0, jax.lax.add, lambda x, size: x / size**2)
 
-    def both_ways(function, *arrays) -> Work:
+    def both_ways(function, gradient_for, *arrays) -> Work:
         leaves = [jnp.asarray(array) for array in arrays]
+        gradient = gradient_for(function(*leaves))
 
         @jax.jit
-        def gradients(*leaves):
+        def gradients(gradient, *leaves):
             out, back = jax.vjp(function, *leaves)
-            return back(jnp.ones_like(out))
+            return back(jnp.ones_like(out) if gradient is None else gradient)
 
-        return Work(lambda: gradients(*leaves))
+        return Work(lambda: gradients(gradient, *leaves))
 
     return library(JAX, jnp, functions, both_ways=both_ways)
 
@@ -141,10 +142,11 @@ def _autograd() -> Library:
     from autograd import make_vjp
     from autograd.scipy.special import erf
 
-    def both_ways(function, *arrays) -> Work:
+    def both_ways(function, gradient_for, *arrays) -> Work:
         gradients = make_vjp(lambda leaves: function(*leaves))
-        ones = np.ones_like(gradients(tuple(arrays))[1])
-        return Work(lambda: gradients(tuple(arrays))[0](ones))
+        gradient = gradient_for(function(*arrays))
+        gradient = 1.0 if gradient is None else gradient
+        return Work(lambda: gradients(arrays)[0](gradient))
 
     functions = {**pointwise(anp, erf), **reductions(anp)}
     return library(AUTOGRAD, np, functions, both_ways=both_ways)

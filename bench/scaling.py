@@ -23,7 +23,7 @@ from bench.run import Outcome
 PER_DECADE, SMALLEST, LARGEST = 4, 10, 10**7
 MOST_BENDS = 3
 LEVEL = 0.12  # of a slope: between minus and plus this, a piece is level
-LEAST_TURN = 0.15  # of a slope, from one piece to the next: less is not a bend
+LEAST_TURN = 0.2  # of a slope, from one piece to the next: less is not a bend
 WIDTH = 40  # of the bars
 
 
@@ -93,13 +93,15 @@ def bends(sizes: Sequence[int], per_element: Sequence[float]) -> list[Bend]:
     """Where log(time per element) over log(size) turns."""
     x, y = np.log10(np.asarray(sizes, float)), np.log10(np.asarray(per_element, float))
     best, chosen = math.inf, ((), np.zeros(1))
-    for count in range(min(MOST_BENDS, len(x) - 3) + 1):
-        for knots in combinations(x[1:-1], count):
-            if any(b - a < 0.4 for a, b in pairwise(knots)):
-                continue  # three sizes on a piece at least, where there are four to a decade
+    for count in range(min(MOST_BENDS, max(len(x) - 4, 0)) + 1):
+        for knots in combinations(range(2, len(x) - 2), count):
+            if any(b - a < 2 for a, b in pairwise(knots)):
+                continue  # three sizes on a piece at least, the ones at its ends included
+            knots = x[list(knots)]
             slopes, squares = fit(x, y, knots)
-            # Two numbers a knot. A rest below one per cent per point is noise, not something to be explained.
-            score = len(x) * math.log(squares / len(x) + 1e-4) + 2 * count * math.log(len(x))
+            # A place and a slope a knot, and a third as the place is the best of many. A rest below one per cent per
+            # point is noise, not something to be explained.
+            score = len(x) * math.log(squares / len(x) + 1e-4) + 3 * count * math.log(len(x))
             if score < best and np.all(np.abs(np.diff(slopes)) >= LEAST_TURN):
                 best, chosen = score, (knots, slopes)
     knots, slopes = chosen

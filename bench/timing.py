@@ -25,17 +25,19 @@ class Work:
     result      what a call computed, from what `run` returned (or from what was prepared), for comparing the sides;
                 None: what `run` returned
     self_timed  `run` returns its own seconds (work done in another process)
+    trial       something like `run` that takes less time, for seeing whether it works
     """
 
     run: Callable[..., Any]
     prepare: Callable[[], Any] | None = None
     result: Callable[[Any], Any] | None = None
     self_timed: bool = False
+    trial: Callable[[], Any] | None = None
 
     def outcome(self):
         """Do the work once; return what it computed."""
         if self.prepare is None:
-            returned = self.run()
+            returned = (self.trial or self.run)()
             return returned if self.result is None else self.result(returned)
         prepared = self.prepare()
         returned = self.run(prepared)

@@ -55,7 +55,7 @@ def arrays_in(value, found=None, seen=None) -> list[np.ndarray]:
 
 
 def _is_plain(value) -> bool:
-    """Whether a call would read nothing kept here: numbers, names, functions; but networks are callable, too."""
+    """Whether nothing is kept here that a call would read: numbers, names, functions. Networks are callable, too."""
     library = hasattr(value, "nn") and hasattr(value, "tensor")
     return isinstance(value, PLAIN) or library or (callable(value) and not hasattr(value, "parameters"))
 

@@ -7,6 +7,7 @@ label into its rows' names: `--sizes` and `--scaling` give it others.
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,23 +28,36 @@ def families() -> dict[str, ModuleType]:
     return {name: module for name, module in modules.items() if hasattr(module, "rows")}
 
 
-def all_rows() -> list[Row]:
-    """Every row of every family; those that the issue's table names, with its bounds."""
-    return [promised(row) for family in families().values() for row in family.rows()]
+def all_rows(most: float = math.inf) -> list[Row]:
+    """Every row of every family, those that the issue's table names with its bounds; of the families that come in
+    sizes, sizes to `most`."""
+    found = []
+    for family in families().values():
+        sizes = {label: size for label, size in sizes_of(family).items() if size <= most}
+        found += rows_at(family, sizes) if sizes else family.rows()
+    return [promised(row) for row in found]
 
 
 def sized_rows(sizes: Mapping[str, int]) -> list[Row]:
-    """The rows of the families that come in sizes, at these sizes: {label: size}."""
-    found = []
-    for family in families().values():
-        if all(isinstance(size, int) for size in getattr(family, "SIZES", {None: None}).values()):
-            own = family.SIZES
-            family.SIZES = dict(sizes)
-            try:
-                found += [row for row in family.rows() if any(f" {label}" in row.name for label in sizes)]
-            finally:
-                family.SIZES = own
-    return found
+    """The rows of the families that come in sizes, at these sizes: {label: size}; without those that have no size."""
+    found = [row for family in families().values() if sizes_of(family) for row in rows_at(family, sizes)]
+    return [promised(row) for row in found if any(f" {label}" in row.name for label in sizes)]
+
+
+def sizes_of(family: ModuleType) -> dict[str, int]:
+    """The sizes that a family comes in, by label; empty if it does not."""
+    sizes = getattr(family, "SIZES", {})
+    return sizes if all(isinstance(size, int) for size in sizes.values()) else {}
+
+
+def rows_at(family: ModuleType, sizes: Mapping[str, int]) -> list[Row]:
+    """A family's rows with other sizes than its own."""
+    own = family.SIZES
+    family.SIZES = dict(sizes)
+    try:
+        return family.rows()
+    finally:
+        family.SIZES = own
 
 
 def promised(row: Row) -> Row:

@@ -92,9 +92,10 @@ def choose_rules(op):
     """Bind the op's rules for the plain backward: per dtype, and on arrays for dtypes that are never compiled."""
     for name, rule in op.rules.items():
         key, names = "grad_" + name, op.run_names
-        names[key] = in_float32(arrays(rule))
-        names[key + "32"] = _rule_stub(op, rule, F32, key + "32", names[key])
-        names[key + "64"] = _rule_stub(op, rule, F64, key + "64", names[key])
+        plain = arrays(rule)
+        names[key] = in_float32(plain)
+        names[key + "32"] = _rule_stub(op, rule, F32, key + "32", plain)
+        names[key + "64"] = _rule_stub(op, rule, F64, key + "64", plain)
 
 
 def _rule_stub(op, rule, dtype, key, plain):

@@ -95,8 +95,11 @@ def on_change(callback):
 def same_signature(first, second):
     """Whether two functions take the same parameters: names, order, kinds and defaults (annotations apart)."""
 
-    def parameters(function):
-        return [(p.name, p.kind, repr(p.default)) for p in inspect.signature(function).parameters.values()]
+    def parameters(function):  # `inspect.signature` would say it too, in ten times the time, at each import
+        code = function.__code__
+        count = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
+        kinds = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & 12
+        return code.co_varnames[:count], kinds, repr(function.__defaults__), repr(function.__kwdefaults__)
 
     return parameters(first) == parameters(second)
 

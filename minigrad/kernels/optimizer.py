@@ -17,13 +17,12 @@ import math
 
 import numpy as np
 
-from minigrad.kernels.dispatch import jit, kernel
-from minigrad.kernels.lanes import Intrinsic
+from minigrad.kernels.dispatch import intrinsic, jit, kernel
 
 NOTHING = {"f": np.empty(0, np.float32), "d": np.empty(0, np.float64)}
 
 
-@Intrinsic
+@intrinsic
 def array_at(typing, place, size, kind):
     """The array of `size` numbers, of the dtype of the array `kind`, at an address. Nothing is checked."""
     from numba.core import types
@@ -41,7 +40,7 @@ def array_at(typing, place, size, kind):
     return array(types.int64, types.int64, kind), generate
 
 
-@Intrinsic
+@intrinsic
 def place_of(typing, array):
     """The address of an array's first number, as int64."""
     from numba.core import types

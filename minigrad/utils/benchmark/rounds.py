@@ -103,12 +103,17 @@ def calibrate(sampler: Sampler, at_least: float = AT_LEAST) -> int:
 
 
 def measure(
-    samplers: Mapping[str, Sampler], rounds: int, at_least: float = AT_LEAST, budget: float = BUDGET
+    samplers: Mapping[str, Sampler],
+    rounds: int,
+    at_least: float = AT_LEAST,
+    budget: float = BUDGET,
+    loops: Mapping[str, int] | None = None,
 ) -> Samples:
     """Time all sides, interleaved: `rounds` rounds, or what `budget` seconds hold, but not fewer than `MIN_ROUNDS`
-    (unless `rounds` is fewer)."""
+    (unless `rounds` is fewer). `loops` says how many calls make a sample; by default that is found out."""
     with collector_off():
-        loops = {name: calibrate(sampler, at_least) for name, sampler in samplers.items()}
+        if loops is None:
+            loops = {name: calibrate(sampler, at_least) for name, sampler in samplers.items()}
         seconds: dict[str, list[float]] = {name: [] for name in samplers}
         order, turns = list(samplers), random.Random(0)
         spent = 0.0
