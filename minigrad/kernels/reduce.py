@@ -20,11 +20,12 @@ import numpy as np
 
 from minigrad.kernels.dispatch import jit, kernel, widest
 
-BLOCK = 1024  # numbers added in lanes before pairs of blocks are added
+BLOCK = 4096  # numbers added in lanes, 64 of these, before pairs of blocks are added
 STRIP = 64  # rows added before strips are added
 SHORT = 32  # a row too short to be worth lanes
 CACHED = 4 << 20  # bytes: what is larger is read from memory
-SMALL, SMALL_TOTAL = 512, 2048  # below so many numbers (above: over all axes) NumPy has added them up already
+SMALL, SMALL_TOTAL = 512, 8192  # below so many numbers (above: over all axes) NumPy has added them up already
+LONG, FEW_IN_ROWS = 64, 16384  # a row NumPy adds to another quickly; numbers so few that it has finished by then
 BESIDE, FEW = 16, 4096  # numbers side by side from which rows are compared; numbers so few that calls cost the most
 WIDE = 2048  # numbers of a row that are added at a time, to stay in the first-level cache
 
@@ -61,6 +62,7 @@ def add_lanes(x):
 @jit
 def add_pairwise(x):
     """Sum of a run of numbers, by halves."""
+    widest()
     if x.size <= BLOCK:
         return add_lanes(x)
     half = x.size // (2 * BLOCK) * BLOCK if x.size >= 2 * BLOCK else BLOCK
@@ -81,6 +83,7 @@ def square_lanes(x, mean):
 @jit
 def square_pairwise(x, mean):
     """Sum of (x - mean)**2, by halves."""
+    widest()
     if x.size <= BLOCK:
         return square_lanes(x, mean)
     half = x.size // (2 * BLOCK) * BLOCK if x.size >= 2 * BLOCK else BLOCK
@@ -144,6 +147,11 @@ def sums(x, out):
             for i in range(o * count, (o + 1) * count):
                 total += flat[i]
             out[o, 0] = total
+    elif inner == 1 and count <= BLOCK:
+        widest()
+        flat = x.reshape(-1)
+        for o in range(outer):
+            out[o, 0] = add_lanes(flat[o * count : (o + 1) * count])
     elif inner == 1:
         for o in range(outer):
             out[o, 0] = add_pairwise(x[o].reshape(-1))
@@ -236,7 +244,9 @@ def sum(x, axes, keepdims):
     runs, _, shape = layout(x.shape, axes, keepdims)
     if not runs:
         return x.copy()
-    if x.nbytes > CACHED and runs[0][2] > 1:  # columns of what must come from memory: NumPy's single pass is faster
+    inner = runs[0][2]
+    # Columns of what must come from memory: NumPy's single pass is faster. Few numbers in long rows: NumPy is done.
+    if inner > 1 and (x.nbytes > CACHED or (inner >= LONG and x.size < FEW_IN_ROWS)):
         return sum.twin(x, axes, keepdims)
     for run in runs[:-1]:
         out = np.empty(run[0] * run[2], x.dtype)
