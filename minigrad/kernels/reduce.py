@@ -19,6 +19,7 @@ import math
 import numpy as np
 
 from minigrad.kernels.dispatch import jit, kernel, widest
+from minigrad.kernels.formula import ByDtype
 
 BLOCK = 4096  # numbers added in lanes, 64 of these, before pairs of blocks are added
 STRIP = 64  # rows added before strips are added
@@ -195,6 +196,35 @@ def square_runs(x, mean, divisor, var, outer, count, inner):
         else:
             add_squared_rows(x[o], mean[o], var[o])
     divide(var, divisor)
+
+
+@jit
+def greatest_single(x):
+    """Maximum of float32 numbers; anything at all if there is a NaN with its sign bit set."""
+    widest()
+    # Read as integers, floats are ordered by size once the bits of the negative ones are turned over; and a maximum
+    # of integers becomes vector code, which one of floats, where NaN has to be thought of, does not.
+    bits = x.view(np.int32)
+    best = np.int32(-0x80000000)
+    for i in range(bits.size):
+        key = np.int32(bits[i] ^ np.int32(np.int32(bits[i] >> np.int32(31)) & np.int32(0x7FFFFFFF)))
+        best = key if key > best else best
+    return np.int32(best ^ np.int32(np.int32(best >> np.int32(31)) & np.int32(0x7FFFFFFF))).view(np.float32)
+
+
+@jit
+def greatest_double(x):
+    """The same for float64."""
+    widest()
+    bits = x.view(np.int64)
+    best = np.int64(-0x8000000000000000)
+    for i in range(bits.size):
+        key = bits[i] ^ ((bits[i] >> 63) & 0x7FFFFFFFFFFFFFFF)
+        best = key if key > best else best
+    return np.int64(best ^ ((best >> 63) & 0x7FFFFFFFFFFFFFFF)).view(np.float64)
+
+
+greatest = ByDtype({"f": greatest_single, "d": greatest_double})
 
 
 def matrix(x):
