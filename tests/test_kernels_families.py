@@ -20,6 +20,7 @@ from minigrad.kernels import (
     optimizer,
     pool,
     reduce,
+    rownorm,
     signs,
     softmax,
 )
@@ -27,7 +28,7 @@ from minigrad.kernels.dispatch import KERNELS, backend
 
 FAMILIES = (
     adaptive, average, cell, conv, factored, indexing, loss, moments, norm, optimizer,
-    pool, reduce, signs, softmax,
+    pool, reduce, rownorm, signs, softmax,
 )  # fmt: skip
 
 
