@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+import minigrad
 from minigrad.kernels import loss, pool, reduce, rownorm, softmax, threads
 from minigrad.kernels.pointwise import BLOCK, compile_ufunc, has_own_loop
 from minigrad.ops.pointwise import exp, log
@@ -133,3 +134,20 @@ def test_sums_and_variances_of_all_layouts(layout):
 def test_a_long_sum_is_as_accurate_as_one_by_halves():
     x = np.full(3_000_001, 0.1, np.float32)
     assert abs(reduce.sum(x, None, False) / (0.1 * x.size) - 1) < 1e-6
+
+
+def test_large_pointwise_work_is_shared_and_comes_out_the_same():
+    former, found = threads.get_num_threads(), []
+    try:
+        for count in (1, 2):
+            threads.set_num_threads(count)
+            x = minigrad.tensor(draw(300, 1001), requires_grad=True)
+            y = minigrad.tensor(draw(300, 1001, seed=1), requires_grad=True)
+            out = minigrad.sigmoid(x + y) * x + (x > y) + x[:, ::2].sum() + minigrad.exp(x.t()).t()
+            out.backward(minigrad.ones_like(out))
+            found.append([out.detach().numpy(), x.grad.numpy(), y.grad.numpy()])
+    finally:
+        threads.set_num_threads(former)
+    for a, b in zip(*found, strict=True):
+        assert a.dtype == b.dtype
+        assert np.array_equal(a, b)

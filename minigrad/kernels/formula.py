@@ -170,11 +170,11 @@ class ByType(Jit):
         super().__init__(JIT[np.float64][name].py_func)
         self.name = name
 
-    def _build(self):
+    def _build(self, inner):
         import numba
         from numba.extending import overload
 
-        single, double = JIT[np.float32][self.name].dispatcher, JIT[np.float64][self.name].dispatcher
+        single, double = JIT[np.float32][self.name].inner, JIT[np.float64][self.name].inner
 
         def choose(x):  # numba compiles what the overload returns; this body is what the cache's fingerprint reads
             return single(x) if isinstance(x, np.float32) else double(x)
@@ -189,7 +189,7 @@ class ByType(Jit):
         def call(x):
             return choose(x)
 
-        self._dispatcher = call
+        self._made[inner] = call
 
 
 class ByDtype(dict):

@@ -15,6 +15,7 @@ Before this: `formula.py`, `vecmath.py`. After it: the registry, which compiles 
 """
 
 import dis
+import math
 import threading
 import types
 
@@ -23,8 +24,11 @@ import numpy as np
 from minigrad.kernels.cache import DiskCache, referenced_names
 from minigrad.kernels.dispatch import prefer_wide_vectors
 from minigrad.kernels.formula import SCALAR_CALLS, typed
+from minigrad.kernels.notice import compiling
+from minigrad.kernels.threads import get_num_threads, share
 from minigrad.kernels.vecmath import BLOCKS, JIT
 
+LEAST = 1 << 16  # numbers that are worth a thread of their own
 BLOCK = 512  # numbers per pass where an operand must be gathered first; a few KB, well inside the first-level cache
 
 # What a formula that only hands its argument to a function is made of, in all versions of Python.
@@ -97,6 +101,35 @@ def lazy(function, nin, dtype, names=None, on_ready=None, nout_dtype=None):
     return first_call
 
 
+def over_threads(program):
+    """A program for arrays as several threads compute it: large contiguous operands of a ufunc are shared out.
+
+    With one thread allowed, and if it is no ufunc, that is the program itself. Whoever keeps the result has to ask
+    again when that changes (`threads.on_change`).
+    """
+    if get_num_threads() == 1 or not isinstance(program, np.ufunc):
+        return program
+
+    def call(*args, **kwargs):
+        arrays = [a for a in args if isinstance(a, np.ndarray) and a.ndim]
+        shape = arrays[0].shape if arrays else ()
+        alike = all(a.shape == shape and a.flags.c_contiguous for a in arrays)
+        if kwargs or not alike or math.prod(shape) < 2 * LEAST:
+            return program(*args, **kwargs)
+        kinds = [a.dtype if isinstance(a, np.ndarray | np.generic) else type(a) for a in args]
+        out = np.empty(shape, program.resolve_dtypes((*kinds, None))[-1])
+        flat = [a.reshape(-1) if isinstance(a, np.ndarray) and a.ndim else a for a in (*args, out)]
+
+        def part(first, last):
+            *given, target = [a[first:last] if isinstance(a, np.ndarray) and a.ndim else a for a in flat]
+            program(*given, out=target)
+
+        share(part, out.size, LEAST)
+        return out
+
+    return call
+
+
 def scalar_calls(function, names=None):
     """The functions a formula uses, itself or in the formulas it calls, that have no vector code here.
 
@@ -140,11 +173,17 @@ def _compile(function, literal, kinds, names):
     from numba.np.numpy_support import from_dtype
     from numba.np.ufunc._internal import PyUFunc_None, fromfunc
 
-    formula, alone = typed(function, literal, names).dispatcher, BLOCKS[literal].get(only_call(function))
+    formula, alone = typed(function, literal, names).inner, BLOCKS[literal].get(only_call(function))
     *inputs, output = map(from_dtype, kinds)
-    loop = _loop(formula, alone and alone.dispatcher, tuple(inputs), output)
+    loop = _loop(formula, alone and alone.inner, tuple(inputs), output)
     signature = (numba_types.voidptr,) * 4, numba_types.void
-    compiled = CFunc(loop, signature, locals={}, options={"error_model": "numpy"})
+
+    class Loop(CFunc):
+        def _compile_uncached(self):
+            with compiling(self.__name__):
+                return super()._compile_uncached()
+
+    compiled = Loop(loop, signature, locals={}, options={"error_model": "numpy"})
     compiled._cache = DiskCache(loop, "ufunc")
     compiled.compile()
     numbers = [kind.num for kind in kinds]
