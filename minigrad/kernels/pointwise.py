@@ -28,7 +28,7 @@ from minigrad.kernels.notice import compiling
 from minigrad.kernels.threads import get_num_threads, share
 from minigrad.kernels.vecmath import BLOCKS, JIT
 
-LEAST = 1 << 16  # numbers that are worth a thread of their own
+LEAST = 1 << 18  # numbers that are worth a thread of their own
 BLOCK = 512  # numbers per pass where an operand must be gathered first; a few KB, well inside the first-level cache
 
 # What a formula that only hands its argument to a function is made of, in all versions of Python.

@@ -27,7 +27,7 @@ SHORT = 32  # rows shorter than this are taken several at a time
 BLOCK = 4096  # numbers taken at a time: so many are summed in vector lanes, the sums of blocks in float64
 STRIP = 64  # so many are added one after the other, then the sums of strips
 FEW = 16  # side by side, softmaxes are not worth being done together if they are fewer
-LEAST = 1 << 16  # numbers that are worth a thread of their own
+LEAST = 1 << 17  # numbers that are worth a thread of their own
 TILE = 512  # softmaxes done at once if their numbers do not lie side by side
 
 
