@@ -17,6 +17,9 @@ from minigrad.shapes import index_of
 F = (FUNCTIONAL,)
 
 
+CLASS_NUMBERS = np.dtype(np.int64), np.dtype(np.uint8)
+
+
 class cross_entropy_of_classes(Op):
     """Cross-entropy of logits with class numbers, reduced; called by `cross_entropy`."""
 
@@ -120,17 +123,20 @@ def check_classes(op, input, target, weight, ignore_index):
     float_only(op, input)
     if ignore_index.__class__ is not int:
         index_of(ignore_index, op, "ignore_index")
-    given, classes = tuple(target.shape), input.shape[1 if input.ndim > 1 else 0]
+    given, shape, dtype = tuple(target.shape), tuple(input.shape), np_dtype(target)
+    if weight is None and len(shape) > 1 and given == shape[:1] + shape[2:] and dtype in CLASS_NUMBERS:
+        return  # as it should be, nearly always
+    classes = shape[1 if len(shape) > 1 else 0]
     if input.ndim > 1 and input.shape[:1] != given[:1]:
         batch = given[0] if given else 0
         raise ValueError(f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({batch}).")
     if input.ndim == 1 and len(given) == 1 and given[0] != 1:
         raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {given[0]}")
-    if np_dtype(target) not in (np.int64, np.uint8):
+    if dtype not in CLASS_NUMBERS:
         raise RuntimeError(
             f"expected target dtype to be Long or Byte, but got {target.dtype} in {op}(): use target.long()"
         )
-    expected = () if input.ndim == 1 else (input.shape[0], *input.shape[2:])
+    expected = () if len(shape) == 1 else shape[:1] + shape[2:]
     if given != expected and not (input.ndim == 1 and given == (1,)):
         raise RuntimeError(
             f"{op}(): for input of shape {shape_text(input.shape)} expected class numbers of shape "
