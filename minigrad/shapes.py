@@ -80,7 +80,7 @@ def shape_args(args, op="reshape"):
     if len(args) == 1 and (isinstance(args[0], SEQUENCE) or not hasattr(args[0], "__index__")):
         args = args[0]
     try:
-        return tuple([operator.index(n) for n in args])
+        return tuple(map(operator.index, args))
     except TypeError:
         raise TypeError(f"{op}(): argument 'shape' must be a tuple of ints, not {args!r}") from None
 
@@ -94,13 +94,11 @@ def not_negative(shape, op):
 
 def infer_size(shape, numel, op="reshape"):
     """The shape with its one -1 filled in."""
-    known = math.prod(shape)
-    if known == numel and min(shape, default=0) >= 0:
+    known, least = math.prod(shape), min(shape) if shape else 0
+    if known == numel and least >= 0:
         return shape
-    if min(shape, default=0) < -1:
-        raise RuntimeError(
-            f"invalid shape dimension {min(shape)} in {op} to {list(shape)}: use -1 for one to be inferred"
-        )
+    if least < -1:
+        raise RuntimeError(f"invalid shape dimension {least} in {op} to {list(shape)}: use -1 for one to be inferred")
     if shape.count(-1) > 1:
         raise RuntimeError("only one dimension can be inferred")
     if -1 in shape:
