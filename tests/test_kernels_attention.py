@@ -4,11 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
+from guard import guarded
 from kernel_checks import both, kinds, maker, near
 
 import minigrad
 from minigrad import func, nn
 from minigrad.kernels import attention as kernels
+from minigrad.kernels.dispatch import jit
 
 F = nn.functional
 SHAPES = [  # batch, L, S, E, V
@@ -40,11 +42,13 @@ def plain(q, k, v, mask, kept, scale, causal):
     return (weights if kept is None else weights * kept) @ v
 
 
-@pytest.fixture(params=[(16, 2), (200, 8), (kernels.PART, kernels.ROWS)], ids=["tiny parts", "small parts", "parts"])
-def parts(request, monkeypatch):
-    """Parts of a few numbers, so that there are many of them."""
-    monkeypatch.setattr(kernels, "PART", request.param[0])
-    monkeypatch.setattr(kernels, "ROWS", request.param[1])
+@pytest.fixture(params=[(8, 32), (kernels.ROWS, kernels.COLUMNS)], ids=["small blocks", "blocks"])
+def blocks(request, monkeypatch):
+    """Blocks of a few rows and columns, so that there are many of them; the drivers are compiled for that."""
+    monkeypatch.setattr(kernels, "ROWS", request.param[0])
+    monkeypatch.setattr(kernels, "COLUMNS", request.param[1])
+    for name in ("attend", "attend_backward"):
+        monkeypatch.setattr(kernels, name, jit(getattr(kernels, name).py_func))
 
 
 def calls(kind):
@@ -61,36 +65,89 @@ def calls(kind):
 
 @kinds
 @both
-def test_attention(who, kind, parts):
+def test_attention(who, kind, blocks):
     with minigrad.backend(who):
         for args in calls(kind):
-            out, _ = kernels.attention(*args, False)
+            out, _ = kernels.attention(*args)
             near(out, plain(*[x if x is None or np.isscalar(x) else x.astype(np.float64) for x in args]), kind)
 
 
 @kinds
-def test_derivatives_are_those_of_the_numpy_twin(kind, parts):
+def test_derivatives_are_those_of_the_numpy_twin(kind, blocks):
     """Which is the derivative of the formula: gradcheck says so, in test_ops."""
     for args in calls(kind):
         g = maker(kind)(*args[0].shape[:-1], args[2].shape[-1])
         with minigrad.backend("numpy"):
-            expected = kernels.attention_backward(g, *args, None)
+            expected = kernels.attention_backward(g, *args, *kernels.attention(*args))
         with minigrad.backend("numba"):
-            known = kernels.attention(*args, True)[1]
-            for actual in (kernels.attention_backward(g, *args, known), kernels.attention_backward(g, *args, None)):
-                for one, other in zip(actual, expected, strict=True):
+            for known in (kernels.attention(*args), (None, None)):
+                for one, other in zip(kernels.attention_backward(g, *args, *known), expected, strict=True):
                     near(one, other, kind)
 
 
+@kinds
+@pytest.mark.parametrize("at", ["start", "end"])
+def test_nothing_beyond_the_arrays_is_touched(kind, at):
+    for args in calls(kind):
+        args = [guarded(x, at) if isinstance(x, np.ndarray) else x for x in args]
+        with minigrad.backend("numba"):
+            out, known = kernels.attention(*args)
+            kernels.attention_backward(guarded(out, at), *args, guarded(out, at), guarded(known, at))
+
+
+@kinds
+def test_views_are_read_where_they_are(kind, blocks):
+    make = maker(kind)
+    projected = make(2, 9, 3, 4, 16)  # batch, places, which, heads, width
+    q, k, v = projected.transpose(2, 0, 3, 1, 4)
+    one = np.broadcast_to(make(1, 1, 9, 16), q.shape)
+    turned = np.swapaxes(make(2, 4, 16, 9), -1, -2)
+    for arrays in ((q, k, v), (q, one, one), (q[..., ::-1, :], turned, v), (q, k, v[..., ::2])):
+        g = make(*q.shape[:-1], arrays[2].shape[-1])
+        results = []
+        for who in ("numpy", "numba"):
+            with minigrad.backend(who):
+                found = kernels.attention(*arrays, None, None, 0.3, True)
+                results.append([found[0], *kernels.attention_backward(g, *arrays, None, None, 0.3, True, *found)])
+        for expected, actual in zip(*results, strict=True):
+            near(actual, expected, kind)
+    out, known = kernels.attention.compiled(q, k, v, None, None, 1.0, False)
+    assert out.transpose(0, 2, 1, 3).flags.c_contiguous, "the heads lie side by side again: no copy to join them"
+    assert known.shape == (2, 4, 2, 9), "of the weights nothing is kept but two numbers of each row"
+
+
 @both
-def test_more_weights_than_are_kept(who, monkeypatch):
-    monkeypatch.setattr(kernels, "FEW", 10)
-    make = maker("float64")
-    q, k, v = (minigrad.from_numpy(make(2, 6, 3)).requires_grad_() for _ in range(3))
+def test_heads_in_parts_on_threads(who):
+    make = maker("float32")
+    q, k, v = (make(3, 2, 40, 8) for _ in range(3))
     with minigrad.backend(who):
-        _, known = kernels.attention(*[x.detach().numpy() for x in (q, k, v)], None, None, 1.0, True, True)
-        assert known is None
-        assert minigrad.autograd.gradcheck(lambda *x: F.scaled_dot_product_attention(*x, is_causal=True), (q, k, v))
+        expected = kernels.attention(q, k, v, None, None, 0.5, True)[0]
+        former, kernels.WORTH = kernels.WORTH, 0
+        minigrad.set_num_threads(3)
+        try:
+            actual = kernels.attention(q, k, v, None, None, 0.5, True)[0]
+        finally:
+            minigrad.set_num_threads(1)
+            kernels.WORTH = former
+    np.testing.assert_array_equal(actual, expected)
+
+
+@both
+@pytest.mark.parametrize("heads", [1, 2, 4])
+@pytest.mark.parametrize("mask", [None, (3, 5), (4, 3, 5), (2, 1, 3, 5)])
+def test_groups_of_heads(who, heads, mask):
+    make = maker("float64")
+    q, k, v = (minigrad.from_numpy(make(2, n, m, 3)).requires_grad_() for n, m in ((4, 3), (heads, 5), (heads, 5)))
+    mask = mask and minigrad.from_numpy(make(*mask))
+    with minigrad.backend(who):
+        out = F.scaled_dot_product_attention(q, k, v, mask, enable_gqa=True)
+        found = minigrad.autograd.grad(out.sin().sum(), (q, k, v))
+        each = [x.repeat_interleave(4 // heads, 1) for x in (k, v)]
+        expected = F.scaled_dot_product_attention(q, *each, mask)
+        wanted = minigrad.autograd.grad(expected.sin().sum(), (q, k, v))
+    near(out.detach().numpy(), expected.detach().numpy(), "float64")
+    for one, other in zip(found, wanted, strict=True):
+        near(one.numpy(), other.numpy(), "float64")
 
 
 @both

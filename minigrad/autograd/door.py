@@ -19,14 +19,10 @@ against 0.45x, measured).
     made.node = that node; return made
 
 Read one with `inspect.getsource(minigrad.mul)`.
-
-Equal sources are compiled once and shared: such functions differ only in their globals.
 """
 
 from __future__ import annotations
 
-import functools
-import linecache
 from typing import NamedTuple
 
 import numpy as np
@@ -35,28 +31,13 @@ from minigrad.autograd.general import F32, F64, OPERAND, Unseen, general, not_a_
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import PICK, Node, as_view, new_version, node_of, record, tick
 from minigrad.autograd.outputs import into
+from minigrad.autograd.sources import make
 from minigrad.registry import FUNCTION, LINALG, SPECIAL
 from minigrad.tensor import Tensor, wrap
 
 # What sends a call to the general path: shapes that do not broadcast, dtypes the kernel has no loop for, and a kernel
 # that another thread is in (`fuse.without_warnings`).
 RECONSIDERED = (ValueError, TypeError, RuntimeError)
-
-
-@functools.cache
-def compiled(source):
-    """The code object of a generated function; its text shows in tracebacks and in `inspect.getsource`."""
-    filename = f"<minigrad door {len(linecache.cache)}>"
-    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    module = compile(source, filename, "exec")
-    return next(const for const in module.co_consts if hasattr(const, "co_code"))
-
-
-def make(source, namespace, name):
-    """The function that the source defines, under this name and with this namespace as its globals."""
-    code = compiled(source)
-    names = {"co_name": name} | ({"co_qualname": name} if hasattr(code, "co_qualname") else {})
-    return type(make)(code.replace(**names), namespace, name)
 
 
 class Opening(NamedTuple):
@@ -165,7 +146,17 @@ def kept_tuple(op):
 
 
 def make_keep(op):
-    """`op.keep(nodes, tensors, y, aux)`: what to save, for the paths that are not generated."""
+    """`op.keep(nodes, tensors, y, aux)`: what to save, for the paths that are not generated. Written when called."""
+
+    def first(nodes, tensors, y, aux=()):
+        op.keep = staticmethod(written_keep(op))
+        return op.keep(nodes, tensors, y, aux)
+
+    return first
+
+
+def written_keep(op):
+    """The function that `make_keep` stands in for."""
     lines = ["def keep(nodes, tensors, y, aux=()):", f"    {', '.join(op.inputs)}, = tensors"]
     lines.append(f"    {', '.join('n_' + i for i in op.inputs)}, = nodes")
     if op.aux:

@@ -18,6 +18,7 @@ import numpy as np
 
 from minigrad.autograd import door
 from minigrad.autograd.node import FREED, PICK, record
+from minigrad.autograd.sources import make
 from minigrad.registry import TENSORS, arrays, in_float32, tensors
 from minigrad.tensor import wrap
 
@@ -162,7 +163,7 @@ def at_first_call(op, kind, names):
     use few of the ops, and compiling all their backwards made a tenth of the time of `import minigrad`."""
 
     def first(n, g):
-        program = door.make(program_source(op, kind), names, op.name + "_backward")
+        program = make(program_source(op, kind), names, op.name + "_backward")
         setattr(op, kind, staticmethod(program))
         return program(n, g)
 

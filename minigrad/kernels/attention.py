@@ -1,26 +1,53 @@
-"""Attention, softmax(q kᵀ scale + mask) v, and its derivative.
+"""Attention, softmax(q kᵀ scale + mask) v, and its derivative, block by block.
 
-The numba twins take so many rows of so many heads at a time that the weights of these stay in the cache: scores by one
-matrix product, mask and softmax, then the product with v. Weights that are few are kept for the derivative, part by
-part; many are computed again there, so that they never fill the memory. With a causal mask, what lies beyond the last
-row of a part is left out. (Dao et al. 2022, arXiv:2205.14135, in larger parts)
+Never are all weights there at once: of one head, a block of rows meets one block of columns after the other, with the
+softmax corrected as larger scores come (Dao et al. 2022, arXiv:2205.14135; Milakov and Gimelshein 2018).
+
+                        columns: k, v
+                     ┌───────┬───────┬───
+              rows:  │scores │scores │        scores = q kᵀ, ROWS x COLUMNS numbers, stay in the cache
+                q    │       │       │ ...    out = (out * shrink + e^(scores - top) v) ... / total
+                     ├───────┼───────┤        causal: blocks beyond the diagonal are left out, and so are, in a row
+                     │       │       │        of a block on it, the exponentials beyond the row's own column
+
+What is kept for the derivative are two numbers of each row, its top and 1 / total; the weights are computed again.
+
+The products are made of the tiles of `tiles.py`, rows by the kernels of `lanes.py`: all arguments are addresses and
+strides, so q, k, v may be views of one projection, with their heads side by side, and nothing is copied but what the
+tiles want in another order.
 
 Arrays are (..., L, E), (..., S, E) and (..., S, V) with the same dimensions in front. `mask` is added to the scores and
 broadcasts to (..., L, S); `kept`, of that shape, multiplies the weights (dropout). Rows that the mask shuts give zeros.
 
-Before this: `softmax.py`. After it: `ops/attention.py`.
+Before this: `softmax.py`, `tiles.py`, `lanes.py`. After it: `ops/attention.py`.
 """
 
 import math
 
 import numpy as np
 
+from minigrad.kernels import lanes, tiles
 from minigrad.kernels.dispatch import jit, kernel
-from minigrad.kernels.softmax import softmax, softmax_backward, softmax_backward_rows, softmax_rows
+from minigrad.kernels.lanes import (
+    ADD_TO_ROWS,
+    ALONG_ROWS,
+    DOT_ROWS,
+    EXP_ROWS,
+    KNOWN_ROWS,
+    MULTIPLY_ROWS,
+    SCALE_ROWS,
+    SHARE_ROWS,
+)
+from minigrad.kernels.lanes import call as call_rows
+from minigrad.kernels.softmax import softmax, softmax_backward
+from minigrad.kernels.threads import share
+from minigrad.kernels.tiles import ACCUMULATE, PACKED, STRIDED, address, copier, item_size, tile, tile_rows, transposer
+from minigrad.kernels.tiles import call as call_tile
+from minigrad.kernels.tiles import lanes as lanes_of
 
-PART = 1 << 16  # so many weights are computed at a time
-FEW = 1 << 22  # so many are kept for the derivative
-ROWS = 64  # under a causal mask, rows of a part
+ROWS, COLUMNS = 64, 512  # of a block; under a causal mask half as many rows, for more blocks to be left out
+WORTH = 1 << 23  # so many multiplications are worth a thread
+Q, K, V, OUT, STATS, MASK, KEPT, G, DQ, DK, DV = range(1, 12)  # operands in a layout, after the shape of the batch
 
 
 def added(mask, dtype):
@@ -37,140 +64,249 @@ def weights_of(q, k, mask, scale, causal):
         scores += np.triu(np.full(scores.shape[-2:], -np.inf, scores.dtype), 1)
     if mask is None:
         return softmax.twin(scores, scores.ndim - 1)
-    shut = (mask == -np.inf).all(-1, keepdims=True)
-    scores = np.where(shut, scores.dtype.type(0), scores + mask)
+    scores = scores + mask
+    shut = (scores == -np.inf).all(-1, keepdims=True)
+    scores = np.where(shut, scores.dtype.type(0), scores)
     return np.where(shut, scores.dtype.type(0), softmax.twin(scores, scores.ndim - 1))
 
 
 # --------------------------------------------------------------------------------------------------------------------
-# Parts
+# Products of one block
 
 
 @jit
-def add_masks(scores, masks, which, first, shut):
-    """scores (heads, rows, columns) += each head's mask; notes which rows that shuts, and returns how many."""
-    count = 0
-    for m in range(scores.shape[0]):
-        mask = masks[which[m]]
-        for r in range(scores.shape[1]):
-            line, row = mask[first + r if mask.shape[0] > 1 else 0], scores[m, r]
-            open_ = 0
-            for j in range(row.size):
-                row[j] += line[j]
-                open_ += line[j] != -np.inf
-            shut[m, r] = open_ == 0
-            if open_ == 0:
-                row[:] = 0
-                count += 1
-    return count
+def multiply(table, mode, rows, columns, depth, a, row_stride, k_stride, b, b_stride, panel, c, c_stride, flags):
+    """c (rows, columns) = or += a b, with b in panels of two vectors: `panel` bytes from one to the next."""
+    width = 2 * lanes_of(table)
+    parts = (rows + tile_rows(table) - 1) // tile_rows(table)
+    for j in range(0, columns, width):
+        live = min(width, columns - j)
+        vectors = (live + lanes_of(table) - 1) // lanes_of(table)
+        first = 0
+        for part in range(parts):  # of heights that differ by one at most
+            last = rows * (part + 1) // parts
+            call_tile(
+                tile(table, mode, last - first, vectors), depth, a + first * row_stride, row_stride, k_stride,
+                b, b_stride, c + first * c_stride, c_stride, 0, flags, live - (vectors - 1) * lanes_of(table),
+            )  # fmt: skip
+            first = last
+        b += panel
+        c += width * item_size(table)
 
 
 @jit
-def clear(weights, shut):
-    """Zeros into the rows that are shut."""
-    for m in range(weights.shape[0]):
-        for r in range(weights.shape[1]):
-            if shut[m, r]:
-                weights[m, r] = 0
+def turn(table, rows, columns, source, stride, target):
+    """The transpose of (rows, columns) in panels of two vectors of its columns; returns the size of a panel."""
+    lanes, item = lanes_of(table), item_size(table)
+    step = 2 * lanes * item
+    for i in range(0, rows, lanes):
+        panel = target + i // (2 * lanes) * columns * step + i % (2 * lanes) * item
+        for j in range(0, columns, lanes):
+            call_tile(
+                transposer(table), min(lanes, rows - i), source + i * stride + j * item, stride,
+                min(lanes, columns - j), panel + j * step, step, 0, 0, 0, 0, 0,
+            )  # fmt: skip
+    return columns * step
 
 
 @jit
-def hide_future(scores, first):
-    """-inf for the columns beyond each row's number, the first one being number `first`."""
-    for m in range(scores.shape[0]):
-        for r in range(scores.shape[1]):
-            scores[m, r, first + r + 1 :] = -np.inf
+def whole(table, rows, columns, source, stride, target):
+    """(address, stride) of rows (rows, columns) that may be read in whole vectors: they themselves, or a copy."""
+    lanes, item = lanes_of(table), item_size(table)
+    if columns % lanes == 0:
+        return source, stride
+    step = (columns + lanes - 1) // lanes * lanes * item
+    for j in range(0, columns, lanes):
+        live = min(lanes, columns - j)
+        call_tile(copier(table, 1), rows, source + j * item, stride, 0, target + j * item, step, 0, 0, 0, 0, live)
+    return target, step
 
 
-def in_four(array):
-    """An array (outer, heads, rows, numbers), with rows that BLAS can read."""
-    array = array[(None,) * max(0, 4 - array.ndim)]
-    array = array.reshape(-1, *array.shape[-3:])
-    row, step = array.shape[-1] * array.itemsize, array.strides[-2]
-    if array.strides[-1] != array.itemsize or step < row or step % array.itemsize:
-        return np.ascontiguousarray(array)
-    return array
+# --------------------------------------------------------------------------------------------------------------------
+# Drivers: the heads first to last - 1, one after the other
 
 
-class Weights:
-    """The weights of one call, part by part."""
+@jit
+def place(layout, operand, head):
+    """The address of an operand's part for a head; 0 if there is no such operand."""
+    address = layout[operand, -1]
+    if address:
+        for d in range(layout.shape[1] - 3, -1, -1):
+            address += head % layout[0, d] * layout[operand, d]
+            head //= layout[0, d]
+    return address
 
-    def __init__(self, q, k, mask, kept, scale, causal, keep=False):
-        self.q, self.k, self.scale, self.causal, self.keep = in_four(q), in_four(k), scale, causal, keep
-        self.kept = None if kept is None else in_four(kept)
-        self.outer, self.heads, self.length, _ = self.q.shape
-        self.size, self.dtype = self.k.shape[2], q.dtype
-        if mask is None:
-            self.masks = None
-        else:
-            mask = np.broadcast_to(mask, (*mask.shape[:-1], self.size))
-            self.masks = np.ascontiguousarray(mask.reshape(-1, *mask.shape[-2:]) if mask.ndim > 2 else mask[None])
-            numbers = np.arange(len(self.masks)).reshape(mask.shape[:-2])
-            self.which = np.broadcast_to(numbers, q.shape[:-2]).reshape(self.outer, self.heads)
-        rows = min(self.length, max(1, PART // self.size))
-        self.rows = min(rows, ROWS) if causal and rows >= 2 * ROWS else rows
 
-    def heads_at_once(self):
-        """Slices (outer, heads) of which a part is made."""
-        many = max(1, PART // (self.rows * self.size))
-        outer, heads = max(1, many // self.heads), min(many, self.heads)
-        for o in range(0, self.outer, outer):
-            for h in range(0, self.heads, heads):
-                yield slice(o, o + outer), slice(h, h + heads)
+@jit
+def score(table, kernels, rows, columns, width, q, q_stride, keys, panel, scores, stride, mask, mask_stride, scale):
+    """The scores of a block, without their factor, which is returned; with a mask there is none left."""
+    item = item_size(table)
+    step = 2 * lanes_of(table) * item
+    multiply(table, STRIDED, rows, columns, width, q, q_stride, item, keys, step, panel, scores, stride, 0)
+    if mask == 0:
+        return scale
+    call_rows(kernels[ADD_TO_ROWS], columns, columns, rows, scores, stride, mask, mask_stride, 0, 0, 0, scale)
+    return 1.0
 
-    def __iter__(self):
-        """Part by part: slices of heads, rows and columns, and the weights; these are good until the next part, unless
-        told to keep them."""
-        for heads in self.heads_at_once():
-            for part in self.of(heads):
-                yield heads, *part
 
-    def parts(self, known):
-        """The same, with the weights that were kept, or computed anew if none were."""
-        if known is None:
-            yield from self
-            return
-        known = iter(known)
-        for heads in self.heads_at_once():
-            for rows, columns in self.spans():
-                yield heads, rows, columns, next(known)
+@jit
+def drop(kernels, rows, columns, weights, stride, kept, kept_stride):
+    """Multiply the weights of a block by `kept`, if there is such a thing."""
+    if kept:
+        call_rows(kernels[MULTIPLY_ROWS], columns, columns, rows, weights, stride, kept, kept_stride, 0, 0, 0, 0.0)
 
-    def spans(self):
-        """Slices of rows, and of the columns that they may see."""
-        for first in range(0, self.length, self.rows):
-            last = min(first + self.rows, self.length)
-            yield slice(first, last), slice(0, min(self.size, last) if self.causal else self.size)
 
-    def of(self, heads):
-        """The parts of some heads."""
-        keys = np.array(self.k[heads].swapaxes(-1, -2), order="C")
-        keys *= self.scale
-        q = self.q[heads]
-        work = np.empty((2, keys.shape[0] * keys.shape[1] * self.rows * self.size), self.dtype)
-        for rows, columns in self.spans():
-            shape = (*keys.shape[:2], rows.stop - rows.start, columns.stop)
-            scores, weights = work[:, : math.prod(shape)].reshape(2, *shape)
-            weights = np.empty_like(weights) if self.keep else weights
-            np.matmul(q[:, :, rows], keys[..., columns], out=scores)
-            self.normalize(scores.reshape(-1, *shape[2:]), weights.reshape(-1, *shape[2:]), heads, rows.start)
-            yield rows, columns, weights
+@jit
+def attend(table, kernels, layout, first, last, sizes, scale, causal, work):
+    """The forward pass. work: as many numbers as `attention` takes."""
+    length, size, width, out_width = sizes
+    item, step = item_size(table), 2 * lanes_of(table) * item_size(table)
+    q_stride, o_stride, mask_stride, kept_stride = layout[Q, -2], layout[OUT, -2], layout[MASK, -2], layout[KEPT, -2]
+    stride = (min(size, COLUMNS) + lanes_of(table)) * item
+    height = ROWS // 2 if causal else ROWS
+    shrinks, scores = work, work + ROWS * item
+    keys = scores + ROWS * stride
+    values = keys + (size * item + step - 1) // step * step * width
+    turned = panel = 0
+    for head in range(first, last):
+        k, mask, kept = place(layout, K, head), place(layout, MASK, head), place(layout, KEPT, head)
+        if k != turned:  # heads may share their keys
+            panel, turned = turn(table, size, width, k, layout[K, -2], keys), k
+        v, v_stride = whole(table, size, out_width, place(layout, V, head), layout[V, -2], values)
+        q, out, top = place(layout, Q, head), place(layout, OUT, head), place(layout, STATS, head)
+        for i in range(0, length, height):
+            rows, end = min(height, length - i), min(size, i + height) if causal else size
+            total = top + length * item
+            for j in range(0, end, COLUMNS):
+                columns = min(COLUMNS, end - j)
+                live = i + 1 - j if causal else columns
+                factor = score(
+                    table, kernels, rows, columns, width, q, q_stride, keys + j * item // step * panel, panel,
+                    scores, stride, mask + j * item if mask else 0, mask_stride, scale,
+                )  # fmt: skip
+                call_rows(kernels[EXP_ROWS], columns, live, rows, scores, stride, 0, 0, top, total, shrinks, factor)
+                drop(kernels, rows, columns, scores, stride, kept + j * item if kept else 0, kept_stride)
+                if j:
+                    call_rows(kernels[SCALE_ROWS], out_width, out_width, rows, out, o_stride, 0, 0, 0, 0, shrinks, 0.0)
+                multiply(
+                    table, STRIDED, rows, out_width, columns, scores, stride, item, v + j * v_stride, v_stride, step,
+                    out, o_stride, ACCUMULATE if j else 0,
+                )  # fmt: skip
+            call_rows(kernels[SHARE_ROWS], out_width, out_width, rows, out, o_stride, 0, 0, top, total, 0, 0.0)
+            q, out, top = q + rows * q_stride, out + rows * o_stride, top + rows * item
+            mask, kept = mask + rows * mask_stride, kept + rows * kept_stride
 
-    def normalize(self, scores, weights, heads, first):
-        """Mask and softmax. (Loops that write where they read are no vector code: hence two arrays.)"""
-        closed = 0
-        if self.causal:
-            hide_future(scores, first)
-        if self.masks is not None:
-            shut = np.empty(scores.shape[:2], np.bool_)
-            closed = add_masks(scores, self.masks, self.which[heads].reshape(-1), first, shut)
-        columns = scores.shape[-1]
-        softmax_rows[scores.dtype.char](scores.reshape(-1, columns), weights.reshape(-1, columns))
-        if closed:
-            clear(weights, shut)
+
+@jit
+def attend_backward(table, kernels, layout, first, last, sizes, scale, causal, work):
+    """The derivatives by q, k and v. work: as many numbers as `attention_backward` takes."""
+    length, size, width, out_width = sizes
+    item, step = item_size(table), 2 * lanes_of(table) * item_size(table)
+    q_stride, g_stride, mask_stride, kept_stride = layout[Q, -2], layout[G, -2], layout[MASK, -2], layout[KEPT, -2]
+    dq_stride, dk_stride, dv_stride = layout[DQ, -2], layout[DK, -2], layout[DV, -2]
+    stride = (min(size, COLUMNS) + lanes_of(table)) * item
+    height = ROWS // 2 if causal else ROWS
+    panels = (size * item + step - 1) // step * step
+    means = work
+    weights = means + length * item
+    along = weights + ROWS * stride
+    keys = along + ROWS * stride
+    values = keys + panels * width
+    key_copy = values + panels * out_width
+    query_copy = key_copy + size * (width * item + step)
+    grad_copy = query_copy + length * (width * item + step)
+    for head in range(first, last):
+        q, k, v, g = place(layout, Q, head), place(layout, K, head), place(layout, V, head), place(layout, G, head)
+        dq, dk, dv = place(layout, DQ, head), place(layout, DK, head), place(layout, DV, head)
+        mask, kept, out = place(layout, MASK, head), place(layout, KEPT, head), place(layout, OUT, head)
+        panel = turn(table, size, width, k, layout[K, -2], keys)
+        out_panel = turn(table, size, out_width, v, layout[V, -2], values)
+        k, k_stride = whole(table, size, width, k, layout[K, -2], key_copy)
+        qs, qs_stride = whole(table, length, width, q, q_stride, query_copy)
+        gs, gs_stride = whole(table, length, out_width, g, g_stride, grad_copy)
+        call_rows(kernels[DOT_ROWS], out_width, out_width, length, out, layout[OUT, -2], g, g_stride, means, 0, 0, 0.0)
+        top, mean = place(layout, STATS, head), means
+        for i in range(0, length, height):
+            rows, end = min(height, length - i), min(size, i + height) if causal else size
+            share = top + length * item
+            for j in range(0, end, COLUMNS):
+                columns = min(COLUMNS, end - j)
+                live = i + 1 - j if causal else columns
+                kept_part = kept + j * item if kept else 0
+                factor = score(
+                    table, kernels, rows, columns, width, q, q_stride, keys + j * item // step * panel, panel,
+                    weights, stride, mask + j * item if mask else 0, mask_stride, scale,
+                )  # fmt: skip
+                call_rows(kernels[KNOWN_ROWS], columns, live, rows, weights, stride, 0, 0, top, share, 0, factor)
+                multiply(
+                    table, STRIDED, rows, columns, out_width, g, g_stride, item,
+                    values + j * item // step * out_panel, step, out_panel, along, stride, 0,
+                )  # fmt: skip
+                drop(kernels, rows, columns, along, stride, kept_part, kept_stride)
+                call_rows(kernels[ALONG_ROWS], columns, live, rows, along, stride, weights, stride, mean, 0, 0, scale)
+                drop(kernels, rows, columns, weights, stride, kept_part, kept_stride)
+                more = ACCUMULATE if i or causal else 0
+                multiply(
+                    table, PACKED, columns, out_width, rows, weights, item, stride, gs, gs_stride, step,
+                    dv + j * dv_stride, dv_stride, more,
+                )  # fmt: skip
+                multiply(
+                    table, PACKED, columns, width, rows, along, item, stride, qs, qs_stride, step,
+                    dk + j * dk_stride, dk_stride, more,
+                )  # fmt: skip
+                multiply(
+                    table, STRIDED, rows, width, columns, along, stride, item, k + j * k_stride, k_stride, step,
+                    dq, dq_stride, ACCUMULATE if j else 0,
+                )  # fmt: skip
+            q, g, qs, gs = q + rows * q_stride, g + rows * g_stride, qs + rows * qs_stride, gs + rows * gs_stride
+            mask, kept = mask + rows * mask_stride, kept + rows * kept_stride
+            dq, top, mean = dq + rows * dq_stride, top + rows * item, mean + rows * item
 
 
 # --------------------------------------------------------------------------------------------------------------------
 # Kernels
+
+
+@jit
+def address_of(array):
+    """Where an array begins: five times as fast as `array.ctypes.data`."""
+    return address(array)
+
+
+def readable(array):
+    """The array, or a copy if the numbers of its rows do not lie side by side."""
+    return array if array.strides[-1] == array.itemsize or array.shape[-1] == 1 else np.ascontiguousarray(array)
+
+
+def like(array, columns, make=np.empty):
+    """An array of so many columns, otherwise shaped as `array` and with its dimensions in that order in memory."""
+    if array.flags.c_contiguous:
+        return make((*array.shape[:-1], columns), array.dtype)
+    order = sorted(range(array.ndim - 1), key=lambda d: -abs(array.strides[d]))
+    shape = [array.shape[d] for d in order]
+    return make((*shape, columns), array.dtype).transpose(*[order.index(d) for d in range(array.ndim - 1)], -1)
+
+
+def layout_of(batch, operands):
+    """The table that `place` reads: the batch's shape, then strides and address of each operand (None: address 0)."""
+    width = len(batch) + 2
+    numbers = [*batch, 0, 0]
+    for operand in operands:
+        numbers += (0,) * width if operand is None else (*operand.strides[:-1], address_of(operand))
+    return np.array(numbers, np.int64).reshape(-1, width)
+
+
+def share_heads(driver, operands, sizes, scale, causal, numbers):
+    """Call a driver for all heads, on several threads if they are many; each part has its own work space."""
+    batch, dtype = operands[0].shape[:-2], operands[0].dtype
+    layout = layout_of(batch, operands)
+
+    def work(first, last):
+        room = np.empty(numbers, dtype)
+        driver(tiles.table(dtype), lanes.table(dtype), layout, first, last, sizes, scale, causal, address_of(room))
+
+    length, size, width, out_width = sizes
+    share(work, math.prod(batch), 1 + WORTH // (length * size * (width + out_width)))
 
 
 def samples(size):
@@ -182,12 +318,12 @@ def samples(size):
 
 def backward_samples(size):
     """A gradient, and the same."""
-    q, *rest, _ = samples(size)
-    return q, q, *rest, None
+    q, k, v, *rest, _ = samples(size)
+    return q, q, k, v, *rest, *attention(q, k, v, *rest, True)
 
 
 @kernel(samples=samples)
-def attention(q, k, v, mask, kept, scale, causal, keep):
+def attention(q, k, v, mask, kept, scale, causal):
     """softmax(q kᵀ scale + mask) v.
 
     Args:
@@ -196,7 +332,6 @@ def attention(q, k, v, mask, kept, scale, causal, keep):
         kept (ndarray | None): (..., L, S), multiplies the weights.
         scale (float): multiplies the scores.
         causal (bool): whether row i sees the columns up to i alone.
-        keep (bool): whether there will be a derivative.
 
     Returns:
         tuple: (..., L, V), and what `attention_backward` takes as `known`.
@@ -206,23 +341,25 @@ def attention(q, k, v, mask, kept, scale, causal, keep):
 
 
 @attention.numba(python=True)
-def attention(q, k, v, mask, kept, scale, causal, keep):
-    keep = keep and math.prod(q.shape[:-1]) * k.shape[-2] <= FEW
-    all_weights, v = Weights(q, k, mask, kept, scale, causal, keep), in_four(v)
-    out = np.empty((*all_weights.q.shape[:3], v.shape[-1]), q.dtype)
-    known = [] if keep else None
-    for heads, rows, columns, weights in all_weights:
-        if keep:
-            known.append(weights)
-        if kept is not None:
-            weights = weights * all_weights.kept[heads][:, :, rows, columns]
-        np.matmul(weights, v[heads][:, :, columns], out=out[heads][:, :, rows])
-    return out.reshape(*q.shape[:-1], v.shape[-1]), known
+def attention(q, k, v, mask, kept, scale, causal):
+    q, k, v = readable(q), readable(k), readable(v)
+    batch, (length, width), (size, out_width) = q.shape[:-2], q.shape[-2:], v.shape[-2:]
+    out = like(q, out_width)
+    stats = np.zeros((*batch, 2, length), q.dtype)
+    stats[..., 0, :] = -np.inf
+    if mask is not None:
+        mask = readable(np.broadcast_to(mask, (*batch, length, size)))
+    kept = None if kept is None else readable(kept)
+    pair = 128 // q.itemsize  # the widest two vectors
+    numbers = ROWS * (min(size, COLUMNS) + pair) + (size + pair) * width + size * (out_width + pair)
+    operands = q, k, v, out, stats, mask, kept
+    share_heads(attend, operands, (length, size, width, out_width), scale, causal, numbers)
+    return out, stats
 
 
 @kernel(samples=backward_samples)
-def attention_backward(g, q, k, v, mask, kept, scale, causal, known):
-    """The derivatives of `attention` by q, k and v, applied to g (..., L, V)."""
+def attention_backward(g, q, k, v, mask, kept, scale, causal, out, known):
+    """The derivatives of `attention` by q, k and v, applied to g (..., L, V); out and known are what it returned."""
     weights = weights_of(q, k, mask, scale, causal)
     along = np.matmul(g, np.swapaxes(v, -1, -2))
     if kept is not None:
@@ -233,26 +370,19 @@ def attention_backward(g, q, k, v, mask, kept, scale, causal, known):
 
 
 @attention_backward.numba(python=True)
-def attention_backward(g, q, k, v, mask, kept, scale, causal, known):
-    w = Weights(q, k, mask, kept, scale, causal)
-    g, v = in_four(g), in_four(v)
-    dq = np.empty(w.q.shape, q.dtype)
-    dk, dv = np.zeros(w.k.shape, q.dtype), np.zeros(v.shape, q.dtype)
-    for heads, rows, columns, weights in w.parts(known):
-        key, query, grad = w.k[heads][:, :, columns], w.q[heads][:, :, rows], g[heads][:, :, rows]
-        values = np.array(v[heads][:, :, columns].swapaxes(-1, -2), order="C")
-        grad_weights = np.matmul(grad, values)
-        used = weights
-        if kept is not None:
-            share = w.kept[heads][:, :, rows, columns]
-            grad_weights *= share
-            used = weights * share
-        dv[heads][:, :, columns] += np.matmul(used.swapaxes(-1, -2), grad)
-        along = np.empty_like(weights)
-        flat = (-1, weights.shape[-1])
-        softmax_backward_rows(grad_weights.reshape(flat), weights.reshape(flat), along.reshape(flat))
-        np.matmul(along, key, out=dq[heads][:, :, rows])
-        dk[heads][:, :, columns] += np.matmul(along.swapaxes(-1, -2), query)
-    dq *= scale
-    dk *= scale
-    return dq.reshape(q.shape), dk.reshape(k.shape), dv.reshape(*k.shape[:-1], v.shape[-1])
+def attention_backward(g, q, k, v, mask, kept, scale, causal, out, known):
+    if known is None:
+        return attention_backward.twin(g, q, k, v, mask, kept, scale, causal, out, known)
+    g, q, k, v = readable(g), readable(q), readable(k), readable(v)
+    batch, (length, width), (size, out_width) = q.shape[:-2], q.shape[-2:], v.shape[-2:]
+    make = np.zeros if causal else np.empty
+    dq, dk, dv = like(q, width), like(k, width, make), like(v, out_width, make)
+    if mask is not None:
+        mask = readable(np.broadcast_to(mask, (*batch, length, size)))
+    kept = None if kept is None else readable(kept)
+    pair = 128 // q.itemsize
+    numbers = length + 2 * ROWS * (min(size, COLUMNS) + pair) + (size + pair) * (width + out_width)
+    numbers += (length + size) * (width + pair) + length * (out_width + pair)
+    operands = q, k, v, out, known, mask, kept, g, dq, dk, dv
+    share_heads(attend_backward, operands, (length, size, width, out_width), scale, causal, numbers)
+    return dq, dk, dv

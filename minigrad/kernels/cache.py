@@ -9,17 +9,17 @@ Here an entry is one file, and its name is a digest of everything the machine co
 and names of the function and of everything it reaches (helpers in any module, intrinsics, global constants), the
 signature, the options, the processor, and the versions of Python, numba, llvmlite and NumPy. A change anywhere gives
 another name, hence a fresh compilation; files nobody has used for a month are removed. A file is written under
-a temporary name and moved into place, so a reader never sees half of one, and it begins with a digest of its contents:
-a damaged one counts as missing.
+a temporary name and moved into place, so a reader never sees half of one, and it begins with a checksum: a damaged one
+counts as missing.
 
 Before this: `notice.py`. After it: `dispatch.py`, which attaches a `DiskCache` to every function it compiles;
 `tiles.py` and `autograd/sources.py`, which keep machine code and bytecode here.
 """
 
+import binascii
 import contextlib
 import dis
 import functools
-import hashlib
 import importlib.util
 import os
 import pickle
@@ -27,7 +27,6 @@ import sys
 import threading
 import time
 import types
-from pathlib import Path
 
 import numpy as np
 
@@ -50,7 +49,10 @@ def cache_root():
     (`$XDG_CACHE_HOME`, `%LOCALAPPDATA%`, `~/.cache`), else, if that cannot be written, one in the system's folder for
     temporary files.
     """
-    return _find_folders()[1]
+    from pathlib import Path  # a good part of the time of `import minigrad`, which gets along without it
+
+    folder = _find_folders()[1]
+    return None if folder is None else Path(folder)
 
 
 def _find_folders():
@@ -58,10 +60,10 @@ def _find_folders():
     readable = []
     for folder in _candidates():
         with contextlib.suppress(OSError):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.makedirs(folder, mode=0o700, exist_ok=True)
         with contextlib.suppress(OSError):
             # Entries are run: never read them from a folder that another user could have prepared.
-            if os.name == "nt" or folder.stat().st_uid in (os.getuid(), 0):
+            if os.name == "nt" or os.stat(folder).st_uid in (os.getuid(), 0):
                 readable.append(folder)
                 if os.access(folder, os.W_OK | os.X_OK):
                     return readable, folder
@@ -69,20 +71,19 @@ def _find_folders():
 
 
 def _candidates():
-    environment = os.environ
+    environment, home = os.environ, os.path.expanduser("~")
     if environment.get("NUMBA_CACHE_DIR"):
-        yield Path(environment["NUMBA_CACHE_DIR"], "minigrad").absolute()
+        yield os.path.join(os.path.abspath(environment["NUMBA_CACHE_DIR"]), "minigrad")
     if environment.get("XDG_CACHE_HOME"):
-        yield Path(environment["XDG_CACHE_HOME"], "minigrad").absolute()
+        yield os.path.join(os.path.abspath(environment["XDG_CACHE_HOME"]), "minigrad")
     elif os.name == "nt" and environment.get("LOCALAPPDATA"):
-        yield Path(environment["LOCALAPPDATA"], "minigrad", "cache")
-    else:
-        with contextlib.suppress(RuntimeError):  # no home folder is known
-            if (home := Path.home()).is_absolute():
-                yield home / ".cache" / "minigrad"
+        yield os.path.join(environment["LOCALAPPDATA"], "minigrad", "cache")
+    elif os.path.isabs(home):  # otherwise none is known
+        yield os.path.join(home, ".cache", "minigrad")
     import tempfile
 
-    yield Path(tempfile.gettempdir(), f"minigrad-{os.getuid() if hasattr(os, 'getuid') else 'cache'}")
+    name = f"minigrad-{os.getuid() if hasattr(os, 'getuid') else 'cache'}"
+    yield os.path.join(tempfile.gettempdir(), name)
 
 
 @functools.cache
@@ -96,27 +97,29 @@ def _folders():
 
 
 def _remove_old(folder):
-    now, mark = time.time(), folder / "cleaned"
-    if mark.exists() and mark.stat().st_mtime > now - DAY:
+    now, mark = time.time(), os.path.join(folder, "cleaned")
+    if os.path.exists(mark) and os.path.getmtime(mark) > now - DAY:
         return
-    mark.touch()
-    for pattern in ("*.nbc*", "*.code*"):
-        for entry in folder.glob(pattern):
-            with contextlib.suppress(OSError):  # another process may have removed it first
-                if entry.stat().st_mtime < now - UNUSED_SECONDS:
-                    entry.unlink()
+    with open(mark, "w"):
+        pass
+    for entry in os.scandir(folder):
+        with contextlib.suppress(OSError):  # another process may have removed it first
+            is_ours = ".nbc" in entry.name or ".code" in entry.name
+            if is_ours and entry.stat().st_mtime < now - UNUSED_SECONDS:
+                os.unlink(entry)
 
 
 def read_entry(name):
     """What `write_entry` stored under this name, as bytes; None if it is missing, damaged or cannot be read."""
     for folder in _folders()[0]:
-        path = folder / name
+        path = os.path.join(folder, name)
         with contextlib.suppress(OSError):
-            stored = memoryview(path.read_bytes())
+            with open(path, "rb") as file:
+                checksum, data = file.read(4), file.read()
             with contextlib.suppress(OSError):  # a folder prepared ahead may be read-only
                 os.utime(path)  # the date of the last use
-            if hashlib.sha256(stored[32:]).digest() == stored[:32]:
-                return stored[32:]
+            if _checksum(data) == checksum:
+                return data
     return None
 
 
@@ -125,22 +128,36 @@ def write_entry(name, data):
     folder = _folders()[1]
     if folder is None:
         return "no folder for it can be written"
-    temporary = folder / f"{name}.{os.getpid()}.{threading.get_ident()}"
+    path = os.path.join(folder, name)
+    temporary = f"{path}.{os.getpid()}.{threading.get_ident()}"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # somebody may have emptied the cache meanwhile
+        os.makedirs(folder, mode=0o700, exist_ok=True)  # somebody may have emptied the cache meanwhile
         try:
-            temporary.write_bytes(hashlib.sha256(data).digest() + data)
-            os.replace(temporary, folder / name)
+            with open(temporary, "wb") as file:
+                file.write(_checksum(data))
+                file.write(data)
+            os.replace(temporary, path)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
             raise
     except OSError as error:
         return f"{folder}: {error.strerror or error}"
     return None
 
 
+def _checksum(data):
+    return binascii.crc32(data).to_bytes(4, "little")
+
+
 # --------------------------------------------------------------------------------------------------------------------
 # What machine code depends on
+
+
+def _digest(data):
+    import hashlib  # loads OpenSSL; not needed where nothing is compiled
+
+    return hashlib.sha256(data).hexdigest()
 
 
 @functools.cache
@@ -170,7 +187,7 @@ def fingerprint(function):
     """
     parts, seen = [], {}
     _describe(function, parts.append, seen)
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return _digest("\n".join(parts).encode())
 
 
 def _describe(value, write, seen):
@@ -200,7 +217,7 @@ def _describe(value, write, seen):
     elif isinstance(value, types.ModuleType):
         write(f"module {value.__name__}")
     elif isinstance(value, (np.ndarray, np.generic)):  # NumPy scalars and arrays are compiled in
-        write(f"{type(value).__name__} {value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}")
+        write(f"{type(value).__name__} {value.dtype} {value.shape} {_digest(value.tobytes())}")
     else:  # a class, a numba type, a ufunc: known by its name and the file it comes from
         kind = value if isinstance(value, type) else type(value)
         name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None) or str(value)
@@ -251,9 +268,11 @@ def _describe_source(module, write):
 
 @functools.cache
 def _source_digest(module):
-    with contextlib.suppress(ImportError, ValueError, AttributeError, OSError):  # no such module, or one without a file
-        return hashlib.sha256(Path(importlib.util.find_spec(module).origin).read_bytes()).hexdigest()
-    return ""
+    try:
+        with open(importlib.util.find_spec(module).origin, "rb") as file:
+            return _digest(file.read())
+    except (ImportError, ValueError, AttributeError, OSError):  # no such module, or one without a file
+        return ""
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -262,14 +281,13 @@ def _source_digest(module):
 
 def stored(name, key, make):
     """The bytes that `make()` compiles, from disk if an entry of this name and this text `key` is there."""
-    name = f"{name}-{hashlib.sha256(f'{_versions()} {key}'.encode()).hexdigest()[:40]}.nbc"
-    found = read_entry(name)
-    if found is not None:
-        return bytes(found)
-    with compiling(name.partition("-")[0]):
-        made = make()
-    _keep(name, made)
-    return made
+    entry = f"{name}-{_digest(f'{_versions()} {key}'.encode())[:40]}.nbc"
+    code = read_entry(entry)
+    if code is None:
+        with compiling(name):
+            code = make()
+        _keep(entry, code)
+    return code
 
 
 def _keep(name, code):
@@ -296,13 +314,13 @@ class DiskCache:
 
     @property
     def cache_path(self):
-        """The folder the entries are in, as a string."""
-        return str(_folders()[1])
+        """The folder the entries are in."""
+        return _folders()[1] or ""
 
     def name(self, signature, codegen):
         """The name of the file that holds, or would hold, the machine code of `signature`."""
         key = f"{_versions()}\n{self._function_digest}\n{self.options!r}\n{signature!r}\n{codegen.magic_tuple()!r}"
-        return f"{self.function.__name__}-{hashlib.sha256(key.encode()).hexdigest()[:40]}.nbc"
+        return f"{self.function.__name__}-{_digest(key.encode())[:40]}.nbc"
 
     def load_overload(self, signature, target):
         """The stored result for `signature`, or None."""
@@ -329,5 +347,6 @@ class DiskCache:
     def flush(self):
         """numba calls this from `recompile()`: forget what is on disk for this function."""
         folder = _folders()[1]
-        for path in folder.glob(f"{self.function.__name__}-*.nbc") if folder else ():
-            path.unlink(missing_ok=True)
+        for entry in os.scandir(folder) if folder else ():
+            if entry.name.startswith(f"{self.function.__name__}-"):
+                os.unlink(entry)

@@ -95,8 +95,11 @@ def on_change(callback):
 def same_signature(first, second):
     """Whether two functions take the same parameters: names, order, kinds and defaults (annotations apart)."""
 
-    def parameters(function):
-        return [(p.name, p.kind, repr(p.default)) for p in inspect.signature(function).parameters.values()]
+    def parameters(function):  # `inspect.signature` would say it too, in ten times the time, at each import
+        code = function.__code__
+        count = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
+        kinds = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & 12
+        return code.co_varnames[:count], kinds, repr(function.__defaults__), repr(function.__kwdefaults__)
 
     return parameters(first) == parameters(second)
 
@@ -243,6 +246,25 @@ class Intrinsic:
 def intrinsic(function):
     """numba's `extending.intrinsic`, without importing numba: for `jit` functions to call."""
     return Intrinsic(function)
+
+
+@intrinsic
+def widest(typing):
+    """In a `jit` function: its loops may use the widest vectors that the processor has. (For processors of which some
+    slow down with 512 bits, LLVM takes 256; a loop that computes much with each number is faster with 512.)"""
+    from numba.core import types as numba_types
+
+    def generate(context, builder, signature, values):
+        prefer_wide_vectors(builder)
+        return context.get_dummy_value()
+
+    return numba_types.void(), generate
+
+
+def prefer_wide_vectors(builder):
+    """What `widest` says, of the function that `builder` is writing."""
+    # llvmlite knows attributes without a value only, and writes any text as it is.
+    set.add(builder.function.attributes, '"prefer-vector-width"="512"')
 
 
 def resolved(value):

@@ -25,19 +25,10 @@ import types
 
 import numpy as np
 
-from minigrad.kernels.dispatch import Jit, jit
+from minigrad.kernels.dispatch import intrinsic, jit
 
 BYTES = 64  # of a vector
 ARGUMENTS = "columns live rows a a_step m m_step x y z".split()
-
-
-class Intrinsic(Jit):
-    """A numba intrinsic, made when it is first compiled into something: numba is not imported before."""
-
-    def _build(self, attribute, parallel):
-        from numba.extending import intrinsic
-
-        setattr(self, attribute, intrinsic(self.py_func))
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -263,8 +254,8 @@ EXP = {
 
 
 def exp_rows(k):
-    """Softmax as far as it goes without knowing all columns: a = exp(a * number - top), where x, the top so far,
-    becomes the larger of it and this row's maximum; y, the sum so far, becomes y * z + this row's sum with
+    """Softmax as far as it goes without knowing all columns: a = exp(a * number - top), where x, the top so far, is
+    made the larger of it and this row's maximum; y, the sum so far, becomes y * z + this row's sum with
     z = exp(old top - new). Rows of -inf give zeros."""
     code, a, number = k.code, k.line(k.a, k.a_step), k.splat(k.number)
     low = k.full(-math.inf)
@@ -273,15 +264,16 @@ def exp_rows(k):
         return k.larger(code.fmul(k.load(k.place(a, j), mask, math.nan), number), top)
 
     def powers(j, mask, total):
-        power = k.exp(k.fma(k.load(k.place(a, j), mask), number, base))
+        # Rounded as in the maximum, which must give exp(0).
+        power = k.exp(code.fsub(code.fmul(k.load(k.place(a, j), mask), number), base))
         k.store(power, k.place(a, j), mask)
         return code.fadd(total, power if mask is None else code.select(mask, power, k.full(0.0)))
 
     former = k.get(k.x)
     top = k.splat(k.maximum(k.larger(k.each(k.whole(0), k.n, larger, low), k.splat(former))))
-    base = code.fneg(code.select(code.fcmp_ordered("==", top, low), k.full(0.0), top))
+    base = code.select(code.fcmp_ordered("==", top, low), k.full(0.0), top)
     total = k.total(k.each(k.whole(0), k.n, powers, k.full(0.0)))
-    shrink = k.first(k.exp(code.fadd(k.splat(former), base)))
+    shrink = k.first(k.exp(code.fsub(k.splat(former), base)))
     k.put(k.x, k.first(top))
     k.put(k.y, code.fadd(code.fmul(k.get(k.y), shrink), total))
     k.put(k.z, shrink)
@@ -302,8 +294,8 @@ def share_rows(k):
 def known_rows(k):
     """a = exp(a * number - x) * y: the weights again, from what `share_rows` left."""
     code, a, number = k.code, k.line(k.a, k.a_step), k.splat(k.number)
-    base, share = code.fneg(k.splat(k.get(k.x))), k.splat(k.get(k.y))
-    k.map(a, lambda x, j, mask: code.fmul(k.exp(k.fma(x, number, base)), share))
+    base, share = k.splat(k.get(k.x)), k.splat(k.get(k.y))
+    k.map(a, lambda x, j, mask: code.fmul(k.exp(code.fsub(code.fmul(x, number), base)), share))
     k.clear_rest(a)
 
 
@@ -379,7 +371,7 @@ def emit(kind):
 
         return types.none(place), generate
 
-    return Intrinsic(emit)
+    return intrinsic(emit)
 
 
 emit_single, emit_double = emit("f"), emit("d")
@@ -405,25 +397,16 @@ def table(dtype):
     return addresses
 
 
-@Intrinsic
+@intrinsic
 def call(typing, kernel, columns, live, rows, a, a_step, m, m_step, x, y, z, number):
     """Call the kernel at an address."""
     from llvmlite import ir
     from numba import types
 
-    kind = function_type(ir)
+    kind = function_type(ir).as_pointer()
 
     def generate(context, code, signature, arguments):
-        pointer = code.inttoptr(arguments[0], ir.PointerType())
-        code._insert(ir.instructions.CallInstr(code.block, Callee(pointer, kind), arguments[1:]))
+        code.call(code.inttoptr(arguments[0], kind), arguments[1:])
         return context.get_dummy_value()
 
     return types.none(*[types.int64] * 11, types.float64), generate
-
-
-class Callee:
-    """A pointer that llvmlite accepts as a function to call."""
-
-    def __init__(self, pointer, kind):
-        self.function_type, self.get_reference = kind, pointer.get_reference
-        self.type = types.SimpleNamespace(pointee=kind, is_pointer=True)

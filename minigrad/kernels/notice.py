@@ -55,6 +55,11 @@ def compiling(name):
             _waiting["spent"] += time.perf_counter() - began
 
 
+def expect():
+    """Nothing need be explained to who compiles on purpose."""
+    _waiting["explained"] = True
+
+
 def _explain(name):
     if "explained" not in _waiting:
         _waiting["explained"] = True

@@ -16,8 +16,8 @@ from minigrad.samples import S, of
 @on_every_path("check_attention")
 def check_attention(query, key, value, attn_mask, is_causal):
     """PyTorch's conditions on the arguments of attention."""
-    dtypes = [np_dtype(given) for given in (query, key, value)]
-    if len(set(dtypes)) > 1:
+    dtypes = [np_dtype(query), np_dtype(key), np_dtype(value)]
+    if not dtypes[0] == dtypes[1] == dtypes[2]:
         raise RuntimeError(
             "Expected query, key, and value to have the same dtype, but got query.dtype: "
             f"{query.dtype} key.dtype: {key.dtype} and value.dtype: {value.dtype} instead."
@@ -58,7 +58,8 @@ def attention_weights(query, key, mask, scale, is_causal):
         return softmax(scores + future(scores.shape[-2:], np_dtype(scores)) if is_causal else scores, -1)
     if np_dtype(mask).kind == "b":
         mask = masked_fill(zeros_of(mask.shape, np_dtype(scores)), logical_not(mask), -math.inf)
-    scores, shut = scores + mask, all(mask == -math.inf, -1, True)
+    scores = scores + mask
+    shut = all(scores == -math.inf, -1, True)
     if not some(shut):
         return softmax(scores, -1)
     return where(shut, 0.0, softmax(where(shut, 0.0, scores), -1))
@@ -75,19 +76,19 @@ class attended(Op):
     optional, constant = ("mask", "kept"), ("mask", "kept")
     aux, symbol, backward_name = ("known",), "attention", BACKWARD_NAME
 
-    def forward(query, key, value, mask, kept, /, scale, is_causal, keep):
-        return kernels.attention(query, key, value, kernels.added(mask, query.dtype), kept, scale, is_causal, keep)
+    def forward(query, key, value, mask, kept, /, scale, is_causal):
+        return kernels.attention(query, key, value, kernels.added(mask, query.dtype), kept, scale, is_causal)
 
-    def vjp(g, query, key, value, mask, kept, known, scale, is_causal):
+    def vjp(g, query, key, value, mask, kept, output, known, scale, is_causal):
         weights = attention_weights(query, key, mask, scale, is_causal)
         along = matmul(g, transpose(value, -2, -1))
         along = softmax_backward(along if kept is None else along * kept, weights, query.ndim - 1) * scale
         grad_value = matmul(transpose(weights if kept is None else weights * kept, -2, -1), g)
         return matmul(along, key), matmul(transpose(along, -2, -1), query), grad_value, None, None
 
-    def fused(g, query, key, value, mask, kept, known, scale, is_causal):
-        mask = kernels.added(mask, query.dtype)
-        return *kernels.attention_backward(g, query, key, value, mask, kept, scale, is_causal, known), None, None
+    def fused(g, query, key, value, mask, kept, output, known, scale, is_causal):
+        inputs = query, key, value, kernels.added(mask, query.dtype), kept, scale, is_causal
+        return *kernels.attention_backward(g, *inputs, output, known), None, None
 
 
 @on_every_path("wants_gradient")
@@ -98,19 +99,27 @@ def wants_gradient(x):
 
 @on_every_path("in_one_kernel")
 def in_one_kernel(query, key, value, mask, dropout_p):
-    """Whether `attended` can do it: one batch of all, nothing empty, no gradient of the mask, nothing hidden drawn."""
-    batch = tuple(query.shape[:-2])
-    if tuple(key.shape[:-2]) != batch or tuple(value.shape[:-2]) != batch or key.shape[-2] != value.shape[-2]:
-        return False
-    if query.shape[-1] != key.shape[-1] or 0 in (*query.shape, *key.shape, *value.shape):
-        return False
+    """The batch that `attended` can do all in one: nothing empty, no gradient of the mask, nothing hidden drawn; or
+    None. And whether the three have it already, without broadcasting."""
+    shapes = [tuple(x.shape) for x in (query, key, value)]
+    batches = [shape[:-2] for shape in shapes]
+    batch, alike = batches[0], batches[0] == batches[1] == batches[2]
+    if not alike:
+        try:
+            batch = np.broadcast_shapes(*batches)
+        except ValueError:
+            return None, False
+    (length, width), (size, deep), (places, out) = [shape[-2:] for shape in shapes]
+    if size != places or width != deep or not length * width * size * out or 0 in batch or dropout_p == 1:
+        return None, False
     if dropout_p and not all([type(getattr(x, "array", x)) is np.ndarray for x in (query, key, value)]):
-        return False  # within vmap each example has its own dropout
-    if mask is None:
-        return dropout_p != 1
-    wanted = (*batch, query.shape[-2], key.shape[-2])
-    fits = len(mask.shape) <= len(wanted) and all([n in (1, m) for n, m in zip(tuple(mask.shape)[::-1], wanted[::-1])])
-    return fits and len(mask.shape) >= 2 and dropout_p != 1 and not wants_gradient(mask)
+        return None, False  # within vmap each example has its own dropout
+    if mask is not None:
+        given, wanted = tuple(mask.shape)[::-1], (*batch, length, size)[::-1]
+        fits = 2 <= len(given) <= len(wanted) and all([n in (1, m) for n, m in zip(given, wanted, strict=False)])
+        if not fits or wants_gradient(mask):
+            return None, False
+    return batch, alike
 
 
 def attention_samples(make):
@@ -139,18 +148,24 @@ def scaled_dot_product_attention(
     """
     tensors_only("scaled_dot_product_attention", query=query, key=key, value=value)
     check_attention(query, key, value, attn_mask, is_causal)
+    float_only("scaled_dot_product_attention", query)
+    if enable_gqa and query.ndim > 2 and tuple(key.shape[:-2]) == tuple(value.shape[:-2]) != tuple(query.shape[:-2]):
+        check_heads_served(query, key)
+        return grouped_attention(query, key, value, attn_mask, dropout_p, is_causal, scale)
     if enable_gqa:
         key, value = for_all_heads(query, key), for_all_heads(query, value)
-    float_only("scaled_dot_product_attention", query)
     if scale is None:
-        scale = 1.0 / math.sqrt(query.shape[-1]) if query.shape[-1] else math.inf
-    if in_one_kernel(query, key, value, attn_mask, dropout_p):
+        width = query.shape[-1]
+        scale = 1.0 / math.sqrt(width) if width else math.inf
+    batch, alike = in_one_kernel(query, key, value, attn_mask, dropout_p)
+    if batch is not None:
+        if not alike:
+            query, key, value = [expand(x, (*batch, *x.shape[-2:])) for x in (query, key, value)]
         kept = None
         if dropout_p:
             shape = (*query.shape[:-1], key.shape[-2])
             kept = bernoulli_mask(shape, 1 - dropout_p, np_dtype(query)) / (1 - dropout_p)
-        keep = wants_gradient(query) or wants_gradient(key) or wants_gradient(value)
-        return attended(query, key, value, attn_mask, kept, float(scale), bool(is_causal), keep)
+        return attended(query, key, value, attn_mask, kept, float(scale), bool(is_causal))
     weights = attention_weights(query, key, attn_mask, scale, is_causal)
     if dropout_p:
         weights = dropout(weights, dropout_p)
@@ -158,13 +173,30 @@ def scaled_dot_product_attention(
 
 
 @helper
-def for_all_heads(query, given):
-    """A key or value with as many heads as the query: each serves a group of them."""
+def grouped_attention(query, key, value, mask, *rest):
+    """Attention in which a head of key and value serves a group of those of the query: that gets its own dimension."""
+    heads, served = query.shape[-3], key.shape[-3]
+    query = reshape(query, (*query.shape[:-3], served, heads // served, *query.shape[-2:]))
+    if mask is not None and mask.ndim > 2:
+        parts = (served, heads // served) if mask.shape[-3] == heads else (mask.shape[-3], 1)
+        mask = reshape(mask, (*mask.shape[:-3], *parts, *mask.shape[-2:]))
+    out = scaled_dot_product_attention(query, unsqueeze(key, -3), unsqueeze(value, -3), mask, *rest)
+    return reshape(out, (*out.shape[:-4], heads, *out.shape[-2:]))
+
+
+@on_every_path("check_heads_served")
+def check_heads_served(query, given):
     if query.ndim < 3 or given.ndim < 3 or not given.shape[-3] or query.shape[-3] % given.shape[-3]:
         raise RuntimeError(
             "Number of heads in key and value must divide the number of heads in query, but got query of shape "
             f"{shape_text(query.shape)} and key or value of shape {shape_text(given.shape)}"
         )
+
+
+@helper
+def for_all_heads(query, given):
+    """A key or value with as many heads as the query: each serves a group of them."""
+    check_heads_served(query, given)
     groups = query.shape[-3] // given.shape[-3]
     shape = tuple(given.shape)
     spread_ = expand(unsqueeze(given, -3), (*shape[:-2], groups, *shape[-2:]))
