@@ -239,7 +239,7 @@ class split(Op):
 def sections(size, given):
     """The sizes of the pieces."""
     if isinstance(given, tuple | list):
-        given = [int(n) for n in given]
+        given = [index_of(n, "split", "split_sizes") for n in given]
         total = builtin_sum(given)
         if any(n < 0 for n in given):
             raise RuntimeError(
