@@ -124,7 +124,7 @@ def vae_step(lib):
 
 
 ALONE = "import sys; from bench.rows.training import time_alone; time_alone(*sys.argv[1:])"
-ALONE_TOO = ("MLP", "LeNet", "demo")  # of these steps
+ALONE_TOO = ("MLP", "CNN")  # of these steps
 AT_LEAST = 10  # steps, and as many to warm up
 
 
@@ -173,7 +173,7 @@ def steps() -> list[Row]:
         Row("step/MLP 784-256-128-10 B64 Adam (torch foreach)", partial(mlp_step, {"foreach": True}), (TORCH,)),
         Row("step/MLP 784-256-128-10 B64 Adam (torch fused)", partial(mlp_step, {"fused": True}), (TORCH,)),
         Row(
-            "step/LeNet CNN 28x28 B64 Adam",
+            "step/CNN 28x28 B64 Adam",
             partial(step, cnn, (64, 1, 28, 28), digits, "cross_entropy", {}),
             targets={TORCH: 1.0},
         ),
