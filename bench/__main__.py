@@ -1,4 +1,4 @@
-"""`python -m bench`: see `--help`."""
+"""`python -m bench`: see `--help`. What each mode does is in `modes.py`."""
 
 from __future__ import annotations
 
@@ -9,23 +9,54 @@ import sys
 
 from bench import environment
 
+RIVALS = ("numpy", "torch", "jax", "autograd")  # autograd is HIPS's
+EXAMPLES = """examples:
+  python -m bench --filter relu                          rows whose name holds "relu"
+  python -m bench --against torch --threads 1,2          one and two threads, side by side
+  python -m bench --save new.json --compare old.json     name what became slower; exit code 1 if anything did
+  python -m bench --scaling gelu                         time per element over size, and where the curve bends
+  python -m bench --layouts --filter softmax             kernels on transposed, sliced, broadcast, empty inputs
+  python -m bench --full --save run.json                 everything that docs/benchmarks.md shows
+  python -m bench --report docs/benchmarks.md run.json   that page, from a saved run
+"""
+
 
 def parser() -> argparse.ArgumentParser:
     make = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Time minigrad against its NumPy twins and against torch. Ratios below 1: minigrad is faster.",
+        description="Time minigrad against its NumPy twins and against other libraries. Ratios below 1: minigrad is "
+        "faster.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    make.add_argument(
-        "--against", choices=("numpy", "torch", "both"), help="the rivals (default: both where torch is installed)"
-    )
-    make.add_argument("--filter", metavar="TEXT", action="append", default=[], help="only rows whose name holds TEXT")
-    make.add_argument("--ops", action="store_true", help="the rows derived from the op blocks' own samples instead")
-    make.add_argument("--threads", type=positive, default=1, metavar="N", help="threads for every side (default: 1)")
-    make.add_argument("--rounds", type=positive, default=15, metavar="N", help="samples of each side (default: 15)")
-    make.add_argument("--json", type=output, metavar="FILE", help="write the run as JSON")
-    make.add_argument("--plot", type=output, metavar="FILE", help="draw the ratios (png, svg or pdf; needs matplotlib)")
-    make.add_argument("--list", action="store_true", help="name the rows and stop")
-    make.add_argument("--smoke", action="store_true", help="run each row once, compare the sides, time nothing")
+    what = make.add_argument_group("what is timed")
+    what.add_argument("--filter", metavar="TEXT", action="append", default=[], help="only rows whose name holds TEXT")
+    what.add_argument("--sizes", type=sizes, metavar="N,N", help="the families that come in sizes, at these: 1e3,1e5")
+    what.add_argument("--issue", action="store_true", help="only the rows that the issue's table of targets names")
+    what.add_argument("--ops", action="store_true", help="the rows derived from the op blocks' own samples instead")
+    what.add_argument("--layouts", action="store_true", help="each kernel on awkward inputs instead")
+    what.add_argument(
+        "--against", type=rivals, metavar="WHOM",
+        help=f"the rivals: some of {', '.join(RIVALS)} with commas between, 'both' (numpy, torch) or 'all' that are "
+        "installed (default: numpy, and torch where it is installed)",
+    )  # fmt: skip
+    how = make.add_argument_group("how")
+    how.add_argument("--threads", type=counts, default=(1,), metavar="N", help="threads for every side: 1, or 1,2")
+    how.add_argument("--rounds", type=positive, metavar="N", help="samples of each side (default: 15, and on demand)")
+    how.add_argument("--quick", action="store_true", help="few samples: a look, not a figure")
+    how.add_argument("--smoke", action="store_true", help="run each row once, compare the sides, time nothing")
+    made = make.add_argument_group("what is made of it")
+    made.add_argument("--save", "--json", type=output, metavar="FILE", help="write the run as JSON")
+    made.add_argument("--plot", type=output, metavar="FILE", help="draw it (png, svg or pdf; needs matplotlib)")
+    made.add_argument("--compare", metavar="OLD.json", help="name what became slower or faster since a saved run")
+    other = make.add_argument_group("instead of a run")
+    other.add_argument("--list", action="store_true", help="name the rows and stop")
+    other.add_argument("--choices", action="store_true", help="the kernels that choose numba or NumPy, and how")
+    other.add_argument("--limits", action="store_true", help="what the machine can do at most")
+    other.add_argument("--memory", action="store_true", help="peak memory of the training steps")
+    other.add_argument("--scaling", metavar="NAME", help="time per element over size, of what holds NAME")
+    other.add_argument("--full", action="store_true", help="everything that docs/benchmarks.md shows; with --save")
+    other.add_argument("--report", nargs=2, metavar=("PAGE.md", "RUN.json"), help="write the page from a --full run")
     return make
 
 
@@ -36,6 +67,43 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def counts(text: str) -> tuple[int, ...]:
+    """Numbers of threads: "1", or "1,2"."""
+    return tuple(dict.fromkeys(positive(part) for part in text.split(",")))
+
+
+def sizes(text: str) -> dict[str, int]:
+    """{label: size}: "1e3,100000" and the like, as they are written."""
+    found = {}
+    for part in text.split(","):
+        try:
+            size = float(part)
+        except ValueError:
+            size = 0.0
+        if not 1 <= size < 2**40 or size != int(size):
+            raise argparse.ArgumentTypeError(f"expected whole numbers from 1 with commas between, but got {text!r}")
+        found[part.strip()] = int(size)
+    return found
+
+
+def rivals(text: str) -> tuple[str, ...]:
+    """The rivals asked for; those that are not installed are left out of "all", and missed when they are named."""
+    if text == "all":
+        return tuple(rival for rival in RIVALS if installed(rival))
+    named = ("numpy", "torch") if text == "both" else tuple(dict.fromkeys(text.split(",")))
+    for rival in named:
+        if rival not in RIVALS:
+            raise argparse.ArgumentTypeError(f"expected some of {', '.join(RIVALS)}, 'both' or 'all', got {rival!r}")
+        if not installed(rival):
+            raise argparse.ArgumentTypeError(f"{text!r} needs {rival}, which is not installed here; try numpy")
+    return named
+
+
+def installed(rival: str) -> bool:
+    """Whether a rival can be imported here."""
+    return rival == "numpy" or importlib.util.find_spec(rival) is not None
+
+
 def output(text: str) -> str:
     """A file that can be written, for argparse: better said before the run than after it."""
     folder = os.path.dirname(os.path.abspath(text))
@@ -44,95 +112,22 @@ def output(text: str) -> str:
     return text
 
 
-def rivals(choice: str | None) -> tuple[str, ...]:
-    """Which rivals to run; raises ValueError if torch is asked for by name and is not there."""
-    has_torch = importlib.util.find_spec("torch") is not None
-    if choice in ("torch", "both") and not has_torch:
-        raise ValueError(f"--against {choice} needs torch, which is not installed here; try --against numpy")
-    if choice is None:
-        choice = "both" if has_torch else "numpy"
-    return ("numpy", "torch") if choice == "both" else (choice,)
-
-
-def select(rows, words):
-    """The rows whose name holds every word."""
-    return [row for row in rows if all(word.lower() in row.name.lower() for word in words)]
-
-
 def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     make = parser()
     options = make.parse_args(argv)
+    if options.against is None:
+        options.against = ("numpy", "torch") if installed("torch") else ("numpy",)
+    if options.full and not options.save:
+        make.error("--full needs --save FILE: the page is made from it")
+    environment.pin_threads(max(options.threads), argv)
+
+    from bench import modes  # not before the numbers of threads are set: it loads NumPy
+
     try:
-        against = rivals(options.against)
-    except ValueError as error:
-        make.error(str(error))
-    environment.pin_threads(options.threads, argv)
-    return run(make, options, against)
-
-
-def run(make, options, against) -> int:
-    """Everything that must not be imported before the thread counts are set."""
-    from rich.progress import track
-
-    from bench import report
-    from bench import run as running
-
-    if options.ops:
-        from bench.rows.ops import rows as source
-    else:
-        from bench.rows import all_rows as source
-
-    chosen = [row for row in select(source(), options.filter) if row.rivals == () or set(row.rivals) & set(against)]
-    if not chosen:
-        make.error(f"no row's name holds {' and '.join(map(repr, options.filter))}; --list shows them")
-    if options.list:
-        print("\n".join(row.name for row in chosen))
-        return 0
-    if options.plot:
-        from bench import plot
-
-        if not plot.available():
-            make.error("--plot needs matplotlib: pip install 'minigrad[plots]'")
-    out = report.console()
-    contestants = running.sides(against)
-    environment.set_threads(options.threads)
-    clock_name, clock = running.clock_for(options.threads)
-    machine = environment.describe(options.threads, clock_name, environment.keep_heap())
-    report.print_environment(machine, out)
-
-    outcomes, stopped = [], False
-    try:
-        for row in track(chosen, "rows", console=report.console(sys.stderr), transient=True):
-            if options.smoke:
-                outcomes.append(running.check(row, contestants))
-            else:
-                outcomes.append(running.time_row(row, contestants, options.rounds, clock))
-    except KeyboardInterrupt:
-        stopped = True
-        out.print(f"stopped after {len(outcomes)} of {len(chosen)} rows; this is what there is", style="yellow")
-    report.print_errors(outcomes, out)
-    failed = sum(outcome.error is not None for outcome in outcomes)
-    if options.smoke:
-        out.print(f"smoke: {len(outcomes) - failed} of {len(outcomes)} rows run and agree")
-        return exit_code(failed, stopped)
-
-    report.print_table(outcomes, out)
-    report.print_summary(outcomes, out)
-    report.print_targets(outcomes, out)
-    settings = {"rounds": options.rounds, "against": list(against), "filter": options.filter, "ops": options.ops}
-    if options.json:
-        report.write_json(options.json, report.as_json(outcomes, machine, settings))
-        out.print(f"written: {options.json}")
-    if options.plot:
-        drawn = plot.draw(outcomes, machine, options.plot)
-        out.print(f"drawn: {options.plot}" if drawn else "nothing drawn: no row has a rival to be compared with")
-    return exit_code(failed, stopped)
-
-
-def exit_code(failed: int, stopped: bool) -> int:
-    """130 is what shells say of a program that Ctrl-C ended."""
-    return 130 if stopped else 1 if failed else 0
+        return modes.choose(options)
+    except modes.Mistake as mistake:
+        make.error(str(mistake))
 
 
 if __name__ == "__main__":

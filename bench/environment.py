@@ -6,6 +6,8 @@ import ctypes
 import os
 import platform
 import sys
+import time
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -16,7 +18,7 @@ THREAD_VARIABLES = (
     "NUMBA_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-READ_AT_IMPORT = ("numpy", "numba", "torch")
+READ_AT_IMPORT = ("numpy", "numba", "torch", "jax")
 RE_EXECUTED = "MINIGRAD_BENCH_PINNED"
 
 
@@ -57,13 +59,21 @@ def keep_heap(libc=None) -> bool:
 
 def set_threads(count: int) -> None:
     """Say the same to those that can be told after their import."""
-    from minigrad.kernels.threads import set_num_threads
+    import minigrad
 
-    set_num_threads(count)
+    minigrad.set_num_threads(count)
     if "torch" in sys.modules:
         import torch
 
         torch.set_num_threads(count)
+
+
+def clock_for(threads: int, others_work: bool = False) -> tuple[str, Callable[[], float]]:
+    """CPU time of this thread, or of the process where a rival computes in threads of its own (jax); with several
+    threads at work only the wall clock sees what a user waits for."""
+    if threads > 1:
+        return "wall clock", time.perf_counter
+    return ("process CPU time", time.process_time) if others_work else ("thread CPU time", time.thread_time)
 
 
 def cpu_model() -> str:
@@ -77,10 +87,13 @@ def cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
-def versions(names=("minigrad", "numpy", "numba", "llvmlite", "torch")) -> dict[str, str]:
-    """The versions of those that are installed."""
+def versions(names=("numpy", "numba", "llvmlite", "torch", "jax", "autograd")) -> dict[str, str]:
+    """The versions of minigrad (installed or not) and of those that are installed."""
+    import minigrad
+
     found = {name: next(iter(metadata.distributions(name=name)), None) for name in names}
-    return {name: distribution.version for name, distribution in found.items() if distribution}
+    installed = {name: distribution.version for name, distribution in found.items() if distribution}
+    return {"minigrad": minigrad.__version__, **installed}
 
 
 def blas_libraries() -> list[str]:
@@ -96,7 +109,7 @@ def blas_libraries() -> list[str]:
     ]
 
 
-def describe(threads: int, clock_name: str, heap_kept: bool = False) -> dict:
+def describe(threads: Sequence[int], clock_name: str, heap_kept: bool = False) -> dict:
     """Everything a reader needs to judge the figures; goes into the header and the JSON file."""
     try:
         load = round(os.getloadavg()[0], 2)
@@ -105,10 +118,11 @@ def describe(threads: int, clock_name: str, heap_kept: bool = False) -> dict:
     return {
         "cpu": cpu_model(),
         "cores": os.cpu_count(),
+        "date": time.strftime("%Y-%m-%d"),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": versions(),
-        "threads": threads,
+        "threads": list(threads),
         "clock": clock_name,
         "load_average": load,
         "heap_kept": heap_kept,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 
 from bench.report import factor
@@ -63,15 +63,21 @@ def columns(found, limit=None) -> list[list]:
 
 def draw(outcomes: Iterable[Outcome], environment: dict, path: str) -> bool:
     """Write the picture, if there are ratios to draw; the ending of `path` says the format (png, svg, pdf)."""
+    found = panels(outcomes)
+    if found:
+        bars(found, environment, path)
+    return bool(found)
+
+
+def bars(found: list[tuple], environment: dict, path: str, bounds: Mapping[str, float] | None = None) -> None:
+    """Draw the panels (family, rival, [(name, ratio)]), with a mark at each row's bound: {"family/name": bound}."""
     from matplotlib.figure import Figure
 
-    found = panels(outcomes)
-    if not found:
-        return False
+    bounds = bounds or {}
     dealt = columns(found)
     tallest = max(sum(len(rows) * ROW_HEIGHT + HEAD for _, _, rows in column) for column in dealt)
     width, margin = 5.6, 0.7
-    figure = Figure(figsize=(width * len(dealt), tallest + margin), dpi=110)
+    figure = Figure(figsize=(width * len(dealt), tallest + margin), dpi=110, facecolor="white")
     top = tallest + margin
     ratios = [ratio for _, _, rows in found for _, ratio in rows]
     low = min(0.45, min(ratio.low for ratio in ratios))
@@ -82,17 +88,23 @@ def draw(outcomes: Iterable[Outcome], environment: dict, path: str) -> bool:
             tall = len(rows) * ROW_HEIGHT
             y -= HEAD * 0.6
             box = ((k + 0.47) / len(dealt), (y - tall) / top, 0.46 / len(dealt), tall / top)
-            _panel(figure.add_axes(box), family, rival, rows, (low / 1.1, high * 1.1))
+            axes = figure.add_axes(box)
+            _panel(axes, family, rival, rows, (low / 1.1, high * 1.1))
+            marks = [
+                (bounds[f"{family}/{name}"], k) for k, (name, _) in enumerate(rows) if f"{family}/{name}" in bounds
+            ]
+            if marks:
+                axes.plot(*zip(*marks, strict=True), "|", color="#202124", markersize=7, markeredgewidth=1.6)
             y -= tall + HEAD * 0.4
     versions = " ".join(f"{name} {version}" for name, version in environment["versions"].items())
     lines = (
-        "minigrad's time / rival's: left of 1, minigrad is faster (whiskers: quartiles)",
-        f"{environment['cpu']}, {environment['threads']} thread(s), {environment['clock']}",
+        "minigrad's time / rival's: left of 1, minigrad is faster (lines: quartiles)"
+        + ("; black mark: the bound" if bounds else ""),
+        f"{environment['cpu']}, {' and '.join(map(str, environment['threads']))} thread(s), {environment['clock']}",
         versions,
     )
     figure.text(0.05 / len(dealt), 1 - 0.1 / top, "\n".join(lines), va="top", fontsize=8)
     figure.savefig(path)
-    return True
 
 
 def _panel(axes, family, rival, rows, limits):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bench.limits import Limits
 from bench.row import MINIGRAD, NUMPY
 from bench.run import MET, MISSED, UNCLEAR, Outcome, geometric_mean
 
-SCHEMA = 1
+SCHEMA = 2
+ROOM_FOR_QUARTILES = 2  # rivals; with more of them a line would not fit
 STYLE = {MET: "green", UNCLEAR: "yellow", MISSED: "bold red"}
 
 
@@ -44,9 +47,9 @@ def colour(ratio: float) -> str:
 
 
 def console(file=None) -> Console:
-    """As wide as the terminal; 120 columns where there is none (a log, a pipe), so that names are not cut."""
+    """As wide as the terminal; 140 columns where there is none (a log, a pipe), so that names are not cut."""
     plain = Console(file=file)
-    return plain if plain.is_terminal else Console(file=file, width=120)
+    return plain if plain.is_terminal else Console(file=file, width=140)
 
 
 def print_environment(environment: dict, out: Console) -> None:
@@ -54,40 +57,75 @@ def print_environment(environment: dict, out: Console) -> None:
     out.print(f"[bold]{environment['cpu']}[/], {environment['cores']} cores, load {environment['load_average']}")
     out.print(f"{environment['system']}, Python {environment['python']}, {known}")
     heap = ", freed memory kept" if environment["heap_kept"] else ""
-    out.print(f"{environment['threads']} thread(s) each, {environment['clock']}{heap}")
+    threads = " and ".join(map(str, environment["threads"]))
+    out.print(f"{threads} thread(s) each, {environment['clock']}{heap}")
     for library in environment["libraries"]:
         out.print(f"  {library}", style="dim", highlight=False)
 
 
-def print_table(outcomes: Iterable[Outcome], out: Console) -> None:
-    """One table a family: times, and per rival the median ratio with its quartiles."""
+def print_limits(limits: Limits, out: Console) -> None:
+    """What the machine can do at most, on one core."""
+    speeds = ", ".join(f"{volume(size)} {speed / 1e9:.0f}" for size, speed in limits.bandwidth)
+    out.print(f"memory, GB/s by working set (STREAM triad): {speeds}", highlight=False, soft_wrap=True)
+    flops = ", ".join(f"{dtype} {speed / 1e9:.0f}" for dtype, speed in limits.flops.items())
+    caches = ", ".join(f"{name} {volume(size)}" for name, size in limits.caches.items())
+    out.print(f"products, GFLOP/s (1024³, the best library): {flops}", highlight=False)
+    out.print(f"caches: {caches or 'unknown'}", highlight=False)
+
+
+def volume(size: float) -> str:
+    """Bytes, readably: 24 KB, 1.5 MB."""
+    return f"{size / 2**20:.3g} MB" if size >= 2**20 else f"{size / 2**10:.3g} KB"
+
+
+def of_limit(outcome: Outcome, limits: Limits | None) -> float | None:
+    """What part of minigrad's time the machine's limit is; None where neither bytes nor flops are known."""
+    if limits is None or not outcome.samples.seconds or not (outcome.bytes or outcome.flops):
+        return None
+    return limits.seconds(outcome.bytes, outcome.flops) / outcome.samples.spread(MINIGRAD).median
+
+
+def print_table(outcomes: Iterable[Outcome], out: Console, limits: Limits | None = None) -> None:
+    """One table a family: times, per rival the median ratio with its quartiles, and the distance from the limit."""
     for family, group in groupby(outcomes, key=lambda outcome: outcome.row.family):
         group = list(group)
-        rivals = list(dict.fromkeys(rival for outcome in group for rival in outcome.rivals))
+        sides = list(dict.fromkeys(side for outcome in group for side in outcome.samples.seconds))
+        sides.sort(key=lambda side: (side.partition("@")[2], not side.startswith(MINIGRAD)))
+        rivals = [side for side in sides if not side.startswith(MINIGRAD)]
+        quartiles = len(rivals) <= ROOM_FOR_QUARTILES
         table = Table(title=family, title_justify="left", title_style="bold", pad_edge=False, box=None)
         table.add_column("", overflow="fold", no_wrap=False)
-        table.add_column("minigrad", justify="right", no_wrap=True)
-        for rival in rivals:
-            table.add_column(rival, justify="right", no_wrap=True)
-            table.add_column("ratio", justify="right", no_wrap=True)
-            table.add_column("quartiles", justify="right", style="dim", no_wrap=True)
+        for side in sides:
+            table.add_column(side.replace("@", " ×"), justify="right", no_wrap=True)
+            if side in rivals:
+                table.add_column("ratio", justify="right", no_wrap=True)
+            if side in rivals and quartiles:
+                table.add_column("quartiles", justify="right", style="dim", no_wrap=True)
+        if limits is not None:
+            table.add_column("of limit", justify="right", style="dim", no_wrap=True)
         for outcome in group:
             name = outcome.row.name.partition("/")[2]
             if outcome.error:
                 table.add_row(name, Text("failed", style="bold red"))
                 continue
-            cells = [name, duration(outcome.samples.spread(MINIGRAD).median)]
-            for rival in rivals:
-                if rival not in outcome.rivals:
-                    cells += ["", "", ""]
-                    continue
-                ratio = outcome.ratio(rival)
-                cells.append(duration(outcome.samples.spread(rival).median))
-                cells.append(Text(factor(ratio.median), style=colour(ratio.median)))
-                cells.append(f"{factor(ratio.low)}-{factor(ratio.high)}")
-            table.add_row(*cells)
+            cells = [name, *(cell for side in sides for cell in _cells(outcome, side, quartiles))]
+            part = of_limit(outcome, limits)
+            table.add_row(*cells, *([] if limits is None else [f"{part:.0%}" if part else ""]))
         out.print(table)
         out.print()
+
+
+def _cells(outcome: Outcome, side: str, quartiles: bool) -> list:
+    """A side's time; a rival's ratio, and its quartiles, too."""
+    ours = side.startswith(MINIGRAD)
+    if side not in outcome.samples.seconds:
+        return [""] * (1 if ours else 3 if quartiles else 2)
+    time = duration(outcome.samples.spread(side).median)
+    if ours:
+        return [time]
+    ratio = outcome.ratio(side)
+    shown = [time, Text(factor(ratio.median), style=colour(ratio.median))]
+    return [*shown, f"{factor(ratio.low)}-{factor(ratio.high)}"] if quartiles else shown
 
 
 def target_lines(outcomes: list[Outcome]) -> list[dict]:
@@ -161,7 +199,7 @@ def _spread(spread) -> dict:
     return {"median": spread.median, "low": spread.low, "high": spread.high}
 
 
-def as_json(outcomes: list[Outcome], environment: dict, settings: dict) -> dict:
+def as_json(outcomes: list[Outcome], environment: dict, settings: dict, limits: Limits | None = None) -> dict:
     """The run as data. Times are seconds per call; `low` and `high` are quartiles; ratios are minigrad / rival."""
     rows = []
     for outcome in outcomes:
@@ -170,11 +208,14 @@ def as_json(outcomes: list[Outcome], environment: dict, settings: dict) -> dict:
             entry["rounds"] = len(outcome.samples.seconds[MINIGRAD])
             entry["seconds"] = {side: _spread(outcome.samples.spread(side)) for side in outcome.samples.seconds}
             entry["ratio"] = {rival: _spread(outcome.ratio(rival)) for rival in outcome.rivals}
+            entry["least"] = {"bytes": outcome.bytes, "flops": outcome.flops}
+            entry["of_limit"] = of_limit(outcome, limits)
         rows.append(entry)
     return {
         "schema": SCHEMA,
         "environment": environment,
         "settings": settings,
+        "limits": limits and asdict(limits),
         "rows": rows,
         "targets": target_lines(outcomes),
     }

@@ -8,7 +8,8 @@ from typing import Any
 
 from bench.timing import Work
 
-MINIGRAD, NUMPY, TORCH = "minigrad", "numpy", "torch"
+MINIGRAD, NUMPY, TORCH, JAX, AUTOGRAD = "minigrad", "numpy", "torch", "jax", "autograd"
+FUNCTIONAL = (JAX, AUTOGRAD)  # rivals with their own ways: asked for every row, and left out where they have no twin
 
 TWIN_BOUND = 1.05  # no kernel slower than its NumPy twin, beyond noise
 
@@ -27,6 +28,9 @@ class Row:
     rivals    who can run it; "numpy" is minigrad itself with every kernel replaced by its NumPy twin
     targets   the ratio promised against a rival; the key "seconds" bounds minigrad's own time
     alike     False where the sides rightly differ (random draws, seconds)
+    bytes     the least that has to move through memory, for the distance from the machine's limit; by default it is
+              derived from what the work reads and returns (`traffic.py`), 0 leaves it out
+    flops     additions and multiplications, likewise: derived from the products and convolutions that are called
     """
 
     name: str
@@ -34,6 +38,8 @@ class Row:
     rivals: tuple[str, ...] = (NUMPY, TORCH)
     targets: Mapping[str, float] = field(default_factory=dict)
     alike: bool = True
+    bytes: int | None = None
+    flops: int | None = None
 
     @property
     def family(self) -> str:
@@ -48,6 +54,9 @@ def gradient_row(name, graph, size_rivals=(NUMPY, TORCH), **more) -> Row:
     """A row that times backward alone: `graph(lib)` returns a maker of (output, gradient, leaves), each used once."""
 
     def setup(lib):
+        if hasattr(lib, "both_ways"):
+            raise NoTwinError(f"{lib.__name__} goes forward and backward in one")
+
         def backward(prepared):
             output, gradient, _ = prepared
             output.backward(gradient)

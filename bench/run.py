@@ -6,51 +6,97 @@ import math
 import random
 import time
 import traceback
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
-from bench.row import MINIGRAD, NUMPY, TORCH, TWIN_BOUND, NoTwinError, Row
-from bench.timing import Samples, Side, Spread, measure
+from bench import environment, traffic
+from bench.row import AUTOGRAD, FUNCTIONAL, JAX, MINIGRAD, NUMPY, TORCH, TWIN_BOUND, NoTwinError, Row
+from bench.timing import Side, sampler
+from minigrad.utils.benchmark.rounds import MIN_ROUNDS, Samples, Spread, measure
 
-STEADY = 0.02  # of a ratio: the standard error of its median that is good enough
-SETUPS, EXTENSIONS = 3, 6
-PATIENCE = 30  # seconds after which a row is not extended
+STEADY = 0.03  # of a ratio: the standard error of its median that is good enough
 MET, UNCLEAR, MISSED = "met", "within noise", "not met"
 
 
-def sides(against: Iterable[str]) -> dict[str, Side]:
-    """minigrad and the rivals asked for. Raises ImportError if torch is asked for and not there."""
+@dataclass(frozen=True)
+class Effort:
+    """How long a row may be timed.
+
+    rounds      samples of each side in one setting up
+    setups      how often everything is set up anew
+    extensions  how many settings up more for a row that is unsteady or misses its bound
+    patience    seconds after which a row is not extended
+    """
+
+    rounds: int = 5
+    setups: int = 3
+    extensions: int = 6
+    patience: float = 8.0
+
+
+FULL, QUICK = Effort(), Effort(rounds=3, setups=1, extensions=1, patience=1.0)
+
+
+def sides(against: Iterable[str], threads: Sequence[int] = (1,)) -> dict[str, Side]:
+    """minigrad and the rivals asked for, each with each number of threads: "minigrad", "torch", "minigrad@2", ...
+
+    Raises ImportError if a rival is asked for that is not there.
+    """
     import minigrad
     from minigrad.kernels.dispatch import backend
 
-    found = {MINIGRAD: Side(MINIGRAD, minigrad, lambda: backend("auto"))}
+    libraries = {MINIGRAD: (minigrad, lambda: backend("auto"))}
     for rival in against:
         if rival == NUMPY:
-            found[NUMPY] = Side(NUMPY, minigrad, lambda: backend("numpy"))
-        else:
+            libraries[NUMPY] = (minigrad, lambda: backend("numpy"))
+        elif rival == TORCH:
             import torch
 
-            found[TORCH] = Side(TORCH, torch, nullcontext)
-    return found
+            libraries[TORCH] = (torch, nullcontext)
+        elif rival in (JAX, AUTOGRAD):
+            from bench import rivals
+
+            libraries[rival] = (rivals.load(rival), nullcontext)
+    return {
+        at(name, count, threads): Side(name, lib, partial(_scope, scope, count) if len(threads) > 1 else scope)
+        for count in threads
+        for name, (lib, scope) in libraries.items()
+    }
+
+
+def at(name: str, count: int, threads: Sequence[int]) -> str:
+    """A side's name with so many threads; the first number asked for goes without saying."""
+    return name if count == threads[0] else f"{name}@{count}"
+
+
+@contextmanager
+def _scope(scope, count):
+    environment.set_threads(count)
+    with scope():
+        yield
 
 
 @dataclass
 class Outcome:
-    """A row and what came of it: samples, or the error that a side raised."""
+    """A row and what came of it: samples, or the error that a side raised; what it moves and computes at least."""
 
     row: Row
     samples: Samples = field(default_factory=Samples)
     error: str | None = None
+    bytes: int = 0
+    flops: int = 0
 
     @property
     def rivals(self) -> list[str]:
-        return [side for side in self.samples.seconds if side != MINIGRAD]
+        return [side for side in self.samples.seconds if side.partition("@")[0] != MINIGRAD]
 
     def ratio(self, rival) -> Spread:
-        return self.samples.ratio(MINIGRAD, rival)
+        """minigrad's time over a rival's with as many threads."""
+        return self.samples.ratio(MINIGRAD + "".join(rival.partition("@")[1:]), rival)
 
     def bounds(self) -> dict[str, float]:
         """The row's own targets, and the one that all rows share: not slower than the NumPy twins."""
@@ -61,10 +107,14 @@ class Outcome:
         bound = self.bounds().get(against)
         if bound is None or not self.samples.seconds or (against != "seconds" and against not in self.rivals):
             return None
-        spread = self.samples.spread(MINIGRAD) if against == "seconds" else self.ratio(against)
-        if spread.median <= bound:
-            return MET
-        return UNCLEAR if spread.low <= bound else MISSED
+        return judged(self.samples.spread(MINIGRAD) if against == "seconds" else self.ratio(against), bound)
+
+
+def judged(spread, bound: float) -> str:
+    """Whether a median keeps to its bound; one that does not, but whose lower quartile does, is within noise."""
+    if spread.median <= bound:
+        return MET
+    return UNCLEAR if spread.low <= bound else MISSED
 
 
 def to_arrays(value) -> list[np.ndarray]:
@@ -93,19 +143,21 @@ def disagreement(ours, theirs, tolerance=2e-3) -> str | None:
 
 
 def set_up(row: Row, contestants: dict[str, Side], luck: random.Random | None = None):
-    """(work, scope) of minigrad and of the rivals that this row knows and that have a twin of it.
+    """{side: its work} of minigrad and of the rivals that this row knows and that have a twin of it.
 
-    With `luck`, the sides are set up in a drawn order, some bytes apart: see `time_row`.
+    With `luck`, the sides are set up in a drawn order, some bytes apart: see `time_row`.  A library that runs with
+    several numbers of threads is set up once.
     """
-    works = {}
-    names = [name for name in contestants if name == MINIGRAD or name in row.rivals]
+    known = (MINIGRAD, *row.rivals, *(FUNCTIONAL if row.rivals else ()))
+    firsts = {side.name: side for side in reversed(contestants.values()) if side.name in known}
+    works, names = {}, list(firsts)
     for name in luck.sample(names, len(names)) if luck else names:
-        side = contestants[name]
+        side = firsts[name]
         with side.scope(), nullcontext() if name == MINIGRAD else suppress(NoTwinError):
             apart = bytearray(luck.randrange(1 << 16)) if luck else b""
-            works[name] = (row.work(side.lib), side.scope)
+            works[name] = row.work(side.lib)
             del apart  # its place was taken while the arrays were made
-    return works
+    return {key: works[side.name] for key, side in contestants.items() if side.name in works}
 
 
 def check(row: Row, contestants: dict[str, Side]) -> Outcome:
@@ -113,8 +165,8 @@ def check(row: Row, contestants: dict[str, Side]) -> Outcome:
     outcome = Outcome(row)
     try:
         results = {}
-        for name, (work, scope) in set_up(row, contestants).items():
-            with scope():
+        for name, work in set_up(row, contestants).items():
+            with contestants[name].scope():
                 results[name] = to_arrays(work.outcome())
         for rival, theirs in results.items():
             differs = disagreement(results[MINIGRAD], theirs) if row.alike and rival != MINIGRAD else None
@@ -125,20 +177,32 @@ def check(row: Row, contestants: dict[str, Side]) -> Outcome:
     return outcome
 
 
-def time_row(row: Row, contestants: dict[str, Side], rounds: int, clock: Callable[[], float]) -> Outcome:
-    """Time a row in `SETUPS` parts; while a ratio is unsteady or misses its bound, in up to `EXTENSIONS` more.
+def time_row(row: Row, contestants: dict[str, Side], effort: Effort, clock: Callable[[], float]) -> Outcome:
+    """Time a row in several parts; while a ratio is unsteady or misses its bound, in more of them.
 
     Each part sets everything up anew.  Where arrays happen to lie (on which pages, at which offsets) can make a large
     sum 1.4 times as slow as its neighbour's, the same in every round: more rounds would only repeat the accident.
 
     All samples are kept and pooled: a row gets more of them, never a second chance.
     """
-    outcome, luck, end = Outcome(row), random.Random(0), time.monotonic() + PATIENCE
+    outcome, luck, end = Outcome(row), random.Random(0), time.monotonic() + effort.patience
     try:
-        for part in range(SETUPS + EXTENSIONS):
-            if part >= SETUPS and (settled(outcome) or time.monotonic() > end):
+        for part in range(effort.setups + effort.extensions):
+            if part >= effort.setups and (settled(outcome) or time.monotonic() > end):
                 break
-            outcome.samples.extend(measure(set_up(row, contestants, luck), -(-rounds // SETUPS), clock))
+            works = set_up(row, contestants, luck)
+            if len(works) == 1 and row.rivals:
+                break  # none of the rivals asked for has a twin of this
+            samplers = {name: sampler(work, contestants[name].scope, clock) for name, work in works.items()}
+            if works[MINIGRAD].self_timed:  # a process of its own each time: nothing is set up here, nothing repeated
+                for sample in samplers.values():
+                    sample(1)  # leaves what it compiled on the disk
+                outcome.samples.extend(measure(samplers, MIN_ROUNDS, loops=dict.fromkeys(samplers, 1)))
+                break
+            outcome.samples.extend(measure(samplers, effort.rounds))
+        ours = contestants[MINIGRAD]
+        with ours.scope():
+            outcome.bytes, outcome.flops = traffic.of_row(row, works[MINIGRAD], ours.lib)
     except Exception:
         outcome.error = traceback.format_exc()
     return outcome
@@ -148,11 +212,6 @@ def settled(outcome: Outcome) -> bool:
     """Whether all ratios are known well enough, and none misses its bound."""
     missed = any(outcome.verdict(against) in (UNCLEAR, MISSED) for against in outcome.bounds())
     return not missed and all(outcome.ratio(rival).error() <= STEADY for rival in outcome.rivals)
-
-
-def clock_for(threads: int) -> tuple[str, Callable[[], float]]:
-    """CPU time of this thread; with several threads at work only the wall clock sees them all."""
-    return ("thread CPU time", time.thread_time) if threads == 1 else ("wall clock", time.perf_counter)
 
 
 def geometric_mean(ratios: Iterable[float]) -> float:

@@ -72,6 +72,8 @@ __version__ = "0.1.0"
 
 find_beside(os.path.dirname(os.path.abspath(__file__)))
 link()
+if os.environ.get("MINIGRAD_GC") != "python":
+    autograd.collector.pace()
 globals().update(FUNCTIONS)
 globals().update(_CONVERSIONS)
 globals().update(dtypes.PUBLIC)

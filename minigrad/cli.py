@@ -55,6 +55,7 @@ def parser() -> Parser:
 
     warmup = commands.add_parser("warmup", help="compile the kernels now, so that later programs start fast")
     warmup.set_defaults(run=run_warmup)
+    warmup.add_argument("--jobs", type=whole_number(1), metavar="N", help="processes (default: one for each core)")
     return top
 
 
@@ -105,5 +106,4 @@ def run_info(options) -> int:
 def run_warmup(options) -> int:
     from minigrad.warmup import warm_up
 
-    warm_up()
-    return 0
+    return warm_up(options.jobs)

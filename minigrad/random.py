@@ -59,13 +59,21 @@ class Generator:
     parameters outside their range are a RuntimeError, as in PyTorch.
     """
 
-    __slots__ = ("__weakref__", "_engine", "_seed", "_seeder", "_waiting")
+    __slots__ = ("__weakref__", "_engine", "_has_engine", "_seed", "_seeder", "_waiting")
 
     def __init__(self, device="cpu"):
         _check_device(device)
+        self._seed, self._waiting, self._has_engine = DEFAULT_SEED, None, False
+
+    def __getattr__(self, name):
+        """The engine is made when it is first needed: loading numpy.random would be a tenth of `import minigrad`."""
+        if name not in ("_engine", "_seeder"):
+            raise AttributeError(f"'Generator' object has no attribute {name!r}")
         self._engine = np.random.MT19937(0)
         self._seeder = np.random.RandomState(self._engine)
-        self.manual_seed(DEFAULT_SEED)
+        self._seeder.seed(self._seed & 0xFFFFFFFF)
+        self._has_engine = True
+        return getattr(self, name)
 
     @property
     def device(self):
@@ -83,7 +91,8 @@ class Generator:
         if not -(1 << 63) <= seed < 1 << 64:
             raise ValueError(message("manual_seed", "seed", str(seed), "-2**63 <= seed < 2**64"))
         self._seed = seed % (1 << 64)
-        self._seeder.seed(self._seed & 0xFFFFFFFF)
+        if self._has_engine:
+            self._seeder.seed(self._seed & 0xFFFFFFFF)
         self._waiting = None  # the second normal of a pair
         return self
 

@@ -233,8 +233,8 @@ def _read_rules(cls, body):
         raise TypeError(f"op {cls.name}: an input called g cannot be saved: in a rule that name is the gradient")
     cls.saves_output = "output" in cls.saved
     cls.holds = any(name in (*cls.inputs, *cls.aux, "output") for name in cls.saved)  # memory, to be freed by backward
-    passes_on = any(rule.__code__.co_code == _PASS_ON.__code__.co_code for rule in cls.rules.values())
-    if cls.fresh and passes_on:  # `return g` hands on an array that others hold
+    cls.passed_on = {name for name, rule in cls.rules.items() if rule.__code__.co_code == _PASS_ON.__code__.co_code}
+    if cls.fresh and cls.passed_on:  # `return g` hands on an array that others hold
         cls.fresh = False
 
 

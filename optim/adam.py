@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minigrad.kernels.optimizer import adam_step
+from minigrad.kernels.optimizer import adam_step, adam_table
 from minigrad.optim.optimizer import (
     Optimizer,
     check_betas,
@@ -81,8 +81,12 @@ class Adam(Optimizer):
 
     def init_param(self, p, group):
         """Running means of zero, and step 0."""
-        names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
-        return {"step": scalar(0, group["fused"]), **{name: zeros(p) for name in names}}
+        return {"step": scalar(0, group["fused"]), **{name: zeros(p) for name in self.state_names(group)[1:]}}
+
+    def state_names(self, group):
+        """The state of a parameter."""
+        names = ("step", "exp_avg", "exp_avg_sq")
+        return (*names, "max_exp_avg_sq") if group["amsgrad"] else names
 
     def constants(self, group):
         """The options as the kernel takes them."""
@@ -96,3 +100,7 @@ class Adam(Optimizer):
         amsgrad, options = constants
         largest = "max_exp_avg_sq" if amsgrad else None
         adam_step(*flat(p, g, state, "exp_avg", "exp_avg_sq", largest), *options, next_step(state))
+
+    def update_all(self, table, constants):
+        """One step of all parameters of a `Table`, in place."""
+        adam_table(table.table, table.kind, table.counter, *constants[1])

@@ -26,9 +26,11 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.modes import enable_grad
-from minigrad.autograd.node import bump
+from minigrad.autograd.node import bump, bump_all
 from minigrad.dtypes import float64, get_default_dtype
+from minigrad.kernels.dispatch import get_backend
 from minigrad.optim.hooks import Hooked, register_optimizer_step_post_hook, register_optimizer_step_pre_hook, with_hooks
+from minigrad.optim.together import table_of
 from minigrad.tensor import Tensor, wrap
 
 __all__ = ["Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook", "required"]
@@ -62,6 +64,9 @@ class Optimizer(Hooked):
     """
 
     numbers: tuple[str, ...] = ()  # names of state that is a 0-dim tensor, and may be a number in an old state
+    update_all: Any = None  # a method (table, constants) that does for a `together.Table` what `update` does for one
+    state_names: Any = None  # and one that names the tensors of state, in the order of the table's columns
+    _tables: dict[int, Any] = {}  # noqa: RUF012  by group; an optimizer has its own from its first step on
     _has_scheduler, _known_step = False, None  # whether there is one, and the `step` that the object itself had then
 
     def __init__(self, params, defaults) -> None:
@@ -85,6 +90,7 @@ class Optimizer(Hooked):
     def __setstate__(self, state):
         """Take over `state`; a group that lacks an option, as one saved by an older version may, gets the default."""
         self.__dict__.update(state)
+        self._tables = {}
         for group in self.param_groups:
             for name, default in self.defaults.items():
                 group.setdefault(name, default)
@@ -201,23 +207,54 @@ class Optimizer(Hooked):
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        with np.errstate(all="ignore"):  # what overflows is inf, silently, as in PyTorch
-            for group in self.param_groups:
-                self._step_group(group)
+        for group in self.param_groups:
+            self._step_group(group)
         return loss
 
     def _step_group(self, group):
-        update, states, writer = self.update, self.state, f"{type(self).__name__}.step"
-        constants = self.constants(group)
+        params, grads, own = [], [], []
         for p in group["params"]:
-            grad = p.grad
+            leaf = p.leaf
+            grad = leaf.grad if leaf is not None and p.node is leaf else p.grad  # nearly always the first
             if grad is None:
                 continue
-            state = states.get(p)
+            state = self.state.get(p)
             if not state:
                 state = self.init_param(p, group)
                 if state:
-                    states[p] = state
+                    self.state[p] = state
+            params.append(p)
+            grads.append(grad)
+            own.append(state)
+        if not params:
+            return
+        constants = self.constants(group)
+        together = self.update_all is not None and get_backend() != "numpy"
+        if not (together and self._step_all(group, params, grads, own, constants)):
+            with np.errstate(all="ignore"):  # what overflows is inf, silently, as in PyTorch
+                self._step_each(params, grads, own, constants)
+
+    def _step_all(self, group, params, grads, own, constants):
+        """Update these parameters in one call; False, and nothing is done, where the kernel does not take them."""
+        arrays = [p.array for p in params]
+        try:
+            for name in self.state_names(group):
+                arrays += [state[name].array for state in own]
+        except (KeyError, AttributeError):
+            return False
+        table = self._tables.get(id(group))
+        if table is None or not table.is_of(arrays):
+            table = table_of(arrays, len(params), bool(self.numbers))
+            self._tables = {**self._tables, id(group): table}
+        if table is None or not table.take([grad.array for grad in grads]):
+            return False
+        self.update_all(table, constants)
+        bump_all(params, f"{type(self).__name__}.step")
+        return True
+
+    def _step_each(self, params, grads, own, constants):
+        update, writer = self.update, f"{type(self).__name__}.step"
+        for p, grad, state in zip(params, grads, own, strict=True):
             array, g = p.array, grad.array
             if p._shape != grad._shape:
                 raise misfit("its gradient", g, array)

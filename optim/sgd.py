@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.kernels.optimizer import sgd_step
+from minigrad.kernels.optimizer import sgd_step, sgd_table
 from minigrad.optim.optimizer import Optimizer, check_lr, check_not_negative, check_ways, flat
 from minigrad.tensor import wrap
 
@@ -64,6 +64,10 @@ class SGD(Optimizer):
         """With momentum, a buffer that the first step fills."""
         return {"momentum_buffer": None} if group["momentum"] else {}
 
+    def state_names(self, group):
+        """The state of a parameter."""
+        return ("momentum_buffer",) if group["momentum"] else ()
+
     def constants(self, group):
         """The options as the kernel takes them."""
         names = ("lr", "momentum", "dampening", "weight_decay")
@@ -76,3 +80,7 @@ class SGD(Optimizer):
         if is_first:
             state["momentum_buffer"] = wrap(np.empty_like(p))
         sgd_step(*flat(p, g, state, "momentum_buffer" if has_momentum else None), *constants, is_first)
+
+    def update_all(self, table, constants):
+        """One step of all parameters of a `Table`, in place; not the first."""
+        sgd_table(table.table, table.kind, *constants)

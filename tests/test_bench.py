@@ -1,9 +1,7 @@
 """The bench: its arithmetic with clocks that are told what to say, its rows by running some."""
 
-import gc
 import io
 import json
-import random
 import subprocess
 import sys
 from contextlib import contextmanager, nullcontext
@@ -14,15 +12,18 @@ import numpy as np
 import pytest
 
 from bench import __main__ as command
-from bench import environment, plot, report, rows, run, timing
+from bench import environment, modes, plot, report, run, timing
+from bench.limits import Limits
 from bench.row import MINIGRAD, NUMPY, TORCH, NoTwinError, Row
 from bench.rows import all_rows, startup
 from bench.rows import kernels as kernel_rows
 from bench.rows import ops as op_rows
-from bench.timing import Samples, Side, Spread, Work
+from bench.timing import Side, Work
 from minigrad.samples import S
+from minigrad.utils.benchmark import Samples, measure
 
 ROOT = Path(__file__).resolve().parents[1]
+LIMITS = Limits(((1 << 10, 1e11), (1 << 30, 1e10)), {"float32": 1e11, "float64": 5e10}, {})
 
 
 class Clock:
@@ -34,13 +35,13 @@ class Clock:
     def __call__(self):
         return self.now
 
-    def work(self, seconds, **more):
-        """Work that takes `seconds`, or what `seconds()` says."""
+    def work(self, seconds):
+        """Work that takes `seconds`."""
 
-        def run(*prepared):
-            self.now += seconds() if callable(seconds) else seconds
+        def run():
+            self.now += seconds
 
-        return Work(run, **more)
+        return Work(run)
 
 
 @pytest.fixture
@@ -50,24 +51,6 @@ def clock():
 
 def outcome(name="family/row", targets=None, **seconds):
     return run.Outcome(Row(name, lambda lib: None, targets=targets or {}), Samples(seconds))
-
-
-@pytest.mark.parametrize("cost", [1e-7, 3e-6, 1e-4, 5e-3])
-def test_a_sample_is_long_enough_and_not_needlessly_long(clock, cost):
-    loops = timing.calibrate(clock.work(cost), clock, at_least=300e-6)
-    assert loops * cost >= 300e-6 * 0.999
-    assert loops == 1 or loops * cost < 2 * 300e-6
-
-
-def test_calibration_is_not_misled_by_a_slow_first_call(clock):
-    calls = iter([1.0])  # compiling
-    loops = timing.calibrate(clock.work(lambda: next(calls, 1e-6)), clock, at_least=300e-6)
-    assert loops >= 300
-
-
-def test_calibration_ends_where_the_clock_sees_nothing(clock, monkeypatch):
-    monkeypatch.setattr(timing, "MAX_LOOPS", 1000)
-    assert timing.calibrate(clock.work(0.0), clock) >= 1000
 
 
 def test_preparing_is_not_timed_and_every_input_is_used_once(clock):
@@ -82,53 +65,9 @@ def test_preparing_is_not_timed_and_every_input_is_used_once(clock):
         clock.now += 0.25
         used.append(prepared)
 
-    assert timing.sample(Work(go, prepare), 4, clock) == pytest.approx(0.25)
+    assert timing.seconds(Work(go, prepare), 4, clock) == pytest.approx(0.25)
     assert used == made
     assert len(set(map(id, used))) == 4
-
-
-def test_every_round_samples_every_side_once_in_changing_order(clock):
-    log = []
-
-    def side(name):
-        return Work(lambda: log.append(name) or 1.0, self_timed=True)
-
-    names = ("a", "b", "c")
-    timing.measure({name: (side(name), nullcontext) for name in names}, 20, clock, budget=1e9)
-    rounds = [tuple(log[k : k + 3]) for k in range(3, len(log), 3)]  # the first three calibrate
-    assert len(rounds) == 20
-    assert {tuple(sorted(one)) for one in rounds} == {names}
-    assert len(set(rounds)) > 2
-
-
-def test_ratios_survive_a_machine_that_slows_down(clock):
-    """A drifting clock moves the times tenfold; the ratio inside each round stays."""
-    pace = 1.0
-
-    def drifting(seconds):
-        def go():
-            nonlocal pace
-            pace *= 1.002
-            return seconds * pace
-
-        return clock.work(go)
-
-    works = {MINIGRAD: (drifting(1e-4), nullcontext), TORCH: (drifting(2e-4), nullcontext)}
-    samples = timing.measure(works, 200, clock, budget=1e9)
-    assert max(samples.seconds[TORCH]) > 1.5 * min(samples.seconds[TORCH])
-    assert samples.ratio(MINIGRAD, TORCH).median == pytest.approx(0.5, rel=0.02)
-
-
-def test_one_disturbed_round_does_not_move_the_median():
-    samples = Samples({MINIGRAD: [1.0] * 10 + [50.0], TORCH: [2.0] * 11})
-    assert samples.ratio(MINIGRAD, TORCH).median == 0.5
-    assert samples.spread(MINIGRAD) == Spread(1.0, 1.0, 1.0, 11)
-
-
-def test_slow_rows_get_fewer_rounds_but_some(clock):
-    works = {"a": (clock.work(3.0), nullcontext)}
-    assert len(timing.measure(works, 50, clock, budget=4.0).seconds["a"]) == timing.MIN_ROUNDS
-    assert len(timing.measure(works, 2, clock, budget=4.0).seconds["a"]) == 2
 
 
 def test_sides_work_in_their_own_scope(clock):
@@ -140,38 +79,23 @@ def test_sides_work_in_their_own_scope(clock):
         yield
         inside.pop()
 
-    works = {
-        name: (
-            Work(lambda name=name: seen.append((name, tuple(inside))) or 1.0, self_timed=True),
-            lambda n=name: scope(n),
-        )
-        for name in "ab"
-    }
-    timing.measure(works, 3, clock)
+    def side(name):
+        work = Work(lambda: seen.append((name, tuple(inside))) or 1.0, self_timed=True)
+        return timing.sampler(work, lambda: scope(name), clock)
+
+    measure({name: side(name) for name in "ab"}, 3)
     assert {(name, where) for name, where in seen} == {("a", ("a",)), ("b", ("b",))}
     assert not inside
 
 
-@pytest.mark.parametrize("was_on", [True, False])
-def test_collector_is_off_while_timing_and_then_as_before(clock, was_on):
-    states = []
-    (gc.enable if was_on else gc.disable)()
-    try:
-        works = {"a": (Work(lambda: states.append(gc.isenabled()) or 1.0, self_timed=True), nullcontext)}
-        timing.measure(works, 3, clock)
-        assert gc.isenabled() is was_on
-    finally:
-        gc.enable()
-    assert states
-    assert not any(states)
-
-
-def test_quartiles_and_error_are_those_of_numpy():
-    rng = random.Random(4)
-    values = [rng.gauss(1, 0.1) for _ in range(2000)]
-    spread = Spread.of(values)
-    assert [spread.low, spread.median, spread.high] == pytest.approx(np.percentile(values, [25, 50, 75]))
-    assert spread.error() == pytest.approx(1.2533 * 0.1 / 2000**0.5, rel=0.1)
+@pytest.mark.parametrize(("cost", "calls"), [(1e-6, 5 + 2), (1.0, 5 + 1)])
+def test_caches_are_warmed_before_each_sample_of_fast_work(clock, cost, calls):
+    """Two samples of 2 and 3 calls: one untimed call before each, but not before the second of slow work."""
+    made = []
+    work = Work(lambda: made.append(1) or setattr(clock, "now", clock.now + cost))
+    sample = timing.sampler(work, nullcontext, clock)
+    assert [sample(2), sample(3)] == pytest.approx([cost, cost])
+    assert len(made) == calls
 
 
 @pytest.mark.parametrize(
@@ -208,12 +132,16 @@ def contestants(clock, **seconds):
     return {name: Side(name, SimpleNamespace(seconds=each)) for name, each in seconds.items()}
 
 
+EFFORT = run.Effort(rounds=2, setups=3, extensions=4)
+
+
 def test_a_row_that_misses_its_bound_is_timed_longer_and_keeps_all_samples(clock):
-    row = Row("f/r", lambda lib: clock.work(lib.seconds))
-    missing = run.time_row(row, contestants(clock, minigrad=2e-4, numpy=1e-4), 6, clock)
-    fine = run.time_row(row, contestants(clock, minigrad=1e-4, numpy=1e-4), 6, clock)
-    assert len(missing.samples.seconds[MINIGRAD]) == 2 * (run.SETUPS + run.EXTENSIONS)
-    assert len(fine.samples.seconds[MINIGRAD]) == 6
+    row = Row("f/r", lambda lib: clock.work(lib.seconds), bytes=0, flops=0)
+    missing = run.time_row(row, contestants(clock, minigrad=2e-4, numpy=1e-4), EFFORT, clock)
+    fine = run.time_row(row, contestants(clock, minigrad=1e-4, numpy=1e-4), EFFORT, clock)
+    assert missing.error is fine.error is None
+    assert len(missing.samples.seconds[MINIGRAD]) == 2 * (3 + 4)
+    assert len(fine.samples.seconds[MINIGRAD]) == 2 * 3
     assert missing.ratio(NUMPY).median == pytest.approx(2)
 
 
@@ -225,8 +153,46 @@ def test_an_accident_of_the_set_up_is_drawn_anew(clock):
         pace = next(paces) if lib.seconds == 1e-4 else 1
         return clock.work(lib.seconds * pace)
 
-    timed = run.time_row(Row("f/r", setup, (TORCH,)), contestants(clock, minigrad=1e-4, torch=1.01e-4), 6, clock)
+    row = Row("f/r", setup, (TORCH,), bytes=0, flops=0)
+    timed = run.time_row(row, contestants(clock, minigrad=1e-4, torch=1.01e-4), EFFORT, clock)
     assert timed.ratio(TORCH).median == pytest.approx(1 / 1.01)
+
+
+def test_work_that_times_itself_is_not_calibrated():
+    made = []
+    row = Row("f/r", lambda lib: Work(lambda: made.append(lib) or 0.25, self_timed=True), (TORCH,), alike=False)
+    timed = run.time_row(row, {name: Side(name, name) for name in (MINIGRAD, TORCH)}, run.FULL, None)
+    assert timed.samples.seconds == {MINIGRAD: [0.25] * 3, TORCH: [0.25] * 3}
+    assert len(made) == 2 * (3 + 1)  # one before, to fill the caches on the disk
+
+
+def test_two_numbers_of_threads_are_sides_of_their_own_over_one_set_up(clock, monkeypatch):
+    threads, set_up = [1], []
+    monkeypatch.setattr(environment, "set_threads", lambda count: threads.__setitem__(0, count))
+
+    def setup(lib):
+        set_up.append(lib)
+        return Work(lambda: setattr(clock, "now", clock.now + 1e-3 / threads[0]))
+
+    sides = run.sides((NUMPY,), (1, 2))
+    assert list(sides) == [MINIGRAD, NUMPY, "minigrad@2", "numpy@2"]
+    timed = run.time_row(Row("f/r", setup, bytes=0, flops=0), sides, run.Effort(3, 1, 0), clock)
+    assert len(set_up) == 2
+    assert timed.rivals == [NUMPY, "numpy@2"]
+    assert timed.ratio("numpy@2").median == pytest.approx(1)
+    assert timed.samples.ratio(MINIGRAD, "minigrad@2").median == pytest.approx(2)
+
+
+def test_a_row_of_which_no_rival_has_a_twin_is_left_out():
+    def setup(lib):
+        if lib == "without":
+            raise NoTwinError("nothing of the kind")
+        return lambda: 1
+
+    sides = {MINIGRAD: Side(MINIGRAD, "with"), "jax": Side("jax", "without")}
+    left_out = run.time_row(Row("f/r", setup), sides, run.QUICK, None)
+    assert left_out.error is None
+    assert not left_out.samples.seconds
 
 
 def test_a_row_that_raises_is_reported_and_does_not_stop_the_run(clock):
@@ -234,7 +200,7 @@ def test_a_row_that_raises_is_reported_and_does_not_stop_the_run(clock):
         raise RuntimeError("no such op")
 
     for found in (
-        run.time_row(Row("f/r", setup), contestants(clock, minigrad=1, numpy=1), 3, clock),
+        run.time_row(Row("f/r", setup), contestants(clock, minigrad=1, numpy=1), EFFORT, clock),
         run.check(Row("f/r", setup), contestants(clock, minigrad=1, numpy=1)),
     ):
         assert "no such op" in found.error
@@ -310,9 +276,9 @@ def test_json_says_everything(tmp_path):
         run.Outcome(Row("f/b", None), error="broke"),
     ]
     path = tmp_path / "run.json"
-    report.write_json(str(path), report.as_json(rows, environment.describe(1, "cpu"), {"rounds": 5}))
+    report.write_json(str(path), report.as_json(rows, environment.describe([1], "cpu"), {"rounds": 5}))
     data = json.loads(path.read_text())
-    assert set(data) == {"schema", "environment", "settings", "rows", "targets"}
+    assert set(data) == {"schema", "environment", "settings", "limits", "rows", "targets"}
     assert {"cpu", "cores", "python", "versions", "threads", "clock", "load_average"} <= set(data["environment"])
     assert data["rows"][0] == {
         "name": "f/a",
@@ -321,6 +287,8 @@ def test_json_says_everything(tmp_path):
         "rounds": 5,
         "seconds": {side: {"median": s, "low": s, "high": s} for side, s in ((MINIGRAD, 1), (NUMPY, 1), (TORCH, 2))},
         "ratio": {NUMPY: {"median": 1, "low": 1, "high": 1}, TORCH: {"median": 0.5, "low": 0.5, "high": 0.5}},
+        "least": {"bytes": 0, "flops": 0},
+        "of_limit": None,
     }
     assert data["rows"][1] == {"name": "f/b", "family": "f", "error": "broke"}
     assert [line["verdict"] for line in data["targets"]] == ["met", "met"]
@@ -331,7 +299,7 @@ def test_json_says_everything(tmp_path):
 def test_picture(tmp_path, kind):
     many = [outcome(f"{f}/row {k}", minigrad=[1.0 + k] * 3, torch=[2.0] * 3) for f in "abc" for k in range(40)]
     path = tmp_path / f"picture.{kind}"
-    assert plot.draw(many, environment.describe(1, "cpu"), str(path))
+    assert plot.draw(many, environment.describe([1], "cpu"), str(path))
     assert path.read_bytes().startswith(b"\x89PNG" if kind == "png" else b"<?xml")
 
 
@@ -377,17 +345,6 @@ def test_rows_have_names_of_their_own_and_a_family():
     names = [row.name for row in all_rows()]
     assert len(set(names)) == len(names)
     assert all("/" in name for name in names)
-
-
-def test_the_promises_are_rows():
-    targets = {row.name: dict(row.targets) for row in all_rows() if row.targets}
-    assert targets == {
-        "overhead/chain of 100 (1,) forward+backward": {TORCH: 0.55},
-        "overhead/chain of 100 32x32 forward+backward": {TORCH: 0.65},
-        "step/MLP 784-256-128-10 B64 Adam": {TORCH: 0.6},
-        "startup/import": {TORCH: 0.4},
-        "startup/demo to its first step, wall": {"seconds": 1.5},
-    }
 
 
 def test_a_kernel_with_samples_has_rows_at_every_size(monkeypatch):
@@ -439,13 +396,14 @@ def test_smoke_runs_rows_and_compares_the_sides(word):
 def test_a_timed_run_writes_json_and_a_picture(tmp_path):
     json_file, picture = tmp_path / "run.json", tmp_path / "run.png"
     done = bench(
-        "--filter", "relu 1e3", "--rounds", "3", "--against", "numpy", "--json", str(json_file), "--plot", str(picture)
+        "--filter", "relu 1e3", "--rounds", "3", "--against", "numpy", "--save", str(json_file), "--plot", str(picture)
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     data = json.loads(json_file.read_text())
     assert [row["name"] for row in data["rows"]] == [f"elementwise/relu 1e3 {way}ward" for way in ("for", "back")]
     assert all(0 < row["seconds"][side]["median"] < 1 for row in data["rows"] for side in (MINIGRAD, NUMPY))
-    assert data["environment"]["threads"] == 1
+    assert data["environment"]["threads"] == [1]
+    assert all(0 < row["of_limit"] < 3 for row in data["rows"])
     assert picture.stat().st_size > 1000
     assert "issue targets" in done.stdout
 
@@ -459,12 +417,13 @@ def test_list_names_rows_only():
 
 
 def test_ctrl_c_shows_what_there_is(monkeypatch, capsys):
-    def interrupted(row, sides, rounds, clock):
+    def interrupted(row, sides, effort, clock):
         if row.name == "f/b":
             raise KeyboardInterrupt
         return outcome(row.name, minigrad=[1.0] * 3, torch=[2.0] * 3)
 
-    monkeypatch.setattr(rows, "all_rows", lambda: [Row("f/a", None), Row("f/b", None)])
+    monkeypatch.setattr(modes, "all_rows", lambda *most: [Row("f/a", None), Row("f/b", None)])
+    monkeypatch.setattr(modes, "measured_limits", lambda contestants: LIMITS)
     monkeypatch.setattr(run, "time_row", interrupted)
     for effect in ("pin_threads", "set_threads", "keep_heap"):  # on this process
         monkeypatch.setattr(environment, effect, lambda *args: None)
@@ -480,7 +439,14 @@ def test_ctrl_c_shows_what_there_is(monkeypatch, capsys):
         (["--filter", "no such row"], "no row's name holds 'no such row'"),
         (["--rounds", "0"], "expected a whole number from 1"),
         (["--threads", "two"], "expected a whole number from 1"),
-        (["--json", "/no/such/folder/x.json"], "cannot write"),
+        (["--threads", "1,0"], "expected a whole number from 1"),
+        (["--save", "/no/such/folder/x.json"], "cannot write"),
+        (["--sizes", "1e3,few"], "expected whole numbers from 1"),
+        (["--against", "tensorflow"], "expected some of numpy, torch, jax, autograd"),
+        (["--compare", "/no/such.json"], "cannot read /no/such.json"),
+        (["--compare", __file__], "is not a run saved by --save"),
+        (["--scaling", "no such thing"], "nothing that comes in sizes holds 'no such thing'"),
+        (["--full"], "--full needs --save"),
     ],
 )
 def test_mistakes_are_one_line_and_no_traceback(arguments, says):
@@ -490,10 +456,10 @@ def test_mistakes_are_one_line_and_no_traceback(arguments, says):
     assert "Traceback" not in done.stderr
 
 
-def test_torch_asked_for_and_not_there(monkeypatch, capsys):
+def test_rivals_that_are_not_there_are_missed_when_named_and_left_out_of_all(monkeypatch, capsys):
     monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(SystemExit) as leaving:
         command.main(["--against", "torch"])
     assert leaving.value.code == 2
     assert "needs torch" in capsys.readouterr().err
-    assert command.rivals(None) == ("numpy",)
+    assert command.rivals("all") == ("numpy",)

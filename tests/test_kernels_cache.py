@@ -1,18 +1,23 @@
 """cache: compiled code is taken from disk while nothing it is made of has changed, and only then."""
 
+import contextlib
+import errno
 import importlib
 import math
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
+import types
 
 import numpy as np
 import pytest
 
 import minigrad.kernels
-from minigrad.kernels import cache
-from minigrad.kernels.vecmath import typed
+from minigrad.kernels import cache, dispatch, notice
+from minigrad.kernels.formula import typed
 
 USER = """
 from minigrad.kernels.dispatch import jit
@@ -53,13 +58,13 @@ class Program:
         return use(argument), sum(use.dispatcher.stats.cache_hits.values())
 
     def entries(self):
-        return list((self.folder / "cache" / "minigrad").iterdir())
+        return list((self.folder / "cache" / "minigrad").glob("*.nbc*"))
 
 
 @pytest.fixture
 def program(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(cache, "_folder", cache._folder.__wrapped__)
+    monkeypatch.setattr(cache, "_folders", cache._find_folders)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # a second version within the same second must be read
     monkeypatch.syspath_prepend(tmp_path)
     yield Program(tmp_path)
@@ -80,26 +85,70 @@ def test_code_is_taken_from_disk_until_anything_it_is_made_of_changes(program):
     assert program() == (40, 1)
 
 
-def test_damaged_entries_are_compiled_again(program):
+@pytest.fixture
+def _heard(monkeypatch):
+    """Lines on stderr are said as in a new process."""
+    monkeypatch.delenv("MINIGRAD_QUIET")
+    monkeypatch.setattr(notice, "_said", set())
+
+
+def flipped(data):
+    """One bit of the machine code is another: unpickled it would run."""
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:100], lambda data: b"", lambda data: data + b"x", flipped])
+def test_damaged_entries_are_compiled_again(program, damage):
     program()
     assert len(program.entries()) == 2  # the kernel and its helper
     for entry in program.entries():
-        entry.write_bytes(entry.read_bytes()[:100])
+        entry.write_bytes(damage(entry.read_bytes()))
     assert program() == (40, 0)
     assert program() == (40, 1)
 
 
-def test_a_cache_that_cannot_be_written_costs_only_time(program, monkeypatch):
+@pytest.mark.usefixtures("_heard")
+def test_a_full_disk_costs_only_time_and_a_line(program, monkeypatch, capsys):
     def full(*args, **kwargs):
-        raise OSError("no space left on device")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(cache.os, "replace", full)
     assert program() == (40, 0)
+    assert program() == (40, 0)
     assert program.entries() == []  # no half-written file stays
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "cannot be kept" in line]
+    assert line.startswith(
+        f"minigrad: compiled kernels cannot be kept ({program.folder / 'cache' / 'minigrad'}: No space"
+    )
+
+
+def test_a_folder_that_vanishes_is_made_again(program):
+    program()
+    shutil.rmtree(program.folder / "cache")
+    assert program() == (40, 0)
+    assert program() == (40, 1)
+
+
+@pytest.mark.usefixtures("_heard")
+def test_a_folder_prepared_ahead_may_be_read_only(program, monkeypatch, capsys):
+    """What is in it is used; what is not goes to the next folder, and a line says so."""
+    program()
+    folder = program.folder / "cache" / "minigrad"
+    monkeypatch.setattr(cache.os, "access", lambda path, mode: path != str(folder))  # modes do not stop the superuser
+    monkeypatch.setenv("XDG_CACHE_HOME", str(program.folder / "other"))
+    assert program() == (40, 1)
+    assert capsys.readouterr().err == ""
+    before = len(program.entries())
+    assert program(3.5) == (45, 0)
+    other = program.folder / "other" / "minigrad"
+    assert f"minigrad: {folder} cannot be written; compiled kernels are kept in {other}.\n" in capsys.readouterr().err
+    assert program(3.5) == (45, 1)
+    assert len(program.entries()) == before
 
 
 def test_processes_that_write_at_once_do_not_mix_up_signatures(program):
-    arguments = [3, 3.5, 3]
+    arguments = [3, 3.5, 3, 4.5]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(program.folder), *sys.path])}
     processes = [
         subprocess.Popen(
@@ -110,8 +159,8 @@ def test_processes_that_write_at_once_do_not_mix_up_signatures(program):
         )
         for argument in arguments
     ]
-    assert [process.communicate()[0] for process in processes] == ["40.0\n", "45.0\n", "40.0\n"]
-    assert [program(argument) for argument in arguments] == [(40, 1), (45, 1), (40, 1)]
+    assert [process.communicate()[0] for process in processes] == ["40.0\n", "45.0\n", "40.0\n", "55.0\n"]
+    assert [program(argument) for argument in arguments] == [(40, 1), (45, 1), (40, 1), (55, 1)]
     assert {entry.suffix for entry in program.entries()} == {".nbc"}
 
 
@@ -128,7 +177,7 @@ def test_an_entry_belongs_to_versions_options_signature_and_processor(monkeypatc
         return x
 
     def path(options=(), signature="int64", processor="one"):
-        return cache.DiskCache(function, options).path(signature, Codegen(processor))
+        return cache.DiskCache(function, options).name(signature, Codegen(processor))
 
     first = path()
     assert path() == first
@@ -190,25 +239,49 @@ def test_where_the_cache_is(monkeypatch, tmp_path):
     assert cache.cache_root().is_dir()
 
 
-def test_a_folder_that_cannot_be_made_is_replaced_by_a_temporary_one(monkeypatch, tmp_path):
+def nowhere(monkeypatch, tmp_path):
+    """No folder but the system's temporary one can be made; that one is returned."""
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     (tmp_path / "tmp").mkdir()
-    monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path / "tmp"))
-    assert cache.cache_root().parent == tmp_path / "tmp"
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    return tmp_path / "tmp"
+
+
+def test_a_folder_that_cannot_be_made_is_replaced_by_a_temporary_one(monkeypatch, tmp_path):
+    temporary = nowhere(monkeypatch, tmp_path)
+    assert cache.cache_root().parent == temporary
+    assert cache.cache_root() == cache.cache_root()  # found again by the next process
+
+
+def test_without_a_home(monkeypatch, tmp_path):
+    for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "relative")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert cache.cache_root().parent == tmp_path
 
 
 def test_a_folder_of_another_user_is_not_read(monkeypatch, tmp_path):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "theirs"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "theirs too"))
-    monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path))
-    someone_else = os.getuid() + 1
-    monkeypatch.setattr(os, "getuid", lambda: someone_else)
-    root = cache.cache_root()
-    assert root.parent == tmp_path
-    assert root.name.startswith("minigrad-")
-    assert root.name != f"minigrad-{someone_else}"
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for folder in (tmp_path / "theirs", tmp_path / "theirs too", tmp_path / f"minigrad-{os.getuid()}"):
+        folder.mkdir()
+    someone = types.SimpleNamespace(st_uid=os.getuid() + 1, st_mode=0o40700)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", lambda path, **options: someone)
+        found = cache._find_folders()
+    assert found == ([], None)
+
+
+@pytest.mark.usefixtures("_heard")
+def test_with_no_folder_at_all_nothing_is_kept(program, monkeypatch, capsys):
+    monkeypatch.setattr(cache, "_folders", lambda: ([], None))
+    assert program() == (40, 0)
+    assert program() == (40, 0)
+    assert "minigrad: compiled kernels cannot be kept (no folder for it can be written)" in capsys.readouterr().err
 
 
 def test_entries_unused_for_a_month_are_removed(monkeypatch, tmp_path):
@@ -220,5 +293,56 @@ def test_entries_unused_for_a_month_are_removed(monkeypatch, tmp_path):
     long_ago = time.time() - 40 * 24 * 3600
     os.utime(old, (long_ago, long_ago))
     os.utime(foreign, (long_ago, long_ago))
-    assert cache._folder.__wrapped__() == folder
-    assert sorted(folder.iterdir()) == [foreign, recent]
+    mark = folder / "cleaned"
+    assert cache._folders.__wrapped__() == ([str(folder)], str(folder))
+    assert sorted(folder.iterdir()) == [mark, foreign, recent]
+    os.utime(recent, (long_ago, long_ago))
+    cache._folders.__wrapped__()  # looks once a day
+    assert recent.exists()
+    os.utime(mark, (long_ago, long_ago))
+    cache._folders.__wrapped__()
+    assert sorted(folder.iterdir()) == [mark, foreign]
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# What a user sees of a compilation
+
+SLOW = """
+import os, time
+from minigrad.kernels import notice
+notice.PATIENCE = 0.2
+for name, seconds in (("quick", 0.0), ("one", 0.15), ("two", 0.15), ("three", 0.15), ("four", 0.3)):
+    with notice.compiling(name), notice.compiling("part of " + name):
+        time.sleep(seconds)
+"""
+
+
+@pytest.mark.parametrize(("quiet", "lines"), [("", 1), ("1", 0)])
+def test_who_waits_for_a_second_is_told_why_once(quiet, lines):
+    environment = {**os.environ, "MINIGRAD_QUIET": quiet, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", SLOW], env=environment, capture_output=True, text=True)
+    said = done.stderr.splitlines()
+    assert len(said) == lines, done.stderr
+    for line in said:
+        assert line.startswith("minigrad: compiling kernels for their first use (at the moment two).")
+        assert "minigrad warmup" in line
+
+
+def test_a_compilation_that_fails_leaves_nothing_open():
+    with pytest.raises(ZeroDivisionError), notice.compiling("bad"):
+        1 / 0  # noqa: B018
+    assert notice._waiting["depth"] == 0
+
+
+@pytest.mark.usefixtures("_heard")
+def test_no_stderr(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    notice.say("nobody hears this")
+
+
+def test_numba_reports_what_it_compiles(program, monkeypatch):
+    names = []
+    monkeypatch.setattr(dispatch, "compiling", lambda name: names.append(name) or contextlib.nullcontext())
+    program()
+    program()
+    assert names == ["use", "shift"]

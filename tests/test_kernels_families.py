@@ -19,6 +19,7 @@ from minigrad.kernels import (
     norm,
     optimizer,
     pool,
+    recurrent,
     reduce,
     signs,
     softmax,
@@ -27,7 +28,7 @@ from minigrad.kernels.dispatch import KERNELS, backend
 
 FAMILIES = (
     adaptive, average, cell, conv, factored, indexing, loss, moments, norm, optimizer,
-    pool, reduce, signs, softmax,
+    pool, recurrent, reduce, signs, softmax,
 )  # fmt: skip
 
 
@@ -67,78 +68,6 @@ def test_every_kernel_has_samples_and_both_twins(module):
     for kernel in kernels_of(module):
         assert kernel.samples
         assert kernel.compiled or kernel is reduce.sum_to  # which only calls another kernel
-
-
-# ------------------------------------------------------------------------------------------------------ convolution
-
-CONVOLUTIONS = [  # x, w, stride, padding, dilation, groups
-    ((2, 3, 9, 8), (4, 3, 3, 3), (1, 1), (1, 1), (1, 1), 1),
-    ((2, 1, 20, 19), (5, 1, 3, 3), (1, 1), (0, 0), (1, 1), 1),
-    ((3, 4, 11, 7), (6, 2, 3, 2), (2, 1), (1, 2), (1, 2), 2),
-    ((2, 4, 10, 13), (8, 1, 3, 3), (1, 2), (2, 1), (2, 1), 4),
-    ((5, 3, 7, 7), (4, 3, 5, 5), (3, 3), (2, 2), (1, 1), 1),
-    ((2, 6, 17, 16), (3, 6, 1, 1), (1, 1), (0, 0), (1, 1), 1),
-    ((2, 2, 9, 9), (7, 2, 1, 1), (2, 2), (0, 0), (1, 1), 1),
-    ((1, 2, 1, 300), (3, 2, 1, 7), (1, 1), (0, 3), (1, 1), 1),
-    ((2, 2, 3, 3), (2, 2, 3, 3), (1, 1), (2, 2), (1, 1), 1),
-    ((0, 2, 5, 5), (3, 2, 3, 3), (1, 1), (1, 1), (1, 1), 1),
-    ((2, 4, 6, 6), (4, 1, 3, 3), (2, 2), (1, 1), (2, 2), 4),
-]
-
-
-@both
-@kinds
-@pytest.mark.parametrize("cache_bytes", [conv.CACHE_BYTES, 3000])
-@pytest.mark.parametrize("case", CONVOLUTIONS)
-def test_convolution_and_its_derivatives(monkeypatch, who, kind, cache_bytes, case):
-    torch = pytest.importorskip("torch")
-    make = maker(kind)
-    monkeypatch.setattr(conv, "CACHE_BYTES", cache_bytes)  # a small one cuts an image's rows into pieces
-    x_shape, w_shape, *settings = case
-    x, w, bias = make(*x_shape), make(*w_shape), make(w_shape[0])
-    tx, tw, tb = (torch.from_numpy(a).requires_grad_() for a in (x, w, bias))
-    expected = torch.nn.functional.conv2d(tx, tw, tb, *settings)
-    g = make(*expected.shape)
-    near(conv.conv2d_forward(apart(x), apart(w), bias, *settings), expected, kind)
-    near(conv.conv2d_forward(x, w, None, *settings), expected - tb[:, None, None], kind)
-    expected.backward(torch.from_numpy(g))
-    near(conv.conv2d_input(apart(g), apart(w), x_shape, *settings), tx.grad, kind)
-    near(conv.conv2d_weight(apart(g), apart(x), w_shape, *settings), tw.grad, kind)
-
-
-@both
-@pytest.mark.parametrize("case", CONVOLUTIONS)
-def test_convolution_of_integers_is_exact(who, case):
-    x_shape, w_shape, *settings = case
-    numbers = np.random.default_rng(1)
-    x, w = (numbers.integers(-9, 9, shape) for shape in (x_shape, w_shape))
-    exact = conv.conv2d_forward.twin(x, w, None, *settings)  # in int64
-    np.testing.assert_array_equal(conv.conv2d_forward(x.astype("f4"), w.astype("f4"), None, *settings), exact)
-    g = numbers.integers(-9, 9, exact.shape)
-    dx = conv.conv2d_input(g.astype("f4"), w.astype("f4"), x_shape, *settings)
-    np.testing.assert_array_equal(dx, conv.conv2d_input.twin(g, w, x_shape, *settings))
-    dw = conv.conv2d_weight(g.astype("f4"), x.astype("f4"), w_shape, *settings)
-    np.testing.assert_array_equal(dw, conv.conv2d_weight.twin(g, x, w_shape, *settings))
-    # The three are one trilinear form, <g, conv(x, w)>.
-    assert (g * exact).sum() == (dx * x).sum() == (dw * w).sum()
-
-
-@both
-def test_nan_reaches_the_windows_that_see_it_and_no_others(who):
-    x = np.zeros((1, 1, 20, 20), np.float32)
-    x[0, 0, 7, 19] = np.nan
-    w = np.ones((1, 1, 3, 3), np.float32)
-    y = conv.conv2d_forward(x, w, None, (1, 1), (0, 0), (1, 1), 1)
-    assert set(zip(*np.nonzero(np.isnan(y[0, 0])))) == {(5, 17), (6, 17), (7, 17)}
-    dw = conv.conv2d_weight(np.ones_like(y), x, w.shape, (1, 1), (0, 0), (1, 1), 1)
-    np.testing.assert_array_equal(np.isnan(dw[0, 0]), [[False, False, True]] * 3)
-
-
-def test_convolution_without_channels_is_its_bias():
-    x, w, bias = np.ones((2, 0, 4, 4)), np.ones((3, 0, 3, 3)), np.arange(3.0)
-    with backend("numba"):
-        y = conv.conv2d_forward(x, w, bias, (1, 1), (0, 0), (1, 1), 1)
-    np.testing.assert_array_equal(y, np.broadcast_to(np.arange(3.0).reshape(3, 1, 1), (2, 3, 2, 2)))
 
 
 # ---------------------------------------------------------------------------------------------------------- pooling

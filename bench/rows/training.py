@@ -20,11 +20,10 @@ from itertools import cycle
 
 import numpy as np
 
-from bench.environment import THREAD_VARIABLES
+from bench.environment import THREAD_VARIABLES, clock_for
 from bench.row import TORCH, Row
 from bench.rows.make import classes, normal
 from bench.rows.startup import python
-from bench.run import clock_for
 from bench.timing import Work
 
 SHUFFLES = 32
@@ -124,11 +123,13 @@ def vae_step(lib):
 
 
 ALONE = "import sys; from bench.rows.training import time_alone; time_alone(*sys.argv[1:])"
-WARM_UP, TIMED = 100, 300  # steps
+ALONE_TOO = ("MLP", "LeNet", "demo")  # of these steps
+AT_LEAST = 10  # steps, and as many to warm up
 
 
-def time_alone(library, name) -> None:
-    """Print the median seconds of a step of row `name`; run in a process of its own."""
+def time_alone(library, name, enough) -> None:
+    """Print the median seconds of a step of row `name`, of those made in `enough` seconds after half as many to warm
+    up; run in a process of its own."""
     lib = importlib.import_module(library)
     threads = int(os.environ[THREAD_VARIABLES[0]])  # the parent's choice
     if library == TORCH:
@@ -138,20 +139,25 @@ def time_alone(library, name) -> None:
     run = row.work(lib).run
     gc.disable()
     seconds = []
-    for _ in range(WARM_UP + TIMED):
-        start = clock()
-        run()
-        seconds.append(clock() - start)
-    print(statistics.median(seconds[WARM_UP:]))
+    for least in (0.5 * float(enough), float(enough)):  # the second time counts
+        seconds.clear()
+        while len(seconds) < AT_LEAST or sum(seconds) < least:
+            start = clock()
+            run()
+            seconds.append(clock() - start)
+    print(statistics.median(seconds))
 
 
 def alone(row, lib) -> Work:
-    return Work(lambda: float(python(ALONE, lib.__name__, row.name)), self_timed=True)
+    def run(enough="0.5"):
+        return float(python(ALONE, lib.__name__, row.name, enough))
+
+    return Work(run, self_timed=True, trial=lambda: run("0"))
 
 
 def rows() -> list[Row]:
     found = steps()
-    chosen = [row for row in found if row.targets or "demo" in row.name]
+    chosen = [row for row in found if any(name in row.name for name in ALONE_TOO) and not row.name.endswith(")")]
     return found + [
         Row(f"{row.name}, in its own process", partial(alone, row), (TORCH,), alike=False) for row in chosen
     ]

@@ -33,7 +33,7 @@ _HOME = {
     "gradgradcheck": "gradcheck", "GradcheckError": "gradcheck", "Variable": "function",
     "detect_anomaly": "anomaly_mode", "set_detect_anomaly": "anomaly_mode",
 }  # fmt: skip
-_MODULES = ("anomaly_mode", "function", "functional", "graph")
+_MODULES = ("anomaly_mode", "collector", "function", "functional", "graph")
 
 
 def __getattr__(name):

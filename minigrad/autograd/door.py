@@ -19,14 +19,10 @@ against 0.45x, measured).
     made.node = that node; return made
 
 Read one with `inspect.getsource(minigrad.mul)`.
-
-Equal sources are compiled once and shared: such functions differ only in their globals.
 """
 
 from __future__ import annotations
 
-import functools
-import linecache
 from typing import NamedTuple
 
 import numpy as np
@@ -35,28 +31,13 @@ from minigrad.autograd.general import F32, F64, OPERAND, Unseen, general, not_a_
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.node import PICK, Node, as_view, new_version, node_of, record, tick
 from minigrad.autograd.outputs import into
+from minigrad.autograd.sources import make
 from minigrad.registry import FUNCTION, LINALG, SPECIAL
 from minigrad.tensor import Tensor, wrap
 
 # What sends a call to the general path: shapes that do not broadcast, dtypes the kernel has no loop for, and a kernel
 # that another thread is in (`fuse.without_warnings`).
 RECONSIDERED = (ValueError, TypeError, RuntimeError)
-
-
-@functools.cache
-def compiled(source):
-    """The code object of a generated function; its text shows in tracebacks and in `inspect.getsource`."""
-    filename = f"<minigrad door {len(linecache.cache)}>"
-    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    module = compile(source, filename, "exec")
-    return next(const for const in module.co_consts if hasattr(const, "co_code"))
-
-
-def make(source, namespace, name):
-    """The function that the source defines, under this name and with this namespace as its globals."""
-    code = compiled(source)
-    names = {"co_name": name} | ({"co_qualname": name} if hasattr(code, "co_qualname") else {})
-    return type(make)(code.replace(**names), namespace, name)
 
 
 class Opening(NamedTuple):
@@ -165,7 +146,17 @@ def kept_tuple(op):
 
 
 def make_keep(op):
-    """`op.keep(nodes, tensors, y, aux)`: what to save, for the paths that are not generated."""
+    """`op.keep(nodes, tensors, y, aux)`: what to save, for the paths that are not generated. Written when called."""
+
+    def first(nodes, tensors, y, aux=()):
+        op.keep = staticmethod(written_keep(op))
+        return op.keep(nodes, tensors, y, aux)
+
+    return first
+
+
+def written_keep(op):
+    """The function that `make_keep` stands in for."""
     lines = ["def keep(nodes, tensors, y, aux=()):", f"    {', '.join(op.inputs)}, = tensors"]
     lines.append(f"    {', '.join('n_' + i for i in op.inputs)}, = nodes")
     if op.aux:
@@ -200,9 +191,9 @@ def record_lines(op, meta):
     yield "        made.node = None"
 
 
-def pointwise_source(op):
-    """The door of a pointwise op."""
-    lines, call, keyword, *_ = op.opening
+def pointwise_source(op, opening=None):
+    """The door of a pointwise op, with its own opening or another."""
+    lines, call, keyword, *_ = opening or op.opening
     tensors, attrs = ", ".join(op.inputs), ", ".join(op.attrs)
     slow = f"return general(op, ({tensors},), ({attrs}{',' if attrs else ''}))"
     takes_number = op.number != "none" and "f" in op.kinds
@@ -256,11 +247,12 @@ def pointwise_source(op):
 
 
 def operator_source(op):
-    """The same for the Python operator of a binary op: what is no operand is left to the other side (``x * model`` may
-    be ``model.__rmul__``)."""
+    """The same for the Python operator of a binary op, which has no keywords: what is no operand is left to the other
+    side (``x * model`` may be ``model.__rmul__``)."""
     guarded = f"    if not (isinstance({op.inputs[0]}, Tensor) and isinstance({op.inputs[-1]}, Tensor)):\n"
     left_over = f"        if not isinstance({op.inputs[-1]}, OPERAND):\n            return NotImplemented\n"
-    return pointwise_source(op).replace(guarded, guarded + left_over)
+    plain = op.opening if op.attrs else Opening([f"def door({', '.join(op.inputs)}):"], "", (), (), {}, [])
+    return pointwise_source(op, plain).replace(guarded, guarded + left_over)
 
 
 def forward_source(op):

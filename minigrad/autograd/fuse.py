@@ -4,8 +4,9 @@ Every formula and every rule starts as a stub.  At its first call, when the dtyp
 backend and at the code, puts the program it chose in its own place, and is not called again:
 
     numpy   NumPy's function, or the formula on arrays
-    auto    a compiled loop for formulas that NumPy has no function for, and for rules of more than one operation; not
-            where the loop would call a C function per number (sin, pow): there NumPy's vector code is faster
+    auto    a compiled loop for formulas that NumPy has no function for (or a slower one: exp, log), and for rules of
+            more than one operation; not where the loop would call a C function per number (sin, pow): there NumPy's
+            vector code is faster
     numba   a compiled loop wherever there can be one
 """
 
@@ -16,7 +17,7 @@ import functools
 
 from minigrad.autograd.general import F32, F64, quiet, silent_context
 from minigrad.kernels.dispatch import get_backend
-from minigrad.kernels.pointwise import compile_ufunc, scalar_calls
+from minigrad.kernels.pointwise import compile_ufunc, has_own_loop, scalar_calls
 from minigrad.registry import ARRAYS, OPS, arrays, in_float32
 
 # What counts as an operation in a rule's bytecode (3.11 on: BINARY_OP and CALL; before: a name for each).
@@ -40,7 +41,12 @@ def forward_is_compiled(op):
     backend = get_backend()
     if backend == "numpy" or not op.jit_forward:
         return False
-    return backend == "numba" or (op.numpy is None and not scalar_calls(op.__dict__["scalar"], formulas()))
+    return backend == "numba" or not (numpy_is_best(op) or scalar_calls(op.__dict__["scalar"], formulas()))
+
+
+def numpy_is_best(op):
+    """Whether NumPy has a function for the op, and no loop of our own is faster."""
+    return op.numpy is not None and not has_own_loop(op.__dict__["scalar"])
 
 
 def rule_is_compiled(op, rule):
@@ -54,7 +60,7 @@ def rule_is_compiled(op, rule):
 def choose_forward(op):
     """Set the op's kernels for the backend in force: per dtype, and `twin` for dtypes that are never compiled."""
     op.twin, op.kernels = ARRAYS[op.name], {}
-    if (get_backend() == "auto" and op.numpy is not None) or not op.jit_forward:
+    if (get_backend() == "auto" and numpy_is_best(op)) or not op.jit_forward:
         op.namespace["kernel32"] = op.namespace["kernel64"] = without_warnings(op.twin)
         return
     for dtype, name in ((F32, "kernel32"), (F64, "kernel64")):
@@ -86,9 +92,10 @@ def choose_rules(op):
     """Bind the op's rules for the plain backward: per dtype, and on arrays for dtypes that are never compiled."""
     for name, rule in op.rules.items():
         key, names = "grad_" + name, op.run_names
-        names[key] = in_float32(arrays(rule))
-        names[key + "32"] = _rule_stub(op, rule, F32, key + "32", names[key])
-        names[key + "64"] = _rule_stub(op, rule, F64, key + "64", names[key])
+        plain = arrays(rule)
+        names[key] = in_float32(plain)
+        names[key + "32"] = _rule_stub(op, rule, F32, key + "32", plain)
+        names[key + "64"] = _rule_stub(op, rule, F64, key + "64", plain)
 
 
 def _rule_stub(op, rule, dtype, key, plain):

@@ -12,6 +12,7 @@ import sys
 from minigrad.autograd import door, fuse, inplace, rules
 from minigrad.autograd.general import OPERAND
 from minigrad.autograd.node import show_saved
+from minigrad.autograd.sources import keep, make
 from minigrad.kernels.dispatch import on_change
 from minigrad.registry import (
     COMPOSITES,
@@ -73,6 +74,8 @@ def link() -> None:
     for operator, name in IN_PLACE_OPERATORS.items():
         if name in Tensor.__dict__ and operator not in Tensor.__dict__:
             setattr(Tensor, operator, Tensor.__dict__[name])
+    if len(fresh) == len(OPS):  # minigrad's own; what a user adds is compiled in each process
+        keep()
 
 
 def offering(module, names):
@@ -104,8 +107,9 @@ def operator_of(op, function):
     if len(op.inputs) == 1:
         return function
     if op.pointwise:
-        made = door.make(door.operator_source(op), op.namespace, op.name)
-        made.__defaults__, made.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
+        made = make(door.operator_source(op), op.namespace, op.name)
+        if op.attrs:
+            made.__defaults__, made.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
         made.__doc__, made.__module__ = function.__doc__, "minigrad"
         return made
 
@@ -137,7 +141,7 @@ def build(op):
         names["result"] = named_tuple(op.result, op.pieces or (op.first, *op.returned_aux))
     writer = door.pointwise_source if op.pointwise else door.joining_source if op.variadic else door.forward_source
     source = writer(op)
-    function = op.function = staticmethod(door.make(source, names, op.name)).__func__
+    function = op.function = staticmethod(make(source, names, op.name)).__func__
     function.__defaults__, function.__kwdefaults__ = op.opening.defaults, op.opening.kwdefaults
     function.__doc__, function.__module__ = op.__doc__, "minigrad"
     rules.build(op)
@@ -155,7 +159,7 @@ def door_of_composite(block, name, function):
         call = f"named(tick(), {call}, backward_name)"
     source = "\n".join([*opened.lines, "    try:", f"        return {call}", *opened.guard]) + "\n"
     names = {**door.NAMES, "function": function, "named": named, "backward_name": block.backward_name}
-    made = door.make(source, names, name)
+    made = make(source, names, name)
     made.__defaults__, made.__kwdefaults__ = opened.defaults, opened.kwdefaults
     made.__doc__, made.__module__ = function.__doc__, "minigrad"
     return made
@@ -217,7 +221,7 @@ def with_inplace(op, function):
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
     call = ", ".join(names)
     source = f"def {op.name}({call}, inplace=False):\n    return written({call}) if inplace else function({call})\n"
-    made = door.make(source, {"written": written, "function": function}, op.name)
+    made = make(source, {"written": written, "function": function}, op.name)
     made.__defaults__ = (*(function.__defaults__ or ()), False)
     made.__doc__, made.__module__ = op.__doc__, "minigrad.nn.functional"
     return made

@@ -308,6 +308,16 @@ def bump(tensor, writer):
     return version
 
 
+def bump_all(tensors, writer):
+    """`bump` of several tensors that one call wrote to: one date and one line for all."""
+    entry = (tick(), writer, user_line())
+    for tensor in tensors:
+        version = tensor.vc or new_version(tensor)
+        version.count += 1
+        version.time = entry[0]
+        version.log = (*version.log[1 - HISTORY_KEPT :], entry)
+
+
 def user_line():
     """The file and line, outside minigrad, that is being run: who is to be told about a write."""
     frame = sys._getframe(2)

@@ -18,6 +18,7 @@ import numpy as np
 
 from minigrad.autograd import door
 from minigrad.autograd.node import FREED, PICK, record
+from minigrad.autograd.sources import make
 from minigrad.registry import TENSORS, arrays, in_float32, tensors
 from minigrad.tensor import wrap
 
@@ -102,6 +103,8 @@ def program_source(op, kind):
         if by_dtype:
             rule = f"({rule}32 if dtype is F32 else {rule}64 if dtype is F64 else {rule})"
         call = f"{rule}({', '.join(['g', *op.needs[i]])})" if i in op.rules else "None"
+        if i in op.passed_on and kind == "run":
+            call = "g"
         grads.append(call if len(op.inputs) == 1 or i not in op.rules else f"{call} if p_{i} is not None else None")
     return "\n".join([*lines, f"    return ({', '.join(grads)},)"]) + "\n"
 
@@ -160,7 +163,7 @@ def at_first_call(op, kind, names):
     use few of the ops, and compiling all their backwards made a tenth of the time of `import minigrad`."""
 
     def first(n, g):
-        program = door.make(program_source(op, kind), names, op.name + "_backward")
+        program = make(program_source(op, kind), names, op.name + "_backward")
         setattr(op, kind, staticmethod(program))
         return program(n, g)
 

@@ -9,70 +9,155 @@ Here an entry is one file, and its name is a digest of everything the machine co
 and names of the function and of everything it reaches (helpers in any module, intrinsics, global constants), the
 signature, the options, the processor, and the versions of Python, numba, llvmlite and NumPy. A change anywhere gives
 another name, hence a fresh compilation; files nobody has used for a month are removed. A file is written under
-a temporary name and moved into place, so a reader never sees half of one.
+a temporary name and moved into place, so a reader never sees half of one, and it begins with a checksum: a damaged one
+counts as missing.
 
-Before this: nothing. After it: `dispatch.py`, which attaches a `DiskCache` to every function it compiles.
+Before this: `notice.py`. After it: `dispatch.py`, which attaches a `DiskCache` to every function it compiles;
+`tiles.py` and `autograd/sources.py`, which keep machine code and bytecode here.
 """
 
+import binascii
 import contextlib
 import dis
 import functools
-import hashlib
 import importlib.util
 import os
 import pickle
 import sys
-import tempfile
+import threading
 import time
 import types
-from pathlib import Path
 
 import numpy as np
 
-FORMAT = 1  # raise when what is stored in an entry changes
+from minigrad.kernels.notice import compiling, say
+
+FORMAT = 2  # raise when what is stored in an entry changes
 UNUSED_SECONDS = 30 * 24 * 3600
+DAY = 24 * 3600
 _FOREIGN = frozenset({"numpy", "numba", "llvmlite", "builtins", "math", "operator", "ctypes", "functools"})
 
 
+# --------------------------------------------------------------------------------------------------------------------
+# The folder
+
+
 def cache_root():
-    """The folder the compiled kernels of this user live in, as a `Path`; made if it is missing.
+    """The folder this user's compiled kernels are written to, as a `Path`; None if none can be written.
 
     `$NUMBA_CACHE_DIR/minigrad` if that variable is set, else `minigrad` in the user's cache folder
-    (`$XDG_CACHE_HOME`, `%LOCALAPPDATA%`, `~/.cache`), else, if that cannot be written, a private temporary folder.
+    (`$XDG_CACHE_HOME`, `%LOCALAPPDATA%`, `~/.cache`), else, if that cannot be written, one in the system's folder for
+    temporary files.
     """
+    from pathlib import Path  # a good part of the time of `import minigrad`, which gets along without it
+
+    folder = _find_folders()[1]
+    return None if folder is None else Path(folder)
+
+
+def _find_folders():
+    """The folders entries may be read from (one prepared ahead may be read-only), and the one they are written to."""
+    readable = []
     for folder in _candidates():
-        with contextlib.suppress(OSError, RuntimeError):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # Entries are pickles: never read them from a folder that another user could have prepared.
-            if os.access(folder, os.W_OK | os.X_OK) and (os.name == "nt" or folder.stat().st_uid == os.getuid()):
-                return folder
-    return Path(tempfile.mkdtemp(prefix="minigrad-"))
+        with contextlib.suppress(OSError):
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+        with contextlib.suppress(OSError):
+            # Entries are run: never read them from a folder that another user could have prepared.
+            if os.name == "nt" or os.stat(folder).st_uid in (os.getuid(), 0):
+                readable.append(folder)
+                if os.access(folder, os.W_OK | os.X_OK):
+                    return readable, folder
+    return readable, None
 
 
 def _candidates():
-    environment = os.environ
+    environment, home = os.environ, os.path.expanduser("~")
     if environment.get("NUMBA_CACHE_DIR"):
-        yield Path(environment["NUMBA_CACHE_DIR"], "minigrad")
+        yield os.path.join(os.path.abspath(environment["NUMBA_CACHE_DIR"]), "minigrad")
     if environment.get("XDG_CACHE_HOME"):
-        yield Path(environment["XDG_CACHE_HOME"], "minigrad")
+        yield os.path.join(os.path.abspath(environment["XDG_CACHE_HOME"]), "minigrad")
     elif os.name == "nt" and environment.get("LOCALAPPDATA"):
-        yield Path(environment["LOCALAPPDATA"], "minigrad", "cache")
-    else:
-        with contextlib.suppress(RuntimeError):  # no home folder is known
-            yield Path.home() / ".cache" / "minigrad"
-    yield Path(tempfile.gettempdir(), f"minigrad-{os.getuid() if hasattr(os, 'getuid') else 'cache'}")
+        yield os.path.join(environment["LOCALAPPDATA"], "minigrad", "cache")
+    elif os.path.isabs(home):  # otherwise none is known
+        yield os.path.join(home, ".cache", "minigrad")
+    import tempfile
+
+    name = f"minigrad-{os.getuid() if hasattr(os, 'getuid') else 'cache'}"
+    yield os.path.join(tempfile.gettempdir(), name)
 
 
 @functools.cache
-def _folder():
-    """This process's cache folder, old entries removed."""
-    folder = cache_root()
-    oldest = time.time() - UNUSED_SECONDS
-    for entry in folder.glob("*.nbc*"):
+def _folders():
+    """This process's folders, as `_find_folders` gives them; old entries removed, once a day."""
+    readable, folder = _find_folders()
+    if folder is not None:
+        with contextlib.suppress(OSError):
+            _remove_old(folder)
+    return readable, folder
+
+
+def _remove_old(folder):
+    now, mark = time.time(), os.path.join(folder, "cleaned")
+    if os.path.exists(mark) and os.path.getmtime(mark) > now - DAY:
+        return
+    with open(mark, "w"):
+        pass
+    for entry in os.scandir(folder):
         with contextlib.suppress(OSError):  # another process may have removed it first
-            if entry.stat().st_mtime < oldest:
-                entry.unlink()
-    return folder
+            is_ours = ".nbc" in entry.name or ".code" in entry.name
+            if is_ours and entry.stat().st_mtime < now - UNUSED_SECONDS:
+                os.unlink(entry)
+
+
+def read_entry(name):
+    """What `write_entry` stored under this name, as bytes; None if it is missing, damaged or cannot be read."""
+    for folder in _folders()[0]:
+        path = os.path.join(folder, name)
+        with contextlib.suppress(OSError):
+            with open(path, "rb") as file:
+                checksum, data = file.read(4), file.read()
+            with contextlib.suppress(OSError):  # a folder prepared ahead may be read-only
+                os.utime(path)  # the date of the last use
+            if _checksum(data) == checksum:
+                return data
+    return None
+
+
+def write_entry(name, data):
+    """Store the bytes under a name. Returns why that was impossible (no folder, a full disk), None if it went well."""
+    folder = _folders()[1]
+    if folder is None:
+        return "no folder for it can be written"
+    path = os.path.join(folder, name)
+    temporary = f"{path}.{os.getpid()}.{threading.get_ident()}"
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)  # somebody may have emptied the cache meanwhile
+        try:
+            with open(temporary, "wb") as file:
+                file.write(_checksum(data))
+                file.write(data)
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+    except OSError as error:
+        return f"{folder}: {error.strerror or error}"
+    return None
+
+
+def _checksum(data):
+    return binascii.crc32(data).to_bytes(4, "little")
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# What machine code depends on
+
+
+def _digest(data):
+    import hashlib  # loads OpenSSL; not needed where nothing is compiled
+
+    return hashlib.sha256(data).hexdigest()
 
 
 @functools.cache
@@ -102,7 +187,7 @@ def fingerprint(function):
     """
     parts, seen = [], {}
     _describe(function, parts.append, seen)
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return _digest("\n".join(parts).encode())
 
 
 def _describe(value, write, seen):
@@ -132,7 +217,7 @@ def _describe(value, write, seen):
     elif isinstance(value, types.ModuleType):
         write(f"module {value.__name__}")
     elif isinstance(value, (np.ndarray, np.generic)):  # NumPy scalars and arrays are compiled in
-        write(f"{type(value).__name__} {value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}")
+        write(f"{type(value).__name__} {value.dtype} {value.shape} {_digest(value.tobytes())}")
     else:  # a class, a numba type, a ufunc: known by its name and the file it comes from
         kind = value if isinstance(value, type) else type(value)
         name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None) or str(value)
@@ -183,39 +268,38 @@ def _describe_source(module, write):
 
 @functools.cache
 def _source_digest(module):
-    with contextlib.suppress(ImportError, ValueError, AttributeError, OSError):  # no such module, or one without a file
-        return hashlib.sha256(Path(importlib.util.find_spec(module).origin).read_bytes()).hexdigest()
-    return ""
-
-
-def _write(path, data):
-    """Make a file of `data` that nobody ever sees half written."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        with open(importlib.util.find_spec(module).origin, "rb") as file:
+            return _digest(file.read())
+    except (ImportError, ValueError, AttributeError, OSError):  # no such module, or one without a file
+        return ""
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Machine code
 
 
 def stored(name, key, make):
-    """The bytes that `make()` returns, from disk if an entry of this name and this text `key` is there.
+    """The bytes that `make()` compiles, from disk if an entry of this name and this text `key` is there."""
+    entry = f"{name}-{_digest(f'{_versions()} {key}'.encode())[:40]}.nbc"
+    code = read_entry(entry)
+    if code is None:
+        with compiling(name):
+            code = make()
+        _keep(entry, code)
+    return code
 
-    An entry begins with the digest of the rest: one that was damaged is made anew.
-    """
-    path = _folder() / f"{name}-{hashlib.sha256(f'{_versions()} {key}'.encode()).hexdigest()[:40]}.nbc"
-    with contextlib.suppress(OSError):
-        entry = path.read_bytes()
-        digest, data = entry[:32], entry[32:]
-        if hashlib.sha256(data).digest() == digest:
-            os.utime(path)  # the date of the last use
-            return data
-    data = make()
-    with contextlib.suppress(OSError):
-        _write(path, hashlib.sha256(data).digest() + data)
-    return data
+
+def _keep(name, code):
+    """Store machine code. If that is impossible it costs only the next compilation, and a line on stderr."""
+    reason = write_entry(name, code)
+    if reason:
+        say(
+            f"compiled kernels cannot be kept ({reason}), so the next process compiles them again. Set the environment "
+            "variable NUMBA_CACHE_DIR to a folder that can be written."
+        )
+    elif (folder := _folders()[1]) != (wanted := next(_candidates())):
+        say(f"{wanted} cannot be written; compiled kernels are kept in {folder}.")
 
 
 class DiskCache:
@@ -230,39 +314,39 @@ class DiskCache:
 
     @property
     def cache_path(self):
-        """The folder the entries are in, as a string."""
-        return str(_folder())
+        """The folder the entries are in."""
+        return _folders()[1] or ""
 
-    def path(self, signature, codegen):
-        """The file that holds, or would hold, the machine code of `signature`."""
+    def name(self, signature, codegen):
+        """The name of the file that holds, or would hold, the machine code of `signature`."""
         key = f"{_versions()}\n{self._function_digest}\n{self.options!r}\n{signature!r}\n{codegen.magic_tuple()!r}"
-        return _folder() / f"{self.function.__name__}-{hashlib.sha256(key.encode()).hexdigest()[:40]}.nbc"
+        return f"{self.function.__name__}-{_digest(key.encode())[:40]}.nbc"
 
     def load_overload(self, signature, target):
         """The stored result for `signature`, or None."""
         from numba.core.compiler import CompileResult
 
         target.refresh()
-        path = self.path(signature, target.codegen())
-        try:
-            parts = pickle.loads(path.read_bytes())
-            os.utime(path)  # the date of the last use
-        except OSError:
+        stored = read_entry(self.name(signature, target.codegen()))
+        if stored is None:
             return None
-        except Exception:  # a damaged file unpickles into any error; compile again and overwrite it
+        try:
+            parts = pickle.loads(stored)
+        except Exception:  # whole, yet from another world: compile again and overwrite it
             return None
         return CompileResult._rebuild(target, *parts)
 
     def save_overload(self, signature, result):
-        """Store a compiled result; a result that cannot be stored, or a full disk, costs only the next compilation."""
+        """Store a compiled result."""
         from numba.core.serialize import dumps
 
         if result.library.has_dynamic_globals or any(not lifted.can_cache for lifted in result.lifted):
             return
-        with contextlib.suppress(OSError):
-            _write(self.path(signature, result.library.codegen), dumps(result._reduce()))
+        _keep(self.name(signature, result.library.codegen), dumps(result._reduce()))
 
     def flush(self):
         """numba calls this from `recompile()`: forget what is on disk for this function."""
-        for path in _folder().glob(f"{self.function.__name__}-*.nbc"):
-            path.unlink(missing_ok=True)
+        folder = _folders()[1]
+        for entry in os.scandir(folder) if folder else ():
+            if entry.name.startswith(f"{self.function.__name__}-"):
+                os.unlink(entry)

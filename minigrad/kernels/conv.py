@@ -1,4 +1,4 @@
-"""Convolution over images, and its two derivatives, as one idea: unfold the image into columns, multiply, fold back.
+"""Convolution over images, and its two derivatives.
 
 Take a window of the kernel's size at every output position and lay its numbers in a column. Then the convolution is a
 plain matrix product, weight (O, C*KH*KW) times columns (C*KH*KW, OH*OW), and so are its derivatives:
@@ -10,199 +10,26 @@ plain matrix product, weight (O, C*KH*KW) times columns (C*KH*KW, OH*OW), and so
 The three serve one another to every order: each is linear in both its arrays, so the derivative of one is always
 another of the three (`conv_transpose2d` is `conv2d_input` with the arguments renamed).
 
-The NumPy definitions are of any number of dimensions. The numba twins are of images; a volume (N, C, D, H, W) is N*OD
-images to them, whose channels are the slices of it that meet in one slice of the output.
+The NumPy definitions say just this, of any number of dimensions. The numba twins never lay out columns, which are KH*KW
+times the image. There are three ways, and `way` chooses:
 
-The numba twins work through a batch in pieces whose columns stay in the processor's second-level cache, and leave the
-products to NumPy's BLAS. An image is first *staged*: padded, and for a stride s split into its s*s phases, so that
-every entry of the kernel reads whole rows of neighbouring numbers whatever the stride, padding and dilation.
+    tiles        most convolutions: `conv_tiles.py`, products whose one operand is looked up in the image
+    depthwise    as many groups as channels: no products at all, `conv_planes.py`
+    thin         the input's derivative where the input has few channels: product and fold, `conv_planes.py`
 
-Before this: `dispatch.py`. After it: `ops/conv.py`.
+Before this: `dispatch.py`, `conv_tiles.py`, `conv_planes.py`. After it: `ops/conv.py`.
 """
 
-import functools
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from minigrad.kernels.dispatch import jit, kernel
+from minigrad.kernels import conv_planes, conv_tiles
+from minigrad.kernels.dispatch import kernel
 
-LANES = 16  # rows are copied in blocks of this many numbers; buffers have that much room at their end
-CACHE_BYTES = 1 << 20  # what the columns of one piece may take
-NARROW = 128  # images with fewer output pixels share one matrix product
-
-
-class Plan(NamedTuple):
-    """Where everything lies for one image size, kernel, stride, padding and dilation."""
-
-    rows: int  # of the output
-    columns: int
-    pitch: int  # length of a row of a staged plane
-    plane: int  # numbers in a staged plane
-    phases: np.ndarray  # (F, 6): x's row and column at the plane's origin; first and end row, first and end column
-    taps: np.ndarray  # (KH*KW,): where the window of output pixel (0, 0) finds each kernel entry
-
-
-@functools.lru_cache(maxsize=512)
-def plan_for(image, window, stride, padding, dilation):
-    """The `Plan` for image (H, W), window (KH, KW), and stride, padding, dilation as pairs."""
-    out = [(i + 2 * p - d * (k - 1) - 1) // s + 1 for i, k, s, p, d in zip(image, window, stride, padding, dilation)]
-    height = out[0] + (window[0] - 1) * dilation[0] // stride[0]
-    pitch = out[1] + (window[1] - 1) * dilation[1] // stride[1]
-    reads = [[divmod(k * d, s) for k in range(n)] for n, d, s in zip(window, dilation, stride)]
-    origins = {}  # phase -> its index
-    taps = []
-    for down, row_phase in reads[0]:
-        for right, column_phase in reads[1]:
-            index = origins.setdefault((row_phase, column_phase), len(origins))
-            taps.append((index * height + down) * pitch + right)
-    phases = []
-    for phase in origins:
-        first = [a - p for a, p in zip(phase, padding)]
-        start = [max(0, -(f // s)) for f, s in zip(first, stride)]
-        stop = [min(n, -((f - i) // s)) for f, i, s, n in zip(first, image, stride, (height, pitch))]
-        phases.append((*first, start[0], stop[0], start[1], stop[1]))
-    return Plan(*out, pitch, height * pitch, np.array(phases, np.int64), np.array(taps, np.int64))
-
-
-@jit
-def stage(x, first, images, staged, phases, plane, pitch, sh, sw):
-    """Copy images first, first+1, ... of x (N, C, H, W) into the interior of the zero-padded planes of `staged`."""
-    base = 0
-    for n in range(first, first + images):
-        for c in range(x.shape[1]):
-            for f in range(phases.shape[0]):
-                row, column, top, bottom = phases[f, 0], phases[f, 1], phases[f, 2], phases[f, 3]
-                left, right = phases[f, 4], phases[f, 5]
-                for u in range(top, bottom):
-                    source = x[n, c, u * sh + row]
-                    target = staged[base + u * pitch + left : base + u * pitch + right]
-                    if sw == 1:
-                        source = source[column + left :]
-                        for v in range(right - left):
-                            target[v] = source[v]
-                    else:
-                        for v in range(right - left):
-                            target[v] = source[(left + v) * sw + column]
-                base += plane
-
-
-@jit
-def unstage(staged, x, first, images, phases, plane, pitch, sh, sw):
-    """The reverse of `stage`: the interior of the planes goes to x."""
-    base = 0
-    for n in range(first, first + images):
-        for c in range(x.shape[1]):
-            for f in range(phases.shape[0]):
-                row, column, top, bottom = phases[f, 0], phases[f, 1], phases[f, 2], phases[f, 3]
-                left, right = phases[f, 4], phases[f, 5]
-                for u in range(top, bottom):
-                    target = x[n, c, u * sh + row]
-                    source = staged[base + u * pitch + left : base + u * pitch + right]
-                    if sw == 1:
-                        target = target[column + left :]
-                        for v in range(right - left):
-                            target[v] = source[v]
-                    else:
-                        for v in range(right - left):
-                            target[(left + v) * sw + column] = source[v]
-                base += plane
-
-
-@jit
-def unfold(staged, taps, columns, images, channels, size, start, stop, width, pitch, together):
-    """Lay the windows of output rows start..stop as columns: (images, C*taps, pixels), or (C*taps, images, pixels)
-    if `together`. `size` is the length of a staged channel. Writes up to LANES numbers past the end."""
-    # A row is copied in whole blocks of LANES, which the compiler turns into one or a few vector moves. What it
-    # writes too far is overwritten by the row that comes next, because rows are written in the order they lie.
-    length = (width + LANES - 1) // LANES * LANES
-    outer, inner = (1, images) if together else (images, 1)
-    out = 0
-    for a in range(outer):
-        for c in range(channels):
-            for t in range(taps.size):
-                for b in range(inner):
-                    at = ((a + b) * channels + c) * size + taps[t] + start * pitch
-                    for _ in range(start, stop):
-                        source = staged[at : at + length]
-                        target = columns[out : out + length]
-                        for v in range(length):
-                            target[v] = source[v]
-                        at += pitch
-                        out += width
-
-
-@jit
-def fold(columns, taps, staged, images, channels, size, start, stop, width, pitch, together):
-    """Add columns, laid out as by `unfold`, to the places it takes them from."""
-    outer, inner = (1, images) if together else (images, 1)
-    at = 0
-    for a in range(outer):
-        for c in range(channels):
-            for t in range(taps.size):
-                for b in range(inner):
-                    to = ((a + b) * channels + c) * size + taps[t] + start * pitch
-                    for _ in range(start, stop):
-                        source = columns[at : at + width]
-                        target = staged[to : to + width]
-                        for v in range(width):
-                            target[v] += source[v]
-                        at += width
-                        to += pitch
-
-
-def pieces(images, rows, row_bytes, minimum):
-    """Cut a batch into pieces (first image, images, first row, end row) of about CACHE_BYTES of columns each.
-
-    Several whole images a piece, at least `minimum`; or, if one image is too much, some rows of it.
-    """
-    row_bytes = max(row_bytes, 1)  # an image may have no channels
-    together = max(CACHE_BYTES // (rows * row_bytes), minimum)
-    if together >= 1:
-        for first in range(0, images, together):
-            yield first, min(together, images - first), 0, rows
-        return
-    height = max(1, CACHE_BYTES // row_bytes)
-    for first in range(images):
-        for start in range(0, rows, height):
-            yield first, 1, start, min(rows, start + height)
-
-
-def least_images(plan):
-    """How many images to take together at least: enough to keep a matrix product from being narrow, else 0."""
-    pixels = plan.rows * plan.columns
-    return -(-2 * NARROW // pixels) if pixels < NARROW else 0
-
-
-def walk(x, plan, depth, stride, together):
-    """The columns of x, piece by piece: yields first image, images, first row, end row and columns.
-
-    The columns are (images, depth, pixels), or (depth, images * pixels) if `together`, and live until the next piece.
-    """
-    x = np.ascontiguousarray(x)
-    size = len(plan.phases) * plan.plane
-    staged = columns = None
-    for first, images, start, stop in pieces(len(x), plan.rows, depth * plan.columns * x.itemsize, least_images(plan)):
-        pixels = (stop - start) * plan.columns
-        if is_pointwise(plan, x.shape) and not together:
-            part = x[first : first + images].reshape(images, depth, plan.rows * plan.columns)
-            yield first, images, start, stop, part[:, :, start * plan.columns : stop * plan.columns]
-            continue
-        if staged is None:  # the first piece is the largest
-            staged = np.zeros(images * x.shape[1] * size + LANES, x.dtype)
-            columns = np.empty(images * depth * pixels + LANES, x.dtype)
-        if start == 0:
-            stage(x, first, images, staged, plan.phases, plan.plane, plan.pitch, *stride)
-        unfold(staged, plan.taps, columns, images, x.shape[1], size, start, stop, plan.columns, plan.pitch, together)
-        shape = (depth, images * pixels) if together else (images, depth, pixels)
-        yield first, images, start, stop, columns[: images * depth * pixels].reshape(shape)
-
-
-def is_pointwise(plan, image_shape):
-    """Whether the columns are the image itself: a 1x1 kernel that takes every pixel once."""
-    return len(plan.taps) == 1 and (plan.rows, plan.columns) == image_shape[2:] and not plan.phases[0, :2].any()
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+THIN_BYTES = 24  # numbers of one pixel, in all channels
 
 
 def numpy_columns(x, window, stride, padding, dilation):
@@ -237,32 +64,28 @@ def in_groups(columns, groups):
     return columns.reshape(images, groups, channels // groups * math.prod(window), math.prod(positions))
 
 
-def slices(x, depth, stride, padding, dilation):
-    """A volume (N, C, D, H, W) as images (N*OD, C*depth, H, W): the slices that a window of this depth reads."""
-    columns = numpy_columns(x, (depth, 1, 1), (stride[0], 1, 1), (padding[0], 0, 0), (dilation[0], 1, 1))
-    images, channels, _, _, _, positions, *image = columns.shape
-    return columns[:, :, :, 0, 0].transpose(0, 3, 1, 2, 4, 5).reshape(images * positions, channels * depth, *image)
+def as_volumes(*arrays):
+    """Contiguous volumes (N, C, D, H, W) of images (N, C, H, W)."""
+    arrays = [np.ascontiguousarray(a) for a in arrays]
+    return arrays if arrays[0].ndim == 5 else [a[:, :, None] for a in arrays]
 
 
-def in_slices(g):
-    """An output (N, O, OD, OH, OW) as that of the images of `slices`: (N*OD, O, OH, OW)."""
-    return g.swapaxes(1, 2).reshape(len(g) * g.shape[2], g.shape[1], *g.shape[3:])
+def as_triples(count, stride, padding, dilation):
+    """The settings of `count` dimensions as those of volumes."""
+    return ((1,) * (3 - count) + stride, (0,) * (3 - count) + padding, (1,) * (3 - count) + dilation)
 
 
-def as_images(w):
-    """The weight (O, C, KD, KH, KW) for the images of `slices`: (O, C*KD, KH, KW)."""
-    return w.reshape(len(w), w.shape[1] * w.shape[2], *w.shape[3:])
+def way(channels, groups, dtype):
+    """ "depthwise" where every group has one channel and there are several, "thin" where one group has so few channels
+    that they would leave most lanes of a vector empty, else "tiles"."""
+    if groups > 1:
+        return "depthwise" if channels == 1 else "tiles"
+    return "thin" if channels * dtype.itemsize <= THIN_BYTES else "tiles"
 
 
-def volume_input(g, w, input_shape, stride, padding, dilation, groups):
-    """`conv2d_input` for volumes."""
-    (images, channels, *volume), (depth, positions) = input_shape, (w.shape[2], g.shape[2])
-    shape = (images * positions, channels * depth, *volume[1:])
-    dx = conv2d_input(in_slices(g), as_images(w), shape, stride[1:], padding[1:], dilation[1:], groups)
-    columns = dx.reshape(images, positions, channels, depth, *volume[1:]).transpose(0, 2, 3, 1, 4, 5)[
-        :, :, :, None, None
-    ]
-    return numpy_fold(columns, volume, (stride[0], 1, 1), (padding[0], 0, 0), (dilation[0], 1, 1))
+def by_numba(first, second, *_):
+    """float32 and float64 numbers, if there are any."""
+    return first.dtype in FLOATS and first.size > 0 and second.size > 0
 
 
 def forward_samples(size):
@@ -312,35 +135,15 @@ def conv2d_forward(x, w, bias, stride, padding, dilation, groups):
 
 @conv2d_forward.numba(python=True)
 def conv2d_forward(x, w, bias, stride, padding, dilation, groups):
-    if x.ndim == 5:
-        y = conv2d_forward(
-            slices(x, w.shape[2], stride, padding, dilation),
-            as_images(w),
-            bias,
-            stride[1:],
-            padding[1:],
-            dilation[1:],
-            groups,
-        )
-        positions = (x.shape[2] + 2 * padding[0] - dilation[0] * (w.shape[2] - 1) - 1) // stride[0] + 1
-        return np.ascontiguousarray(y.reshape(len(x), positions, *y.shape[1:]).swapaxes(1, 2))
-    outputs, depth = len(w), w.shape[1] * w.shape[2] * w.shape[3]
-    plan = plan_for(x.shape[2:], w.shape[2:], stride, padding, dilation)
-    pixels = plan.rows * plan.columns
-    y = np.empty((len(x), outputs, pixels), x.dtype)
-    matrix = w.reshape(groups, outputs // groups, depth)
-    add, narrow = None if bias is None else bias[:, None], pixels < NARROW
-    for first, images, start, stop, columns in walk(x, plan, groups * depth, stride, narrow):
-        part = y[first : first + images, :, start * plan.columns : stop * plan.columns]
-        columns = columns.reshape(1 if narrow else images, groups, depth, columns.shape[-1])
-        if narrow:
-            product = np.matmul(matrix, columns).reshape(outputs, images, -1).transpose(1, 0, 2)
-            np.copyto(part, product) if add is None else np.add(product, add, out=part)
-        else:
-            np.matmul(matrix, columns, out=part.reshape(images, groups, -1, part.shape[-1]))
-            if add is not None:
-                part += add
-    return y.reshape(len(x), outputs, plan.rows, plan.columns)
+    if not by_numba(x, w):
+        return conv2d_forward.twin(x, w, bias, stride, padding, dilation, groups)
+    (volumes, windows), settings = as_volumes(x, w), as_triples(x.ndim - 2, stride, padding, dilation)
+    bias = None if bias is None else np.ascontiguousarray(bias)
+    if way(w.shape[1], groups, x.dtype) == "depthwise":
+        y = conv_planes.depthwise_forward(volumes, windows, bias, *settings)
+    else:
+        y = conv_tiles.forward(volumes, windows, bias, *settings, groups)
+    return y if x.ndim == 5 else y[:, :, 0]
 
 
 @kernel(samples=input_samples)
@@ -367,33 +170,18 @@ def conv2d_input(g, w, input_shape, stride, padding, dilation, groups):
 
 @conv2d_input.numba(python=True)
 def conv2d_input(g, w, input_shape, stride, padding, dilation, groups):
-    if g.ndim == 5:
-        return volume_input(g, w, input_shape, stride, padding, dilation, groups)
-    outputs, depth = len(w), w.shape[1] * w.shape[2] * w.shape[3]
-    plan = plan_for(input_shape[2:], w.shape[2:], stride, padding, dilation)
-    pixels = plan.rows * plan.columns
-    matrix = w.reshape(groups, outputs // groups, depth).swapaxes(1, 2)
-    g = g.reshape(len(g), groups, outputs // groups, pixels)
-    if is_pointwise(plan, input_shape):
-        return np.matmul(matrix, g).reshape(input_shape)
-    dx = np.zeros(input_shape, g.dtype)
-    channels, size, narrow = input_shape[1], len(plan.phases) * plan.plane, pixels < NARROW
-    row_bytes = groups * depth * plan.columns * g.itemsize
-    staged = None
-    for first, images, start, stop in pieces(len(g), plan.rows, row_bytes, least_images(plan)):
-        if staged is None:
-            staged = np.empty(images * channels * size, g.dtype)
-        if start == 0:
-            staged.fill(0)
-        part = g[first : first + images, :, :, start * plan.columns : stop * plan.columns]
-        if narrow:
-            part = part.transpose(1, 2, 0, 3).reshape(1, groups, outputs // groups, -1)
-        # With one output channel a group the product has nothing to add up, which matmul is slow at.
-        columns = (matrix * part if outputs == groups else np.matmul(matrix, part)).reshape(-1)
-        fold(columns, plan.taps, staged, images, channels, size, start, stop, plan.columns, plan.pitch, narrow)
-        if stop == plan.rows:
-            unstage(staged, dx, first, images, plan.phases, plan.plane, plan.pitch, *stride)
-    return dx
+    if not by_numba(g, w):
+        return conv2d_input.twin(g, w, input_shape, stride, padding, dilation, groups)
+    (volumes, windows), settings = as_volumes(g, w), as_triples(g.ndim - 2, stride, padding, dilation)
+    shape = (*input_shape[:2], *(1,) * (5 - g.ndim), *input_shape[2:])
+    which = way(w.shape[1], groups, g.dtype)
+    if which == "depthwise":
+        dx = conv_planes.depthwise_input_gradient(volumes, windows, shape, *settings)
+    elif which == "thin":
+        dx = conv_planes.thin_input_gradient(volumes, windows, shape, *settings)
+    else:
+        dx = conv_tiles.input_gradient(volumes, windows, shape, *settings, groups)
+    return dx.reshape(input_shape)
 
 
 @kernel(samples=weight_samples)
@@ -418,24 +206,12 @@ def conv2d_weight(g, x, weight_shape, stride, padding, dilation, groups):
 
 @conv2d_weight.numba(python=True)
 def conv2d_weight(g, x, weight_shape, stride, padding, dilation, groups):
-    if x.ndim == 5:
-        images = slices(x, weight_shape[2], stride, padding, dilation)
-        flat = (weight_shape[0], weight_shape[1] * weight_shape[2], *weight_shape[3:])
-        return conv2d_weight(in_slices(g), images, flat, stride[1:], padding[1:], dilation[1:], groups).reshape(
-            weight_shape
-        )
-    outputs, depth = weight_shape[0], weight_shape[1] * weight_shape[2] * weight_shape[3]
-    plan = plan_for(x.shape[2:], weight_shape[2:], stride, padding, dilation)
-    g = g.reshape(len(g), groups, outputs // groups, plan.rows * plan.columns)
-    narrow = plan.rows * plan.columns < NARROW
-    # BLAS is faster with the long side of a product first.
-    tall = depth >= outputs // groups
-    total = np.zeros((groups, depth, outputs // groups) if tall else (groups, outputs // groups, depth), g.dtype)
-    for first, images, start, stop, columns in walk(x, plan, groups * depth, stride, narrow):
-        part = g[first : first + images, :, :, start * plan.columns : stop * plan.columns]
-        if narrow:
-            part = part.transpose(1, 2, 0, 3).reshape(1, groups, outputs // groups, -1)
-        columns = columns.reshape(len(part), groups, depth, columns.shape[-1])
-        one, other = (columns, part) if tall else (part, columns)
-        total += np.matmul(one, other.swapaxes(2, 3)).sum(0)
-    return np.ascontiguousarray(total.swapaxes(1, 2) if tall else total).reshape(weight_shape)
+    if not by_numba(g, x):
+        return conv2d_weight.twin(g, x, weight_shape, stride, padding, dilation, groups)
+    (gradients, volumes), settings = as_volumes(g, x), as_triples(g.ndim - 2, stride, padding, dilation)
+    shape = (*weight_shape[:2], *(1,) * (5 - g.ndim), *weight_shape[2:])
+    if way(weight_shape[1], groups, x.dtype) == "depthwise":
+        dw = conv_planes.depthwise_weight_gradient(gradients, volumes, shape, *settings)
+    else:
+        dw = conv_tiles.weight_gradient(gradients, volumes, shape, *settings, groups)
+    return dw.reshape(weight_shape)

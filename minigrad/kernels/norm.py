@@ -1,20 +1,17 @@
-"""Batch and layer normalisation, and their derivatives.
-
-Both subtract a mean and divide by a standard deviation, then scale and shift:
+"""Batch normalisation and its derivative: each channel of x (N, C, ...) made mean 0 and variance 1.
 
     y = (x - mean) * invstd * weight + bias        invstd = 1 / sqrt(var + eps)
 
-and differ in what is averaged over. With xhat = (x - mean) * invstd, h = g * weight and < > for that average:
+With xhat = (x - mean) * invstd, h = g * weight and < > for the average over a channel:
 
     dx = invstd * (h - <h> - xhat * <h * xhat>)        dweight = sum of g * xhat        dbias = sum of g
 
-Batch normalisation averages each channel of x (N, C, ...) over all the rest; in evaluation its mean and variance are
-given numbers, and dx = invstd * h. Layer normalisation averages each sample over its last axes.
+In evaluation mean and variance are given numbers, and dx = invstd * h.
 
 Numbers are added in blocks or strips, and those sums in float64. A mean is taken of the distances from the first
 number, and the variance takes a second look, so a large mean costs no accuracy.
 
-Before this: `reduce.py`. After it: `ops/softmax.py`.
+Before this: `reduce.py`. After it: `rownorm.py`, `ops/softmax.py`.
 """
 
 import functools
@@ -22,16 +19,17 @@ import math
 
 import numpy as np
 
-from minigrad.kernels.dispatch import jit, kernel
+from minigrad.kernels.dispatch import jit, kernel, widest
 from minigrad.kernels.reduce import STRIP, add_squared_rows, square_pairwise
 
 LONG = 64  # from so many neighbouring numbers of one channel on, they are taken channel by channel
 BLOCK = 1024  # numbers added in lanes, as in reduce.py
 
 
-@jit(fastmath=("reassoc",))
+@jit(fastmath=("reassoc",), inline=True)
 def shifted_lanes(x, origin):
     """Sum of x - origin over a short run of numbers."""
+    widest()
     total = x.dtype.type(0)
     for i in range(x.size):
         total += x[i] - origin
@@ -50,21 +48,11 @@ def shifted_sum(x, origin):
 @jit(fastmath=("contract", "reassoc"))
 def product_lanes(g, x, mean):
     """Sums of g and of g * (x - mean) over a short run of numbers."""
+    widest()
     plain = product = x.dtype.type(0)
     for i in range(x.size):
         plain += g[i]
         product += g[i] * (x[i] - mean)
-    return plain, product
-
-
-@jit(fastmath=("contract", "reassoc"))
-def weighted_product_lanes(g, weight, x, mean):
-    """Sums of g * weight and of g * weight * (x - mean) over a short run of numbers."""
-    plain = product = x.dtype.type(0)
-    for i in range(x.size):
-        h = g[i] * weight[i]
-        plain += h
-        product += h * (x[i] - mean)
     return plain, product
 
 
@@ -191,77 +179,6 @@ def channel_gradient(g, x, mean, scale, offset, slope, dx):
         along, row, out = g[n].reshape(-1), x[n].reshape(-1), dx[n].reshape(-1)
         for j in range(row.size):
             out[j] = (along[j] - offsets[j] - (row[j] - means[j]) * slopes[j]) * scales[j]
-
-
-# --------------------------------------------------------------------------------------------------------------------
-# Rows
-
-
-@jit
-def row_moments(row, eps):
-    """Mean and 1 / sqrt(variance + eps) of a row."""
-    mean = row.dtype.type(row[0] + shifted_sum(row, row[0]) / row.size) if row.size else row.dtype.type(0)
-    return mean, row.dtype.type(1 / math.sqrt(square_pairwise(row, mean) / row.size + eps))
-
-
-@jit
-def layer_norm_rows(x, weight, bias, eps, y):
-    """`layer_norm` for x (M, D); an empty weight or bias is none."""
-    for i in range(x.shape[0]):
-        row, out = x[i], y[i]
-        mean, invstd = row_moments(row, eps)
-        if weight.size and bias.size:
-            for j in range(row.size):
-                out[j] = (row[j] - mean) * invstd * weight[j] + bias[j]
-        else:
-            for j in range(row.size):
-                out[j] = (row[j] - mean) * invstd
-            if weight.size:
-                for j in range(row.size):
-                    out[j] *= weight[j]
-            if bias.size:
-                for j in range(row.size):
-                    out[j] += bias[j]
-
-
-@jit
-def layer_norm_backward_rows(g, x, weight, eps, dx, dweight, dbias):
-    """`layer_norm_backward` for x (M, D)."""
-    rows, size = x.shape
-    part, total = np.empty(size, x.dtype), np.empty(size, x.dtype)
-    dweight[:] = 0
-    dbias[:] = 0
-    for first in range(0, rows, STRIP):
-        part[:] = 0
-        total[:] = 0
-        for i in range(first, min(first + STRIP, rows)):
-            along, row, out = g[i], x[i], dx[i]
-            mean, invstd = row_moments(row, eps)
-            plain = product = 0.0
-            for left in range(0, size, BLOCK):
-                right = min(left + BLOCK, size)
-                if weight.size:
-                    a, b = weighted_product_lanes(along[left:right], weight[left:right], row[left:right], mean)
-                else:
-                    a, b = product_lanes(along[left:right], row[left:right], mean)
-                plain += a
-                product += b
-            level = row.dtype.type(plain / size)
-            rise = row.dtype.type(product * invstd * invstd / size)
-            if weight.size:
-                for j in range(size):
-                    middle = row[j] - mean
-                    out[j] = (along[j] * weight[j] - level - middle * rise) * invstd
-                    part[j] += along[j] * (middle * invstd)
-                    total[j] += along[j]
-            else:
-                for j in range(size):
-                    middle = row[j] - mean
-                    out[j] = (along[j] - level - middle * rise) * invstd
-                    total[j] += along[j]
-        for j in range(size):
-            dweight[j] += part[j]
-            dbias[j] += total[j]
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -433,62 +350,3 @@ def batch_norm_eval_backward(g, x, mean, var, weight, eps):
 @batch_norm_eval_backward.numba(python=True, when=lambda g, x, mean, var, weight, eps: x.size > 8000)
 def batch_norm_eval_backward(g, x, mean, var, weight, eps):
     return batch_gradients(g, channels(x), weight, mean, 1 / np.sqrt(var + x.dtype.type(eps)), True)
-
-
-@kernel(samples=lambda size: (*rows(size)[1:], None, 1, 1e-5))
-def layer_norm(x, weight, bias, dims, eps):
-    """Layer normalisation over the last `dims` axes.
-
-    Args:
-        x (ndarray): float32 or float64.
-        weight, bias (ndarray | None): of the shape of those axes.
-        dims (int): at least 1.
-        eps (float): added to the variance.
-
-    Returns:
-        ndarray: of x's shape.
-    """
-    mean, invstd = numpy_moments(x, tuple(range(x.ndim - dims, x.ndim)), eps)
-    y = (x - mean) * invstd
-    y = y if weight is None else y * weight
-    return y if bias is None else y + bias
-
-
-@layer_norm.numba(python=True)
-def layer_norm(x, weight, bias, dims, eps):
-    y = np.empty(x.shape, x.dtype)
-    shape = (math.prod(x.shape[:-dims]), math.prod(x.shape[-dims:]))
-    layer_norm_rows(
-        np.ascontiguousarray(x).reshape(shape), given(weight, x), given(bias, x), float(eps), y.reshape(shape)
-    )
-    return y
-
-
-@kernel(samples=lambda size: (*rows(size), 1, 1e-5))
-def layer_norm_backward(g, x, weight, dims, eps):
-    """Derivative of `layer_norm` by x, weight and bias, applied to g.
-
-    Returns:
-        tuple[ndarray, ndarray | None, ndarray]: dx; dweight, None if there is no weight; dbias, of the shape of the
-        last axes.
-    """
-    last, lead = tuple(range(x.ndim - dims, x.ndim)), tuple(range(x.ndim - dims))
-    mean, invstd = numpy_moments(x, last, eps)
-    xhat = (x - mean) * invstd
-    h = g if weight is None else g * weight
-    with np.errstate(invalid="ignore", divide="ignore"):
-        level, rise = (a.mean(last, keepdims=True) if a.size else 0 for a in (h, h * xhat))
-    dx = invstd * (h - level - xhat * rise)
-    return dx, None if weight is None else (g * xhat).sum(lead), g.sum(lead)
-
-
-@layer_norm_backward.numba(python=True)
-def layer_norm_backward(g, x, weight, dims, eps):
-    size = x.shape[-dims:]
-    shape = (math.prod(x.shape[:-dims]), math.prod(size))
-    dx, dweight, dbias = np.empty(x.shape, x.dtype), np.empty(size, x.dtype), np.empty(size, x.dtype)
-    g, x3 = np.ascontiguousarray(g).reshape(shape), np.ascontiguousarray(x).reshape(shape)
-    layer_norm_backward_rows(
-        g, x3, given(weight, x), float(eps), dx.reshape(shape), dweight.reshape(-1), dbias.reshape(-1)
-    )
-    return dx, None if weight is None else dweight, dbias

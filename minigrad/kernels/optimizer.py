@@ -6,6 +6,10 @@ so they are here. A training run so follows PyTorch's to the last bits.
 
 p is the parameter, g its gradient (not changed); the other arrays are state, of p's shape and dtype.
 
+Many parameters take their step in one call (`sgd_table`, `adam_table`): each is a row of a table of addresses.
+
+    size | gradient  parameter  state ...          addresses of arrays in C order, of `size` numbers each
+
 Before this: `dispatch.py`. After it: `optim/`.
 """
 
@@ -13,9 +17,46 @@ import math
 
 import numpy as np
 
-from minigrad.kernels.dispatch import jit, kernel
+from minigrad.kernels.dispatch import intrinsic, jit, kernel
 
 NOTHING = {"f": np.empty(0, np.float32), "d": np.empty(0, np.float64)}
+
+
+@intrinsic
+def array_at(typing, place, size, kind):
+    """The array of `size` numbers, of the dtype of the array `kind`, at an address. Nothing is checked."""
+    from numba.core import types
+    from numba.np.arrayobj import make_array, populate_array
+
+    array = types.Array(kind.dtype, 1, "C")
+
+    def generate(context, builder, signature, values):
+        made = make_array(array)(context, builder)
+        step = context.get_constant(types.intp, kind.dtype.bitwidth // 8)
+        data = builder.inttoptr(values[0], made.data.type)
+        populate_array(made, data=data, shape=[values[1]], strides=[step], itemsize=step, meminfo=None)
+        return made._getvalue()
+
+    return array(types.int64, types.int64, kind), generate
+
+
+@intrinsic
+def place_of(typing, array):
+    """The address of an array's first number, as int64."""
+    from numba.core import types
+    from numba.np.arrayobj import make_array
+
+    def generate(context, builder, signature, values):
+        data = make_array(signature.args[0])(context, builder, values[0]).data
+        return builder.ptrtoint(data, context.get_value_type(types.int64))
+
+    return types.int64(array), generate
+
+
+@jit
+def address(array):
+    """`place_of`, for Python: a fifth of the time of ``array.ctypes.data``."""
+    return place_of(array)
 
 
 @jit(fastmath=("contract",))
@@ -80,6 +121,34 @@ def adam_loop(p, g, m, v, top, lr, beta1, beta2, eps, weight_decay, decoupled, m
             )
             m[i], v[i] = a, b
             p[i] = x + rate * a / (math.sqrt(b) / divisor + least)
+
+
+@jit
+def sgd_table(table, kind, lr, momentum, dampening, weight_decay, nesterov, maximize):
+    """`sgd_step` of the parameters of a table (state: the momentum buffer, if there is momentum), not the first."""
+    for row in table:
+        size, g, p, buf = row[0], row[1], row[2], row[-1]
+        sgd_loop(
+            array_at(p, size, kind), array_at(g, size, kind), array_at(buf, size, kind),
+            lr, momentum, dampening, weight_decay, nesterov, maximize, False,
+        )  # fmt: skip
+
+
+@jit
+def adam_table(table, kind, counter, lr, beta1, beta2, eps, weight_decay, decoupled, maximize):
+    """`adam_step` of the parameters of a table (state: number of the step, m, v, and vmax if there is one). counter: an
+    array of the dtype in which the steps are counted."""
+    for row in table:
+        size, g, p = row[0], row[1], row[2]
+        count, m, v = array_at(row[3], 1, counter), array_at(row[4], size, kind), array_at(row[5], size, kind)
+        count[0] += 1
+        step = float(count[0])
+        rate, root = lr / (1 - beta1**step), (1 - beta2**step) ** 0.5
+        top = array_at(row[6], size, kind) if row.size > 6 else array_at(p, 0, kind)
+        adam_loop(
+            array_at(p, size, kind), array_at(g, size, kind), m, v, top,
+            lr, beta1, beta2, eps, weight_decay, decoupled, maximize, rate, root,
+        )  # fmt: skip
 
 
 def samples(size):

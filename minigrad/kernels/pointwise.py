@@ -3,7 +3,7 @@
 An op says what it does to one number, `1 / (1 + exp(-input))`, and its rules say the same of its gradients. Here such a
 formula becomes machine code that runs over whole arrays:
 
-1. `vecmath.typed` gives the formula's code other globals and other literals. `exp` and `math.exp` become those that
+1. `formula.typed` gives the formula's code other globals and other literals. `exp` and `math.exp` become those that
    can be vector code, names of other ops their formulas; and `0.5` becomes a number of the arrays' dtype. (In numba
    a float32 times the literal 0.5 is a float64: one such literal makes a whole float32 formula run in float64, tens of
    times slower.) So a ufunc is made for one dtype.
@@ -11,7 +11,7 @@ formula becomes machine code that runs over whole arrays:
    it come broadcasting, `out=`, every memory layout, and 0.2 us per call. (`numba.vectorize` makes ufuncs as well, but
    compiles that loop anew in every process, and its vector code serves contiguous operands only.)
 
-Before this: `dispatch.py`, `vecmath.py`. After it: the registry, which compiles what an op's block declares.
+Before this: `formula.py`, `vecmath.py`. After it: the registry, which compiles what an op's block declares.
 """
 
 import dis
@@ -21,9 +21,18 @@ import types
 import numpy as np
 
 from minigrad.kernels.cache import DiskCache, referenced_names
-from minigrad.kernels.vecmath import JIT, SCALAR_CALLS, typed
+from minigrad.kernels.dispatch import prefer_wide_vectors
+from minigrad.kernels.formula import SCALAR_CALLS, typed
+from minigrad.kernels.notice import compiling
+from minigrad.kernels.vecmath import BLOCKS, JIT
 
 BLOCK = 512  # numbers per pass where an operand must be gathered first; a few KB, well inside the first-level cache
+
+# What a formula that only hands its argument to a function is made of, in all versions of Python.
+SINGLE_CALL = {
+    *("RESUME", "LOAD_GLOBAL", "LOAD_ATTR", "LOAD_METHOD", "LOAD_FAST", "LOAD_FAST_BORROW", "PUSH_NULL", "PRECALL"),
+    *("CALL", "CALL_FUNCTION", "CALL_METHOD", "RETURN_VALUE", "CACHE", "NOT_TAKEN"),
+}
 
 # Before Python 3.11 an operator had an instruction of its own.
 OPERATORS = {"BINARY_POWER": "**", "BINARY_MODULO": "%", "BINARY_FLOOR_DIVIDE": "//"}
@@ -96,7 +105,7 @@ def scalar_calls(function, names=None):
     with NumPy's own `sin`, is the faster one for more than a few numbers.
 
     Returns:
-        frozenset[str]: a part of `vecmath.SCALAR_CALLS`; empty if the ufunc will be vector code.
+        frozenset[str]: a part of `formula.SCALAR_CALLS`; empty if the ufunc will be vector code.
     """
     used = _used(function, names)
     formulas = [function, *(value for value in used.values() if isinstance(value, types.FunctionType))]
@@ -132,11 +141,17 @@ def _compile(function, literal, kinds, names):
     from numba.np.numpy_support import from_dtype
     from numba.np.ufunc._internal import PyUFunc_None, fromfunc
 
-    formula = typed(function, literal, names).dispatcher
+    formula, alone = typed(function, literal, names).inner, BLOCKS[literal].get(only_call(function))
     *inputs, output = map(from_dtype, kinds)
-    loop = _loop(formula, tuple(inputs), output)
+    loop = _loop(formula, alone and alone.inner, tuple(inputs), output)
     signature = (numba_types.voidptr,) * 4, numba_types.void
-    compiled = CFunc(loop, signature, locals={}, options={"error_model": "numpy"})
+
+    class Loop(CFunc):
+        def _compile_uncached(self):
+            with compiling(self.__name__):
+                return super()._compile_uncached()
+
+    compiled = Loop(loop, signature, locals={}, options={"error_model": "numpy"})
     compiled._cache = DiskCache(loop, "ufunc")
     compiled.compile()
     numbers = [kind.num for kind in kinds]
@@ -147,19 +162,39 @@ def _compile(function, literal, kinds, names):
     )  # fmt: skip
 
 
-def _loop(formula, inputs, output):
-    """The function behind a ufunc: `void loop(char **args, npy_intp *dims, npy_intp *steps, void *data)`."""
+def only_call(function):
+    """The name of the function that a formula hands its one argument to, if that is all it does; else None."""
+    code = function.__code__
+    calls = [i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_ATTR", "LOAD_METHOD")]
+    others = {i.opname for i in dis.get_instructions(code)} - SINGLE_CALL
+    return calls[-1] if calls and calls[:-1] in ([], ["math"]) and not others and code.co_argcount == 1 else None
+
+
+def has_own_loop(function):
+    """Whether a formula does nothing but call a function that `vecmath` has a loop of its own for."""
+    return only_call(function) in BLOCKS[np.float32]
+
+
+def _loop(formula, alone, inputs, output):
+    """The function behind a ufunc: `void loop(char **args, npy_intp *dims, npy_intp *steps, void *data)`.
+
+    `formula` is for a number, `alone` (or None) the same for a block of contiguous ones.
+    """
     from numba.core import types as numba_types
     from numba.extending import intrinsic
 
     @intrinsic
     def run(typing, args, dims, steps):
-        formula.compile(inputs)
-        compiled = formula.overloads[inputs]
+        single = formula if alone is None else alone
+        arguments = inputs
+        if alone is not None:
+            arguments = tuple(numba_types.Array(kind, 1, "C") for kind in (*inputs, output))
+        single.compile(arguments)
+        compiled = single.overloads[arguments]
 
         def generate(context, builder, signature, values):
             context.active_code_library.add_linking_library(compiled.library)
-            _emit(context, builder, compiled, (*inputs, output), *values)
+            _emit(context, builder, compiled, (*inputs, output), alone is not None, *values)
             return context.get_dummy_value()
 
         return numba_types.void(args, dims, steps), generate
@@ -171,7 +206,7 @@ def _loop(formula, inputs, output):
     return loop
 
 
-def _emit(context, builder, compiled, kinds, args, dims, steps):
+def _emit(context, builder, compiled, kinds, in_blocks, args, dims, steps):
     """Write the loop's LLVM code.
 
     The arithmetic is one loop over contiguous operands, which LLVM vectorises. An operand that is not contiguous, a
@@ -188,7 +223,9 @@ def _emit(context, builder, compiled, kinds, args, dims, steps):
     from llvmlite import ir
     from numba.core import cgutils
     from numba.core import types as numba_types
+    from numba.np.arrayobj import populate_array
 
+    prefer_wide_vectors(builder)
     word = context.get_value_type(numba_types.intp)
     zero, output = word(0), len(kinds) - 1
     elements = [context.get_data_type(kind) for kind in kinds]
@@ -200,6 +237,12 @@ def _emit(context, builder, compiled, kinds, args, dims, steps):
     def element(k, base, offset):
         return builder.bitcast(builder.gep(base, [offset]), elements[k].as_pointer())
 
+    def array(kind, pointer, size):
+        made, length_here = context.make_array(kind)(context, builder), cgutils.pack_array(builder, [length])
+        step = cgutils.pack_array(builder, [size])
+        populate_array(made, data=pointer, shape=length_here, strides=step, itemsize=size, meminfo=None)
+        return made._getvalue()
+
     bases = [entry(args, k, bytes_) for k in range(len(kinds))]
     strides = [entry(steps, k, word) for k in range(len(kinds))]
     count = entry(dims, 0, word)
@@ -210,7 +253,7 @@ def _emit(context, builder, compiled, kinds, args, dims, steps):
     direct = dense.copy()
     for base in bases[:output]:
         direct[output] = builder.and_(direct[output], builder.icmp_unsigned("!=", bases[output], base))
-    block = count
+    block = word(BLOCK) if in_blocks else count
     for is_direct in direct:
         block = builder.select(is_direct, block, word(BLOCK))
 
@@ -233,15 +276,20 @@ def _emit(context, builder, compiled, kinds, args, dims, steps):
             pointers.append(builder.select(direct[k], element(k, here, zero), buffers[k]))
 
         function = context.declare_function(builder.module, compiled.fndesc)
-        returns = compiled.signature.return_type
-        with cgutils.for_range(builder, length) as loop:
-            places = [builder.gep(pointer, [loop.index]) for pointer in pointers]
-            numbers = [context.unpack_value(builder, kind, place) for kind, place in zip(kinds[:output], places)]
-            # A formula raises nothing (division follows NumPy), so the status is not looked at.
-            _, value = context.call_conv.call_function(builder, function, returns, kinds[:output], numbers)
-            context.pack_value(
-                builder, kinds[output], context.cast(builder, value, returns, kinds[output]), places[output]
-            )
+        signature = compiled.signature
+        # A formula raises nothing (division follows NumPy), so the status of a call is not looked at.
+        if in_blocks:
+            blocks = [array(*each) for each in zip(signature.args, pointers, sizes)]
+            context.call_conv.call_function(builder, function, signature.return_type, signature.args, blocks)
+        else:
+            with cgutils.for_range(builder, length) as loop:
+                places = [builder.gep(pointer, [loop.index]) for pointer in pointers]
+                numbers = [context.unpack_value(builder, kind, place) for kind, place in zip(kinds[:output], places)]
+                _, value = context.call_conv.call_function(
+                    builder, function, signature.return_type, kinds[:output], numbers
+                )
+                value = context.cast(builder, value, signature.return_type, kinds[output])
+                context.pack_value(builder, kinds[output], value, places[output])
 
         with builder.if_then(builder.not_(direct[output])), builder.if_else(dense[output]) as (in_place, strided):
             with in_place:

@@ -10,100 +10,77 @@ the last state of its sequence, in either direction:
 
 The products of all inputs with their weights are one matrix product, those of the states are one for each step; the
 rest of a step is one pass over memory (`cell.py`). In the backward the steps run the other way, and the gradients of
-the weights are again products over many steps.
+the weights are again products over many steps. Compiled, all steps are one call (`sequence.py`).
 
-Before this: `cell.py`. After it: `ops/recurrent.py`.
+Before this: `cell.py`, `sequence.py`. After it: `ops/recurrent.py`.
 """
 
+import functools
 import itertools
-from typing import NamedTuple
+import math
 
 import numpy as np
 
-from minigrad.kernels.cell import gru_step, gru_step_backward, lstm_step, lstm_step_backward, rnn_step
+from minigrad.kernels import sequence, tiles
+from minigrad.kernels.cell import (
+    gru_step,
+    gru_step_backward,
+    lstm_step,
+    lstm_step_backward,
+    rnn_step,
+    rnn_step_backward,
+)
+from minigrad.kernels.dispatch import kernel
+from minigrad.kernels.sequence import STRETCH
+from minigrad.kernels.threads import share
 
-STRETCH = 256  # rows of the backward at once
-UNPACKED = 10**6  # products of numbers in a matrix product that OpenBLAS (0.3.17 and later, AVX-512) does not pack
+# ---- the steps
 
 
-class Step(NamedTuple):
-    """Where the rows of a step lie, how many they are, and where those of the step before it lie (None at first)."""
-
-    here: slice
-    size: int
-    earlier: slice | None
-
-
+@functools.lru_cache(maxsize=256)
 def steps(sizes, reverse):
-    """The steps in their order."""
-    ends = list(itertools.accumulate(sizes))
-    places = [slice(end - size, end) for end, size in zip(ends, sizes)]
-    if reverse:
-        places.reverse()
-    return [Step(here, here.stop - here.start, earlier) for earlier, here in zip([None, *places], places)]
+    """(first row, how many) of each step, in their order: int64 (steps, 2)."""
+    found = np.array([(end - size, size) for end, size in zip(itertools.accumulate(sizes), sizes)]).reshape(-1, 2)
+    found = np.ascontiguousarray(found[::-1] if reverse else found, np.int64)
+    found.flags.writeable = False
+    return found
 
 
-def stretches(sizes, reverse, rows=STRETCH):
-    """The steps from the last to the first, in groups of about so many rows: (all their rows, [(step, its place among
-    these)]). What is computed of a group is still at hand in the processor's cache when the weights' gradients need it.
-    """
-    group, total = [], 0
-    backwards = steps(sizes, reverse)[::-1]
-    for k, step in enumerate(backwards):
-        group.append(step)
-        total += step.size
-        if total >= rows or k + 1 == len(backwards):
-            first = min(step.here.start for step in group)
-            places = [slice(step.here.start - first, step.here.stop - first) for step in group]
-            yield slice(first, first + total), list(zip(group, places))
-            group, total = [], 0
+@functools.lru_cache(maxsize=256)
+def stretches(sizes, reverse):
+    """The steps from the last to the first, in groups of about STRETCH rows: [(begin, end, first row, rows)]."""
+    places, found, end = steps(sizes, reverse).tolist(), [], len(sizes)
+    while end:
+        begin, rows = end, 0
+        while begin and (not rows or rows + places[begin - 1][1] <= STRETCH):
+            begin -= 1
+            rows += places[begin][1]
+        found.append((begin, end, min(places[begin][0], places[end - 1][0]), rows))
+        end = begin
+    return found
 
 
-def former(start, states, step):
+def parts(sizes, reverse):
+    """The steps as slices: (rows, count, rows of the step before or None)."""
+    places = [(slice(start, start + count), count) for start, count in steps(sizes, reverse).tolist()]
+    return [(*place, earlier) for place, earlier in zip(places, [None, *[here for here, _ in places]])]
+
+
+def former(start, states, count, earlier):
     """The state that a step began with: what the step before left in its rows of `states`; `start`'s where none did."""
-    if step.earlier is None:
-        return start[: step.size]
-    known = states[step.earlier][: step.size]
-    return known if len(known) == step.size else np.concatenate((known, start[len(known) : step.size]))
+    if earlier is None:
+        return start[:count]
+    known = states[earlier][:count]
+    return known if len(known) == count else np.concatenate((known, start[len(known) : count]))
 
 
-class Gradients:
-    """The gradients of a layer's weights and biases, and of its input if it wants one, added up by stretches."""
-
-    def __init__(self, input, weight_ih, weight_hh, through):
-        self.input, self.weight_ih = input, weight_ih
-        self.d_input = np.empty(input.shape, input.dtype) if through else None
-        self.d_ih, self.d_hh = np.zeros(weight_ih.shape, input.dtype), np.zeros(weight_hh.shape, input.dtype)
-        self.d_bias_ih, self.d_bias_hh = np.zeros((2, len(weight_ih)), input.dtype)
-
-    def add(self, rows, d_gates, d_product, former):
-        """The rows of a stretch: gradients of the input's product and of the state's, and the states before."""
-        if self.d_input is not None:
-            np.dot(d_gates, self.weight_ih, out=self.d_input[rows])
-        self.d_ih += np.dot(d_gates.T, self.input[rows])
-        self.d_hh += np.dot(d_product.T, former)
-        total = d_gates.sum(0)
-        self.d_bias_ih += total
-        self.d_bias_hh += total if d_product is d_gates else d_product.sum(0)
-
-    def results(self):
-        """The gradients of weight_ih, weight_hh, bias_ih and bias_hh."""
-        return self.d_ih, self.d_hh, self.d_bias_ih.copy(), self.d_bias_hh.copy()
+# ---- what the layers share
 
 
-def panels(weight, count):
-    """The transpose of a weight in panels of columns (parts, H, width): OpenBLAS multiplies matrices as small as these
-    by `count` rows without packing them first."""
-    rows, size = weight.shape
-    width = rows
-    if count * rows * size > UNPACKED:
-        width = next((w for w in (64, 32) if rows % w == 0 and count * w * size <= UNPACKED), rows)
-    return np.ascontiguousarray(weight.reshape(-1, width, size).transpose(0, 2, 1))
-
-
-def product(states, turned):
-    """``states @ weight.T`` by the panels: (parts, N, width)."""
-    return np.dot(states, turned[0])[None] if len(turned) == 1 else np.matmul(states, turned)
+def plain(array):
+    """The array in C order and writable: for others numba would compile everything once more."""
+    array = np.ascontiguousarray(array)
+    return array if array.flags.writeable else array.copy()
 
 
 def or_zeros(gradient, like):
@@ -112,14 +89,127 @@ def or_zeros(gradient, like):
 
 
 def summed(first, second, size, dtype):
-    """The sum of two biases, of which any may be None."""
-    total = np.zeros(size, dtype)
-    for bias in (first, second):
-        if bias is not None:
-            total += bias
-    return total
+    """The sum of two biases, of which any may be None: an array of its own."""
+    if first is None:
+        return np.zeros(size, dtype) if second is None else second.copy()
+    return first.copy() if second is None else first + second
 
 
+def gru_bias(bias_ih, bias_hh, size, dtype):
+    """The biases of a GRU's four gates: for r, z, the input's and the state's part of n."""
+    by_input, by_state = summed(bias_ih, None, 3 * size, dtype), summed(None, bias_hh, 3 * size, dtype)
+    by_input[: 2 * size] += by_state[: 2 * size]
+    return np.concatenate((by_input, by_state[2 * size :]))
+
+
+def of_layer(input, d_gates, d_product, began, weight_ih, through):
+    """The gradients of input, weight_ih, weight_hh, bias_ih and bias_hh, from those of the products' rows."""
+    d_input = np.dot(d_gates, weight_ih) if through else None
+    d_weights = np.dot(d_gates.T, input), np.dot(d_product.T, began)
+    return d_input, *d_weights, d_gates.sum(0), d_product.sum(0)
+
+
+def panels(matrix, transposed=False):
+    """A matrix, or its transpose, in panels of columns for the micro-kernels."""
+    matrix, table = plain(matrix), tiles.table(matrix.dtype)
+    columns, depth = matrix.shape if transposed else matrix.shape[::-1]
+    width = 2 * tiles.lanes(table)
+    found = np.empty((-(-columns // width), depth, width), matrix.dtype)
+    (sequence.pack_transposed if transposed else sequence.pack)(table, matrix, found)
+    return found
+
+
+def least(products):
+    """How many pieces of work are worth a thread, if each is so many multiplications (75 of them take a nanosecond)."""
+    return max(8, 3_000_000 // max(products, 1))
+
+
+def sample(gates, biases, states, size):
+    """What the forward of a layer takes first: 8 sequences of as many steps as make about `size` numbers of state."""
+    steps = max(1, size // 128)
+    shapes = [(8 * steps, 24), *[(8, 16)] * states, (16 * gates, 24), (16 * gates, 16), *[(16 * gates,)] * biases]
+    arrays = [np.sin(np.arange(math.prod(shape), dtype=np.float32)).reshape(shape) / 2 for shape in shapes]
+    return arrays, ((8,) * steps, False)
+
+
+def lstm_sample(size):
+    arrays, which = sample(4, 2, 2, size)
+    return *arrays, None, *which
+
+
+def lstm_backward_sample(size):
+    (*arrays, bias), which = sample(4, 1, 2, size)
+    states, _, _, gates, cells = lstm_forward.twin(*arrays, bias, None, None, *which)
+    return *arrays, None, states, gates, cells, np.cos(states), None, None, *which, True
+
+
+def gru_sample(size):
+    arrays, which = sample(3, 2, 1, size)
+    return *arrays, *which
+
+
+def gru_backward_sample(size):
+    (*arrays, bias), which = sample(3, 1, 1, size)
+    states, _, gates = gru_forward.twin(*arrays, bias, None, *which)
+    return *arrays, states, gates, np.cos(states), None, *which, True
+
+
+def rnn_sample(size):
+    arrays, which = sample(1, 2, 1, size)
+    return *arrays, False, *which
+
+
+def rnn_backward_sample(size):
+    (*arrays, bias), which = sample(1, 1, 1, size)
+    states, _ = rnn_forward.twin(*arrays, bias, None, False, *which)
+    return *arrays, states, np.cos(states), None, False, *which, True
+
+
+class Backward:
+    """What the backward of a layer has in common: it goes stretch by stretch, and `run` does what comes after each."""
+
+    def __init__(self, input, weight_ih, weight_hh, columns, hole, sizes, reverse, through):
+        dtype, self.steps, self.stretches = input.dtype, steps(sizes, reverse), stretches(sizes, reverse)
+        rows = max([rows for *_, rows in self.stretches])
+        self.input, self.table, self.hole = plain(input), tiles.table(dtype), hole
+        self.d_gates, self.began = np.empty((rows, columns), dtype), np.empty((rows, weight_hh.shape[1]), dtype)
+        self.d_ih, self.d_hh = np.empty(weight_ih.shape, dtype), np.empty(weight_hh.shape, dtype)
+        self.d_bias, self.d_input, self.by_gates = np.zeros(columns, dtype), None, None
+        if through:
+            self.d_input, self.by_gates = np.empty(input.shape, dtype), panels(weight_ih)
+
+    def run(self, work, count):
+        """`work(begin, end, low, first, last)` fills the rows of d_gates and began for the steps begin..end, whose rows
+        start at row `low`, and the sequences first..last of so many."""
+        for begin, end, low, rows in self.stretches:
+            share(functools.partial(work, begin, end, low), count, least(rows * self.d_hh.size // count))
+            every = rows * (2 * self.d_ih.size + self.d_hh.size) // len(self.d_ih)
+            share(self._products(low, rows, begin), len(self.d_ih), least(every))
+            sequence.add_to_biases(rows, self.d_gates, self.d_bias)
+
+    def _products(self, low, rows, begin):
+        input, began = panels(self.input[low : low + rows]), panels(self.began[:rows])
+        flags = 0 if self.stretches[0][0] == begin else tiles.ACCUMULATE
+        total = len(self.d_ih)
+
+        def products(first, last):
+            if self.d_input is not None:
+                start, stop = rows * first // total, rows * last // total
+                sequence.times(
+                    self.table, stop - start, self.d_gates, start, 0, total, self.by_gates, self.d_input, low + start,
+                    0, self.d_input.shape[1], 0, 0,
+                )  # fmt: skip
+            sequence.back_to_weights(
+                self.table, first, last, rows, self.d_gates, self.hole, input, began, self.d_ih, self.d_hh, flags
+            )
+
+        return products
+
+
+# ---- LSTM
+
+
+@kernel(samples=lstm_sample)
 def lstm_forward(input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, sizes, reverse):
     """One direction of an LSTM layer.
 
@@ -127,114 +217,247 @@ def lstm_forward(input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, we
         tuple: states (rows, P) of all steps, the last hidden (N, P) and cell (N, H); and for the backward: gates
         (rows, 4H), the cells (rows, H).
     """
-    gates, turned = np.dot(input, weight_ih.T), panels(weight_hh, len(hidden))
-    bias = summed(bias_ih, bias_hh, gates.shape[1], gates.dtype)
-    hidden, cell = hidden.copy(), cell.copy()
-    cells = np.empty((len(input), cell.shape[1]), gates.dtype)
-    outputs = np.empty_like(cells)
-    states = outputs if weight_hr is None else np.empty((len(input), len(weight_hr)), gates.dtype)
-    for here, count, _ in steps(sizes, reverse):
-        lstm_step(gates[here], product(hidden[:count], turned), bias, cell[:count], cells[here], outputs[here])
+    gates, hidden, cell = np.dot(input, weight_ih.T), hidden.copy(), cell.copy()
+    gates += summed(bias_ih, bias_hh, gates.shape[1], gates.dtype)
+    states, cells = [np.empty((len(input), each.shape[1]), gates.dtype) for each in (hidden, cell)]
+    outputs = hidden if weight_hr is None else np.empty_like(cell)
+    for here, count, _ in parts(sizes, reverse):
+        gates[here] += np.dot(hidden[:count], weight_hh.T)
+        lstm_step(gates[here], cell[:count], outputs[:count])
         if weight_hr is not None:
-            np.dot(outputs[here], weight_hr.T, out=states[here])
-        hidden[:count] = states[here]
+            np.dot(outputs[:count], weight_hr.T, out=hidden[:count])
+        states[here], cells[here] = hidden[:count], cell[:count]
     return states, hidden, cell, gates, cells
 
 
-def lstm_backward(grads, input, hidden, cell, weights, states, gates, cells, sizes, reverse, through):
+@lstm_forward.numba(python=True)
+def lstm_forward(input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, sizes, reverse):
+    if not (input.size and hidden.size):
+        return lstm_forward.twin(input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, sizes, reverse)
+    rows, width, dtype = len(input), cell.shape[1], input.dtype
+    input, hidden, cell = plain(input), np.array(hidden, order="C"), np.array(cell, order="C")
+    bias, gates = summed(bias_ih, bias_hh, 4 * width, dtype), np.empty((rows, 4 * width), dtype)
+    states, cells = np.empty((rows, hidden.shape[1]), dtype), np.empty((rows, width), dtype)
+    outputs, by_output = hidden, np.empty((0, 0, 0), dtype)
+    if weight_hr is not None:
+        outputs, by_output = np.empty_like(cell), panels(weight_hr, True)
+    table, places = tiles.table(dtype), steps(sizes, reverse)
+    by_input, by_state = panels(weight_ih, True), panels(weight_hh, True)
+
+    def work(first, last):
+        sequence.run_lstm(
+            table, first, last, places, input, by_input, by_state, by_output, bias, hidden, cell, outputs, states,
+            gates, cells,
+        )  # fmt: skip
+
+    share(work, len(hidden), least(len(sizes) * (weight_ih.size + weight_hh.size)))
+    return states, hidden, cell, gates, cells
+
+
+@kernel(samples=lstm_backward_sample)
+def lstm_backward(input, hidden, cell, weight_ih, weight_hh, weight_hr, states, gates, cells, d_states, d_hidden,
+                  d_cell, sizes, reverse, through):  # fmt: skip
     """The gradients of `lstm_forward`'s inputs.
 
     Args:
-        grads (list): the gradients of states, last hidden and last cell, or None.
-        weights (tuple): weight_ih, weight_hh, weight_hr.
+        d_states, d_hidden, d_cell (ndarray | None): the gradients of states, last hidden and last cell.
         through (bool): whether the input wants a gradient; otherwise its place is None.
     """
-    weight_ih, weight_hh, weight_hr = weights
-    d_states, d_hidden, d_cell = grads[0], or_zeros(grads[1], hidden), or_zeros(grads[2], cell)
-    hidden, cell = np.ascontiguousarray(hidden), np.ascontiguousarray(cell)
-    sums, d_hr = Gradients(input, weight_ih, weight_hh, through), None
-    d_shown = None if weight_hr is None else np.empty(states.shape, states.dtype)
-    for rows, group in stretches(sizes, reverse):
-        d_gates = np.empty((rows.stop - rows.start, gates.shape[1]), gates.dtype)
-        began = np.empty((len(d_gates), states.shape[1]), gates.dtype)
-        for step, place in group:
-            here, count, _ = step
-            grad = d_hidden[:count]
-            if d_states is not None:
-                grad += d_states[here]
-            if weight_hr is not None:
-                d_shown[here] = grad
-                grad = np.dot(grad, weight_hr)
-            began[place] = former(hidden, states, step)
-            lstm_step_backward(
-                grad, gates[here], cells[here], former(cell, cells, step), d_cell[:count], d_gates[place]
-            )
-            np.dot(d_gates[place], weight_hh, out=d_hidden[:count])
-        sums.add(rows, d_gates, d_gates, began)
+    d_hidden, d_cell = or_zeros(d_hidden, hidden), or_zeros(d_cell, cell)
+    d_gates, began, d_shown = np.empty_like(gates), np.empty_like(states), np.empty_like(states)
+    for here, count, earlier in reversed(parts(sizes, reverse)):
+        grad = d_hidden[:count]
+        if d_states is not None:
+            grad += d_states[here]
+        if weight_hr is not None:
+            d_shown[here] = grad
+            grad = np.dot(grad, weight_hr)
+        began[here] = former(hidden, states, count, earlier)
+        lstm_step_backward(
+            grad, gates[here], cells[here], former(cell, cells, count, earlier), d_cell[:count], d_gates[here]
+        )
+        np.dot(d_gates[here], weight_hh, out=d_hidden[:count])
+    d_input, *d_weights = of_layer(input, d_gates, d_gates, began, weight_ih, through)
+    return d_input, d_hidden, d_cell, *d_weights, of_projection(weight_hr, d_shown, gates, cells)
+
+
+def of_projection(weight_hr, d_shown, gates, cells):
+    """The gradient of the projection's weight, from those of the states; None without one."""
+    if weight_hr is None:
+        return None
+    return np.dot(d_shown.T, gates[:, 3 * cells.shape[1] :] * np.tanh(cells))
+
+
+@lstm_backward.numba(python=True)
+def lstm_backward(input, hidden, cell, weight_ih, weight_hh, weight_hr, states, gates, cells, d_states, d_hidden,
+                  d_cell, sizes, reverse, through):  # fmt: skip
+    if not (input.size and hidden.size):
+        return lstm_backward.twin(
+            input, hidden, cell, weight_ih, weight_hh, weight_hr, states, gates, cells, d_states, d_hidden, d_cell,
+            sizes, reverse, through,
+        )  # fmt: skip
+    width, dtype = cell.shape[1], input.dtype
+    d_hidden, d_cell = or_zeros(d_hidden, hidden), or_zeros(d_cell, cell)
+    d_states = np.empty((0, 0), dtype) if d_states is None else plain(d_states)
+    hidden, cell, states, gates, cells = map(plain, (hidden, cell, states, gates, cells))
+    d_outputs, d_shown, by_output = d_hidden, np.empty((0, 0), dtype), np.empty((0, 0, 0), dtype)
     if weight_hr is not None:
-        d_hr = np.dot(d_shown.T, gates[:, 3 * cell.shape[1] :] * np.tanh(cells))
-    return sums.d_input, d_hidden, d_cell, *sums.results(), d_hr
+        d_outputs, d_shown, by_output = np.empty_like(cell), np.empty_like(states), panels(weight_hr)
+    layer = Backward(input, weight_ih, weight_hh, 4 * width, 4 * width, sizes, reverse, through)
+    by_state = panels(weight_hh)
+
+    def work(begin, end, low, first, last):
+        sequence.run_lstm_backward(
+            layer.table, first, last, begin, end, layer.steps, low, hidden, cell, by_state, by_output, states, gates,
+            cells, d_states, d_hidden, d_cell, d_outputs, d_shown, layer.d_gates, layer.began,
+        )  # fmt: skip
+
+    layer.run(work, len(hidden))
+    d_weights = layer.d_ih, layer.d_hh, layer.d_bias, layer.d_bias.copy()
+    return layer.d_input, d_hidden, d_cell, *d_weights, of_projection(weight_hr, d_shown, gates, cells)
 
 
+# ---- GRU
+
+
+@kernel(samples=gru_sample)
 def gru_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, sizes, reverse):
-    """One direction of a GRU layer: states (rows, H), the last one (N, H); for the backward, gates (rows, 3H) and inner
-    (rows, H)."""
-    gates, turned, hidden = np.dot(input, weight_ih.T), panels(weight_hh, len(hidden)), hidden.copy()
-    size = hidden.shape[1]
-    by_input, by_state = summed(bias_ih, None, 3 * size, gates.dtype), summed(None, bias_hh, 3 * size, gates.dtype)
-    by_input[: 2 * size] += by_state[: 2 * size]
-    bias = np.concatenate((by_input, by_state[2 * size :]))
-    states = np.empty((len(input), size), gates.dtype)
-    inner = np.empty_like(states)
-    for here, count, _ in steps(sizes, reverse):
-        gru_step(gates[here], product(hidden[:count], turned), bias, hidden[:count], states[here], inner[here])
-    return states, hidden, gates, inner
+    """One direction of a GRU layer: states (rows, H), the last one (N, H); for the backward, gates (rows, 4H)."""
+    size, hidden = hidden.shape[1], hidden.copy()
+    bias = gru_bias(bias_ih, bias_hh, size, input.dtype)
+    gates, states = np.empty((len(input), 4 * size), input.dtype), np.empty((len(input), size), input.dtype)
+    gates[:, : 3 * size] = np.dot(input, weight_ih.T) + bias[: 3 * size]
+    for here, count, _ in parts(sizes, reverse):
+        product = np.dot(hidden[:count], weight_hh.T)
+        gates[here, : 2 * size] += product[:, : 2 * size]
+        gates[here, 3 * size :] = product[:, 2 * size :] + bias[3 * size :]
+        gru_step(gates[here], hidden[:count])
+        states[here] = hidden[:count]
+    return states, hidden, gates
 
 
-def gru_backward(grads, input, hidden, weights, states, gates, inner, sizes, reverse, through):
+@gru_forward.numba(python=True)
+def gru_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, sizes, reverse):
+    rows, size, dtype = len(input), hidden.shape[1], input.dtype
+    if not input.size * hidden.size:
+        return gru_forward.twin(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, sizes, reverse)
+    input, hidden = plain(input), np.array(hidden, order="C")
+    bias = gru_bias(bias_ih, bias_hh, size, dtype)
+    gates, states = np.empty((rows, 4 * size), dtype), np.empty((rows, size), dtype)
+    table, places, by_input = tiles.table(dtype), steps(sizes, reverse), panels(weight_ih, True)
+    by_early, by_late = panels(weight_hh[: 2 * size], True), panels(weight_hh[2 * size :], True)
+
+    def work(first, last):
+        sequence.run_gru(table, first, last, places, input, by_input, by_early, by_late, bias, hidden, states, gates)
+
+    share(work, len(hidden), least(len(sizes) * (weight_ih.size + weight_hh.size)))
+    return states, hidden, gates
+
+
+@kernel(samples=gru_backward_sample)
+def gru_backward(input, hidden, weight_ih, weight_hh, states, gates, d_states, d_hidden, sizes, reverse, through):
     """The gradients of `gru_forward`'s inputs, from those of states and last state (or None)."""
-    weight_ih, weight_hh = weights
-    d_states, d_hidden, hidden = grads[0], or_zeros(grads[1], hidden), np.ascontiguousarray(hidden)
-    sums = Gradients(input, weight_ih, weight_hh, through)
-    for rows, group in stretches(sizes, reverse):
-        d_gates, d_product = np.empty((2, rows.stop - rows.start, gates.shape[1]), gates.dtype)
-        began = np.empty((len(d_gates), states.shape[1]), gates.dtype)
-        for step, place in group:
-            here, count, _ = step
-            grad = d_hidden[:count]
-            if d_states is not None:
-                grad += d_states[here]
-            began[place] = former(hidden, states, step)
-            gru_step_backward(grad, gates[here], inner[here], began[place], d_gates[place], d_product[place])
-            grad += np.dot(d_product[place], weight_hh)
-        sums.add(rows, d_gates, d_product, began)
-    return sums.d_input, d_hidden, *sums.results()
+    size, d_hidden = hidden.shape[1], or_zeros(d_hidden, hidden)
+    d_gates, began = np.empty_like(gates), np.empty_like(states)
+    for here, count, earlier in reversed(parts(sizes, reverse)):
+        grad = d_hidden[:count]
+        if d_states is not None:
+            grad += d_states[here]
+        began[here] = former(hidden, states, count, earlier)
+        gru_step_backward(grad, gates[here], began[here], d_gates[here])
+        grad += np.dot(d_gates[here, : 2 * size], weight_hh[: 2 * size])
+        grad += np.dot(d_gates[here, 3 * size :], weight_hh[2 * size :])
+    d_product = np.concatenate((d_gates[:, : 2 * size], d_gates[:, 3 * size :]), 1)
+    d_input, *d_weights = of_layer(input, d_gates[:, : 3 * size], d_product, began, weight_ih, through)
+    return d_input, d_hidden, *d_weights
 
 
+@gru_backward.numba(python=True)
+def gru_backward(input, hidden, weight_ih, weight_hh, states, gates, d_states, d_hidden, sizes, reverse, through):
+    size, dtype = hidden.shape[1], input.dtype
+    if not input.size * hidden.size:
+        return gru_backward.twin(
+            input, hidden, weight_ih, weight_hh, states, gates, d_states, d_hidden, sizes, reverse, through
+        )
+    d_hidden, hidden, states, gates = or_zeros(d_hidden, hidden), plain(hidden), plain(states), plain(gates)
+    d_states = np.empty((0, 0), dtype) if d_states is None else plain(d_states)
+    layer = Backward(input, weight_ih, weight_hh, 4 * size, 2 * size, sizes, reverse, through)
+    by_early, by_late = panels(weight_hh[: 2 * size]), panels(weight_hh[2 * size :])
+
+    def work(begin, end, low, first, last):
+        sequence.run_gru_backward(
+            layer.table, first, last, begin, end, layer.steps, low, hidden, by_early, by_late, states, gates, d_states,
+            d_hidden, layer.d_gates, layer.began,
+        )  # fmt: skip
+
+    layer.run(work, len(hidden))
+    d_bias_hh = np.concatenate((layer.d_bias[: 2 * size], layer.d_bias[3 * size :]))
+    return layer.d_input, d_hidden, layer.d_ih, layer.d_hh, layer.d_bias[: 3 * size].copy(), d_bias_hh
+
+
+# ---- the plain RNN
+
+
+@kernel(samples=rnn_sample)
 def rnn_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, relu, sizes, reverse):
     """One direction of a plain RNN layer: states (rows, H), the last one (N, H)."""
-    states, turned, hidden = np.dot(input, weight_ih.T), panels(weight_hh, len(hidden)), hidden.copy()
-    bias = summed(bias_ih, bias_hh, states.shape[1], states.dtype)
-    for here, count, _ in steps(sizes, reverse):
-        rnn_step(states[here], product(hidden[:count], turned), bias, relu)
+    states, hidden = np.dot(input, weight_ih.T), hidden.copy()
+    states += summed(bias_ih, bias_hh, states.shape[1], states.dtype)
+    for here, count, _ in parts(sizes, reverse):
+        states[here] += np.dot(hidden[:count], weight_hh.T)
+        rnn_step(states[here], relu)
         hidden[:count] = states[here]
     return states, hidden
 
 
-def rnn_backward(grads, input, hidden, weights, states, relu, sizes, reverse, through):
+@rnn_forward.numba(python=True)
+def rnn_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, relu, sizes, reverse):
+    if not input.size * hidden.size:
+        return rnn_forward.twin(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, relu, sizes, reverse)
+    input, hidden, dtype = plain(input), np.array(hidden, order="C"), input.dtype
+    bias, states = summed(bias_ih, bias_hh, hidden.shape[1], dtype), np.empty((len(input), hidden.shape[1]), dtype)
+    table, places = tiles.table(dtype), steps(sizes, reverse)
+    by_input, by_state = panels(weight_ih, True), panels(weight_hh, True)
+
+    def work(first, last):
+        sequence.run_rnn(table, first, last, places, input, by_input, by_state, bias, relu, hidden, states)
+
+    share(work, len(hidden), least(len(sizes) * (weight_ih.size + weight_hh.size)))
+    return states, hidden
+
+
+@kernel(samples=rnn_backward_sample)
+def rnn_backward(input, hidden, weight_ih, weight_hh, states, d_states, d_hidden, relu, sizes, reverse, through):
     """The gradients of `rnn_forward`'s inputs, from those of states and last state (or None)."""
-    weight_ih, weight_hh = weights
-    d_states, d_hidden, hidden = grads[0], or_zeros(grads[1], hidden), np.ascontiguousarray(hidden)
-    sums = Gradients(input, weight_ih, weight_hh, through)
-    for rows, group in stretches(sizes, reverse):
-        slope = (~(states[rows] <= 0)).astype(states.dtype) if relu else 1 - states[rows] * states[rows]
-        began = np.empty_like(slope)
-        for step, place in group:
-            grad = d_hidden[: step.size]
-            if d_states is not None:
-                grad += d_states[step.here]
-            began[place] = former(hidden, states, step)
-            slope[place] *= grad
-            np.dot(slope[place], weight_hh, out=grad)
-        sums.add(rows, slope, slope, began)
-    return sums.d_input, d_hidden, *sums.results()
+    d_hidden = or_zeros(d_hidden, hidden)
+    d_gates, began = np.empty_like(states), np.empty_like(states)
+    for here, count, earlier in reversed(parts(sizes, reverse)):
+        grad = d_hidden[:count]
+        if d_states is not None:
+            grad += d_states[here]
+        began[here] = former(hidden, states, count, earlier)
+        rnn_step_backward(grad, states[here], relu, d_gates[here])
+        np.dot(d_gates[here], weight_hh, out=grad)
+    d_input, *d_weights = of_layer(input, d_gates, d_gates, began, weight_ih, through)
+    return d_input, d_hidden, *d_weights
+
+
+@rnn_backward.numba(python=True)
+def rnn_backward(input, hidden, weight_ih, weight_hh, states, d_states, d_hidden, relu, sizes, reverse, through):
+    size, dtype = hidden.shape[1], input.dtype
+    if not input.size * hidden.size:
+        return rnn_backward.twin(
+            input, hidden, weight_ih, weight_hh, states, d_states, d_hidden, relu, sizes, reverse, through
+        )
+    d_hidden, hidden, states = or_zeros(d_hidden, hidden), plain(hidden), plain(states)
+    d_states = np.empty((0, 0), dtype) if d_states is None else plain(d_states)
+    layer, by_state = Backward(input, weight_ih, weight_hh, size, size, sizes, reverse, through), panels(weight_hh)
+
+    def work(begin, end, low, first, last):
+        sequence.run_rnn_backward(
+            layer.table, first, last, begin, end, layer.steps, low, hidden, by_state, relu, states, d_states, d_hidden,
+            layer.d_gates, layer.began,
+        )  # fmt: skip
+
+    layer.run(work, len(hidden))
+    return layer.d_input, d_hidden, layer.d_ih, layer.d_hh, layer.d_bias, layer.d_bias.copy()

@@ -18,7 +18,7 @@ import math
 
 import numpy as np
 
-from minigrad.kernels.dispatch import jit, kernel
+from minigrad.kernels.dispatch import jit, kernel, widest
 
 BLOCK = 1024  # numbers added in lanes before pairs of blocks are added
 STRIP = 64  # rows added before strips are added
@@ -48,9 +48,10 @@ def layout(shape, axes, keepdims):
     return tuple(runs), count, result
 
 
-@jit(fastmath=("reassoc",))
+@jit(fastmath=("reassoc",), inline=True)
 def add_lanes(x):
     """Sum of a short run of numbers, in whatever order is fastest."""
+    widest()
     total = x.dtype.type(0)
     for i in range(x.size):
         total += x[i]
@@ -66,9 +67,10 @@ def add_pairwise(x):
     return add_pairwise(x[:half]) + add_pairwise(x[half:])
 
 
-@jit(fastmath=("reassoc",))
+@jit(fastmath=("contract", "reassoc"), inline=True)
 def square_lanes(x, mean):
     """Sum of (x - mean)**2 over a short run of numbers, in whatever order is fastest."""
+    widest()
     total = x.dtype.type(0)
     for i in range(x.size):
         d = x[i] - mean

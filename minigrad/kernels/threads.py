@@ -24,8 +24,8 @@ import contextlib
 import contextvars
 import functools
 import os
-import queue
 import threading
+from _queue import SimpleQueue  # `queue` would load more than it
 
 import numpy as np  # noqa: F401  (loads the BLAS library that is to be limited)
 
@@ -185,7 +185,7 @@ def _stop_helpers():
 def _fresh():
     """The state of a process without helpers: at the start, and in the child of a fork."""
     global _here, _lock, _inbox, _helpers, _sharing
-    _here, _lock, _inbox, _helpers, _sharing = threading.local(), threading.RLock(), queue.SimpleQueue(), [], 0
+    _here, _lock, _inbox, _helpers, _sharing = threading.local(), threading.RLock(), SimpleQueue(), [], 0
 
 
 def _after_fork():

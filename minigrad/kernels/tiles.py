@@ -117,18 +117,19 @@ def transposer(table):
 
 
 @intrinsic
-def call(typing, kernel, K, S, row, step, V, ldv, C, ldc, bias, flags, live):
+def call(typing, kernel, *arguments):
     """Run the kernel at an address; all arguments are int64."""
     from llvmlite import ir
     from numba.core import types
 
     def generate(context, builder, signature, values):
-        word = ir.IntType(64)
-        kind = ir.FunctionType(ir.VoidType(), [word] * 11)
-        builder.call(builder.inttoptr(values[0], kind.as_pointer()), values[1:])
+        count = len(signature.args[1])
+        kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * count)
+        function = builder.inttoptr(values[0], kind.as_pointer())
+        builder.call(function, [builder.extract_value(values[1], k) for k in range(count)])
         return context.get_dummy_value()
 
-    return types.none(*[types.int64] * 12), generate
+    return types.none(types.int64, types.StarArgUniTuple(types.int64, len(arguments))), generate
 
 
 @intrinsic

@@ -9,168 +9,27 @@ numbers below the normal range) are either a matter of course or a selection at 
 numba kernels call them by these names. Largest relative errors, kept by `tests/test_kernels_vecmath.py`:
 
                exp     expm1   sigmoid tanh    log     log1p   erf
-    float32    0.9e-7  1.3e-7  1.8e-7  1.7e-7  0.9e-7  0.9e-7  2.5e-7
+    float32    0.9e-7  1.3e-7  1.9e-7  1.7e-7  0.9e-7  0.9e-7  2.5e-7
     float64    4e-16   7e-16   5e-16   8e-16   2e-16   2e-16   5e-16
 
 The polynomials are minimax fits made for this file (Remez exchange in 50 digits) to the functions their comments name.
 Reductions are the classical ones (Muller, *Elementary Functions*, 3rd ed., chapters 3 and 11): exp(x) = 2^n e^r with
-r = x - n ln 2, log(2^e m) = e ln 2 + log m, tanh(x) = (e^2x - 1) / (e^2x + 1). Before this: `dispatch.py`. After it:
+r = x - n ln 2, log(2^e m) = e ln 2 + log m, tanh(x) = (e^2x - 1) / (e^2x + 1). Before this: `formula.py`. After it:
 `pointwise.py`, and the fused kernels (softmax, losses, optimizers).
 """
 
-import dis
 import functools
 import math
-import types
 
 import numpy as np
 
-from minigrad.kernels.dispatch import Jit, jit, resolved
-
-# Functions of `math` that stay calls of the C library, one number at a time: where a formula needs one of these,
-# NumPy's vector code is the faster choice for large arrays.
-SCALAR_CALLS = frozenset(
-    "acos acosh asin asinh atan atan2 atanh cos cosh erfc exp2 fmod gamma lgamma log10 log2 pow sin sinh tan".split()
-)
-
-# What numba itself compiles to one instruction. `float(c)` is the number 0 or 1 of the formula's own dtype.
-_INSTRUCTIONS = {
-    "abs": math.fabs,
-    "fabs": math.fabs,
-    "sqrt": math.sqrt,
-    "copysign": math.copysign,
-    "isnan": math.isnan,
-    "isinf": math.isinf,
-    "isfinite": math.isfinite,
-    "floor": np.floor,
-    "ceil": np.ceil,
-    "trunc": np.trunc,
-    "round": np.rint,
-}
-
-JIT = {dtype: {**_INSTRUCTIONS, "float": dtype} for dtype in (np.float32, np.float64)}
-
-
-def typed_code(code, dtype):
-    """`code` with its int and float constants made numbers of `dtype`, so that arithmetic stays in that dtype.
-
-    Whole exponents (`x ** 2`) stay ints, which numba compiles to products.
-
-    Raises:
-        ValueError: it has such an exponent and more than 255 constants.
-    """
-    constants, bytecode, former = list(code.co_consts), bytearray(code.co_code), None
-    for index, constant in enumerate(code.co_consts):
-        inner = isinstance(constant, types.CodeType)
-        constants[index] = typed_code(constant, dtype) if inner else _as_number(constant, dtype)
-    for instruction in dis.get_instructions(code):
-        if instruction.opname in ("BINARY_POWER", "INPLACE_POWER") or instruction.argrepr in ("**", "**="):
-            power = former.argval
-            if former.opname == "LOAD_CONST" and type(power) in (int, float) and float(power).is_integer():
-                if len(constants) > 255:
-                    raise ValueError(f"{code.co_name}: a formula of more than 255 constants cannot be compiled")
-                bytecode[former.offset + 1] = len(constants)  # this one load gets a constant of its own
-                constants.append(int(power))
-        former = instruction
-    return code.replace(co_consts=tuple(constants), co_code=bytes(bytecode))
-
-
-def typed(function, dtype, names=None):
-    """`function` as a `Jit` whose numbers are all of `dtype`.
-
-    Its literals and the numbers its names stand for become `dtype`; `exp`, `math.exp`, ... become the functions of this
-    file; a Python function it calls is treated the same way.
-
-    Args:
-        function (FunctionType): a formula: arithmetic, comparisons, `a if c else b`, calls of functions.
-        dtype (type): np.float32 or np.float64.
-        names (dict | None): further functions by name. `JIT` comes first, the function's own globals last.
-    """
-    defaults = function.__defaults__ and tuple(_as_number(value, dtype) for value in function.__defaults__)
-    code = typed_code(function.__code__, dtype)
-    cells = function.__closure__ and tuple(
-        types.CellType(_translated(cell.cell_contents, dtype, names)) for cell in function.__closure__
-    )
-    copy = types.FunctionType(code, function.__globals__, function.__name__, defaults, cells)
-    copy.__qualname__, copy.__module__ = function.__qualname__, function.__module__
-    return Jit(copy, fastmath=("contract",), inline=True, look_up=functools.partial(_look_up, dtype, names or {}))
-
-
-def _look_up(dtype, names, name, function):
-    if name in JIT[dtype]:
-        return JIT[dtype][name]
-    return _translated(names[name] if name in names else function.__globals__[name], dtype, names)
-
-
-def _translated(value, dtype, names):
-    """What stands for `value` in a formula of this dtype."""
-    if value is math:
-        return _math_module(dtype)
-    if isinstance(value, types.FunctionType):
-        return typed(value, dtype, names)
-    return _as_number(value, dtype)
-
-
-def _as_number(value, dtype):
-    return dtype(value) if type(value) in (int, float) else value
-
-
-@functools.cache
-def _math_module(dtype):
-    """What the name `math` means in a formula: this file's functions, and `math`'s own where there is none."""
-
-    def find(name):
-        if name in JIT[dtype]:
-            return resolved(JIT[dtype][name])
-        return _as_number(getattr(math, name), dtype)
-
-    module = types.ModuleType(f"math_{dtype.__name__}")
-    module.__getattr__ = find
-    return module
-
-
-def _define(name, *dtypes):
-    """Decorator: enter a formula in `JIT` under `name`, for each of `dtypes`."""
-
-    def enter(function):
-        for dtype in dtypes:
-            JIT[dtype][name] = typed(function, dtype)
-        return function
-
-    return enter
-
+from minigrad.kernels.dispatch import jit
+from minigrad.kernels.formula import BLOCKS as BLOCKS
+from minigrad.kernels.formula import JIT as JIT
+from minigrad.kernels.formula import ByType, define, define_usual, typed
 
 _single = functools.partial(typed, dtype=np.float32)
 _double = functools.partial(typed, dtype=np.float64)
-
-
-class ByType(Jit):
-    """One of two functions, chosen by the type of the argument: for kernels that serve both dtypes."""
-
-    def __init__(self, name):
-        super().__init__(JIT[np.float64][name].py_func)
-        self.name = name
-
-    def _build(self):
-        import numba
-        from numba.extending import overload
-
-        single, double = JIT[np.float32][self.name].dispatcher, JIT[np.float64][self.name].dispatcher
-
-        def choose(x):  # numba compiles what the overload returns; this body is what the cache's fingerprint reads
-            return single(x) if isinstance(x, np.float32) else double(x)
-
-        @overload(choose)
-        def chosen(x):
-            if x == numba.float32:
-                return lambda x: single(x)
-            return lambda x: double(np.float64(x))
-
-        @numba.njit(error_model="numpy", nogil=True, forceinline=True)
-        def call(x):
-            return choose(x)
-
-        self._dispatcher = call
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -179,22 +38,17 @@ class ByType(Jit):
 
 
 @jit(inline=True)
-def _scaled_single(x, shifted):
-    """x * 2^n in two steps, so that results below the normal range are rounded once and those above become inf."""
-    n = np.int32(np.float32(shifted).view(np.int32) - np.int32(0x4B400000))
-    half = np.int32(n >> np.int32(1))
-    first = np.int32((half + np.int32(127)) << np.int32(23))
-    second = np.int32((n - half + np.int32(127)) << np.int32(23))
-    return x * np.int32(first).view(np.float32) * np.int32(second).view(np.float32)
+def _raised_single(x, shifted, more):
+    """x * 2^(n + more), for a normal result: the integer is added to the bits of the exponent."""
+    # The upper bits of `shifted` are pushed out on the left.
+    n = np.int32(np.int32(np.float32(shifted).view(np.int32) + np.int32(more)) << np.int32(23))
+    return np.int32(np.float32(x).view(np.int32) + n).view(np.float32)
 
 
 @jit(inline=True)
-def _scaled_double(x, shifted):
-    n = np.float64(shifted).view(np.int64) - np.int64(0x4338000000000000)
-    half = ((n + 2048) >> 1) - 1024  # non-negative before the shift: AVX2 has no arithmetic one
-    first = np.int64((half + 1023) << 52)
-    second = np.int64((n - half + 1023) << 52)
-    return x * np.int64(first).view(np.float64) * np.int64(second).view(np.float64)
+def _raised_double(x, shifted, more):
+    n = np.int64(np.float64(shifted).view(np.int64) + np.int64(more)) << 52
+    return np.int64(np.float64(x).view(np.int64) + n).view(np.float64)
 
 
 @jit(inline=True)
@@ -241,31 +95,78 @@ def _exp_fit_double(r):
     return 0.5 + r * (0.16666666666666408 + r * (0.04166666666652997 + r * p))
 
 
-@_define("exp", np.float32)
-def _exp_single(x):
-    nothing = x < -104.0  # chosen, not multiplied down to: a product that underflows takes the processor 100 cycles
-    x = 88.8 if x > 88.8 else x
-    x = 0.0 if nothing else x
+@jit(inline=True)
+def _size_single(x):
+    """Grows with |x|; inf and NaN are the largest."""
+    return np.uint32(np.float32(x).view(np.uint32) & np.uint32(0x7FFFFFFF))
+
+
+@jit(inline=True)
+def _size_double(x):
+    return np.float64(x).view(np.uint64) & np.uint64(0x7FFFFFFFFFFFFFFF)
+
+
+@_single
+def _exp_parts_single(x):
+    """(p, shifted) with e^x = p 2^n and 0.7 < p < 1.42, for |x| < 120."""
     shifted = x * 1.4426950408889634 + 12582912.0
     n = shifted - 12582912.0
     r = x - n * 0.693145751953125 - n * 1.4286068202862268e-06
-    power = _scaled_single(1 + (r + r * r * _exp_fit_single(r)), shifted)
-    return 0.0 if nothing else power
+    return 1 + r * (1 + r * _exp_fit_single(r)), shifted
 
 
-@_define("exp", np.float64)
-def _exp_double(x):
-    nothing = x < -745.2
-    x = 709.9 if x > 709.9 else x
-    x = 0.0 if nothing else x
+@_double
+def _exp_parts_double(x):
     shifted = x * 1.4426950408889634 + 6755399441055744.0
     n = shifted - 6755399441055744.0
     r = x - n * 0.6931471803691238 - n * 1.9082149292705877e-10
-    power = _scaled_double(1 + (r + r * r * _exp_fit_double(r)), shifted)
-    return 0.0 if nothing else power
+    return 1 + (r + r * r * _exp_fit_double(r)), shifted
 
 
-@_define("expm1", np.float32)
+@define("exp_falling", np.float32)
+def _exp_falling_single(x):
+    """e^x for x <= 0 (or NaN)."""
+    # Below the normal range: 2^64 times the result first, then that is rounded, once, on its way down. What comes to
+    # nothing is multiplied by 0, for a product that underflows takes the processor 100 cycles.
+    p, shifted = _exp_parts_single(x if x > -104 else -104)
+    low = x < -87
+    power = _raised_single(p, shifted, 64 if low else 0)
+    power *= 0 if x < -103.98 else 5.421010862427522e-20 if low else 1
+    return power if x == x else x
+
+
+@define("exp", np.float32)
+def _exp_single(x):
+    return math.exp_falling(x) if x <= 88.72283 else x * math.inf
+
+
+@define("exp_falling", np.float64)
+def _exp_falling_double(x):
+    p, shifted = _exp_parts_double(x if x > -746 else -746)
+    low = x < -708
+    power = _raised_double(p, shifted, 64 if low else 0)
+    power *= 0 if x < -745.14 else 5.421010862427522e-20 if low else 1
+    return power if x == x else x
+
+
+@define("exp", np.float64)
+def _exp_double(x):
+    return math.exp_falling(x) if x <= 709.782712893384 else x * math.inf
+
+
+@define_usual("exp", np.float32, _size_single, 0x42AE0000)  # the bits of 87
+def _exp_usual_single(x):
+    p, shifted = _exp_parts_single(x)
+    return _raised_single(p, shifted, 0)
+
+
+@define_usual("exp", np.float64, _size_double, 0x4086200000000000)  # the bits of 708
+def _exp_usual_double(x):
+    p, shifted = _exp_parts_double(x)
+    return _raised_double(p, shifted, 0)
+
+
+@define("expm1", np.float32)
 def _expm1_single(x):
     y = 88.8 if x > 88.8 else x
     y = -20 if y < -20 else y
@@ -276,7 +177,7 @@ def _expm1_single(x):
     return math.copysign(2 * (s * (r + r * r * _exp_fit_single(r)) + (s - 0.5)), x)
 
 
-@_define("expm1", np.float64)
+@define("expm1", np.float64)
 def _expm1_double(x):
     y = 709.9 if x > 709.9 else x
     y = -50 if y < -50 else y
@@ -286,13 +187,23 @@ def _expm1_double(x):
     return math.copysign(2 * (s * (r + r * r * _exp_fit_double(r)) + (s - 0.5)), x)
 
 
-@_define("sigmoid", np.float32, np.float64)
-def _sigmoid(x):
-    e = math.exp(-math.fabs(x))  # never overflows, and keeps the small results of the negative side exact
+@define("sigmoid", np.float32)
+def _sigmoid_single(x):
+    e = math.exp_falling(-math.fabs(x))  # never overflows, and keeps the small results of the negative side exact
+    # 1 / (1 + e) by a fit (to 1/d for 1 <= d <= 2) and a step of Halley's: a division takes as long as all the rest.
+    d = 1 + e
+    y = 2.828422877 + d * (-2.939341421 + d * (1.33102253 - d * 0.221837088))
+    rest = 1 - d * y
+    return (1 if x >= 0 else e) * (y + y * (rest + rest * rest))
+
+
+@define("sigmoid", np.float64)
+def _sigmoid_double(x):
+    e = math.exp_falling(-math.fabs(x))
     return (1 if x >= 0 else e) / (1 + e)
 
 
-@_define("tanh", np.float32, np.float64)
+@define("tanh", np.float32, np.float64)
 def _tanh(x):
     a = math.fabs(x)
     a = math.expm1(2 * (20 if a > 20 else a))  # from 20 on tanh is 1 in either dtype
@@ -341,16 +252,37 @@ def _log_ends(x, y):
     return math.nan if x < 0 else y
 
 
-@_define("log", np.float32)
+@define("log", np.float32)
 def _log_single(x):
     tiny = x < 1.1754943508222875e-38
     return _log_ends(x, _log_scaled_single(x * 8388608 if tiny else x, -23 if tiny else 0, 0))
 
 
-@_define("log", np.float64)
+@define("log", np.float64)
 def _log_double(x):
     tiny = x < 2.2250738585072014e-308
     return _log_ends(x, _log_scaled_double(x * 4503599627370496 if tiny else x, -52 if tiny else 0, 0))
+
+
+@jit(inline=True)
+def _above_least_single(x):
+    """Grows with x from the least normal number on; everything else but positive normal numbers is larger."""
+    return np.uint32(np.float32(x).view(np.uint32) - np.uint32(0x00800000))
+
+
+@jit(inline=True)
+def _above_least_double(x):
+    return np.uint64(np.float64(x).view(np.uint64) - np.uint64(0x0010000000000000))
+
+
+@define_usual("log", np.float32, _above_least_single, 0x7F000000)
+def _log_usual_single(x):
+    return _log_scaled_single(x, 0, 0)
+
+
+@define_usual("log", np.float64, _above_least_double, 0x7FE0000000000000)
+def _log_usual_double(x):
+    return _log_scaled_double(x, 0, 0)
 
 
 def _lost(x):
@@ -359,13 +291,13 @@ def _lost(x):
     return x - (u - 1) if x < 1 else 1 - (u - x)
 
 
-@_define("log1p", np.float32)
+@define("log1p", np.float32)
 def _log1p_single(x):
     y = _log_ends(1 + x, _log_scaled_single(1 + x, 0, _lost(x) / (1 + x)))
     return x if x == 0 else y  # zero keeps its sign
 
 
-@_define("log1p", np.float64)
+@define("log1p", np.float64)
 def _log1p_double(x):
     y = _log_ends(1 + x, _log_scaled_double(1 + x, 0, _lost(x) / (1 + x)))
     return x if x == 0 else y
@@ -420,7 +352,7 @@ def _erf_far_double(x):
     return 1 - p * p
 
 
-@_define("erf", np.float32)
+@define("erf", np.float32)
 def _erf_single(x):
     a = math.fabs(x)
     # Both are computed before one is chosen: a branch would end the vector code. From 3.93 on float32 erf is 1.
@@ -428,7 +360,7 @@ def _erf_single(x):
     return near if a < 0.9 else math.copysign(far, x)
 
 
-@_define("erf", np.float64)
+@define("erf", np.float64)
 def _erf_double(x):
     a = math.fabs(x)
     near, far = _erf_near_double(x), _erf_far_double(5.95 if a > 5.95 else a)
@@ -439,17 +371,17 @@ def _erf_double(x):
 # One instruction each. NaN wins in maximum and minimum, as in NumPy (Python's max and min may drop it).
 
 
-@_define("maximum", np.float32, np.float64)
+@define("maximum", np.float32, np.float64)
 def _maximum(a, b):
     return a if (a >= b) | (a != a) else b
 
 
-@_define("minimum", np.float32, np.float64)
+@define("minimum", np.float32, np.float64)
 def _minimum(a, b):
     return a if (a <= b) | (a != a) else b
 
 
-@_define("where", np.float32, np.float64)
+@define("where", np.float32, np.float64)
 def _where(condition, a, b):
     return a if condition else b
 

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from minigrad.errors import shape_text
-from minigrad.kernels import norm as kernels
+from minigrad.kernels import rownorm as kernels
 from minigrad.registry import FLOAT, FUNCTION, FUNCTIONAL, HALF, Op, composite, on_every_path
 from minigrad.samples import S, constant, of
 from minigrad.shapes import index_of
@@ -163,11 +163,7 @@ class rms_normalized(Op):
     symbol, backward_name = "rms_norm", "MulBackward0"
 
     def forward(input, weight, /, dims, eps):
-        rows = input.reshape(*input.shape[: input.ndim - dims], math.prod(input.shape[input.ndim - dims :]))
-        squares = np.einsum("...i,...i->...", rows, rows) / input.dtype.type(rows.shape[-1] or 1)
-        scale = 1 / np.sqrt(squares + input.dtype.type(eps))
-        normal = input * scale.reshape(*scale.shape, *[1] * dims)
-        return normal if weight is None else np.multiply(normal, weight, out=normal)
+        return kernels.rms_norm(input, weight, dims, eps)
 
     def vjp(g, input, weight, dims, eps):
         last = tuple(range(input.ndim - dims, input.ndim))
@@ -179,6 +175,9 @@ class rms_normalized(Op):
         if weight is None:
             return inner, None
         return inner, sum(g * normal, lead) if lead else g * normal
+
+    def fused(g, input, weight, dims, eps):
+        return kernels.rms_norm_backward(g, input, weight, dims, eps)
 
 
 @composite(

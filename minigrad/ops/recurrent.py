@@ -8,14 +8,16 @@ differentiated, the equations below, written with plain ops step by step, take t
 # The names in composites and rules are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
 
+import math
+
 import numpy as np
 
 from minigrad.errors import shape_text
 from minigrad.kernels import recurrent as kernels
-from minigrad.registry import FUNCTION, Op, composite, helper, np_dtype, on_every_path
+from minigrad.registry import FUNCTION, Op, composite, helper, on_every_path
 from minigrad.samples import S
 
-on_every_path("recurrent_steps")(lambda sizes, reverse: [(s.here.start, s.size) for s in kernels.steps(sizes, reverse)])
+on_every_path("recurrent_steps")(lambda sizes, reverse: kernels.steps(sizes, reverse).tolist())
 
 # ---- the equations
 
@@ -54,7 +56,8 @@ def rnn_equations(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, relu_):
 @helper
 def step_by_step(equations, input, state, weights, sizes, reverse):
     """The equations applied to all steps: the states of all rows, then the last of each of `state`'s tensors."""
-    parts = []
+    shape, shapes, parts = input.shape[:-1], [each.shape for each in state], []
+    input, state = flatten(input, 0, -2), [flatten(each, 0, -2) for each in state]
     for start, count in recurrent_steps(sizes, reverse):
         now = equations(narrow(input, 0, start, count), *[narrow(s, 0, 0, count) for s in state], *weights)
         state = [
@@ -62,7 +65,9 @@ def step_by_step(equations, input, state, weights, sizes, reverse):
             for new, old in zip(now, state, strict=True)
         ]
         parts.append(now[0])
-    return (cat(parts[::-1] if reverse else parts), *state)
+    states = cat(parts[::-1] if reverse else parts)
+    last = [reshape(each, known) for each, known in zip(state, shapes, strict=True)]
+    return (reshape(states, (*shape, states.shape[1])), *last)
 
 
 @helper
@@ -88,16 +93,29 @@ def rnn_step_by_step(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, relu
 BIASES = ("bias_ih", "bias_hh")
 
 
+def rows_of(*arrays):
+    """Arrays (..., width) as matrices of rows; None stays None."""
+    return [a if a is None or a.ndim == 2 else a.reshape(math.prod(a.shape[:-1]), a.shape[-1]) for a in arrays]
+
+
+def like(first, states, results):
+    """Results in rows, the first of which goes with `first` and the next ones with `states`, in the shapes of these."""
+    shapes = [first.shape[:-1] if first.ndim > 2 else None, *[s.shape[:-1] if s.ndim > 2 else None for s in states]]
+    shaped = [r if s is None or r is None else r.reshape(*s, r.shape[-1]) for r, s in zip(results, shapes)]
+    return (*shaped, *results[len(shapes) :])
+
+
 class lstm_layer(Op):
-    """One direction of a layer of `lstm`: rows (R, I) and states (N, P), (N, H) to rows (R, P) and the last states."""
+    """One direction of a layer of `lstm`: rows (..., I) and states (..., P), (..., H) to rows (..., P) and the last
+    states."""
 
     public, fresh, optional, result = (), True, (*BIASES, "weight_hr"), "lstm_layer"
     pieces = ("states", "last_hidden", "last_cell", "gates", "cells")
 
     def forward(input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, /, sizes, reverse, through):
-        return kernels.lstm_forward(
-            input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, sizes, reverse
-        )
+        rows = rows_of(input, hidden, cell)
+        results = kernels.lstm_forward(*rows, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, sizes, reverse)
+        return like(input, (hidden, cell), results)
 
     def vjp(g, input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, states, gates, cells, sizes,
             reverse, through):  # fmt: skip
@@ -107,43 +125,49 @@ class lstm_layer(Op):
     def fused(g, input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, states, gates, cells, sizes,
               reverse, through):  # fmt: skip
         weights = weight_ih, weight_hh, weight_hr
-        return kernels.lstm_backward(g, input, hidden, cell, weights, states, gates, cells, sizes, reverse, through)
+        known = *rows_of(input, hidden, cell), *weights, *rows_of(states, gates, cells, *g[:3])
+        return like(input, (hidden, cell), kernels.lstm_backward(*known, sizes, reverse, through))
 
 
 class gru_layer(Op):
-    """One direction of a layer of `gru`: rows (R, I) and states (N, H) to rows (R, H) and the last states."""
+    """One direction of a layer of `gru`: rows (..., I) and states (..., H) to rows (..., H) and the last states."""
 
     public, fresh, optional, result = (), True, BIASES, "gru_layer"
-    pieces = ("states", "last_hidden", "gates", "inner")
+    pieces = ("states", "last_hidden", "gates")
 
     def forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, /, sizes, reverse, through):
-        return kernels.gru_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, sizes, reverse)
+        rows = rows_of(input, hidden)
+        results = kernels.gru_forward(*rows, weight_ih, weight_hh, bias_ih, bias_hh, sizes, reverse)
+        return like(input, (hidden,), results)
 
-    def vjp(g, input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, states, gates, inner, sizes, reverse, through):
+    def vjp(g, input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, states, gates, sizes, reverse, through):
         inputs = input, hidden, weight_ih, weight_hh, bias_ih, bias_hh
         return gradients_through(gru_step_by_step, inputs, (sizes, reverse), g[:2])
 
-    def fused(g, input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, states, gates, inner, sizes, reverse, through):
-        weights = weight_ih, weight_hh
-        return kernels.gru_backward(g, input, hidden, weights, states, gates, inner, sizes, reverse, through)
+    def fused(g, input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, states, gates, sizes, reverse, through):
+        known = *rows_of(input, hidden), weight_ih, weight_hh, *rows_of(states, gates, *g[:2])
+        return like(input, (hidden,), kernels.gru_backward(*known, sizes, reverse, through))
 
 
 class rnn_layer(Op):
-    """One direction of a layer of `rnn_tanh` or `rnn_relu`: rows (R, I) and states (N, H) to rows (R, H) and the last
-    states."""
+    """One direction of a layer of `rnn_tanh` or `rnn_relu`: rows (..., I) and states (..., H) to rows (..., H) and the
+    last states."""
 
     public, fresh, optional, result = (), True, BIASES, "rnn_layer"
     pieces = ("states", "last_hidden")
 
     def forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, /, relu, sizes, reverse, through):
-        return kernels.rnn_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, relu, sizes, reverse)
+        rows = rows_of(input, hidden)
+        results = kernels.rnn_forward(*rows, weight_ih, weight_hh, bias_ih, bias_hh, relu, sizes, reverse)
+        return like(input, (hidden,), results)
 
     def vjp(g, input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, states, relu, sizes, reverse, through):
         inputs = input, hidden, weight_ih, weight_hh, bias_ih, bias_hh
         return gradients_through(rnn_step_by_step, inputs, (relu, sizes, reverse), g)
 
     def fused(g, input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, states, relu, sizes, reverse, through):
-        return kernels.rnn_backward(g, input, hidden, (weight_ih, weight_hh), states, relu, sizes, reverse, through)
+        known = *rows_of(input, hidden), weight_ih, weight_hh, *rows_of(states, *g)
+        return like(input, (hidden,), kernels.rnn_backward(*known, relu, sizes, reverse, through))
 
 
 # ---- all layers and directions
@@ -193,23 +217,33 @@ def check_recurrent(name, input, states, packed):
             raise RuntimeError(f"{name}(): expected hx of 3 dimensions, but got shape {shape_text(state.shape)}")
 
 
+def outline(x):
+    """The shape of a tensor or an array, and its NumPy dtype."""
+    shape = getattr(x, "_shape", None)
+    return x.shape if shape is None else shape, getattr(x, "array", x).dtype
+
+
 @on_every_path("check_direction")
 def check_direction(name, gates, input, batch, states, weights):
-    """The kernels rely on this: everything has the shape that goes with input (rows, I), and its dtype."""
-    hidden, out = states[-1].shape[-1], states[0].shape[-1]
-    rows = gates * hidden
-    shapes = (rows, input.shape[1]), (rows, out), (rows,), (rows,), (out, hidden)
+    """The kernels rely on this: everything has the shape that goes with input (..., I), and its dtype."""
+    (*_, features), dtype = outline(input)
+    (*leading, out), hidden = outline(states[0])[0], outline(states[-1])[0][-1]
+    leading = *(1,) * (len(leading) - 1), batch
+    shapes = (
+        (gates * hidden, features), (gates * hidden, out), (gates * hidden,), (gates * hidden,), (out, hidden)
+    )  # fmt: skip
     parameters = zip(("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"), shapes, weights)
-    sizes = zip(("hidden state", "cell state"), ((batch, out), (batch, hidden)), states)
+    sizes = zip(("hidden state", "cell state"), ((*leading, out), (*leading, hidden)), states)
     for what, shape, given in (*parameters, *sizes):
         if given is None:
             continue
-        if tuple(given.shape) != shape:
+        found, kind = outline(given)
+        if found != shape:
             raise RuntimeError(
-                f"{name}(): expected {what} of shape {shape_text(shape)} for {input.shape[1]} features of input and "
-                f"{hidden} of state, but got {shape_text(given.shape)}"
+                f"{name}(): expected {what} of shape {shape_text(shape)} for {features} features of input and "
+                f"{hidden} of state, but got {shape_text(found)}"
             )
-        if np_dtype(given) != np_dtype(input):
+        if kind != dtype:
             raise RuntimeError(f"{name}(): expected {what} of the input's dtype {input.dtype}, but got {given.dtype}")
 
 
@@ -223,27 +257,25 @@ def all_layers(name, layer, gates, input, states, params, has_biases, num_layers
     directions = 2 if bidirectional else 1
     projected = len(states) == 2 and states[0].shape[2] != states[1].shape[2]
     weights = recurrent_weights(name, params, has_biases, projected, num_layers * directions)
-    steps, rows = input.shape[:-1], input
     if sizes is None:
-        sizes, rows = (steps[1],) * steps[0], reshape(input, (steps[0] * steps[1], input.shape[2]))
+        sizes = (input.shape[1],) * input.shape[0]
     last = []
     for k in range(num_layers):
         outputs = []
         for direction in range(directions):
             at = k * directions + direction
             group = [*weights[at], None][:5] if len(states) == 2 else weights[at]
-            start = [select(state, 0, at) for state in states]
-            check_direction(name, gates, rows, sizes[0], start, group)
-            out = layer(rows, *start, *group, *attributes, sizes, direction == 1, wants_gradient(rows))
+            start = states if len(weights) == 1 else [narrow(state, 0, at, 1) for state in states]
+            check_direction(name, gates, input, sizes[0], start, group)
+            out = layer(input, *start, *group, *attributes, sizes, direction == 1, wants_gradient(input))
             outputs.append(out[0])
             last.append(out[1 : 1 + len(states)])
-        rows = cat(outputs, 1) if bidirectional else outputs[0]
+        input = cat(outputs, -1) if bidirectional else outputs[0]
         if dropout_p and train and k < num_layers - 1:
-            rows = dropout(rows, dropout_p)
-    output = reshape(rows, (*steps, rows.shape[1]))
+            input = dropout(input, dropout_p)
     if batch_first:
-        output = transpose(output, 0, 1)
-    return output, *[stack([each[k] for each in last]) for k in range(len(states))]
+        input = transpose(input, 0, 1)
+    return input, *[each[0] if len(each) == 1 else cat(each) for each in zip(*last)]
 
 
 def layer_samples(parts, two_states):
@@ -358,19 +390,19 @@ def rnn_relu(input, hx, params, has_biases, num_layers, dropout, train, bidirect
 @on_every_path("check_cell")
 def check_cell(name, gates, input, states, weight_ih, weight_hh, bias_ih, bias_hh):
     """PyTorch's conditions on a cell's input and states."""
-    for given in (input, *states):
-        if given.ndim != 2:
-            raise RuntimeError(f"{name}(): expected input and states of 2 dimensions, got {shape_text(given.shape)}")
-    if input.shape[1] != weight_ih.shape[1]:
-        raise RuntimeError(f"input has inconsistent input_size: got {input.shape[1]} expected {weight_ih.shape[1]}")
-    for k, state in enumerate(states):
-        if input.shape[0] != state.shape[0]:
-            raise RuntimeError(f"Input batch size {input.shape[0]} doesn't match hidden{k} batch size {state.shape[0]}")
-        if state.shape[1] != weight_hh.shape[1]:
-            raise RuntimeError(
-                f"hidden{k} has inconsistent hidden_size: got {state.shape[1]}, expected {weight_hh.shape[1]}"
-            )
-    check_direction(name, gates, input, input.shape[0], states, (weight_ih, weight_hh, bias_ih, bias_hh))
+    shape, shapes = outline(input)[0], [outline(state)[0] for state in states]
+    for given in (shape, *shapes):
+        if len(given) != 2:
+            raise RuntimeError(f"{name}(): expected input and states of 2 dimensions, got {shape_text(given)}")
+    features, size = outline(weight_ih)[0][1], outline(weight_hh)[0][1]
+    if shape[1] != features:
+        raise RuntimeError(f"input has inconsistent input_size: got {shape[1]} expected {features}")
+    for k, state in enumerate(shapes):
+        if shape[0] != state[0]:
+            raise RuntimeError(f"Input batch size {shape[0]} doesn't match hidden{k} batch size {state[0]}")
+        if state[1] != size:
+            raise RuntimeError(f"hidden{k} has inconsistent hidden_size: got {state[1]}, expected {size}")
+    check_direction(name, gates, input, shape[0], states, (weight_ih, weight_hh, bias_ih, bias_hh))
 
 
 @composite(samples=cell_samples(4, True), public=(FUNCTION,))

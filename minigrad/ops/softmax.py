@@ -11,6 +11,7 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.errors import shape_text
 from minigrad.kernels import norm as norm_kernels
+from minigrad.kernels import rownorm as row_kernels
 from minigrad.kernels import softmax as kernels
 from minigrad.ops.window import refuse_dtype
 from minigrad.registry import (
@@ -244,7 +245,7 @@ class layer_normalized(Op):
     wide_half = True
 
     def forward(input, weight, bias, /, dims, eps):
-        return norm_kernels.layer_norm(input, weight, bias, dims, eps)
+        return row_kernels.layer_norm(input, weight, bias, dims, eps)
 
     def vjp(g, input, weight, bias_dtype, dims, eps):
         last = tuple(range(input.ndim - dims, input.ndim))
@@ -259,7 +260,7 @@ class layer_normalized(Op):
         return inner * scale, grad_weight, grad_bias
 
     def fused(g, input, weight, bias_dtype, dims, eps):
-        return norm_kernels.layer_norm_backward(g, input, weight, dims, eps)
+        return row_kernels.layer_norm_backward(g, input, weight, dims, eps)
 
 
 @composite(
