@@ -1,4 +1,4 @@
-"""Matrix products and convolutions; pooling is with the norms."""
+"""Convolutions; products are in a file of their own, and pooling is with the norms."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from functools import partial
 
 from bench.row import Row
 from bench.rows.make import both_ways, normal
-
-PRODUCTS = ((64, 784, 256), (64, 256, 128), (64, 128, 10), (256, 256, 256))
 
 # (batch, channels, height = width), channels out
 CONVS = (((64, 1, 28), 32), ((64, 32, 14), 64), ((16, 64, 56), 64))
@@ -33,10 +31,6 @@ SHAPES = {
         "conv_transpose3d", (4, 16, 4, 8, 8), (16, 8, 4, 4, 4), {"padding": 1, "stride": 2},
     ),
 }  # fmt: skip
-
-
-def linear(m, k, n, lib):
-    return both_ways(lib, lib.nn.functional.linear, normal(m, k), normal(n, k, seed=1) / k**0.5, normal(n, seed=2))
 
 
 def conv_arrays(shape, out):
@@ -64,7 +58,7 @@ def shaped_both(function, shape, weight_shape, settings, lib):
 
 
 def rows() -> list[Row]:
-    found = [Row(f"linear/{m}x{k}x{n} forward+backward", partial(linear, m, k, n)) for m, k, n in PRODUCTS]
+    found = []
     for shape, out in CONVS:
         label = f"{_by(shape)} to {out}"
         found += [

@@ -64,7 +64,7 @@ def gpt_step(lib):
     """The loss of a batch of random text, whose targets come in another order at each step."""
     lib.manual_seed(0)
     model = gpt(lib)
-    optimizer = lib.optim.AdamW(model.parameters(), lr=1e-3)
+    optimizer = lib.optim.Adam(model.parameters(), lr=1e-3)
     tokens = lib.tensor(classes(SYMBOLS, BATCH * PLACES).reshape(BATCH, PLACES))
     targets = shuffled(lib, classes(SYMBOLS, BATCH * PLACES, seed=1))
     cross_entropy = lib.nn.functional.cross_entropy
@@ -87,5 +87,5 @@ def rows() -> list[Row]:
         for what, backward, target in (("forward", False, forward), ("forward+backward", True, both)):
             setup = partial(attention, shape, is_causal, backward)
             found.append(Row(f"attention/{name} {what}", setup, rivals, {TORCH: target}))
-    name = f"step/GPT {LAYERS} layers {WIDTH} wide {PLACES} tokens B{BATCH}"
+    name = f"step/GPT {LAYERS} layers {WIDTH} wide {PLACES} tokens B{BATCH} Adam"
     return [*found, Row(name, gpt_step, targets={TORCH: 1.0})]
