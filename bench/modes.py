@@ -285,6 +285,7 @@ def full(options) -> int:
     if "rows" not in data:
         return 1
     data["choices"] = [vars(choice) for choice in choices.choices(row["name"] for row in data["rows"])]
+    report.write_json(options.save, data)  # should what follows fail, this is there
     print("--- memory, and whole programs", flush=True)
     data["memory"] = measured_memory()
     data["programs"] = programs.table(programs.names(), rounds=1) if "torch" in options.against else ""
