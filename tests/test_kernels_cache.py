@@ -263,6 +263,18 @@ def test_without_a_home(monkeypatch, tmp_path):
     assert cache.cache_root().parent == tmp_path
 
 
+def test_where_nothing_can_be_written(monkeypatch, tmp_path):
+    """A container whose file system is read-only has no folder for temporary files either."""
+    nowhere(monkeypatch, tmp_path)
+
+    def none():
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    assert cache.cache_root() is None
+    assert cache._find_folders() == ([], None)
+
+
 def test_a_folder_of_another_user_is_not_read(monkeypatch, tmp_path):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "theirs"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "theirs too"))
