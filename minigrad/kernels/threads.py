@@ -33,7 +33,7 @@ from _queue import SimpleQueue  # `queue` would load more than it
 
 import numpy as np  # noqa: F401  (loads the BLAS library that is to be limited)
 
-__all__ = ["get_num_threads", "set_num_threads", "share"]
+__all__ = ["get_num_threads", "on_change", "set_num_threads", "share"]
 
 
 def get_num_threads():
@@ -64,9 +64,20 @@ def set_num_threads(count):
     if count < 1:
         raise ValueError(f"set_num_threads(): expected count to be at least 1, but got {count}")
     with _lock:
+        changed = (count > 1) != (_threads > 1)
         _threads = count
         _blas.cache_clear()  # another library may have been loaded since
         _limit_blas(1 if _sharing else count)
+    if changed:
+        for callback in _watchers:
+            callback()
+
+
+def on_change(callback):
+    """Call `callback()` when one thread has become several, or several one: for whoever keeps functions that do not
+    ask on every call. Returns `callback`, so this can be used as a decorator."""
+    _watchers.append(callback)
+    return callback
 
 
 def share(work, count, least=1):
@@ -235,6 +246,7 @@ def _threads_at_start(environment=os.environ):
     return max(int(others), 1) if others.isdecimal() else 1
 
 
+_threads, _watchers = 1, []
 _fresh()
 set_num_threads(_threads_at_start())
 if hasattr(os, "register_at_fork"):
