@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import gc
 import importlib
 import math
 import os
@@ -344,6 +345,24 @@ def test_a_compilation_that_fails_leaves_nothing_open():
     with pytest.raises(ZeroDivisionError), notice.compiling("bad"):
         1 / 0  # noqa: B018
     assert notice._waiting["depth"] == 0
+    assert gc.isenabled()
+
+
+def test_garbage_is_not_collected_while_compiling():
+    seen = []
+    with notice.compiling("outer"):
+        with notice.compiling("inner"):
+            pass
+        seen.append(gc.isenabled())
+    seen.append(gc.isenabled())
+    gc.disable()
+    try:
+        with notice.compiling("by whoever collects nothing anyway"):
+            pass
+        seen.append(gc.isenabled())
+    finally:
+        gc.enable()
+    assert seen == [False, True, False]
 
 
 @pytest.mark.usefixtures("_heard")
