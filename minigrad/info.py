@@ -24,7 +24,7 @@ def describe() -> str:
         *((name, installed(name) or "missing") for name in NEEDED),
         *((name, installed(name) or "not installed (optional)") for name in OPTIONAL),
         ("kernels", f"{len(KERNELS)}, backend {get_backend()!r}, {get_num_threads()} thread(s)"),
-        ("cache", f"{cache_root()} ({compiled()})"),
+        ("cache", cache()),
     ]
     return "\n".join(f"{name:14}{text}" for name, text in rows)
 
@@ -36,7 +36,10 @@ def installed(name: str) -> str | None:
         return None
 
 
-def compiled() -> str:
-    """How many compiled kernels lie in the cache, and how large they are."""
-    sizes = [entry.stat().st_size for entry in cache_root().glob("*.nbc")]
-    return f"{len(sizes)} compiled, {sum(sizes) / 1e6:.1f} MB"
+def cache() -> str:
+    """Where compiled kernels are kept, how many there are, and how large they are."""
+    folder = cache_root()
+    if folder is None:
+        return "none: no folder can be written; set NUMBA_CACHE_DIR to one that can"
+    sizes = [entry.stat().st_size for entry in folder.glob("*.nbc")]
+    return f"{folder} ({len(sizes)} compiled, {sum(sizes) / 1e6:.1f} MB)"

@@ -377,6 +377,12 @@ def test_version_info_and_help(capsys):
     assert "demo" in capsys.readouterr().out
 
 
+def test_info_where_nothing_can_be_kept(capsys, monkeypatch):
+    monkeypatch.setattr("minigrad.info.cache_root", lambda: None)
+    assert main(["info"]) == 0
+    assert "no folder can be written" in capsys.readouterr().out
+
+
 @pytest.fixture
 def _little(monkeypatch):
     """A warmup of one kernel, one op and one network."""

@@ -71,7 +71,8 @@ def test_where_python_writes_no_bytecode_neither_do_we(tmp_path):
 def test_nowhere_to_write_is_no_matter(tmp_path):
     (tmp_path / "file").write_text("")
     blocked = str(tmp_path / "file")
-    found = start(tmp_path, NUMBA_CACHE_DIR=blocked, XDG_CACHE_HOME=blocked, TMPDIR=blocked)
+    no_temporary = "import tempfile\ndef none(): raise FileNotFoundError\ntempfile.gettempdir = none\n"
+    found = start(tmp_path, no_temporary + IMPORT, NUMBA_CACHE_DIR=blocked, XDG_CACHE_HOME=blocked)
     assert int(found[0]) > 100
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import gc
 import importlib
 import math
 import os
@@ -263,6 +264,18 @@ def test_without_a_home(monkeypatch, tmp_path):
     assert cache.cache_root().parent == tmp_path
 
 
+def test_where_nothing_can_be_written(monkeypatch, tmp_path):
+    """A container whose file system is read-only has no folder for temporary files either."""
+    nowhere(monkeypatch, tmp_path)
+
+    def none():
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    assert cache.cache_root() is None
+    assert cache._find_folders() == ([], None)
+
+
 def test_a_folder_of_another_user_is_not_read(monkeypatch, tmp_path):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "theirs"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "theirs too"))
@@ -332,6 +345,24 @@ def test_a_compilation_that_fails_leaves_nothing_open():
     with pytest.raises(ZeroDivisionError), notice.compiling("bad"):
         1 / 0  # noqa: B018
     assert notice._waiting["depth"] == 0
+    assert gc.isenabled()
+
+
+def test_garbage_is_not_collected_while_compiling():
+    seen = []
+    with notice.compiling("outer"):
+        with notice.compiling("inner"):
+            pass
+        seen.append(gc.isenabled())
+    seen.append(gc.isenabled())
+    gc.disable()
+    try:
+        with notice.compiling("by whoever collects nothing anyway"):
+            pass
+        seen.append(gc.isenabled())
+    finally:
+        gc.enable()
+    assert seen == [False, True, False]
 
 
 @pytest.mark.usefixtures("_heard")

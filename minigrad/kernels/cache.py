@@ -83,7 +83,8 @@ def _candidates():
     import tempfile
 
     name = f"minigrad-{os.getuid() if hasattr(os, 'getuid') else 'cache'}"
-    yield os.path.join(tempfile.gettempdir(), name)
+    with contextlib.suppress(OSError):  # nothing at all can be written
+        yield os.path.join(tempfile.gettempdir(), name)
 
 
 @functools.cache
