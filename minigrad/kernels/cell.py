@@ -7,16 +7,17 @@ Before this: `dispatch.py`, `vecmath.py`. After it: `recurrent.py`.
 import numpy as np
 
 from minigrad.kernels.dispatch import jit, kernel
-from minigrad.kernels.vecmath import array_sigmoid, sigmoid, tanh
+from minigrad.kernels.vecmath import array_sigmoid, exp, tanh
 
 # LLVM makes vector code of loops that run from 0 over few arrays, so the parts of a row are cut out first.
 
 
 @jit
 def all_sigmoid(x):
-    """x = σ(x)."""
+    """x = σ(x), in fewer steps than `vecmath.sigmoid`: below -88 it is 0, not a number too small to count."""
+    one = x.dtype.type(1)
     for j in range(x.size):
-        x[j] = sigmoid(x[j])
+        x[j] = one / (one + exp(-x[j]))
 
 
 @jit

@@ -133,8 +133,10 @@ class LSTM(RNNBase):
         return hx[0].index_select(1, permutation), hx[1].index_select(1, permutation)
 
     def _zero_state(self, input, batch_sizes):
-        shapes = self.get_expected_hidden_size(input, batch_sizes), self.get_expected_cell_size(input, batch_sizes)
-        return tuple([minigrad.zeros(shape, dtype=input.dtype) for shape in shapes])
+        hidden = super()._zero_state(input, batch_sizes)
+        if not self.proj_size:
+            return hidden, hidden
+        return hidden, minigrad.zeros(self.get_expected_cell_size(input, batch_sizes), dtype=input.dtype)
 
     def _check_state_dims(self, hx, batched):
         if hx[0].dim() != 2 + batched or hx[1].dim() != 2 + batched:

@@ -143,7 +143,7 @@ class RNNBase(Module):
 
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
         """Raise ValueError for another dtype than the weights', RuntimeError for a wrong shape."""
-        dtype = self._flat_weights[0].dtype
+        dtype = getattr(self, self._all_weights[0][0]).dtype
         if input.dtype != dtype:
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({dtype}). Convert input: "
@@ -200,8 +200,12 @@ class RNNBase(Module):
     def forward(self, input: Tensor | PackedSequence, hx: Any = None) -> tuple[Any, Any]:
         if isinstance(input, PackedSequence):
             data, batch_sizes, order, original = input
-            hx = self._zero_state(data, batch_sizes) if hx is None else self.permute_hidden(hx, order)
-            self.check_forward_args(data, hx, batch_sizes)
+            if hx is None:
+                self.check_input(data, batch_sizes)
+                hx = self._zero_state(data, batch_sizes)
+            else:
+                hx = self.permute_hidden(hx, order)
+                self.check_forward_args(data, hx, batch_sizes)
             output, hidden = self._run(data, hx, batch_sizes)
             return PackedSequence(output, batch_sizes, order, original), self.permute_hidden(hidden, original)
         if input.dim() not in (2, 3):
@@ -210,12 +214,13 @@ class RNNBase(Module):
         if not batched:
             input = input.unsqueeze(batch_dim)
         if hx is None:
+            self.check_input(input, None)
             hx = self._zero_state(input, None)
         else:
             self._check_state_dims(hx, batched)
             if not batched:
                 hx = self._each_state(lambda state: state.unsqueeze(1), hx)
-        self.check_forward_args(input, hx, None)
+            self.check_forward_args(input, hx, None)
         output, hidden = self._run(input, hx, None)
         if not batched:
             output, hidden = output.squeeze(batch_dim), self._each_state(lambda state: state.squeeze(1), hidden)

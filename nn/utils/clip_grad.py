@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Iterator
 
@@ -10,9 +11,13 @@ import numpy as np
 import minigrad
 from minigrad.autograd import no_grad
 from minigrad.autograd.general import quiet
+from minigrad.autograd.node import bump
 from minigrad.tensor import Tensor, wrap
 
 __all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
+
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def listed(tensors):
@@ -26,6 +31,10 @@ def grads_of(parameters):
 
 
 def _norm_of_all(arrays, norm_type):
+    if norm_type == 2 and all([array.dtype in FLOATS for array in arrays]):
+        flat = [array.reshape(-1) for array in arrays]
+        norms = np.sqrt([np.dot(array, array) for array in flat])
+        return np.asarray(math.sqrt(np.dot(norms, norms)), np.result_type(*arrays))
     wide = [array.astype(np.float32) if array.dtype == np.float16 else array for array in arrays]  # squares overflow
     norms = np.stack([np.linalg.norm(array.ravel(), norm_type) for array in wide])
     return np.asarray(np.linalg.norm(norms, norm_type), np.result_type(*arrays))
@@ -70,7 +79,11 @@ def clip_grads_with_norm_(
     with no_grad():
         factor = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
         for grad in grads_of(listed(parameters)):
-            grad.mul_(factor)
+            if type(grad.array) is np.ndarray and grad.array.dtype == factor.array.dtype in FLOATS:
+                np.multiply(grad.array, factor.array, out=grad.array)
+                bump(grad, "mul_")
+            else:
+                grad.mul_(factor)
 
 
 def clip_grad_norm_(
