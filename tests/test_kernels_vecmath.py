@@ -26,9 +26,9 @@ REFERENCE = {
     "erf": np.frompyfunc(lambda x: math.erf(x), 1, 1),
 }
 LARGEST_ERROR = {  # relative; the table in vecmath.py says the same
-    "exp": (0.9e-7, 4e-16),
+    "exp": (1.0e-7, 4e-16),
     "expm1": (1.3e-7, 7e-16),
-    "sigmoid": (1.9e-7, 5e-16),
+    "sigmoid": (2.5e-7, 5e-16),
     "tanh": (1.7e-7, 8e-16),
     "log": (0.9e-7, 2e-16),
     "log1p": (0.9e-7, 2e-16),

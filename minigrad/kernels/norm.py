@@ -347,6 +347,11 @@ def batch_norm_eval_backward(g, x, mean, var, weight, eps):
     return g * per_channel(scale, x), dweight, g.sum(axes)
 
 
-@batch_norm_eval_backward.numba(python=True, when=lambda g, x, mean, var, weight, eps: x.size > 8000)
+def many_numbers(g, x, mean, var, weight, eps):
+    """More than 8000 numbers."""
+    return x.size > 8000
+
+
+@batch_norm_eval_backward.numba(python=True, when=many_numbers)
 def batch_norm_eval_backward(g, x, mean, var, weight, eps):
     return batch_gradients(g, channels(x), weight, mean, 1 / np.sqrt(var + x.dtype.type(eps)), True)

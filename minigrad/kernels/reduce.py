@@ -21,7 +21,7 @@ import numpy as np
 from minigrad.kernels.dispatch import jit, kernel, widest
 from minigrad.kernels.formula import ByDtype
 
-BLOCK = 4096  # numbers added in lanes, 64 of these, before pairs of blocks are added
+BLOCK = 2048  # numbers added in lanes before pairs of blocks are added
 STRIP = 64  # rows added before strips are added
 SHORT = 32  # a row too short to be worth lanes
 CACHED = 4 << 20  # bytes: what is larger is read from memory

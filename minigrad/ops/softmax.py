@@ -226,6 +226,13 @@ def is_half_among_floats(input, *parameters):
     return np_dtype(input) == HALF and bool(given) and all([np_dtype(each) == FLOAT for each in given])
 
 
+@on_every_path("of_one_dtype")
+def of_one_dtype(input, *parameters):
+    """Whether the parameters, if there are any, have the input's dtype."""
+    kind = np_dtype(input)
+    return all([each is None or np_dtype(each) == kind for each in parameters])
+
+
 @on_every_path("refuse_mixed")
 def refuse_mixed(op, input, **parameters):
     """The error of a norm whose parameters are of another dtype than its input."""
@@ -290,9 +297,10 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05):
                 f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
                 f"{shape_text(parameter.shape)} and normalized_shape = {list(shape)}"
             )
-    if is_half_among_floats(input, weight, bias):
-        return to_dtype(layer_norm(to_dtype(input, FLOAT), shape, weight, bias, eps), HALF)
-    refuse_mixed("layer_norm", input, weight=weight, bias=bias)
+    if not of_one_dtype(input, weight, bias):
+        if is_half_among_floats(input, weight, bias):
+            return to_dtype(layer_norm(to_dtype(input, FLOAT), shape, weight, bias, eps), HALF)
+        refuse_mixed("layer_norm", input, weight=weight, bias=bias)
     refuse_dtype("layer_norm", input, "biu")
     return layer_normalized(input, weight, bias, len(shape), eps)
 
@@ -315,7 +323,8 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     (Ioffe & Szegedy 2015; F.batch_norm)
     """
     check_batch(input, running_mean, running_var, training, eps)
-    if is_half_among_floats(input, running_mean, running_var, weight, bias):
+    alike = of_one_dtype(input, running_mean, running_var, weight, bias)
+    if not alike and is_half_among_floats(input, running_mean, running_var, weight, bias):
         wide = to_dtype(input, FLOAT)
         return to_dtype(batch_norm(wide, running_mean, running_var, weight, bias, training, momentum, eps), HALF)
     channels = input.shape[1] if input.ndim > 1 else 0
@@ -323,7 +332,8 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     for name, given in parameters.items():
         if given is not None and (input_size(given) != channels or (given.ndim != 1 and name.startswith("running"))):
             raise RuntimeError(f"batch_norm(): {name} should contain {channels} elements not {input_size(given)}")
-    refuse_mixed("batch_norm", input, **parameters)
+    if not alike:
+        refuse_mixed("batch_norm", input, **parameters)
     weight = reshape(weight, (channels,)) if weight is not None and weight.ndim != 1 else weight
     bias = reshape(bias, (channels,)) if bias is not None and bias.ndim != 1 else bias
     if not training and (running_mean is None or running_var is None):
