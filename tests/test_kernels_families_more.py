@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from kernel_checks import apart, both, kinds, maker, near
 
-from minigrad.kernels import indexing, norm, optimizer, reduce
+from minigrad.kernels import indexing, norm, optimizer, reduce, rownorm
 from minigrad.kernels.dispatch import backend
 
 
@@ -75,8 +75,8 @@ def test_layer_norm(who, kind, affine, shape, dims):
     tw, tb = (None if a is None else torch.from_numpy(a).requires_grad_() for a in (weight, bias))
     expected = torch.nn.functional.layer_norm(tx, size, tw, tb)
     expected.backward(torch.from_numpy(g))
-    near(norm.layer_norm(apart(x), weight, bias, dims, 1e-5), expected, kind)
-    dx, dweight, dbias = norm.layer_norm_backward(apart(g), apart(x), weight, dims, 1e-5)
+    near(rownorm.layer_norm(apart(x), weight, bias, dims, 1e-5), expected, kind)
+    dx, dweight, dbias = rownorm.layer_norm_backward(apart(g), apart(x), weight, dims, 1e-5)
     near(dx, tx.grad, kind)
     near(dbias, g.reshape(-1, *size).sum(0), kind)
     assert (dweight is None) == (weight is None)
@@ -90,7 +90,7 @@ def test_a_large_mean_costs_no_accuracy(who):
     exact = (x - x.mean(0, dtype="f8")) / x.std(0, dtype="f8")
     np.testing.assert_allclose(norm.batch_norm_train(x, None, None, 0.0)[0], exact, atol=1e-3)
     rows = np.ascontiguousarray(x.T)
-    np.testing.assert_allclose(norm.layer_norm(rows, None, None, 1, 0.0), exact.T, atol=1e-3)
+    np.testing.assert_allclose(rownorm.layer_norm(rows, None, None, 1, 0.0), exact.T, atol=1e-3)
 
 
 # -------------------------------------------------------------------------------------------------------- optimizers
