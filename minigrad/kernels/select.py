@@ -4,19 +4,21 @@ Without ties there is one answer, and NumPy finds it.  With ties PyTorch's answe
 (introsort), partial_sort (a heap) and nth_element (introselect), and of quickselect for kthvalue.  Those are written
 out here, step by step: a row of keys, of which the least is to be first, gives the order of its elements.
 
-The same lines are run by Python (in the NumPy twin, for the rows that have ties) and compiled (for all rows: selecting
-takes fewer steps than the sort that NumPy would do first).  Sources: D. Musser, Introspective sorting and selection
-algorithms (1997); quickselect with the median of three as in Numerical Recipes, 8.5.
+The same lines are run by Python (in the NumPy twin, for the rows that have ties) and compiled: for rows with ties where
+much is sorted or a few are wanted, else for all, as selecting takes fewer steps than a sort.  Sources: D. Musser,
+Introspective sorting and selection algorithms (1997); quickselect with the median of three as in Numerical Recipes.
 
 Before this: `dispatch.py`. After it: `ops/order.py`.
 """
 
 import numpy as np
 
-from minigrad.kernels.dispatch import Jit, kernel
+from minigrad.kernels.dispatch import Jit, jit, kernel
 
 SORT, PARTIAL, NTH, NTH_SORTED, KTH = range(5)  # what `first_places` does with a row
 INSERTION = 16  # what is no longer is sorted by insertion
+MUCH = 512  # from so many numbers on NumPy sorts them faster
+A_FEW = 16  # so many are found by keeping a list of the best
 COMPILED = {}
 
 
@@ -262,10 +264,65 @@ def first_places(x, count, how, largest):
 @first_places.numba(python=True)
 def first_places(x, count, how, largest):
     out = np.empty((*x.shape[:-1], count), np.int64)
-    if out.size:
-        keys = sort_keys(x, largest)
-        COMPILED["settle_rows"](keys.reshape(-1, x.shape[-1]), count, how, out.reshape(-1, count))
+    if not out.size:
+        return out
+    keys, places = sort_keys(x, largest).reshape(-1, x.shape[-1]), out.reshape(-1, count)
+    if how == SORT and keys.size >= MUCH:
+        places[...] = np.argsort(keys, -1)  # vector code in NumPy; which of equal ones is first is left open
+        tied = np.empty(len(keys), np.bool_)
+        some = tied_rows(keys, places, tied)
+    elif count <= A_FEW and how in (PARTIAL, NTH_SORTED):
+        tied = np.empty(len(keys), np.bool_)
+        some = least(keys, count, places, tied)
+    else:
+        COMPILED["settle_rows"](keys, count, how, places)
+        return out
+    if some:
+        settled = np.empty((np.count_nonzero(tied), count), np.int64)
+        COMPILED["settle_rows"](keys[tied], count, how, settled)
+        places[tied] = settled
     return out
+
+
+@jit
+def tied_rows(keys, order, tied):
+    """Note which rows, of which the order is known, have equal keys; whether any has."""
+    some = False
+    for r in range(keys.shape[0]):
+        row, places = keys[r], order[r]
+        equal = False
+        for i in range(1, places.size):
+            equal |= row[places[i]] == row[places[i - 1]]
+        tied[r] = equal
+        some |= equal
+    return some
+
+
+@jit
+def least(keys, count, out, tied):
+    """The places of the `count` least keys of each row, and which rows have equal ones among these and the next;
+    whether any has."""
+    size, some = keys.shape[1], False
+    wanted = min(count + 1, size)
+    best, places = np.empty(wanted, keys.dtype), np.empty(wanted, np.int64)
+    for r in range(keys.shape[0]):
+        row, found = keys[r], 0
+        for i in range(size):
+            key = row[i]
+            if found < wanted or key < best[wanted - 1]:
+                j = found if found < wanted else wanted - 1
+                found = j + 1
+                while j > 0 and key < best[j - 1]:
+                    best[j], places[j] = best[j - 1], places[j - 1]
+                    j -= 1
+                best[j], places[j] = key, i
+        equal = False
+        for j in range(1, wanted):
+            equal |= best[j] == best[j - 1]
+        tied[r] = equal
+        some |= equal
+        out[r] = places[:count]
+    return some
 
 
 def sort_keys(x, largest):
@@ -273,10 +330,23 @@ def sort_keys(x, largest):
     if x.dtype.kind != "f":
         keys = x.astype(np.int64)
         return ~keys if largest else keys
-    if np.isnan(x).any():
+    if x.dtype == np.float16:
+        x = x.astype(np.float32)
+    keys = np.empty(x.shape, np.float64)
+    if turned_keys(np.ascontiguousarray(x).reshape(-1), keys.reshape(-1), largest):
         return ranks(*(descending(x) if largest else ascending(x)))
-    keys = x.astype(np.float64)
-    return np.negative(keys, keys) if largest else keys
+    return keys
+
+
+@jit
+def turned_keys(x, keys, largest):
+    """keys = x, or -x for the largest to be first; whether there is a NaN."""
+    nan = False
+    for i in range(x.size):
+        key = np.float64(x[i])
+        keys[i] = -key if largest else key
+        nan |= key != key
+    return nan
 
 
 def ascending(x):

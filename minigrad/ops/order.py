@@ -9,6 +9,7 @@ PyTorch names (`kernels/select.py`).
 
 import numpy as np
 
+from minigrad.kernels import indexing
 from minigrad.kernels import reduce as reduction_kernels
 from minigrad.kernels import select as kernels
 from minigrad.ops.reduce import nonempty
@@ -168,11 +169,8 @@ def back(values, order, input, dim):
 
 
 def taken(rows, order):
-    """The elements of rows at some places of each (`np.take_along_axis` is three times slower for few)."""
-    if rows.ndim == 1 or not order.size:
-        return rows[order] if rows.ndim == 1 else np.empty(order.shape, rows.dtype)
-    matrix, places = rows.reshape(-1, rows.shape[-1]), order.reshape(-1, order.shape[-1])
-    return matrix[np.arange(len(matrix))[:, None], places].reshape(order.shape)
+    """The elements of rows at some places of each."""
+    return indexing.gather(rows, order, rows.ndim - 1, False)
 
 
 def picked(input, order, dim, keepdim):
