@@ -273,6 +273,7 @@ def _ready(dtype, function):
     return table(dtype), dispatcher.overloads[signature].entry_point, np.empty(0, dtype)
 
 
+FEW = 1 << 19  # with fewer multiplications BLAS is ahead, and the caller need not even ask
 A_THREAD = 1 << 20  # multiplications that are worth a thread
 FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 
@@ -295,7 +296,7 @@ def _pays(a, b, bias):
     2¹⁸ numbers in a if it is transposed and there are less than 96 columns."""
     (rows, depth), columns = a.shape, b.shape[1]
     work, turned = rows * depth * columns, a.strides[0] == a.itemsize
-    if work < 1 << 19 or rows < 8 or columns < 16 or work > 1 << 29 or a.dtype not in FLOATS:
+    if work < FEW or rows < 8 or columns < 16 or work > 1 << 29 or a.dtype not in FLOATS:
         return False
     if turned and columns < COLUMNS and rows * depth > 1 << 18:
         return False
