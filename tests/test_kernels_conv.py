@@ -38,6 +38,8 @@ CONVOLUTIONS = [  # x, w, stride, padding, dilation, groups
     ((2, 6, 5, 9), (12, 1, 2, 3), (3, 2), (1, 0), (1, 2), 6),
     ((2, 9, 4, 5, 6), (7, 9, 2, 3, 3), (1, 2, 1), (1, 0, 2), (2, 1, 1), 1),  # volumes
     ((2, 3, 4, 5, 6), (6, 1, 2, 3, 2), (2, 1, 2), (0, 1, 1), (1, 1, 2), 3),
+    ((5, 6, 3, 4), (7, 6, 3, 4), (1, 2), (0, 0), (1, 1), 1),  # the window is the image
+    ((1, 2, 90, 300), (3, 2, 5, 5), (1, 1), (2, 2), (1, 1), 1),  # the input's derivative in parts
     ((1, 2, 5, 4, 4), (3, 2, 2, 2, 2), (2, 2, 2), (1, 1, 1), (1, 1, 1), 1),
 ]
 
@@ -49,8 +51,7 @@ CONVOLUTIONS = [  # x, w, stride, padding, dilation, groups
 def test_convolution_and_its_derivatives(monkeypatch, who, kind, cache_bytes, case):
     torch = pytest.importorskip("torch")
     make = maker(kind)
-    for module in (conv_planes, conv_tiles):  # a small one cuts an image into pieces
-        monkeypatch.setattr(module, "CACHE_BYTES", cache_bytes)
+    monkeypatch.setattr(conv_tiles, "CACHE_BYTES", cache_bytes)  # a small one cuts an image into bands
     x_shape, w_shape, *settings = case
     x, w, bias = make(*x_shape), make(*w_shape), make(w_shape[0])
     tx, tw, tb = (torch.from_numpy(a).requires_grad_() for a in (x, w, bias))

@@ -11,11 +11,12 @@ The three serve one another to every order: each is linear in both its arrays, s
 another of the three (`conv_transpose2d` is `conv2d_input` with the arguments renamed).
 
 The NumPy definitions say just this, of any number of dimensions. The numba twins never lay out columns, which are KH*KW
-times the image. There are three ways, and `way` chooses:
+times the image. There are four ways, and `way` chooses:
 
     tiles        most convolutions: `conv_tiles.py`, products whose one operand is looked up in the image
     depthwise    as many groups as channels: no products at all, `conv_planes.py`
     thin         the input's derivative where the input has few channels: product and fold, `conv_planes.py`
+    whole        a window as large as the image: every image is a row, and BLAS multiplies
 
 Before this: `dispatch.py`, `conv_tiles.py`, `conv_planes.py`. After it: `ops/conv.py`.
 """
@@ -75,12 +76,15 @@ def as_triples(count, stride, padding, dilation):
     return ((1,) * (3 - count) + stride, (0,) * (3 - count) + padding, (1,) * (3 - count) + dilation)
 
 
-def way(channels, groups, dtype):
-    """ "depthwise" where every group has one channel and there are several, "thin" where one group has so few channels
-    that they would leave most lanes of a vector empty, else "tiles"."""
+def way(image, weight_shape, padding, groups, itemsize):
+    """Which of the four: "whole" where the window is the image; "depthwise" where every group has one channel and there
+    are several; "thin" where one group has so few channels that most lanes of a vector would be empty; else "tiles"."""
+    channels, window = weight_shape[1], weight_shape[2:]
+    if groups == 1 and window == image and not any(padding):
+        return "whole"
     if groups > 1:
         return "depthwise" if channels == 1 else "tiles"
-    return "thin" if channels * dtype.itemsize <= THIN_BYTES else "tiles"
+    return "thin" if channels * itemsize <= THIN_BYTES else "tiles"
 
 
 def by_numba(first, second, *_):
@@ -137,9 +141,15 @@ def conv2d_forward(x, w, bias, stride, padding, dilation, groups):
 def conv2d_forward(x, w, bias, stride, padding, dilation, groups):
     if not by_numba(x, w):
         return conv2d_forward.twin(x, w, bias, stride, padding, dilation, groups)
+    which = way(x.shape[2:], w.shape, padding, groups, x.itemsize)
+    if which == "whole":
+        y = x.reshape(len(x), -1) @ w.reshape(len(w), -1).T
+        if bias is not None:
+            y += bias
+        return y.reshape(*y.shape, *(1,) * (x.ndim - 2))
     (volumes, windows), settings = as_volumes(x, w), as_triples(x.ndim - 2, stride, padding, dilation)
     bias = None if bias is None else np.ascontiguousarray(bias)
-    if way(w.shape[1], groups, x.dtype) == "depthwise":
+    if which == "depthwise":
         y = conv_planes.depthwise_forward(volumes, windows, bias, *settings)
     else:
         y = conv_tiles.forward(volumes, windows, bias, *settings, groups)
@@ -172,9 +182,11 @@ def conv2d_input(g, w, input_shape, stride, padding, dilation, groups):
 def conv2d_input(g, w, input_shape, stride, padding, dilation, groups):
     if not by_numba(g, w):
         return conv2d_input.twin(g, w, input_shape, stride, padding, dilation, groups)
+    which = way(input_shape[2:], w.shape, padding, groups, g.itemsize)
+    if which == "whole":
+        return (g.reshape(len(g), -1) @ w.reshape(len(w), -1)).reshape(input_shape)
     (volumes, windows), settings = as_volumes(g, w), as_triples(g.ndim - 2, stride, padding, dilation)
     shape = (*input_shape[:2], *(1,) * (5 - g.ndim), *input_shape[2:])
-    which = way(w.shape[1], groups, g.dtype)
     if which == "depthwise":
         dx = conv_planes.depthwise_input_gradient(volumes, windows, shape, *settings)
     elif which == "thin":
@@ -208,9 +220,12 @@ def conv2d_weight(g, x, weight_shape, stride, padding, dilation, groups):
 def conv2d_weight(g, x, weight_shape, stride, padding, dilation, groups):
     if not by_numba(g, x):
         return conv2d_weight.twin(g, x, weight_shape, stride, padding, dilation, groups)
+    which = way(x.shape[2:], weight_shape, padding, groups, x.itemsize)
+    if which == "whole":
+        return (g.reshape(len(g), -1).T @ x.reshape(len(x), -1)).reshape(weight_shape)
     (gradients, volumes), settings = as_volumes(g, x), as_triples(g.ndim - 2, stride, padding, dilation)
     shape = (*weight_shape[:2], *(1,) * (5 - g.ndim), *weight_shape[2:])
-    if way(weight_shape[1], groups, x.dtype) == "depthwise":
+    if which == "depthwise":
         dw = conv_planes.depthwise_weight_gradient(gradients, volumes, shape, *settings)
     else:
         dw = conv_tiles.weight_gradient(gradients, volumes, shape, *settings, groups)

@@ -22,13 +22,13 @@ from typing import NamedTuple
 import numpy as np
 
 from minigrad.kernels import tiles
-from minigrad.kernels.conv_tiles import SLACK, copy
+from minigrad.kernels.conv_tiles import SLACK, copy, multiply_pixels
 from minigrad.kernels.dispatch import jit
 from minigrad.kernels.threads import share
 from minigrad.kernels.tiles import address, item_size, lanes
 
 BAND = 2048  # numbers that stay in the first-level cache while the entries of the window are added up
-CACHE_BYTES = 1 << 20  # what the products of one piece may take
+COLUMNS = 1 << 16  # numbers of columns that are made before they are folded
 
 
 class Plan(NamedTuple):
@@ -329,14 +329,14 @@ def depthwise_weight_gradient(g, x, weight_shape, stride, padding, dilation):
 
 
 @jit
-def fold(columns, images, channels, staged, places, lines, start, stop, width, volume):
-    """Add columns (images, channels, entries, lines start..stop, width) where the windows overlap, in staged channels
-    of `volume` numbers."""
+def fold(columns, channels, staged, places, lines, start, stop, width, volume):
+    """Add columns (channels, entries, lines start..stop, width) where the windows overlap, in staged channels of
+    `volume` numbers."""
     at = 0
-    for channel in range(images * channels):
+    for c in range(channels):
         for e in range(places.size):
             for line in range(start, stop):
-                to = channel * volume + places[e] + lines[line]
+                to = c * volume + places[e] + lines[line]
                 source, target = columns[at : at + width], staged[to : to + width]
                 for v in range(width):
                     target[v] += source[v]
@@ -344,43 +344,36 @@ def fold(columns, images, channels, staged, places, lines, start, stop, width, v
 
 
 @jit
-def unstage_all(table, staged, dx, first, images, channels, image, plan, stride):
-    """The staged channels of some images, from image `first` on, to dx."""
-    _, size, reads, counts, _, _, _ = plan
-    volume = counts[0] * counts[1] * counts[2] * size[0] * size[1] * size[2]
-    for i in range(images * channels):
-        at = (first * channels + i) * image[0] * image[1] * image[2]
-        unstage(table, staged[i * volume :], dx, at, image, reads, counts, size, stride)
-
-
-def pieces(first, last, lines, line_bytes):
-    """Images first..last, a few at a time, or one in parts: (first image, images, first line, end line) for about
-    CACHE_BYTES of columns each."""
-    together = CACHE_BYTES // (lines * line_bytes)
-    height = lines if together else max(1, CACHE_BYTES // line_bytes)
-    for image in range(first, last, max(together, 1)):
-        for start in range(0, lines, height):
-            yield image, min(max(together, 1), last - image), start, min(lines, start + height)
+def thin_input(table, g, w, dx, first, last, outputs, channels, image, plan, stride):
+    """dx of images first..last. For some lines of g at a time a product makes columns, which are then folded."""
+    out, size, reads, counts, places, _, lines = plan
+    number, width, depth = item_size(table), out[2], channels * places.size
+    plane, volume = image[0] * image[1] * image[2], counts[0] * counts[1] * counts[2] * size[0] * size[1] * size[2]
+    height = min(lines.size, max(1, COLUMNS // (depth * width)))
+    staged = np.empty(channels * volume + SLACK, g.dtype)
+    columns = np.empty(depth * height * width, g.dtype)
+    spare = np.empty(outputs * SLACK, g.dtype)
+    row = lines.size * width * number
+    for n in range(first, last):
+        fill(staged, 0)
+        for start in range(0, lines.size, height):
+            stop = min(start + height, lines.size)
+            pixels = (stop - start) * width
+            multiply_pixels(
+                table, address(g) + n * outputs * row + start * width * number, row, outputs, depth, pixels, address(w),
+                number, depth * number, 0, address(columns), pixels * number, address(spare),
+            )  # fmt: skip
+            fold(columns, channels, staged, places, lines, start, stop, width, volume)
+        for c in range(channels):
+            at = (n * channels + c) * plane
+            unstage(table, staged[c * volume :], dx, at, image, reads, counts, size, stride)
 
 
 def thin_input_gradient(g, w, input_shape, stride, padding, dilation):
     """`conv2d_input` of volumes of few channels: a product makes columns, one for each window, which overlap."""
     plan = plan_for(input_shape[2:], w.shape[2:], stride, padding, dilation)
-    table, channels, entries, width = tiles.table(g.dtype), w.shape[1], plan.places.size, plan.out[2]
-    dx = np.zeros(input_shape, g.dtype)  # a long stride jumps over some
-    matrix = w.reshape(len(w), -1).T
-    flat = g.reshape(len(g), len(w), -1)
-
-    def work(first, last):
-        for image, images, start, stop in pieces(first, last, len(plan.lines), channels * entries * width * g.itemsize):
-            if start == 0:
-                staged = np.zeros(images * channels * plan.staged + SLACK, g.dtype)
-            columns = np.matmul(matrix, flat[image : image + images, :, start * width : stop * width])
-            fold(
-                columns.reshape(-1), images, channels, staged, plan.places, plan.lines, start, stop, width, plan.staged
-            )
-            if stop == len(plan.lines):
-                unstage_all(table, staged, dx.reshape(-1), image, images, channels, input_shape[2:], plan, stride)
-
-    share(work, len(g))
+    dx = np.zeros(input_shape, g.dtype)  # no window reads what a long stride jumps over
+    arrays, sizes = (g.reshape(-1), w.reshape(-1), dx.reshape(-1)), w.shape[:2]
+    table = tiles.table(g.dtype)
+    share(lambda first, last: thin_input(table, *arrays, first, last, *sizes, input_shape[2:], plan, stride), len(g))
     return dx

@@ -232,33 +232,43 @@ def convolve(table, source, first, last, groups, channels, outputs, image, padde
 
 
 @jit
-def multiply_pixels(table, source, first, last, groups, channels, outputs, pixels, w, w_group, w_row, w_step, bias,
-                    target, spare):  # fmt: skip
-    """Windows of one pixel: a matrix product for every image, with pixels along the lanes.
+def multiply_pixels(table, source, source_row, channels, outputs, pixels, w, w_row, w_step, bias, target, target_row,
+                    spare):  # fmt: skip
+    """target[output, pixel] = bias[output] + the sum over channels of w[output, channel] * source[channel, pixel].
 
-    w[output, channel] is found by its strides; `spare` has room for the last pixels, where rows end within a vector.
+    Pixels lie along the lanes; `spare` has room for the last of them, where rows end within a vector, and then ones.
     """
     size, width = item_size(table), lanes(table)
-    panel, row = VECTORS * width, pixels * size
+    panel = VECTORS * width
     mode = PACKED if w_row == size else STRIDED
-    ones = spare + channels * panel * size
+    for j in range(0, pixels, panel):
+        count = min(panel, pixels - j)
+        vectors = (count + width - 1) // width
+        live = count - (vectors - 1) * width
+        V, ldv, C = source + j * size, source_row, target + j * size
+        if count % width:
+            copy(table, channels, V, ldv, count, spare, panel * size)
+            V, ldv = spare, panel * size
+        if bias:
+            ones = spare + channels * panel * size
+            tile_column(table, PACKED, outputs, vectors, 1, bias, size, 0, ones, 0, C, target_row, 0, 0, live)
+        flags = ACCUMULATE if bias else 0
+        tile_column(table, mode, outputs, vectors, channels, w, w_row, w_step, V, ldv, C, target_row, 0, flags, live)
+
+
+@jit
+def multiply_images(table, source, first, last, groups, channels, outputs, pixels, w, w_row, w_step, bias, target,
+                    spare):  # fmt: skip
+    """Windows of one pixel: a matrix product for every image and group."""
+    size = item_size(table)
+    row = pixels * size
     for n in range(first * groups, last * groups):
         group = n % groups
-        for j in range(0, pixels, panel):
-            count = min(panel, pixels - j)
-            vectors = (count + width - 1) // width
-            live = count - (vectors - 1) * width
-            V, ldv = source + n * channels * row + j * size, row
-            C = target + n * outputs * row + j * size
-            if count % width:
-                copy(table, channels, V, row, count, spare, panel * size)
-                V, ldv = spare, panel * size
-            if bias:
-                at = bias + group * outputs * size
-                tile_column(table, PACKED, outputs, vectors, 1, at, size, 0, ones, 0, C, row, 0, 0, live)
-            flags = ACCUMULATE if bias else 0
-            at = w + group * w_group
-            tile_column(table, mode, outputs, vectors, channels, at, w_row, w_step, V, ldv, C, row, 0, flags, live)
+        multiply_pixels(
+            table, source + n * channels * row, row, channels, outputs, pixels,
+            w + group * channels * outputs * size, w_row, w_step, bias + group * outputs * size if bias else 0,
+            target + n * outputs * row, row, spare,
+        )  # fmt: skip
 
 
 @jit
@@ -393,10 +403,9 @@ def pointwise(x, w, bias, groups, channels, outputs, forwards):
 
     def work(first, last):
         spare = np.ones((channels + 1) * SLACK, x.dtype)
-        multiply_pixels(
-            table, x.ctypes.data, first, last, groups, channels, outputs, pixels, w.ctypes.data,
-            channels * outputs * size, *strides, 0 if bias is None else bias.ctypes.data, y.ctypes.data,
-            spare.ctypes.data,
+        multiply_images(
+            table, x.ctypes.data, first, last, groups, channels, outputs, pixels, w.ctypes.data, *strides,
+            0 if bias is None else bias.ctypes.data, y.ctypes.data, spare.ctypes.data,
         )  # fmt: skip
 
     share(work, len(x))

@@ -238,5 +238,5 @@ def linear_grad_weight(g, input, weight_shape):
     if len(weight_shape) == 1:
         return sum_to_size(unsqueeze(g, -1) * input, weight_shape)
     if g.ndim == 2:
-        return matmul(transpose(g, 0, 1), input)
-    return matmul(transpose(reshape(g, (-1, weight_shape[0])), 0, 1), reshape(input, (-1, weight_shape[1])))
+        return matmul(t(g), input)
+    return matmul(t(reshape(g, (-1, weight_shape[0]))), reshape(input, (-1, weight_shape[1])))
