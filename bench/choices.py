@@ -5,6 +5,7 @@ The rule in words is the first line of the docstring of the `when` function.
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,15 +24,12 @@ class Choice:
 
 
 def rule(when) -> str:
-    """A `when` function's rule in words; its source where it has none."""
+    """A `when` function's rule in words; what a lambda computes, as code."""
     said = inspect.getdoc(when)
     if said:
         return said.partition("\n")[0].rstrip(".")
-    try:
-        source = inspect.getsource(when).strip()
-    except OSError:
-        return "not said"
-    return f"`{source.partition('when=')[2] or source}`"
+    tree = ast.parse(inspect.getsource(when).strip().lstrip("@").partition("\ndef ")[0])
+    return next(f"`{ast.unparse(node.body)}`" for node in ast.walk(tree) if isinstance(node, ast.Lambda))
 
 
 def choices(known: Iterable[str]) -> list[Choice]:

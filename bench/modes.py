@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,6 @@ from bench.rows import all_rows, sized_rows
 from bench.targets import ISSUE
 
 ROOT = Path(__file__).resolve().parents[1]
-ROUNDS_PER_SETUP = 5
 SMOKE_MOST = 100_000  # the largest size in a smoke run: more is the same code for longer
 
 
@@ -55,6 +55,8 @@ def chosen_rows(options):
     else:
         source = partial(all_rows, SMOKE_MOST) if options.smoke else all_rows
     found = sized_rows(options.sizes) if options.sizes else source()
+    if options.family:
+        found = [row for row in found if row.family in options.family]
     if options.issue:
         wanted = {name for line in ISSUE for name in line.names(row.name for row in found)}
         found = [row for row in found if row.name in wanted]
@@ -70,11 +72,12 @@ def possible(row, against: Iterable[str]) -> bool:
 
 
 def effort(options) -> running.Effort:
-    """How long a row may be timed."""
+    """How long rows may be timed."""
+    chosen = running.QUICK if options.quick else running.FULL
     if options.rounds:
-        setups = -(-options.rounds // ROUNDS_PER_SETUP)
-        return running.Effort(-(-options.rounds // setups), setups, 0)
-    return running.QUICK if options.quick else running.FULL
+        passes = min(options.rounds, chosen.passes)
+        chosen = replace(chosen, rounds=-(-options.rounds // passes), passes=passes, more=0)
+    return replace(chosen, minutes=options.minutes) if options.minutes else chosen
 
 
 def prepare(options):
@@ -106,7 +109,7 @@ def run_rows(options) -> int:
     contestants, machine, clock = prepare(options)
     report.print_environment(machine, out)
     if options.smoke:
-        outcomes, stopped = each(chosen, lambda row: running.check(row, contestants), out)
+        outcomes, stopped = checked(chosen, contestants)
         report.print_errors(outcomes, out)
         failed = sum(outcome.error is not None for outcome in outcomes)
         out.print(f"smoke: {len(outcomes) - failed} of {len(outcomes)} rows run and agree")
@@ -115,8 +118,11 @@ def run_rows(options) -> int:
     machine_limits = measured_limits(contestants)
     report.print_limits(machine_limits, out)
     how = effort(options)
-    outcomes, stopped = each(chosen, lambda row: running.time_row(row, contestants, how, clock), out)
-    outcomes = [outcome for outcome in outcomes if outcome.samples.seconds or outcome.error]
+    outcomes, stopped = running.time_rows(chosen, contestants, how, clock, watched)
+    if stopped:
+        out.print(
+            f"stopped with figures of {len(outcomes)} of {len(chosen)} rows: this is what there is", style="yellow"
+        )
     report.print_errors(outcomes, out)
     report.print_table(outcomes, out, machine_limits)
     report.print_summary(outcomes, out)
@@ -131,14 +137,18 @@ def run_rows(options) -> int:
     return exit_code(sum(outcome.error is not None for outcome in outcomes) + worse, stopped)
 
 
-def each(rows, do, out):
-    """(`do(row)` of every row, whether Ctrl-C ended it before the last)."""
+def watched(things, what):
+    """The things one by one, with a bar on stderr."""
+    return track(things, what, console=report.console(sys.stderr), transient=True)
+
+
+def checked(rows, contestants):
+    """(each row run once on every side, whether Ctrl-C ended it before the last)."""
     done = []
     try:
-        for row in track(rows, "rows", console=report.console(sys.stderr), transient=True):
-            done.append(do(row))  # noqa: PERF401 (what was done stays when Ctrl-C ends it)
+        for row in watched(rows, "rows"):
+            done.append(running.check(row, contestants))  # noqa: PERF401 (what was done stays when Ctrl-C ends it)
     except KeyboardInterrupt:
-        out.print(f"stopped after {len(done)} of {len(rows)} rows; this is what there is", style="yellow")
         return done, True
     return done, False
 
@@ -234,8 +244,8 @@ def show_scaling(options) -> int:
     report.print_environment(machine, out)
     machine_limits = measured_limits(contestants)
     report.print_limits(machine_limits, out)
-    how = running.Effort(rounds=5, setups=1, extensions=0) if not options.rounds else effort(options)
-    outcomes, stopped = each(chosen, lambda row: running.time_row(row, contestants, how, clock), out)
+    how = replace(effort(options), passes=1, more=0)
+    outcomes, stopped = running.time_rows(chosen, contestants, how, clock, watched)
     report.print_errors(outcomes, out)
     found = scaling.curves(outcomes, sizes)
     for curve in found:
@@ -251,10 +261,11 @@ def show_scaling(options) -> int:
     return exit_code(sum(outcome.error is not None for outcome in outcomes), stopped)
 
 
+HEAVY = "attention,conv,linear,sequence,step"  # families in which a second thread may find something to do
 # What the page shows beside the rows, each measured in a process of its own: {section: options}.
 SECTIONS = {
     "rows": (),
-    "threads": ("--issue", "--quick", "--threads", "1,2", "--against", "torch"),
+    "threads": ("--issue", "--family", HEAVY, "--quick", "--threads", "1,2", "--against", "torch"),
     "curves": ("--scaling", "elementwise/gelu [", "--against", "both"),
 }
 

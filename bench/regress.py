@@ -4,7 +4,8 @@ A machine is not the same on two days.  So what is compared is minigrad's time a
 same machine in the same rounds.  A row that torch has no part in is compared in seconds, after dividing by what the
 machine itself has changed: the median, over all rows, of how the rivals' seconds changed.
 
-Beyond noise means: the quartiles of the two runs do not overlap, and the medians differ by more than `LEAST`.
+Beyond noise means: the quartiles of the two runs do not overlap, and the medians differ by more than 5 per cent,
+and 0.5 / rounds more (the quartiles of three samples say little).
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from pathlib import Path
 
 from bench.row import MINIGRAD, TORCH
 
-LEAST = 0.05  # of the old figure
 SLOWER, FASTER, SAME = "slower", "faster", "same"
 
 
@@ -72,20 +72,21 @@ def compare(old: dict, new: dict) -> list[Change]:
     changes = []
     for name in before.keys() & now.keys():
         then, since = before[name], now[name]
+        least = 0.05 + 0.5 / min(then["rounds"], since["rounds"])
         if TORCH in then["ratio"] and TORCH in since["ratio"]:
-            changes.append(change(name, TORCH, then["ratio"][TORCH], since["ratio"][TORCH]))
+            changes.append(change(name, TORCH, then["ratio"][TORCH], since["ratio"][TORCH], least))
         else:
             scaled = {key: value / pace for key, value in since["seconds"][MINIGRAD].items()}
-            changes.append(change(name, "seconds", then["seconds"][MINIGRAD], scaled))
+            changes.append(change(name, "seconds", then["seconds"][MINIGRAD], scaled, least))
     return sorted(changes, key=lambda change: (-change.factor, change.name))
 
 
-def change(name: str, measure: str, old: dict, new: dict) -> Change:
-    """The verdict on one row's medians and quartiles."""
+def change(name: str, measure: str, old: dict, new: dict, least: float) -> Change:
+    """The verdict on one row's medians and quartiles; a difference of less than `least` is none."""
     verdict = SAME
-    if new["low"] > old["high"] and new["median"] > old["median"] * (1 + LEAST):
+    if new["low"] > old["high"] and new["median"] > old["median"] * (1 + least):
         verdict = SLOWER
-    elif new["high"] < old["low"] and new["median"] < old["median"] / (1 + LEAST):
+    elif new["high"] < old["low"] and new["median"] < old["median"] / (1 + least):
         verdict = FASTER
     return Change(name, measure, old["median"], new["median"], verdict)
 

@@ -16,29 +16,30 @@ import numpy as np
 from bench import environment, traffic
 from bench.row import AUTOGRAD, FUNCTIONAL, JAX, MINIGRAD, NUMPY, TORCH, TWIN_BOUND, NoTwinError, Row
 from bench.timing import Side, sampler
-from minigrad.utils.benchmark.rounds import MIN_ROUNDS, Samples, Spread, measure
+from minigrad.utils.benchmark.rounds import MIN_ROUNDS, Samples, Spread, calibrate, measure
 
 STEADY = 0.03  # of a ratio: the standard error of its median that is good enough
+FAR = 0.5  # a ratio to a twin that need not be known better
 MET, UNCLEAR, MISSED = "met", "within noise", "not met"
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How long a row may be timed.
+    """How long rows may be timed.
 
-    rounds      samples of each side in one setting up
-    setups      how often everything is set up anew
-    extensions  how many settings up more for a row that is unsteady or misses its bound
-    patience    seconds after which a row is not extended
+    rounds      samples of each side in one pass
+    passes      how often a row is set up anew and timed
+    more        how many passes more for a row that is unsteady or misses its bound
+    minutes     after which only the first pass is still gone through
     """
 
     rounds: int = 5
-    setups: int = 3
-    extensions: int = 6
-    patience: float = 8.0
+    passes: int = 3
+    more: int = 4
+    minutes: float = 7.0
 
 
-FULL, QUICK = Effort(), Effort(rounds=3, setups=1, extensions=1, patience=1.0)
+FULL, QUICK = Effort(), Effort(rounds=3, passes=1, more=0)
 
 
 def sides(against: Iterable[str], threads: Sequence[int] = (1,)) -> dict[str, Side]:
@@ -82,13 +83,23 @@ def _scope(scope, count):
 
 @dataclass
 class Outcome:
-    """A row and what came of it: samples, or the error that a side raised; what it moves and computes at least."""
+    """A row and what came of it: samples, or the error that a side raised; what it moves and computes at least.
+
+    `loops` are the calls of a sample, once they are known; `done` rows are not timed further.
+    """
 
     row: Row
     samples: Samples = field(default_factory=Samples)
     error: str | None = None
     bytes: int = 0
     flops: int = 0
+    loops: dict[str, int] = field(default_factory=dict)
+    done: bool = False
+
+    @property
+    def known(self) -> set[str]:
+        """Twins of which is known that minigrad is twice as fast: often the slowest side, and not timed again."""
+        return {side for side in self.rivals if side.startswith(NUMPY) and self.ratio(side).high < FAR}
 
     @property
     def rivals(self) -> list[str]:
@@ -177,35 +188,59 @@ def check(row: Row, contestants: dict[str, Side]) -> Outcome:
     return outcome
 
 
-def time_row(row: Row, contestants: dict[str, Side], effort: Effort, clock: Callable[[], float]) -> Outcome:
-    """Time a row in several parts; while a ratio is unsteady or misses its bound, in more of them.
+def time_rows(
+    rows: Sequence[Row],
+    contestants: dict[str, Side],
+    effort: Effort,
+    clock: Callable[[], float],
+    show: Callable[[Iterable[Outcome], str], Iterable[Outcome]] = lambda outcomes, what: outcomes,
+) -> tuple[list[Outcome], bool]:
+    """Time rows in several passes over all of them; (the outcomes, whether Ctrl-C ended it before the first was done).
 
-    Each part sets everything up anew.  Where arrays happen to lie (on which pages, at which offsets) can make a large
+    Each pass sets everything up anew.  Where arrays happen to lie (on which pages, at which offsets) can make a large
     sum 1.4 times as slow as its neighbour's, the same in every round: more rounds would only repeat the accident.
+    And a neighbour of the machine who is busy now, is not in all passes.
 
-    All samples are kept and pooled: a row gets more of them, never a second chance.
+    Rows that are unsteady or miss a bound get more passes.  All samples are kept and pooled: a row gets more of them,
+    never a second chance.
     """
-    outcome, luck, end = Outcome(row), random.Random(0), time.monotonic() + effort.patience
+    outcomes, end = [Outcome(row) for row in rows], time.monotonic() + 60 * effort.minutes
     try:
-        for part in range(effort.setups + effort.extensions):
-            if part >= effort.setups and (settled(outcome) or time.monotonic() > end):
-                break
-            works = set_up(row, contestants, luck)
-            if len(works) == 1 and row.rivals:
-                break  # none of the rivals asked for has a twin of this
-            samplers = {name: sampler(work, contestants[name].scope, clock) for name, work in works.items()}
-            if works[MINIGRAD].self_timed:  # a process of its own each time: nothing is set up here, nothing repeated
-                for sample in samplers.values():
-                    sample(1)  # leaves what it compiled on the disk
-                outcome.samples.extend(measure(samplers, MIN_ROUNDS, loops=dict.fromkeys(samplers, 1)))
-                break
-            outcome.samples.extend(measure(samplers, effort.rounds))
-        ours = contestants[MINIGRAD]
-        with ours.scope():
-            outcome.bytes, outcome.flops = traffic.of_row(row, works[MINIGRAD], ours.lib)
+        for number in range(effort.passes + effort.more):
+            open_rows = [outcome for outcome in outcomes if number < effort.passes or not settled(outcome)]
+            for outcome in show([each for each in open_rows if not each.done], f"pass {number + 1}"):
+                if number and time.monotonic() > end:
+                    break
+                time_once(outcome, contestants, effort.rounds, clock, random.Random(number))
+    except KeyboardInterrupt:
+        return [outcome for outcome in outcomes if outcome.samples.seconds or outcome.error], True
+    return [outcome for outcome in outcomes if outcome.samples.seconds or outcome.error], False
+
+
+def time_once(outcome: Outcome, contestants: dict[str, Side], rounds: int, clock, luck: random.Random) -> None:
+    """One pass over one row: its samples are added. An error closes the row; so do rivals none of whom has a twin."""
+    row = outcome.row
+    try:
+        first = not outcome.samples.seconds
+        asked = {name: side for name, side in contestants.items() if first or name not in outcome.known}
+        works = set_up(row, asked, luck)
+        if len(works) == 1 and row.rivals and first:
+            outcome.done = True
+            return
+        samplers = {name: sampler(work, contestants[name].scope, clock) for name, work in works.items()}
+        if works[MINIGRAD].self_timed:  # a process of its own each time: nothing is set up here, nothing repeated
+            outcome.done, rounds, outcome.loops = True, MIN_ROUNDS, dict.fromkeys(samplers, 1)
+        if outcome.loops:
+            for sample in samplers.values():
+                sample(1)  # warms up what was set up anew, leaves what it compiled on the disk
+        else:
+            outcome.loops = {name: calibrate(sample) for name, sample in samplers.items()}
+        outcome.samples.extend(measure(samplers, rounds, loops=outcome.loops))
+        if first:
+            with contestants[MINIGRAD].scope():
+                outcome.bytes, outcome.flops = traffic.of_row(row, works[MINIGRAD], contestants[MINIGRAD].lib)
     except Exception:
-        outcome.error = traceback.format_exc()
-    return outcome
+        outcome.done, outcome.error = True, traceback.format_exc()
 
 
 def settled(outcome: Outcome) -> bool:

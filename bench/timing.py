@@ -55,7 +55,7 @@ class Side:
 
 def sampler(work: Work, scope: Callable[[], AbstractContextManager], clock: Callable[[], float]):
     """`sample(loops)`: seconds that one call of `work` takes, averaged over `loops` calls, in its scope."""
-    last = 0.0
+    last = SLOW  # the first sample warms up
 
     def sample(loops: int) -> float:
         nonlocal last

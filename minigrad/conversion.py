@@ -121,6 +121,8 @@ def copy_(self, src, non_blocking=False):
     (PyTorch: Tensor.copy_)"""
     if not isinstance(src, OPERAND) or isinstance(src, np.ndarray):
         raise not_a_tensor("copy_", "other", src)
+    if inplace.write_at_once(inplace.overwrite, self, (src,), "copy_"):
+        return self
     return inplace.write(OPS["copy"], self, (src,))
 
 
@@ -234,6 +236,8 @@ TENSORS["setitem"] = setitem
 
 def promoted_tensors(*tensors):
     """The tensors (and numbers) in their common dtype."""
+    if len({t.array.dtype if isinstance(t, Tensor) else None for t in tensors}) == 1:
+        return list(tensors)
     dtype = promote(tensors)
     return [as_tensor(t, dtype, OPS["where"], "input") for t in tensors]
 

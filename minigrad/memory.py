@@ -7,7 +7,8 @@ that was allocated in one piece (or handed in from outside).
 import numpy as np
 
 __all__ = [
-    "check_overlap", "distances", "offset_in_storage", "overlapping", "storage_of", "strided_view", "strides_of",
+    "broadcast", "check_overlap", "distances", "offset_in_storage", "overlapping", "storage_of", "strided_view",
+    "strides_of",
 ]  # fmt: skip
 
 
@@ -32,6 +33,17 @@ def strided_view(array, offset, shape, strides, writeable, dtype=None):
         "version": 3,
     }
     return np.asarray(_Window(interface, array))
+
+
+def broadcast(array, shape):
+    """A read-only view in which dimensions of size 1 are repeated to make `shape`, which must fit: `np.broadcast_to`,
+    which takes twice as long."""
+    if not array.size or not array.flags.c_contiguous:
+        return np.broadcast_to(array, shape)
+    steps = [0 if n == 1 else step for n, step in zip(array.shape, array.strides, strict=True)]
+    out = np.ndarray(shape, array.dtype, array, 0, (*(0,) * (len(shape) - array.ndim), *steps))
+    out.flags.writeable = False
+    return out
 
 
 def storage_of(array):

@@ -167,8 +167,7 @@ class PythonProtocol:
             return format_scalar(self.array, spec)
         return object.__format__(self, spec)
 
-    def __hash__(self) -> int:
-        return id(self)
+    __hash__ = object.__hash__  # by identity, though there is an `==`
 
     def __dir__(self) -> list[str]:
         return sorted({*object.__dir__(self)} - {"_shape", "_view", "leaf", "node", "vc"})

@@ -392,7 +392,7 @@ def link_arrays():
 def np_dtype(x) -> np.dtype:
     """The NumPy dtype of a tensor, an array or a number."""
     array = getattr(x, "array", x)
-    return np.asarray(array).dtype if isinstance(array, bool | int | float) else array.dtype
+    return np.asarray(array).dtype if array.__class__ in (bool, int, float) else array.dtype
 
 
 @on_every_path("named_tuple")

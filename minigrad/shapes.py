@@ -23,6 +23,9 @@ __all__ = [
 ]
 
 
+SEQUENCE = (tuple, list)
+
+
 def index_of(value, op, argument):
     """An int from anything that is one (ints, NumPy ints, 0-dim integer tensors; bools are none)."""
     try:
@@ -35,7 +38,8 @@ def index_of(value, op, argument):
 
 def one_dim(dim, ndim, op="dim"):
     """A dimension counted from the front. A 0-dim tensor accepts 0 and -1, as PyTorch does."""
-    dim = index_of(dim, op, "dim")
+    if dim.__class__ is not int:
+        dim = index_of(dim, op, "dim")
     n = ndim or 1
     if not -n <= dim < n:
         raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
@@ -44,7 +48,7 @@ def one_dim(dim, ndim, op="dim"):
 
 def dims_of(dim, ndim, op="dim"):
     """The dimensions named by `dim` (int or sequence) as a tuple counted from the front; an int gives one."""
-    if not isinstance(dim, tuple | list):
+    if not isinstance(dim, SEQUENCE):
         return (one_dim(dim, ndim, op),)
     dims = tuple([one_dim(d, ndim, op) for d in dim])
     if len(set(dims)) != len(dims):
@@ -55,7 +59,7 @@ def dims_of(dim, ndim, op="dim"):
 
 def dims_or_all(dim, ndim, op="dim"):
     """As `dims_of`, where None and an empty sequence name all dimensions; a 0-dim tensor has none to name."""
-    if dim is None or (isinstance(dim, tuple | list) and not dim):
+    if dim is None or (isinstance(dim, SEQUENCE) and not dim):
         return tuple(range(ndim))
     dims = dims_of(dim, ndim, op)
     return dims if ndim else ()
@@ -73,10 +77,10 @@ def count(shape, dims):
 
 def shape_args(args, op="reshape"):
     """A shape given as ints or as one sequence: ``f(2, 3)`` or ``f((2, 3))``."""
-    if len(args) == 1 and (isinstance(args[0], tuple | list) or not hasattr(args[0], "__index__")):
+    if len(args) == 1 and (isinstance(args[0], SEQUENCE) or not hasattr(args[0], "__index__")):
         args = args[0]
     try:
-        return tuple([operator.index(n) for n in args])
+        return tuple(map(operator.index, args))
     except TypeError:
         raise TypeError(f"{op}(): argument 'shape' must be a tuple of ints, not {args!r}") from None
 
@@ -90,13 +94,11 @@ def not_negative(shape, op):
 
 def infer_size(shape, numel, op="reshape"):
     """The shape with its one -1 filled in."""
-    known = math.prod(shape)
-    if known == numel and min(shape, default=0) >= 0:
+    known, least = math.prod(shape), min(shape) if shape else 0
+    if known == numel and least >= 0:
         return shape
-    if any(n < -1 for n in shape):
-        raise RuntimeError(
-            f"invalid shape dimension {min(shape)} in {op} to {list(shape)}: use -1 for one to be inferred"
-        )
+    if least < -1:
+        raise RuntimeError(f"invalid shape dimension {least} in {op} to {list(shape)}: use -1 for one to be inferred")
     if shape.count(-1) > 1:
         raise RuntimeError("only one dimension can be inferred")
     if -1 in shape:
@@ -113,7 +115,7 @@ def infer_size(shape, numel, op="reshape"):
 
 def sum_shape(shape, size):
     """The `size` argument of sum_to_size, checked: a shape that broadcasts to `shape`."""
-    size = tuple(size[0]) if len(size) == 1 and isinstance(size[0], tuple | list) else tuple(size)
+    size = tuple(size[0]) if len(size) == 1 and isinstance(size[0], SEQUENCE) else tuple(size)
     lead = len(shape) - len(size)
     if lead >= 0 and shape[lead:] == size:
         return size

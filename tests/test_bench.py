@@ -88,9 +88,9 @@ def test_sides_work_in_their_own_scope(clock):
     assert not inside
 
 
-@pytest.mark.parametrize(("cost", "calls"), [(1e-6, 5 + 2), (1.0, 5 + 1)])
+@pytest.mark.parametrize(("cost", "calls"), [(1e-6, 5 + 1), (1.0, 5)])
 def test_caches_are_warmed_before_each_sample_of_fast_work(clock, cost, calls):
-    """Two samples of 2 and 3 calls: one untimed call before each, but not before the second of slow work."""
+    """Two samples of 2 and 3 calls: an untimed call before the second, unless the work is slow; the first warms up."""
     made = []
     work = Work(lambda: made.append(1) or setattr(clock, "now", clock.now + cost))
     sample = timing.sampler(work, nullcontext, clock)
@@ -132,13 +132,20 @@ def contestants(clock, **seconds):
     return {name: Side(name, SimpleNamespace(seconds=each)) for name, each in seconds.items()}
 
 
-EFFORT = run.Effort(rounds=2, setups=3, extensions=4)
+EFFORT = run.Effort(rounds=2, passes=3, more=4)
+
+
+def time_row(row, sides, effort, clock):
+    """The outcome of one row; None if it is left out."""
+    outcomes, stopped = run.time_rows([row], sides, effort, clock)
+    assert not stopped
+    return outcomes[0] if outcomes else None
 
 
 def test_a_row_that_misses_its_bound_is_timed_longer_and_keeps_all_samples(clock):
     row = Row("f/r", lambda lib: clock.work(lib.seconds), bytes=0, flops=0)
-    missing = run.time_row(row, contestants(clock, minigrad=2e-4, numpy=1e-4), EFFORT, clock)
-    fine = run.time_row(row, contestants(clock, minigrad=1e-4, numpy=1e-4), EFFORT, clock)
+    missing = time_row(row, contestants(clock, minigrad=2e-4, numpy=1e-4), EFFORT, clock)
+    fine = time_row(row, contestants(clock, minigrad=1e-4, numpy=1e-4), EFFORT, clock)
     assert missing.error is fine.error is None
     assert len(missing.samples.seconds[MINIGRAD]) == 2 * (3 + 4)
     assert len(fine.samples.seconds[MINIGRAD]) == 2 * 3
@@ -154,14 +161,14 @@ def test_an_accident_of_the_set_up_is_drawn_anew(clock):
         return clock.work(lib.seconds * pace)
 
     row = Row("f/r", setup, (TORCH,), bytes=0, flops=0)
-    timed = run.time_row(row, contestants(clock, minigrad=1e-4, torch=1.01e-4), EFFORT, clock)
+    timed = time_row(row, contestants(clock, minigrad=1e-4, torch=1.01e-4), EFFORT, clock)
     assert timed.ratio(TORCH).median == pytest.approx(1 / 1.01)
 
 
 def test_work_that_times_itself_is_not_calibrated():
     made = []
     row = Row("f/r", lambda lib: Work(lambda: made.append(lib) or 0.25, self_timed=True), (TORCH,), alike=False)
-    timed = run.time_row(row, {name: Side(name, name) for name in (MINIGRAD, TORCH)}, run.FULL, None)
+    timed = time_row(row, {name: Side(name, name) for name in (MINIGRAD, TORCH)}, run.FULL, None)
     assert timed.samples.seconds == {MINIGRAD: [0.25] * 3, TORCH: [0.25] * 3}
     assert len(made) == 2 * (3 + 1)  # one before, to fill the caches on the disk
 
@@ -176,7 +183,7 @@ def test_two_numbers_of_threads_are_sides_of_their_own_over_one_set_up(clock, mo
 
     sides = run.sides((NUMPY,), (1, 2))
     assert list(sides) == [MINIGRAD, NUMPY, "minigrad@2", "numpy@2"]
-    timed = run.time_row(Row("f/r", setup, bytes=0, flops=0), sides, run.Effort(3, 1, 0), clock)
+    timed = time_row(Row("f/r", setup, bytes=0, flops=0), sides, run.Effort(3, 1, 0), clock)
     assert len(set_up) == 2
     assert timed.rivals == [NUMPY, "numpy@2"]
     assert timed.ratio("numpy@2").median == pytest.approx(1)
@@ -190,9 +197,22 @@ def test_a_row_of_which_no_rival_has_a_twin_is_left_out():
         return lambda: 1
 
     sides = {MINIGRAD: Side(MINIGRAD, "with"), "jax": Side("jax", "without")}
-    left_out = run.time_row(Row("f/r", setup), sides, run.QUICK, None)
-    assert left_out.error is None
-    assert not left_out.samples.seconds
+    assert time_row(Row("f/r", setup), sides, run.QUICK, None) is None
+
+
+def test_passes_stop_when_the_time_is_over_but_every_row_has_one(clock, monkeypatch):
+    monkeypatch.setattr(run.time, "monotonic", iter(range(0, 10_000, 50)).__next__)  # 50 seconds at every look
+    rows = [Row(f"f/{k}", lambda lib: clock.work(lib.seconds), bytes=0, flops=0) for k in range(4)]
+    effort = run.Effort(rounds=2, passes=5, more=0, minutes=3)
+    outcomes, _ = run.time_rows(rows, contestants(clock, minigrad=1e-3, numpy=1e-3), effort, clock)
+    assert [len(outcome.samples.seconds[MINIGRAD]) for outcome in outcomes] == [4, 4, 4, 2]
+
+
+def test_a_twin_that_is_far_slower_is_not_timed_again(clock):
+    row = Row("f/r", lambda lib: clock.work(lib.seconds), bytes=0, flops=0)
+    timed = time_row(row, contestants(clock, minigrad=1e-3, numpy=5e-3, torch=5e-3), EFFORT, clock)
+    assert [len(seconds) for seconds in timed.samples.seconds.values()] == [6, 2, 6]
+    assert timed.ratio(NUMPY).median == pytest.approx(0.2)
 
 
 def test_a_row_that_raises_is_reported_and_does_not_stop_the_run(clock):
@@ -200,7 +220,7 @@ def test_a_row_that_raises_is_reported_and_does_not_stop_the_run(clock):
         raise RuntimeError("no such op")
 
     for found in (
-        run.time_row(Row("f/r", setup), contestants(clock, minigrad=1, numpy=1), EFFORT, clock),
+        time_row(Row("f/r", setup), contestants(clock, minigrad=1, numpy=1), EFFORT, clock),
         run.check(Row("f/r", setup), contestants(clock, minigrad=1, numpy=1)),
     ):
         assert "no such op" in found.error
@@ -417,19 +437,19 @@ def test_list_names_rows_only():
 
 
 def test_ctrl_c_shows_what_there_is(monkeypatch, capsys):
-    def interrupted(row, sides, effort, clock):
-        if row.name == "f/b":
+    def interrupted(outcome, sides, rounds, clock, luck):
+        if outcome.row.name == "f/b":
             raise KeyboardInterrupt
-        return outcome(row.name, minigrad=[1.0] * 3, torch=[2.0] * 3)
+        outcome.samples = Samples({MINIGRAD: [1.0] * 3, TORCH: [2.0] * 3})
 
     monkeypatch.setattr(modes, "all_rows", lambda *most: [Row("f/a", None), Row("f/b", None)])
     monkeypatch.setattr(modes, "measured_limits", lambda contestants: LIMITS)
-    monkeypatch.setattr(run, "time_row", interrupted)
+    monkeypatch.setattr(run, "time_once", interrupted)
     for effect in ("pin_threads", "set_threads", "keep_heap"):  # on this process
         monkeypatch.setattr(environment, effect, lambda *args: None)
     assert command.main(["--against", "numpy"]) == 130
     printed = capsys.readouterr().out
-    assert "stopped after 1 of 2 rows" in printed
+    assert "stopped with figures of 1 of 2 rows" in printed
     assert "0.50" in printed
 
 

@@ -242,7 +242,7 @@ def saved(**rows):
         ratio = {
             s: {k: times[0] / t * (v / t) for k, v in spread[s].items()} for s, t in sides.items() if s != MINIGRAD
         }
-        found.append({"name": name, "error": None, "seconds": spread, "ratio": ratio})
+        found.append({"name": name, "error": None, "rounds": 15, "seconds": spread, "ratio": ratio})
     return {"rows": found}
 
 
@@ -267,8 +267,16 @@ def test_a_slower_machine_is_no_regression_and_does_not_hide_one():
 def test_quartiles_that_overlap_are_noise():
     wide = {"median": 1.0, "low": 0.8, "high": 1.3}
     later = {"median": 1.5, "low": 1.2, "high": 1.8}
-    assert regress.change("r", TORCH, wide, later).verdict == "same"
-    assert regress.change("r", TORCH, wide, {**later, "low": 1.31}).verdict == "slower"
+    assert regress.change("r", TORCH, wide, later, 0.05).verdict == "same"
+    assert regress.change("r", TORCH, wide, {**later, "low": 1.31}, 0.05).verdict == "slower"
+    assert regress.change("r", TORCH, wide, {**later, "low": 1.31}, 0.6).verdict == "same"
+
+
+def test_few_rounds_prove_less():
+    old, new = saved(a=(1.0, 2.0, None)), saved(a=(1.15, 2.0, None))
+    assert [change.verdict for change in regress.compare(old, new)] == ["slower"]
+    new["rows"][0]["rounds"] = 3
+    assert [change.verdict for change in regress.compare(old, new)] == ["same"]
 
 
 def test_rows_that_fail_or_are_gone_count():
@@ -326,17 +334,20 @@ def with_words(x):
     return x.size >= 10
 
 
+UNTOLD = {"when": lambda x: x.size > 5}["when"]
+
+
 def test_choices_are_told_in_the_words_of_the_rule(monkeypatch):
     kernels = {
         "told": SimpleNamespace(when=with_words, __module__="minigrad.kernels.a"),
-        "untold": SimpleNamespace(when=lambda x: x.size > 5, __module__="minigrad.kernels.b"),
+        "untold": SimpleNamespace(when=UNTOLD, __module__="minigrad.kernels.b"),
         "always": SimpleNamespace(when=None, __module__="minigrad.kernels.c"),
     }
     monkeypatch.setattr(choices, "load_all", lambda: kernels)
     told, untold = choices.choices(["kernel/told 1e2", "kernel/told 1e4", "kernel/toldtoo 1e2"])
     assert (told.kernel, told.module, told.rule) == ("told", "kernels.a", "Arrays of 10 numbers or more")
     assert told.rows == ("kernel/told 1e2", "kernel/told 1e4")
-    assert "x.size > 5" in untold.rule
+    assert untold.rule == "`x.size > 5`"
 
 
 def numpy_library():

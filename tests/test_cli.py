@@ -3,6 +3,7 @@
 import errno
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from minigrad.cli import main
 from minigrad.demo import checkpoint, page, report
 from minigrad.demo.tasks import TASKS
 from minigrad.demo.training import Training
+from minigrad.kernels.dispatch import KERNELS
+from minigrad.registry import OPS
 from minigrad.train import Callback
 from minigrad.train.progress import PLAIN_LINES
 
@@ -374,24 +377,67 @@ def test_version_info_and_help(capsys):
     assert "demo" in capsys.readouterr().out
 
 
-def test_warmup_runs_every_compiled_kernel_once(capsys, monkeypatch):
-    ran = []
-    kernel = SimpleNamespace(compiled=lambda *arguments: ran.append(arguments), samples=lambda size: (size, 2))
-    plain = SimpleNamespace(compiled=None, samples=None)
-    monkeypatch.setattr(warmup, "KERNELS", {"twice": kernel, "plain": plain})
+@pytest.fixture
+def _little(monkeypatch):
+    """A warmup of one kernel, one op and one network."""
+    monkeypatch.setattr(warmup, "KERNELS", {"adam_step": KERNELS["adam_step"], "plain": SimpleNamespace(compiled=None)})
+    monkeypatch.setattr(warmup, "OPS", {"relu": OPS["relu"]})
     monkeypatch.setattr(warmup, "TASKS", {"iris": TASKS["iris"]})
-    assert main(["warmup"]) == 0
-    assert ran == [(warmup.SIZE, 2)]
+
+
+@pytest.mark.usefixtures("_little")
+def test_warmup_compiles_for_both_dtypes_and_says_what_it_did(capsys, monkeypatch):
+    dtypes = []
+    kernel = SimpleNamespace(
+        compiled=lambda x, sizes, rate: dtypes.append((x.dtype.name, sizes, rate)),
+        samples=lambda size: (np.ones(size, np.float32), (size, 2), 0.5),
+    )
+    monkeypatch.setattr(warmup, "KERNELS", {"mine": kernel, "plain": SimpleNamespace(compiled=None)})
+    assert main(["warmup", "--jobs", "1"]) == 0
+    assert dtypes == [(dtype, (warmup.SIZE, 2), 0.5) for dtype in ("float32", "float32", "float64")]
     said = capsys.readouterr().out
-    assert "kernel twice" in said
-    assert "iris demo" in said
+    assert "5 of 5: op relu" in said
     assert "plain" not in said
+    assert re.search(r"ready after \d+ s: \d+ compiled, \d+ in all, \d+\.\d MB in ", said)
+
+
+def test_warmup_in_two_processes(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(warmup, "all_units", lambda: [("tiles", "float32"), ("tiles", "float64")])
+    monkeypatch.delenv("MINIGRAD_QUIET")
+    assert main(["warmup", "--jobs", "2"]) == 0
+    said = capsys.readouterr()
+    assert "compiling in 2 processes" in said.out
+    assert "could not" not in said.out
+    assert said.err == ""  # who compiles on purpose need not be told why he waits
+    assert "2 compiled, 2 in all" in said.out
+    assert len(list(tmp_path.glob("minigrad/tiles-*.nbc"))) == 2
+
+
+@pytest.mark.usefixtures("_little")
+def test_warmup_goes_on_after_an_error(capsys, monkeypatch):
+    def wrong(*arguments):
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr(warmup, "KERNELS", {"bad": SimpleNamespace(compiled=wrong, samples=lambda size: ())})
+    assert main(["warmup", "--jobs", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "op relu" in said
+    assert "could not be compiled: kernel bad: ValueError: no such thing" in said
+
+
+def test_warmup_where_nothing_can_be_kept(capsys, monkeypatch):
+    monkeypatch.setattr(warmup, "cache_root", lambda: None)
+    assert main(["warmup"]) == 1
+    assert "NUMBA_CACHE_DIR" in capsys.readouterr().err
 
 
 @pytest.mark.long
 def test_warmup_compiles_all_there_is(capsys):
     assert main(["warmup"]) == 0
-    assert capsys.readouterr().out.count("kernel ") > 20
+    said = capsys.readouterr().out
+    assert len(warmup.all_units()) > 300
+    assert "could not" not in said
 
 
 @pytest.mark.long

@@ -21,6 +21,7 @@ from minigrad.kernels import (
     pool,
     recurrent,
     reduce,
+    rownorm,
     signs,
     softmax,
 )
@@ -28,7 +29,7 @@ from minigrad.kernels.dispatch import KERNELS, backend
 
 FAMILIES = (
     adaptive, average, cell, conv, factored, indexing, loss, moments, norm, optimizer,
-    pool, recurrent, reduce, signs, softmax,
+    pool, recurrent, reduce, rownorm, signs, softmax,
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from kernel_checks import apart, both, kinds, maker, near
 
-from minigrad.kernels import indexing, norm, optimizer, reduce
+from minigrad.kernels import indexing, norm, optimizer, reduce, rownorm
 from minigrad.kernels.dispatch import backend
 
 
@@ -75,8 +75,8 @@ def test_layer_norm(who, kind, affine, shape, dims):
     tw, tb = (None if a is None else torch.from_numpy(a).requires_grad_() for a in (weight, bias))
     expected = torch.nn.functional.layer_norm(tx, size, tw, tb)
     expected.backward(torch.from_numpy(g))
-    near(norm.layer_norm(apart(x), weight, bias, dims, 1e-5), expected, kind)
-    dx, dweight, dbias = norm.layer_norm_backward(apart(g), apart(x), weight, dims, 1e-5)
+    near(rownorm.layer_norm(apart(x), weight, bias, dims, 1e-5), expected, kind)
+    dx, dweight, dbias = rownorm.layer_norm_backward(apart(g), apart(x), weight, dims, 1e-5)
     near(dx, tx.grad, kind)
     near(dbias, g.reshape(-1, *size).sum(0), kind)
     assert (dweight is None) == (weight is None)
@@ -90,7 +90,7 @@ def test_a_large_mean_costs_no_accuracy(who):
     exact = (x - x.mean(0, dtype="f8")) / x.std(0, dtype="f8")
     np.testing.assert_allclose(norm.batch_norm_train(x, None, None, 0.0)[0], exact, atol=1e-3)
     rows = np.ascontiguousarray(x.T)
-    np.testing.assert_allclose(norm.layer_norm(rows, None, None, 1, 0.0), exact.T, atol=1e-3)
+    np.testing.assert_allclose(rownorm.layer_norm(rows, None, None, 1, 0.0), exact.T, atol=1e-3)
 
 
 # -------------------------------------------------------------------------------------------------------- optimizers
@@ -249,30 +249,50 @@ def test_adding_slices(who, kind, shape, count, dim):
 @pytest.mark.parametrize("kind", ["float32", "float64", "int64", "int32"])
 @pytest.mark.parametrize(
     ("shape", "places", "dim"),
-    [((5, 4), (5, 1), 1), ((9,), (30,), 0), ((6, 40), (70, 40), 0), ((3, 8, 20), (3, 50, 20), 1), ((), (), 0),
-     ((4, 0), (4, 0), 1)],
+    [((5, 4), (5, 1), 1), ((9,), (30,), 0), ((6, 40), (70, 40), 0), ((3, 8, 20), (3, 50, 20), 1), ((1,), (1,), 0),
+     ((4, 0), (4, 0), 1), ((0, 3), (0, 2), 1), ((70, 90), (70, 80), 1)],
 )  # fmt: skip
 def test_gather_and_its_transpose(who, kind, shape, places, dim):
     numbers = np.random.default_rng(4)
     index = np.asarray(numbers.integers(0, max(1, shape[dim] if shape else 1), places))
     x, g = (np.asarray(numbers.integers(-9, 9, s)).astype(kind) for s in (shape, places))
-    y = indexing.gather(apart(x), apart(index), dim)
+    y = indexing.gather(apart(x), apart(index), dim, False)
     assert y.shape == places
+    np.testing.assert_array_equal(indexing.gather(x, index - x.shape[dim], dim, True), y)
     for at in np.ndindex(*places):
         assert y[at] == x[(*at[:dim], index[at], *at[dim + 1 :]) if at else ()]
     for out in (np.zeros(shape, kind), np.zeros(shape[::-1], kind).T):
-        indexing.scatter_add(out, index, apart(g), dim)
+        indexing.scatter_add(out, index, apart(g), dim, False)
         assert (out * x).sum() == (g * y).sum()
 
 
 @both
-@pytest.mark.parametrize("wrong", [5, -6])
+@pytest.mark.parametrize("kind", ["float32", "float64", "int64", "bool"])
+@pytest.mark.parametrize(
+    ("shape", "dim"), [((5, 4), 0), ((5, 4), 1), ((9,), 0), ((3, 8, 20), 1), ((2, 3, 1), 1), ((0, 3), 1)]
+)
+def test_taking_slices(who, kind, shape, dim):
+    x = np.arange(math.prod(shape)).reshape(shape).astype(kind)
+    for index in (np.array([2, 0, 2]), np.array([[1], [-1]]), np.empty(0, np.int64), np.array([1], np.int32)):
+        expected = np.take(x, index, dim)
+        for given in (x, apart(x)):
+            y = indexing.take(given, apart(index), dim, True)
+            np.testing.assert_array_equal(y, expected)
+            assert y.dtype == x.dtype
+    if x.size:
+        with pytest.raises(IndexError, match="index -1 is out of bounds"):
+            indexing.take(x, np.array([0, -1]), dim, False)
+
+
+@both
+@pytest.mark.parametrize("wrong", [5, -6, 2**63 - 1, -(2**63)])
 def test_an_index_out_of_bounds_changes_nothing(who, wrong):
     x, index = np.zeros((5, 300)), np.zeros((4, 300), np.int64)
     index[2, 1] = wrong
     for call in (
-        lambda: indexing.gather(x, index, 0),
-        lambda: indexing.scatter_add(x, index, np.ones((4, 300)), 0),
+        lambda: indexing.gather(x, index, 0, True),
+        lambda: indexing.take(x, index, 0, True),
+        lambda: indexing.scatter_add(x, index, np.ones((4, 300)), 0, True),
         lambda: indexing.index_add(x, index[:, 1], np.ones((4, 300)), 0),
         lambda: indexing.scatter_add_rows(x, index[:, 1], np.ones((4, 300))),
     ):

@@ -11,6 +11,7 @@ from kernel_checks import both, kinds, maker, near
 from minigrad.kernels import gemm
 from minigrad.kernels.dispatch import backend, jit
 from minigrad.kernels.gemm import multiply, product, room
+from minigrad.kernels.threads import set_num_threads
 from minigrad.kernels.tiles import ACCUMULATE, RELU, address
 
 LAYOUTS = {
@@ -76,6 +77,44 @@ def test_products_of_arrays_in_every_layout(who, kind, size):
             near(product(LAYOUTS[one](a), LAYOUTS[other](b), np.repeat(bias, 3)[::3]), expected + bias, kind)
         rows = np.broadcast_to(a[:1], a.shape)
         near(product(rows, b, None), np.broadcast_to(expected[:1], expected.shape), kind)
+
+
+@both
+@kinds
+@pytest.mark.parametrize(
+    "size", [(3, 9, 20, 17), (1, 1, 1, 1), (4, 30, 8, 33), (0, 3, 4, 5), (2, 3, 0, 5), (2, 0, 4, 5)]
+)
+def test_batches_in_every_layout(who, kind, size):
+    n, M, K, N = size
+    make = maker(kind)
+    a, b = make(n, M, K), make(n, K, N)
+    expected = a.astype("f8") @ b.astype("f8")
+
+    def layouts(x):
+        orders = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (2, 1, 0))  # each its own inverse
+        return [*(x.transpose(order).copy().transpose(order) for order in orders), np.repeat(x, 2, 2)[..., ::2]]
+
+    with backend(who):
+        for one, other in itertools.product(layouts(a), layouts(b)):
+            near(gemm.products(one, other), expected, kind)
+        if n:
+            shared = np.broadcast_to(b[:1], b.shape)
+            near(gemm.products(a, shared), a.astype("f8") @ b[:1], kind)
+
+
+@kinds
+def test_shared_out_among_threads(kind):
+    make = maker(kind)
+    cases = [(400, 100, 90, 1), (64, 300, 500, 1), (100, 90, 80, 6)]
+    for M, K, N, n in cases:
+        a, b, bias = make(n, M, K), make(n, K, N), make(N)
+        set_num_threads(3)
+        try:
+            near(product(a[0], b[0], bias), a[0].astype("f8") @ b[0] + bias, kind)
+            near(product(a[0], np.asfortranarray(b[0]), None), a[0].astype("f8") @ b[0], kind)
+            near(gemm.products(a, b), a.astype("f8") @ b, kind)
+        finally:
+            set_num_threads(1)
 
 
 @pytest.mark.parametrize("dtype", ["f2", "i4", "i8", "u1"])

@@ -144,3 +144,20 @@ def test_copies_have_tables_of_their_own():
     twin.step()
     assert all(mg.equal(a, b) for a, b in zip(before, params, strict=True))
     assert not mg.equal(twin_params[0], params[0])
+
+
+@pytest.mark.parametrize("name", ["Adam", "SGD momentum"])
+@pytest.mark.parametrize("dtype", [mg.float32, mg.float64])
+def test_what_is_kept_of_a_gradient_that_became_zero_ends_at_zero(name, dtype):
+    w = mg.nn.Parameter(mg.full((3,), 2.0, dtype=dtype))
+    optimizer = MAKERS[name]([w])
+    w.grad = mg.full((3,), 1e-30, dtype=dtype)
+    optimizer.step()
+    w.grad = mg.zeros_like(w)
+    least = np.finfo(w.detach().numpy().dtype).tiny
+    for _ in range(400 if dtype is mg.float32 else 6500):
+        optimizer.step()
+    kept = np.concatenate([t.numpy().ravel() for t in optimizer.state[w].values()])
+    assert not ((kept != 0) & (np.abs(kept) < least)).any()
+    assert (kept == 0).any()
+    assert np.isfinite(w.detach().numpy()).all()

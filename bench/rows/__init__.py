@@ -29,13 +29,14 @@ def families() -> dict[str, ModuleType]:
 
 
 def all_rows(most: float = math.inf) -> list[Row]:
-    """Every row of every family, those that the issue's table names with its bounds; of the families that come in
-    sizes, sizes to `most`."""
+    """Every row, those of one family together, those that the issue's table names with its bounds; of the modules that
+    come in sizes, sizes to `most`."""
     found = []
     for family in families().values():
         sizes = {label: size for label, size in sizes_of(family).items() if size <= most}
         found += rows_at(family, sizes) if sizes else family.rows()
-    return [promised(row) for row in found]
+    order = list(dict.fromkeys(row.family for row in found))
+    return [promised(row) for row in sorted(found, key=lambda row: order.index(row.family))]
 
 
 def sized_rows(sizes: Mapping[str, int]) -> list[Row]:

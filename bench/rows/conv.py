@@ -1,14 +1,12 @@
-"""Matrix products, convolution and pooling."""
+"""Convolutions; products are in a file of their own, and pooling is with the norms."""
 
 from __future__ import annotations
 
 import math
 from functools import partial
 
-from bench.row import Row, gradient_row
-from bench.rows.make import both_ways, leaf, normal
-
-PRODUCTS = ((64, 784, 256), (64, 256, 128), (64, 128, 10), (256, 256, 256))
+from bench.row import Row
+from bench.rows.make import both_ways, normal
 
 # (batch, channels, height = width), channels out
 CONVS = (((64, 1, 28), 32), ((64, 32, 14), 64), ((16, 64, 56), 64))
@@ -35,10 +33,6 @@ SHAPES = {
 }  # fmt: skip
 
 
-def linear(m, k, n, lib):
-    return both_ways(lib, lib.nn.functional.linear, normal(m, k), normal(n, k, seed=1) / k**0.5, normal(n, seed=2))
-
-
 def conv_arrays(shape, out):
     batch, channels, size = shape
     weight = normal(out, channels, 3, 3, seed=1) / (9 * channels) ** 0.5
@@ -63,27 +57,8 @@ def shaped_both(function, shape, weight_shape, settings, lib):
     return both_ways(lib, partial(convolve, **settings), normal(*shape), weight, normal(outputs, seed=2))
 
 
-def pool_forward(name, shape, lib):
-    x = lib.tensor(normal(shape[0], shape[1], shape[2], shape[2]))
-    pool = getattr(lib.nn.functional, name)
-    return lambda: pool(x, 2)
-
-
-def pool_backward(name, shape, lib):
-    array = normal(shape[0], shape[1], shape[2], shape[2])
-    half = shape[2] // 2
-    gradient = lib.tensor(normal(shape[0], shape[1], half, half, seed=1))
-    pool = getattr(lib.nn.functional, name)
-
-    def graph():
-        x = leaf(lib, array)
-        return pool(x, 2), gradient, [x]
-
-    return graph
-
-
 def rows() -> list[Row]:
-    found = [Row(f"linear/{m}x{k}x{n} forward+backward", partial(linear, m, k, n)) for m, k, n in PRODUCTS]
+    found = []
     for shape, out in CONVS:
         label = f"{_by(shape)} to {out}"
         found += [
@@ -93,12 +68,6 @@ def rows() -> list[Row]:
     found += [
         Row(f"conv/{label} forward+backward", partial(shaped_both, *settings)) for label, settings in SHAPES.items()
     ]
-    for name in ("max_pool2d", "avg_pool2d"):
-        for shape, _ in CONVS:
-            found += [
-                Row(f"pool/{name} {_by(shape)} forward", partial(pool_forward, name, shape)),
-                gradient_row(f"pool/{name} {_by(shape)} backward", partial(pool_backward, name, shape)),
-            ]
     return found
 
 

@@ -118,12 +118,13 @@ def vae_step(lib):
     lib.manual_seed(0)
     model = vae(lib)
     optimizer = lib.optim.Adam(model.parameters(), lr=1e-3)
-    images = np.random.default_rng(0).uniform(size=(64, 784)).astype(np.float32)
-    return training(optimizer, shuffled(lib, images), model)
+    rng = np.random.default_rng(0)
+    batches = cycle([lib.tensor(rng.uniform(size=(64, 784)).astype(np.float32)) for _ in range(SHUFFLES)])
+    return training(optimizer, batches, model)
 
 
 ALONE = "import sys; from bench.rows.training import time_alone; time_alone(*sys.argv[1:])"
-ALONE_TOO = ("MLP", "LeNet", "demo")  # of these steps
+ALONE_TOO = ("MLP", "CNN")  # of these steps
 AT_LEAST = 10  # steps, and as many to warm up
 
 
@@ -172,7 +173,7 @@ def steps() -> list[Row]:
         Row("step/MLP 784-256-128-10 B64 Adam (torch foreach)", partial(mlp_step, {"foreach": True}), (TORCH,)),
         Row("step/MLP 784-256-128-10 B64 Adam (torch fused)", partial(mlp_step, {"fused": True}), (TORCH,)),
         Row(
-            "step/LeNet CNN 28x28 B64 Adam",
+            "step/CNN 28x28 B64 Adam",
             partial(step, cnn, (64, 1, 28, 28), digits, "cross_entropy", {}),
             targets={TORCH: 1.0},
         ),

@@ -17,7 +17,7 @@ import functools
 
 from minigrad.autograd.general import F32, F64, quiet, silent_context
 from minigrad.kernels.dispatch import get_backend
-from minigrad.kernels.pointwise import compile_ufunc, has_own_loop, scalar_calls
+from minigrad.kernels.pointwise import compile_ufunc, has_own_loop, over_threads, scalar_calls
 from minigrad.registry import ARRAYS, OPS, arrays, in_float32
 
 # What counts as an operation in a rule's bytecode (3.11 on: BINARY_OP and CALL; before: a name for each).
@@ -61,7 +61,7 @@ def choose_forward(op):
     """Set the op's kernels for the backend in force: per dtype, and `twin` for dtypes that are never compiled."""
     op.twin, op.kernels = ARRAYS[op.name], {}
     if (get_backend() == "auto" and numpy_is_best(op)) or not op.jit_forward:
-        op.namespace["kernel32"] = op.namespace["kernel64"] = without_warnings(op.twin)
+        op.namespace["kernel32"] = op.namespace["kernel64"] = without_warnings(over_threads(op.twin))
         return
     for dtype, name in ((F32, "kernel32"), (F64, "kernel64")):
         op.kernels[dtype] = op.namespace[name] = _forward_stub(op, dtype, name)
@@ -82,7 +82,7 @@ def _forward_stub(op, dtype, name):
         if forward_is_compiled(op):
             nin = len(op.inputs) + len(op.attrs)
             kernel = compile_ufunc(op.__dict__["scalar"], nin, dtype, formulas(), bool if op.boolean else None)
-        op.kernels[dtype], op.namespace[name] = kernel, without_warnings(kernel)
+        op.kernels[dtype], op.namespace[name] = kernel, without_warnings(over_threads(kernel))
         return quiet.run(kernel, *args)
 
     return stub
@@ -103,7 +103,7 @@ def _rule_stub(op, rule, dtype, key, plain):
         program = plain
         if rule_is_compiled(op, rule):
             program = compile_ufunc(rule, rule.__code__.co_argcount, dtype, formulas())
-        op.run_names[key] = program
+        op.run_names[key] = program = over_threads(program)
         return quiet.run(program, *args)
 
     return stub

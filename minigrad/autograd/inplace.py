@@ -14,9 +14,12 @@ import numpy as np
 
 from minigrad.autograd.engine import fit
 from minigrad.autograd.general import (
+    F32,
+    F64,
     Unseen,
     as_tensor,
     check_castable,
+    constant,
     general,
     not_a_tensor,
     numbers_given,
@@ -108,6 +111,41 @@ def write(op, tensor, args=(), attrs=()):
     return tensor
 
 
+def operand_of_write(tensor, other):
+    """The array of what is written to a float tensor or computed with it, where it needs no conversion, shares no
+    memory with the tensor and nothing is to be recorded; else None."""
+    if isinstance(other, Tensor):
+        if other.array.dtype is not tensor.array.dtype or (other.vc is not None and other.vc is tensor.vc):
+            return None
+        return None if is_grad_enabled() and (other.node is not None or other._view is not None) else other.array
+    return constant(other, tensor.array.dtype).array if other.__class__ is float or other.__class__ is int else None
+
+
+def write_at_once(kernel, tensor, args, writer):
+    """``kernel(tensor, *args, out=tensor)`` on arrays, where that is all that `write` would do: nothing is recorded,
+    looked into or converted. False, and nothing is done, in all other cases."""
+    x = tensor.array
+    if x.__class__ is not np.ndarray or not (x.dtype is F32 or x.dtype is F64) or not x.flags.writeable:
+        return False
+    if is_grad_enabled() and (tensor.node is not None or tensor._view is not None):
+        return False
+    arrays = [operand_of_write(tensor, other) for other in args]
+    if any([array is None for array in arrays]):
+        return False
+    check_not_at_once()
+    try:
+        quiet.run(kernel, x, *arrays, x)
+    except (TypeError, ValueError):
+        return False
+    bump(tensor, writer)
+    return True
+
+
+def overwrite(x, values, out):
+    """A kernel for `write_at_once`: the values themselves."""
+    np.copyto(out, values)
+
+
 def turn(op, tensor, args, kwargs):
     """Make a tensor the view of itself that a view op gives, as `x.t_()` does. Returns the tensor."""
     is_leaf = tensor.node is not None and tensor.node.op is LEAF
@@ -196,10 +234,14 @@ def method(op):
     """The Tensor method `X_` of a pointwise op."""
     count, defaults, names = len(op.inputs), op.attr_defaults, op.attrs
     keywords = op.__dict__.get("keywords")
+    plain = isinstance(op.numpy, np.ufunc) and not (op.boolean or op.check or names)
+    quick, writer = plain and "f" in op.kinds and op.number != "none", op.name + "_"
 
     def in_place(self, *args, **kwargs):
         if not isinstance(self, Tensor):
             raise not_a_tensor(op.name + "_", "input", self)
+        if quick and not kwargs and len(args) == count - 1 and write_at_once(op.numpy, self, args, writer):
+            return self
         if keywords is not None and kwargs:
             return rewrite(self, op.name, op.function, args, kwargs)
         if kwargs or len(args) != count - 1 + len(names):

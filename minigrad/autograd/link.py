@@ -13,6 +13,7 @@ from minigrad.autograd import door, fuse, inplace, rules
 from minigrad.autograd.general import OPERAND
 from minigrad.autograd.node import show_saved
 from minigrad.autograd.sources import keep, make
+from minigrad.kernels import threads
 from minigrad.kernels.dispatch import on_change
 from minigrad.registry import (
     COMPOSITES,
@@ -236,8 +237,9 @@ def choose(op):
         op.namespace["kernel"] = forward_on_arrays(op)
 
 
+@threads.on_change
 @on_change
 def choose_all():
-    """Choose again, after `set_backend`."""
+    """Choose again, after `set_backend`, and when several threads may compute."""
     for name in _linked:
         choose(OPS[name])

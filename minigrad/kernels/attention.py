@@ -313,13 +313,13 @@ def samples(size):
     """Query, key and value of some heads with 32 places."""
     heads = max(1, size // (32 * 16))
     x = np.sin(np.arange(heads * 32 * 16, dtype=np.float32)).reshape(heads, 32, 16)
-    return x, x[:, ::-1].copy(), x[:, :, ::-1].copy(), None, None, 0.25, False, False
+    return x, x[:, ::-1].copy(), x[:, :, ::-1].copy(), None, None, 0.25, False
 
 
 def backward_samples(size):
     """A gradient, and the same."""
-    q, k, v, *rest, _ = samples(size)
-    return q, q, k, v, *rest, *attention(q, k, v, *rest, True)
+    q, k, v, *rest = samples(size)
+    return q, q, k, v, *rest, *attention(q, k, v, *rest)
 
 
 @kernel(samples=samples)

@@ -190,3 +190,27 @@ class ByType(Jit):
             return choose(x)
 
         self._made[inner] = call
+
+
+class ByDtype(dict):
+    """A loop compiled apart for each dtype: {"f": Jit, "d": Jit}, by the dtype's `char`."""
+
+
+def by_dtype(function=None, *, fastmath=("contract",)):
+    """Decorator: a `jit` helper in which `exp_falling` and `log` are `vecmath`'s for the dtype.
+
+    It may call other such ones.
+    """
+    if function is None:
+        return functools.partial(by_dtype, fastmath=fastmath)
+
+    def look_up(dtype, name, owner):
+        if name in ("exp_falling", "log"):
+            return JIT[dtype][name]
+        value = owner.__globals__[name]
+        return value[np.dtype(dtype).char] if isinstance(value, ByDtype) else value
+
+    return ByDtype(
+        (np.dtype(dtype).char, Jit(function, fastmath, look_up=functools.partial(look_up, dtype)))
+        for dtype in (np.float32, np.float64)
+    )

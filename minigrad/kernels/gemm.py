@@ -24,6 +24,7 @@ import numpy as np
 from minigrad.kernels import tiles
 from minigrad.kernels.cache import DiskCache
 from minigrad.kernels.dispatch import jit, kernel
+from minigrad.kernels.threads import get_num_threads, share
 from minigrad.kernels.tiles import (
     ACCUMULATE,
     PACKED,
@@ -44,7 +45,7 @@ from minigrad.kernels.tiles import (
 DEPTH = 288  # at most so many steps of k at once: then a panel of B stays in the first-level cache, or near it
 ROWS = 768  # at most so many rows at once: then their copy stays in the second-level cache
 MANY_ROWS = 256  # from here on copying a panel of B pays
-MANY_COLUMNS = 256  # from here on copying A pays
+MANY_COLUMNS, COLUMNS = 256, 96  # from here on copying A pays, and copying a transposed A
 ACROSS = 8  # tiles of Cᵀ that are turned at once
 
 
@@ -136,11 +137,12 @@ def across(table, M, N, K, depth, A, row, B, ldb, C, ldc, bias, flags, workspace
 @jit
 def _multiply(table, M, N, K, A, row, step, B, ldb, transposed, C, ldc, bias, flags, workspace):
     size, count, wide = item_size(table), lanes(table), VECTORS * lanes(table)
+    workspace += -workspace % 64
     depth = max(1, -(-K // max(1, -(-K // DEPTH))))
     if transposed and step == size and not flags & ACCUMULATE and M * (N + K) < N * K:
         across(table, M, N, K, depth, A, row, B, ldb, C, ldc, bias, flags, workspace)
         return
-    copied = N >= MANY_COLUMNS and tile_rows(table) <= M and (row == size or step == size)
+    copied = (step == size and N >= MANY_COLUMNS) or (row == size and N >= COLUMNS)
     mode = PACKED if copied or row == size else STRIDED
     for k in range(0, max(K, 1), depth):
         steps = min(depth, K - k)
@@ -203,44 +205,81 @@ def multiply(table, M, N, K, A, row, step, B, ldb, transposed, C, ldc, bias, fla
 
 
 @jit
-def _multiply_arrays(table, a, b, bias, out, workspace):
-    """`multiply`; `b` has contiguous rows or columns, an empty `bias` is none."""
-    transposed = b.strides[1] != item_size(table)
-    multiply(
-        table, a.shape[0], b.shape[1], a.shape[1], address(a), a.strides[0], a.strides[1], address(b),
-        b.strides[1] if transposed else b.strides[0], transposed, address(out), out.strides[0],
-        address(bias) if bias.size else 0, 0, address(workspace),
-    )  # fmt: skip
+def _each(table, count, M, N, K, A, A_next, row, step, B, B_next, down, right, C, C_next, ldc, bias, workspace):
+    """`multiply` for a batch: the next matrices are `.._next` bytes further."""
+    transposed = right != item_size(table)
+    ldb = right if transposed else down
+    for _ in range(count):
+        multiply(table, M, N, K, A, row, step, B, ldb, transposed, C, ldc, bias, 0, address(workspace))
+        A += A_next
+        B += B_next
+        C += C_next
 
 
 @jit
 def _product(table, a, b, bias, out):
+    """Of arrays; `b` has contiguous rows or columns, an empty `bias` is none."""
+    (M, K), N, (row, step), (down, right) = a.shape, b.shape[1], a.strides, b.strides
     # The workspace is made here, outside of the function that takes its address: see tiles.py.
-    workspace = np.empty(room(table, a.shape[0], b.shape[1], a.shape[1]), np.uint8)
-    _multiply_arrays(table, a, b, bias, out, workspace)
+    workspace, added = np.empty(room(table, M, N, K), np.uint8), address(bias) if bias.size else 0
+    places = address(a), address(b), address(out)
+    _each(
+        table,
+        1,
+        M,
+        N,
+        K,
+        places[0],
+        0,
+        row,
+        step,
+        places[1],
+        0,
+        down,
+        right,
+        places[2],
+        0,
+        out.strides[0],
+        added,
+        workspace,
+    )
+
+
+@jit
+def _products(table, a, b, bias, out):
+    """The same of batches, without bias."""
+    (count, M, K), N, (A_next, row, step), (B_next, down, right) = a.shape, b.shape[2], a.strides, b.strides
+    workspace = np.empty(room(table, M, N, K), np.uint8)
+    C_next, ldc, _ = out.strides
+    A, B, C = address(a), address(b), address(out)
+    _each(table, count, M, N, K, A, A_next, row, step, B, B_next, down, right, C, C_next, ldc, 0, workspace)
 
 
 @functools.cache
-def _ready(dtype):
-    """(table, the machine code of `_product`, no bias) for a dtype.
+def _ready(dtype, function):
+    """(table, the machine code of `_product` or `_products`, no bias) for a dtype.
 
     The code takes arrays of any layout and is called without numba's look at their types, which the caller knows.
     """
     from numba.core import types
     from numba.np.numpy_support import from_dtype
 
-    vector, matrix = (types.Array(from_dtype(dtype), ndim, "A") for ndim in (1, 2))
+    ndim = 2 if function is _product else 3
+    vector, matrix = (types.Array(from_dtype(dtype), n, "A") for n in (1, ndim))
     signature = types.Array(types.int64, 1, "C"), matrix, matrix, vector, matrix
-    dispatcher = _product.dispatcher
+    dispatcher = function.dispatcher
     dispatcher.compile(signature)
     return table(dtype), dispatcher.overloads[signature].entry_point, np.empty(0, dtype)
+
+
+A_THREAD = 1 << 20  # multiplications that are worth a thread
+FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 
 
 def _sample(size):
     side = max(1, round(size ** (1 / 2)))
     numbers = np.random.default_rng(0)
-    draw = lambda *shape: numbers.standard_normal(shape, np.float32)  # noqa: E731
-    return draw(side, side), draw(side, side), draw(side)
+    return [numbers.standard_normal(shape, np.float32) for shape in ((side, side), (side, side), (side,))]
 
 
 @kernel(samples=_sample)
@@ -251,25 +290,74 @@ def product(a, b, bias):
 
 
 def _pays(a, b, bias):
-    """Floats; 8 rows and 16 columns or more; 2²⁰ to 2²⁹ multiplications, from 2¹⁸ on where b is a transposed matrix."""
+    """Floats, wide vectors; 8 rows, 16 columns or more; 2²⁰ to 2²⁹ multiplications, from 2¹⁸ on if b is transposed."""
     (rows, depth), columns = a.shape, b.shape[1]
     work = rows * depth * columns
     if work < 1 << 18 or rows < 8 or columns < 16 or work > 1 << 29 or a.dtype not in FLOATS:
         return False
-    return work >= 1 << 20 or b.strides[0] == b.itemsize
+    return (work >= 1 << 20 or b.strides[0] == b.itemsize) and _wide()
+
+
+@functools.cache
+def _wide():
+    """Vectors of 32 bytes or more. With shorter ones (old processors, ARM) BLAS is ahead, or nobody has measured."""
+    return lanes.py_func(tiles.table(np.float32)) >= 8
 
 
 @product.numba(when=_pays, python=True)
 def product(a, b, bias):
-    dtype = a.dtype
-    if dtype not in FLOATS:
+    if a.dtype not in FLOATS:
         return product.twin(a, b, bias)
-    table, run, none = _ready(dtype)
-    if dtype.itemsize not in b.strides:
+    if b.itemsize not in b.strides:
         b = np.ascontiguousarray(b)
-    out = np.empty((a.shape[0], b.shape[1]), dtype)
-    run(table, a, b, none if bias is None else np.ascontiguousarray(bias), out)
+    table, run, none = _ready(a.dtype, _product)
+    (rows, depth), columns = a.shape, b.shape[1]
+    out = np.empty((rows, columns), a.dtype)
+    added = none if bias is None else np.ascontiguousarray(bias)
+    if get_num_threads() == 1:
+        run(table, a, b, added, out)
+    elif rows >= columns:
+        least = 1 + A_THREAD // (depth * columns + 1)
+        share(lambda i, j: run(table, a[i:j], b, added, out[i:j]), rows, least)
+    else:
+        least = 1 + A_THREAD // (rows * depth + 1)
+        share(lambda i, j: run(table, a, b[:, i:j], added[i:j], out[:, i:j]), columns, least)
     return out
 
 
-FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
+def _samples(size):
+    side = max(1, round((size / 8) ** (1 / 2)))
+    numbers = np.random.default_rng(0)
+    return numbers.standard_normal((8, side, side), np.float32), numbers.standard_normal((8, side, side), np.float32)
+
+
+@kernel(samples=_samples)
+def products(a, b):
+    """``a @ b`` of two batches of as many matrices, (n, rows, depth) and (n, depth, columns)."""
+    return np.matmul(a, b)
+
+
+def _pay(a, b):
+    """Floats on wide vectors; 8 rows and columns or more; b transposed, or 2²⁰ multiplications in each matrix."""
+    _, rows, depth = a.shape
+    columns = b.shape[2]
+    if rows < 8 or columns < 8 or not (b.strides[1] == b.itemsize or rows * depth * columns >= 1 << 20):
+        return False
+    return a.dtype in FLOATS and _wide()
+
+
+@products.numba(when=_pay, python=True)
+def products(a, b):
+    if a.dtype not in FLOATS:
+        return products.twin(a, b)
+    if b.itemsize not in b.strides[1:]:
+        b = np.ascontiguousarray(b)
+    table, run, none = _ready(a.dtype, _products)
+    (count, rows, depth), columns = a.shape, b.shape[2]
+    out = np.empty((count, rows, columns), a.dtype)
+    if get_num_threads() == 1:
+        run(table, a, b, none, out)
+    else:
+        least = 1 + A_THREAD // (rows * depth * columns + 1)
+        share(lambda i, j: run(table, a[i:j], b[i:j], none, out[i:j]), count, least)
+    return out

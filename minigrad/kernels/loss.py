@@ -14,29 +14,28 @@ import math
 
 import numpy as np
 
-from minigrad.kernels.dispatch import jit, kernel
-from minigrad.kernels.reduce import add_pairwise
+from minigrad.kernels.dispatch import jit, kernel, widest
+from minigrad.kernels.reduce import add_pairwise, greatest
 from minigrad.kernels.softmax import (
     BLOCK,
     FEW,
     SHORT,
     TILE,
-    by_dtype,
     column_sums,
     exp_all,
     exp_block,
-    greatest,
     log_softmax,
     minus_greatest,
     row_sums,
     softmax,
 )
+from minigrad.kernels.vecmath import by_dtype
 
 SEVERAL, SUM, MEAN = 0, 1, 2
 REDUCTIONS = {None: SEVERAL, "none": SEVERAL, "sum": SUM, "mean": MEAN}
 NO_WEIGHT = {"f": np.empty(0, np.float32), "d": np.empty(0, np.float64)}
 
-exp, log = math.exp, math.log  # `vecmath`'s stand in their place in the loops below
+exp_falling, log = math.exp, math.log  # `vecmath`'s stand in their place in the loops below
 
 
 @jit
@@ -51,6 +50,7 @@ def conclude(reduction, total, divisor, losses, weights):
 @by_dtype
 def cross_entropy_rows(x, target, weight, ignore_index, smoothing, reduction, losses, weights):
     """Cross-entropy of the rows of x. Returns the number of the first sample whose class does not exist, or -1."""
+    widest()
     rows, count = x.shape
     tops, rests = np.empty(rows, x.dtype), np.empty(rows, x.dtype)
     row_sums(x, tops, rests)
@@ -81,6 +81,7 @@ def cross_entropy_rows(x, target, weight, ignore_index, smoothing, reduction, lo
 @by_dtype
 def cross_entropy_rows_backward(g, x, target, weight, ignore_index, smoothing, dx):
     """dx = the gradient of the losses of `cross_entropy_rows` times g (one number, or one per sample)."""
+    widest()
     rows, count = x.shape
     sure, rate = x.dtype.type(1 - smoothing), x.dtype.type(smoothing / max(1, count))
     one, none = x.dtype.type(1), x.dtype.type(0)
@@ -122,6 +123,7 @@ def cross_entropy_rows_backward(g, x, target, weight, ignore_index, smoothing, d
 @by_dtype
 def cross_entropy_places(x, target, weight, ignore_index, smoothing, reduction, losses, weights):
     """`cross_entropy_rows` for x (samples, classes, places): the samples of TILE places at once."""
+    widest()
     count, places = x.shape[1:]
     sure, rate = x.dtype.type(1 - smoothing), x.dtype.type(smoothing / count)
     one, none = x.dtype.type(1), x.dtype.type(0)
@@ -160,6 +162,7 @@ def cross_entropy_places(x, target, weight, ignore_index, smoothing, reduction, 
 @by_dtype
 def cross_entropy_places_backward(g, x, target, weight, ignore_index, smoothing, dx):
     """`cross_entropy_rows_backward` for x (samples, classes, places)."""
+    widest()
     count, places = x.shape[1:]
     sure, rate = x.dtype.type(1 - smoothing), x.dtype.type(smoothing / count)
     one, none = x.dtype.type(1), x.dtype.type(0)
@@ -184,10 +187,10 @@ def cross_entropy_places_backward(g, x, target, weight, ignore_index, smoothing,
                 w = weight[c] if weight.size else one
                 if smoothing > 0:
                     for j in range(size):
-                        out[j] = exp(row[j] - tops[j]) * shares[j] - rates[j] * w
+                        out[j] = exp_falling(row[j] - tops[j]) * shares[j] - rates[j] * w
                 else:
                     for j in range(size):
-                        out[j] = exp(row[j] - tops[j]) * shares[j]
+                        out[j] = exp_falling(row[j] - tops[j]) * shares[j]
             for j in range(size):
                 at = n * places + left + j
                 t = target[at]

@@ -4,6 +4,10 @@ The operations and their order are PyTorch's (`torch/optim/sgd.py` and `adam.py`
 PyTorch rounds: in its `add(alpha=)`, `lerp` and `addcmul` a product and the sum that follows are one fused operation,
 so they are here. A training run so follows PyTorch's to the last bits.
 
+With one exception: what is kept of a gradient that has become zero, as that of a unit that died, halves every few steps
+until it is a denormal number, after some 800 steps, and then processors need ten times as long for it. Such numbers are
+kept as zero here (`flushed`); no parameter changes by what they would have added.
+
 p is the parameter, g its gradient (not changed); the other arrays are state, of p's shape and dtype.
 
 Many parameters take their step in one call (`sgd_table`, `adam_table`): each is a row of a table of addresses.
@@ -65,26 +69,38 @@ def multiply_add(a, b, c):
     return a * b + c
 
 
+@jit(inline=True)
+def flushed(x, least):
+    """x, but 0 for numbers below `least`. NaN stays."""
+    return least - least if abs(x) < least else x
+
+
+@jit(inline=True)
+def least_normal(itemsize):
+    """The smallest number that is not denormal."""
+    return 1.1754943508222875e-38 if itemsize == 4 else 2.2250738585072014e-308
+
+
 @jit
 def sgd_loop(p, g, buf, lr, momentum, dampening, weight_decay, nesterov, maximize, first):
     """`sgd_step`; buf is p itself if there is no momentum."""
     p, g, buf = p.reshape(-1), g.reshape(-1), buf.reshape(-1)
     number = p.dtype.type
     sign, decay, rate = number(-1 if maximize else 1), number(weight_decay), number(-lr)
-    keep, take = number(momentum), number(1 - dampening)
+    keep, take, least = number(momentum), number(1 - dampening), number(least_normal(p.itemsize))
     for i in range(p.size):
         d = g[i] * sign
         if weight_decay != 0:
             d = multiply_add(decay, p[i], d)
         if momentum != 0:
-            b = d if first else multiply_add(take, d, buf[i] * keep)
+            b = d if first else flushed(multiply_add(take, d, buf[i] * keep), least)
             buf[i] = b
             d = multiply_add(keep, b, d) if nesterov else b
         p[i] = multiply_add(rate, d, p[i])
 
 
 @jit
-def adam_moments(x, d, a, b, share, rest, keep, take, sign, decay, shrink, weight_decay, decoupled):
+def adam_moments(x, d, a, b, share, rest, keep, take, sign, decay, shrink, weight_decay, decoupled, low):
     """Parameter x after decoupled weight decay, and the moments a and b after gradient d."""
     d = d * sign
     if weight_decay != 0:
@@ -94,7 +110,7 @@ def adam_moments(x, d, a, b, share, rest, keep, take, sign, decay, shrink, weigh
             d = multiply_add(decay, x, d)
     # PyTorch's lerp starts from the nearer end.
     a = multiply_add(share, d - a, a) if share < 0.5 else multiply_add(rest, d - a, d)
-    return x, a, multiply_add(take * d, d, b * keep)
+    return x, flushed(a, low), flushed(multiply_add(take * d, d, b * keep), low)
 
 
 @jit
@@ -105,10 +121,11 @@ def adam_loop(p, g, m, v, top, lr, beta1, beta2, eps, weight_decay, decoupled, m
     sign, decay, shrink = number(-1 if maximize else 1), number(weight_decay), number(1 - lr * weight_decay)
     share, keep, take = number(1 - beta1), number(beta2), number(1 - beta2)
     rest, rate, divisor, least = share - number(1), number(-step), number(root), number(eps)
+    low = number(least_normal(p.itemsize) if eps > 0 else 0.0)  # without eps, v is divided by
     if top.size:
         for i in range(p.size):
             x, a, b = adam_moments(
-                p[i], g[i], m[i], v[i], share, rest, keep, take, sign, decay, shrink, weight_decay, decoupled
+                p[i], g[i], m[i], v[i], share, rest, keep, take, sign, decay, shrink, weight_decay, decoupled, low
             )
             m[i], v[i] = a, b
             b = b if (b > top[i]) | (b != b) else top[i]
@@ -117,7 +134,7 @@ def adam_loop(p, g, m, v, top, lr, beta1, beta2, eps, weight_decay, decoupled, m
     else:
         for i in range(p.size):
             x, a, b = adam_moments(
-                p[i], g[i], m[i], v[i], share, rest, keep, take, sign, decay, shrink, weight_decay, decoupled
+                p[i], g[i], m[i], v[i], share, rest, keep, take, sign, decay, shrink, weight_decay, decoupled, low
             )
             m[i], v[i] = a, b
             p[i] = x + rate * a / (math.sqrt(b) / divisor + least)
@@ -149,6 +166,11 @@ def adam_table(table, kind, counter, lr, beta1, beta2, eps, weight_decay, decoup
             array_at(p, size, kind), array_at(g, size, kind), m, v, top,
             lr, beta1, beta2, eps, weight_decay, decoupled, maximize, rate, root,
         )  # fmt: skip
+
+
+def flush(a):
+    """`flushed` of an array, in place."""
+    a[np.abs(a) < least_normal.py_func(a.itemsize)] = 0
 
 
 def samples(size):
@@ -187,6 +209,7 @@ def sgd_step(p, g, buf, lr, momentum, dampening, weight_decay, nesterov, maximiz
         else:
             buf *= momentum
             buf += (1 - dampening) * d
+            flush(buf)
         d = d + momentum * buf if nesterov else buf
     p -= lr * d
 
@@ -227,6 +250,9 @@ def adam_step(p, g, m, v, vmax, lr, beta1, beta2, eps, weight_decay, decoupled, 
         m[...] = d - beta1 * (d - m)
     v *= beta2
     v += (1 - beta2) * d * d
+    if eps > 0:
+        flush(m)
+        flush(v)
     if vmax is not None:
         np.maximum(vmax, v, out=vmax)
     root = np.sqrt(v if vmax is None else vmax)

@@ -15,6 +15,7 @@ Before this: `formula.py`, `vecmath.py`. After it: the registry, which compiles 
 """
 
 import dis
+import math
 import threading
 import types
 
@@ -24,8 +25,10 @@ from minigrad.kernels.cache import DiskCache, referenced_names
 from minigrad.kernels.dispatch import prefer_wide_vectors
 from minigrad.kernels.formula import SCALAR_CALLS, typed
 from minigrad.kernels.notice import compiling
+from minigrad.kernels.threads import get_num_threads, share
 from minigrad.kernels.vecmath import BLOCKS, JIT
 
+LEAST = 1 << 18  # numbers that are worth a thread of their own
 BLOCK = 512  # numbers per pass where an operand must be gathered first; a few KB, well inside the first-level cache
 
 # What a formula that only hands its argument to a function is made of, in all versions of Python.
@@ -96,6 +99,35 @@ def lazy(function, nin, dtype, names=None, on_ready=None, nout_dtype=None):
 
     first_call.__name__, first_call.__doc__ = function.__name__, function.__doc__
     return first_call
+
+
+def over_threads(program):
+    """A program for arrays as several threads compute it: large contiguous operands of a ufunc are shared out.
+
+    With one thread allowed, and if it is no ufunc, that is the program itself. Whoever keeps the result has to ask
+    again when that changes (`threads.on_change`).
+    """
+    if get_num_threads() == 1 or not isinstance(program, np.ufunc):
+        return program
+
+    def call(*args, **kwargs):
+        arrays = [a for a in args if isinstance(a, np.ndarray) and a.ndim]
+        shape = arrays[0].shape if arrays else ()
+        alike = all(a.shape == shape and a.flags.c_contiguous for a in arrays)
+        if kwargs or not alike or math.prod(shape) < 2 * LEAST:
+            return program(*args, **kwargs)
+        kinds = [a.dtype if isinstance(a, np.ndarray | np.generic) else type(a) for a in args]
+        out = np.empty(shape, program.resolve_dtypes((*kinds, None))[-1])
+        flat = [a.reshape(-1) if isinstance(a, np.ndarray) and a.ndim else a for a in (*args, out)]
+
+        def part(first, last):
+            *given, target = [a[first:last] if isinstance(a, np.ndarray) and a.ndim else a for a in flat]
+            program(*given, out=target)
+
+        share(part, out.size, LEAST)
+        return out
+
+    return call
 
 
 def scalar_calls(function, names=None):

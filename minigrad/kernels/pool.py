@@ -17,7 +17,7 @@ import math
 
 import numpy as np
 
-from minigrad.kernels.dispatch import jit, kernel
+from minigrad.kernels.dispatch import jit, kernel, widest
 
 BLOCK, PAIRS = 8, 32  # loops over a row of an image run over a multiple of so many numbers
 NOWHERE = np.int32(2**31 - 1)  # the place of a number in the padding
@@ -155,12 +155,25 @@ def max_windows(x, spans, window, stride, padding, down, right, y, indices):
             to += count
 
 
+@jit(inline=True)
+def max_pair_row(upper, lower, width, first, n, best, places):
+    """The maxima of n pairs of numbers of two rows of an image, `first` being the place of the first number."""
+    for j in range(n):
+        top, place = greater(upper[2 * j + 1], 1, upper[2 * j], 0)
+        top, place = greater(lower[2 * j], width, top, place)
+        top, place = greater(lower[2 * j + 1], width + 1, top, place)
+        best[j] = top
+        places[j] = first + 2 * j + place
+
+
 @jit
 def max_pairs(x, y, indices):
     """Maxima over 2x2 windows that do not overlap: by far the most frequent pooling."""
+    widest()
     height, width = x.shape[1:]
     count = y.shape[2]
-    wide = (count + PAIRS - 1) // PAIRS * PAIRS  # as in max_windows
+    # Read and written too far as in max_windows. Narrow rows are made as long as a vector.
+    wide = 8 if count <= 8 else 16 if count <= 16 else (count + PAIRS - 1) // PAIRS * PAIRS
     numbers, out, places = x.reshape(-1), y.reshape(-1), indices.reshape(-1)
     to = 0
     for p in range(x.shape[0]):
@@ -168,13 +181,13 @@ def max_pairs(x, y, indices):
             at, first = (p * height + 2 * i) * width, 2 * i * width
             n = wide if at + width + 2 * wide <= numbers.size and to + wide <= out.size else count
             upper, lower = numbers[at : at + 2 * n], numbers[at + width : at + width + 2 * n]
-            target, target_places = out[to : to + n], places[to : to + n]
-            for j in range(n):
-                best, place = greater(upper[2 * j + 1], 1, upper[2 * j], 0)
-                best, place = greater(lower[2 * j], width, best, place)
-                best, place = greater(lower[2 * j + 1], width + 1, best, place)
-                target[j] = best
-                target_places[j] = first + 2 * j + place
+            best, held = out[to : to + n], places[to : to + n]
+            if n == 8:  # constants make vector code
+                max_pair_row(upper, lower, width, first, 8, best, held)
+            elif n == 16:
+                max_pair_row(upper, lower, width, first, 16, best, held)
+            else:
+                max_pair_row(upper, lower, width, first, n, best, held)
             to += count
 
 

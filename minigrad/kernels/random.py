@@ -38,9 +38,14 @@ ONE, TWO, HALF = _F(1), _F(2), _F(0.5)
 _BLOCK = 1 << 14  # pairs per block of the NumPy twin: its temporaries stay in the cache
 
 
-def _pays(size):
-    """Whether to call numba's twin: always, unless its import (0.3 s) would be on account of a few numbers."""
-    return "numba" in sys.modules or size >= 1 << 15
+def _worth_it(count):
+    """A rule for `when`, given how many numbers a call draws."""
+
+    def pays(*arguments):
+        """Always; but before numba is loaded, which takes 0.3 s, for 32768 numbers or more"""
+        return "numba" in sys.modules or count(*arguments) >= 1 << 15
+
+    return pays
 
 
 def _fma(a, b, c):
@@ -110,7 +115,7 @@ def _fma_scalar(a, b, c):
     return np.float32(np.float64(a) * np.float64(b) + np.float64(c))
 
 
-@box_muller.numba(when=lambda uniforms, mean, std: _pays(uniforms.size))
+@box_muller.numba(when=_worth_it(lambda uniforms, mean, std: uniforms.size))
 def box_muller(uniforms, mean, std):
     out = np.empty_like(uniforms)
     zero, mean, std = np.float32(0), np.float32(mean), np.float32(std)
@@ -178,7 +183,7 @@ def shuffle(partners, n):
     return np.array(order, np.int64)
 
 
-@shuffle.numba(when=lambda partners, n: _pays(n))
+@shuffle.numba(when=_worth_it(lambda partners, n: n))
 def shuffle(partners, n):
     order = np.arange(n)
     for i in range(partners.size):

@@ -124,6 +124,17 @@ def least(products):
     return max(8, 3_000_000 // max(products, 1))
 
 
+def forward_pays(input, hidden, *rest):
+    """From 4 sequences on; for fewer up to 32 columns of state, or up to 256 over 4 steps or more: packing a weight
+    that serves few rows costs more than it saves."""
+    return len(hidden) >= 4 or hidden.shape[1] <= 32 or (hidden.shape[1] <= 256 and len(rest[-2]) >= 4)
+
+
+def backward_pays(input, hidden, *rest):
+    """Up to 400 columns of state, from 4 steps or 32 sequences on: BLAS is the faster with larger weights."""
+    return hidden.shape[1] <= 400 and (len(rest[-3]) >= 4 or len(hidden) >= 32)
+
+
 def sample(gates, biases, states, size):
     """What the forward of a layer takes first: 8 sequences of as many steps as make about `size` numbers of state."""
     steps = max(1, size // 128)
@@ -230,7 +241,7 @@ def lstm_forward(input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, we
     return states, hidden, cell, gates, cells
 
 
-@lstm_forward.numba(python=True)
+@lstm_forward.numba(python=True, when=forward_pays)
 def lstm_forward(input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, sizes, reverse):
     if not (input.size and hidden.size):
         return lstm_forward.twin(input, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, sizes, reverse)
@@ -288,7 +299,7 @@ def of_projection(weight_hr, d_shown, gates, cells):
     return np.dot(d_shown.T, gates[:, 3 * cells.shape[1] :] * np.tanh(cells))
 
 
-@lstm_backward.numba(python=True)
+@lstm_backward.numba(python=True, when=backward_pays)
 def lstm_backward(input, hidden, cell, weight_ih, weight_hh, weight_hr, states, gates, cells, d_states, d_hidden,
                   d_cell, sizes, reverse, through):  # fmt: skip
     if not (input.size and hidden.size):
@@ -336,7 +347,7 @@ def gru_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, sizes, re
     return states, hidden, gates
 
 
-@gru_forward.numba(python=True)
+@gru_forward.numba(python=True, when=forward_pays)
 def gru_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, sizes, reverse):
     rows, size, dtype = len(input), hidden.shape[1], input.dtype
     if not input.size * hidden.size:
@@ -372,7 +383,7 @@ def gru_backward(input, hidden, weight_ih, weight_hh, states, gates, d_states, d
     return d_input, d_hidden, *d_weights
 
 
-@gru_backward.numba(python=True)
+@gru_backward.numba(python=True, when=backward_pays)
 def gru_backward(input, hidden, weight_ih, weight_hh, states, gates, d_states, d_hidden, sizes, reverse, through):
     size, dtype = hidden.shape[1], input.dtype
     if not input.size * hidden.size:
@@ -410,7 +421,7 @@ def rnn_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, relu, siz
     return states, hidden
 
 
-@rnn_forward.numba(python=True)
+@rnn_forward.numba(python=True, when=forward_pays)
 def rnn_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, relu, sizes, reverse):
     if not input.size * hidden.size:
         return rnn_forward.twin(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, relu, sizes, reverse)
@@ -442,7 +453,7 @@ def rnn_backward(input, hidden, weight_ih, weight_hh, states, d_states, d_hidden
     return d_input, d_hidden, *d_weights
 
 
-@rnn_backward.numba(python=True)
+@rnn_backward.numba(python=True, when=backward_pays)
 def rnn_backward(input, hidden, weight_ih, weight_hh, states, d_states, d_hidden, relu, sizes, reverse, through):
     size, dtype = hidden.shape[1], input.dtype
     if not input.size * hidden.size:

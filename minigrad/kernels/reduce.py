@@ -19,12 +19,14 @@ import math
 import numpy as np
 
 from minigrad.kernels.dispatch import jit, kernel, widest
+from minigrad.kernels.formula import ByDtype
 
-BLOCK = 1024  # numbers added in lanes before pairs of blocks are added
+BLOCK = 4096  # numbers added in lanes, 64 of these, before pairs of blocks are added
 STRIP = 64  # rows added before strips are added
 SHORT = 32  # a row too short to be worth lanes
 CACHED = 4 << 20  # bytes: what is larger is read from memory
-SMALL, SMALL_TOTAL = 512, 2048  # below so many numbers (above: over all axes) NumPy has added them up already
+SMALL, SMALL_TOTAL = 512, 8192  # below so many numbers (above: over all axes) NumPy has added them up already
+LONG, FEW_IN_ROWS = 64, 16384  # a row NumPy adds to another quickly; numbers so few that it has finished by then
 BESIDE, FEW = 16, 4096  # numbers side by side from which rows are compared; numbers so few that calls cost the most
 WIDE = 2048  # numbers of a row that are added at a time, to stay in the first-level cache
 
@@ -61,6 +63,7 @@ def add_lanes(x):
 @jit
 def add_pairwise(x):
     """Sum of a run of numbers, by halves."""
+    widest()
     if x.size <= BLOCK:
         return add_lanes(x)
     half = x.size // (2 * BLOCK) * BLOCK if x.size >= 2 * BLOCK else BLOCK
@@ -81,6 +84,7 @@ def square_lanes(x, mean):
 @jit
 def square_pairwise(x, mean):
     """Sum of (x - mean)**2, by halves."""
+    widest()
     if x.size <= BLOCK:
         return square_lanes(x, mean)
     half = x.size // (2 * BLOCK) * BLOCK if x.size >= 2 * BLOCK else BLOCK
@@ -144,6 +148,11 @@ def sums(x, out):
             for i in range(o * count, (o + 1) * count):
                 total += flat[i]
             out[o, 0] = total
+    elif inner == 1 and count <= BLOCK:
+        widest()
+        flat = x.reshape(-1)
+        for o in range(outer):
+            out[o, 0] = add_lanes(flat[o * count : (o + 1) * count])
     elif inner == 1:
         for o in range(outer):
             out[o, 0] = add_pairwise(x[o].reshape(-1))
@@ -187,6 +196,35 @@ def square_runs(x, mean, divisor, var, outer, count, inner):
         else:
             add_squared_rows(x[o], mean[o], var[o])
     divide(var, divisor)
+
+
+@jit
+def greatest_single(x):
+    """Maximum of float32 numbers; anything at all if there is a NaN with its sign bit set."""
+    widest()
+    # Read as integers, floats are ordered by size once the bits of the negative ones are turned over; and a maximum
+    # of integers becomes vector code, which one of floats, where NaN has to be thought of, does not.
+    bits = x.view(np.int32)
+    best = np.int32(-0x80000000)
+    for i in range(bits.size):
+        key = np.int32(bits[i] ^ np.int32(np.int32(bits[i] >> np.int32(31)) & np.int32(0x7FFFFFFF)))
+        best = key if key > best else best
+    return np.int32(best ^ np.int32(np.int32(best >> np.int32(31)) & np.int32(0x7FFFFFFF))).view(np.float32)
+
+
+@jit
+def greatest_double(x):
+    """The same for float64."""
+    widest()
+    bits = x.view(np.int64)
+    best = np.int64(-0x8000000000000000)
+    for i in range(bits.size):
+        key = bits[i] ^ ((bits[i] >> 63) & 0x7FFFFFFFFFFFFFFF)
+        best = key if key > best else best
+    return np.int64(best ^ ((best >> 63) & 0x7FFFFFFFFFFFFFFF)).view(np.float64)
+
+
+greatest = ByDtype({"f": greatest_single, "d": greatest_double})
 
 
 def matrix(x):
@@ -236,7 +274,9 @@ def sum(x, axes, keepdims):
     runs, _, shape = layout(x.shape, axes, keepdims)
     if not runs:
         return x.copy()
-    if x.nbytes > CACHED and runs[0][2] > 1:  # columns of what must come from memory: NumPy's single pass is faster
+    inner = runs[0][2]
+    # Columns of what must come from memory: NumPy's single pass is faster. Few numbers in long rows: NumPy is done.
+    if inner > 1 and (x.nbytes > CACHED or (inner >= LONG and x.size < FEW_IN_ROWS)):
         return sum.twin(x, axes, keepdims)
     for run in runs[:-1]:
         out = np.empty(run[0] * run[2], x.dtype)

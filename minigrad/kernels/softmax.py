@@ -14,71 +14,24 @@ The loops need the exponential of their own dtype, so they are compiled per dtyp
 Before this: `dispatch.py`, `vecmath.py`. After it: `loss.py`, and `ops/`.
 """
 
-import functools
 import math
 
 import numpy as np
 
-from minigrad.kernels.dispatch import Jit, jit, kernel
-from minigrad.kernels.reduce import add_pairwise
-from minigrad.kernels.vecmath import JIT
+from minigrad.kernels.dispatch import jit, kernel, widest
+from minigrad.kernels.reduce import add_pairwise, greatest
+from minigrad.kernels.threads import share
+from minigrad.kernels.vecmath import by_dtype
 
 SHORT = 32  # rows shorter than this are taken several at a time
 BLOCK = 4096  # numbers taken at a time: so many are summed in vector lanes, the sums of blocks in float64
 STRIP = 64  # so many are added one after the other, then the sums of strips
 FEW = 16  # side by side, softmaxes are not worth being done together if they are fewer
+LEAST = 1 << 17  # numbers that are worth a thread of their own
 TILE = 512  # softmaxes done at once if their numbers do not lie side by side
 
 
-class ByDtype(dict):
-    """A loop compiled apart for each dtype: {"f": Jit, "d": Jit}, by the dtype's `char`."""
-
-
-def by_dtype(function=None, *, fastmath=("contract",)):
-    """Decorator: a `jit` helper in which `exp` and `log` are `vecmath`'s for the dtype. It may call other such ones."""
-    if function is None:
-        return functools.partial(by_dtype, fastmath=fastmath)
-
-    def look_up(dtype, name, owner):
-        if name in ("exp", "log"):
-            return JIT[dtype][name]
-        value = owner.__globals__[name]
-        return value[np.dtype(dtype).char] if isinstance(value, ByDtype) else value
-
-    return ByDtype(
-        (np.dtype(dtype).char, Jit(function, fastmath, look_up=functools.partial(look_up, dtype)))
-        for dtype in (np.float32, np.float64)
-    )
-
-
-exp, log = math.exp, math.log  # `vecmath`'s stand in their place in the loops below
-
-
-@jit
-def greatest_single(x):
-    """Maximum of float32 numbers; anything at all if there is a NaN with its sign bit set."""
-    # Read as integers, floats are ordered by size once the bits of the negative ones are turned over; and a maximum
-    # of integers becomes vector code, which one of floats, where NaN has to be thought of, does not.
-    bits = x.view(np.int32)
-    best = np.int32(-0x80000000)
-    for i in range(bits.size):
-        key = np.int32(bits[i] ^ np.int32(np.int32(bits[i] >> np.int32(31)) & np.int32(0x7FFFFFFF)))
-        best = key if key > best else best
-    return np.int32(best ^ np.int32(np.int32(best >> np.int32(31)) & np.int32(0x7FFFFFFF))).view(np.float32)
-
-
-@jit
-def greatest_double(x):
-    """The same for float64."""
-    bits = x.view(np.int64)
-    best = np.int64(-0x8000000000000000)
-    for i in range(bits.size):
-        key = bits[i] ^ ((bits[i] >> 63) & 0x7FFFFFFFFFFFFFFF)
-        best = key if key > best else best
-    return np.int64(best ^ ((best >> 63) & 0x7FFFFFFFFFFFFFFF)).view(np.float64)
-
-
-greatest = ByDtype({"f": greatest_single, "d": greatest_double})
+exp_falling, log = math.exp, math.log  # `vecmath`'s stand in their place in the loops below
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -88,9 +41,10 @@ greatest = ByDtype({"f": greatest_single, "d": greatest_double})
 @by_dtype(fastmath=("contract", "reassoc"))
 def exp_block(x, top, y):
     """y = exp(x - top); returns its sum."""
+    widest()
     total = x.dtype.type(0)
     for j in range(x.size):
-        power = exp(x[j] - top)
+        power = exp_falling(x[j] - top)
         y[j] = power
         total += power
     return total
@@ -99,22 +53,25 @@ def exp_block(x, top, y):
 @by_dtype(fastmath=("contract", "reassoc"))
 def exp_sum_block(x, top):
     """Sum of exp(x - top)."""
+    widest()
     total = x.dtype.type(0)
     for j in range(x.size):
-        total += exp(x[j] - top)
+        total += exp_falling(x[j] - top)
     return total
 
 
 @by_dtype
 def exp_all(y):
     """y = exp(y)."""
+    widest()
     for i in range(y.size):
-        y[i] = exp(y[i])
+        y[i] = exp_falling(y[i])
 
 
 @jit(fastmath=("reassoc",))
 def dot_block(a, b):
     """Sum of a * b."""
+    widest()
     total = a.dtype.type(0)
     for j in range(a.size):
         total += a[j] * b[j]
@@ -124,6 +81,7 @@ def dot_block(a, b):
 @jit
 def minus_greatest(x, y, tops):
     """y = each row of x minus its maximum, for short rows; the maxima go to `tops`."""
+    widest()
     for i in range(x.shape[0]):
         top = x[i, 0]
         for j in range(1, x.shape[1]):
@@ -164,6 +122,7 @@ def row_sums(x, tops, totals):
 @by_dtype
 def softmax_rows(x, y):
     """y = softmax of each row of x."""
+    widest()
     rows, count = x.shape
     one = x.dtype.type(1)
     if count < SHORT:
@@ -195,6 +154,7 @@ def softmax_rows(x, y):
 @by_dtype
 def logsumexp_rows(x, y):
     """y = logsumexp of each row of x."""
+    widest()
     totals = np.empty(x.shape[0], x.dtype)
     row_sums(x, y, totals)
     for i in range(y.size):
@@ -208,6 +168,7 @@ def logsumexp_rows(x, y):
 @by_dtype
 def log_softmax_rows(x, y):
     """y = log_softmax of each row of x."""
+    widest()
     tops, totals = np.empty(x.shape[0], x.dtype), np.empty(x.shape[0], x.dtype)
     row_sums(x, tops, totals)
     for i in range(x.shape[0]):
@@ -220,6 +181,7 @@ def log_softmax_rows(x, y):
 @jit
 def softmax_backward_rows(g, y, dx):
     """dx = (g - sum(g * y)) * y, row by row."""
+    widest()
     for i in range(y.shape[0]):
         along, row, out = g[i], y[i], dx[i]
         total = 0.0
@@ -233,11 +195,12 @@ def softmax_backward_rows(g, y, dx):
 @by_dtype
 def log_softmax_backward_rows(g, y, dx):
     """dx = g - exp(y) * sum(g), row by row."""
+    widest()
     rows, count = y.shape
     if count < SHORT:
         powers, flat = dx.reshape(-1), y.reshape(-1)
         for i in range(flat.size):
-            powers[i] = exp(flat[i])
+            powers[i] = exp_falling(flat[i])
         for i in range(rows):
             total = y.dtype.type(0)
             for j in range(count):
@@ -249,7 +212,7 @@ def log_softmax_backward_rows(g, y, dx):
         along, row, out = g[i], y[i], dx[i]
         total = add_pairwise(along)
         for j in range(count):
-            out[j] = along[j] - exp(row[j]) * total
+            out[j] = along[j] - exp_falling(row[j]) * total
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -259,6 +222,7 @@ def log_softmax_backward_rows(g, y, dx):
 @by_dtype
 def column_sums(x, left, tops, totals, part):
     """For some columns of x (count, inner), from `left` on: the maximum, and the sum of exp(x - maximum)."""
+    widest()
     right = left + tops.size
     tops[:] = -np.inf
     totals[:] = 0
@@ -271,7 +235,7 @@ def column_sums(x, left, tops, totals, part):
         for i in range(first, min(first + STRIP, x.shape[0])):
             row = x[i, left:right]
             for j in range(row.size):
-                part[j] += exp(row[j] - tops[j])
+                part[j] += exp_falling(row[j] - tops[j])
         for j in range(totals.size):
             totals[j] += part[j]
 
@@ -279,6 +243,7 @@ def column_sums(x, left, tops, totals, part):
 @by_dtype
 def softmax_columns(x, y, logarithm):
     """y = softmax, or log_softmax, along the middle axis of x (outer, count, inner)."""
+    widest()
     work = np.empty((3, min(TILE, x.shape[2])), x.dtype)
     one = x.dtype.type(1)
     for o in range(x.shape[0]):
@@ -295,12 +260,13 @@ def softmax_columns(x, y, logarithm):
                         out[j] = (row[j] - tops[j]) - totals[j]
                 else:
                     for j in range(row.size):
-                        out[j] = exp(row[j] - tops[j]) * totals[j]
+                        out[j] = exp_falling(row[j] - tops[j]) * totals[j]
 
 
 @by_dtype
 def logsumexp_columns(x, y):
     """y (outer, inner) = logsumexp along the middle axis of x (outer, count, inner)."""
+    widest()
     work = np.empty((2, min(TILE, x.shape[2])), x.dtype)
     for o in range(x.shape[0]):
         for left in range(0, x.shape[2], TILE):
@@ -319,6 +285,7 @@ def logsumexp_columns(x, y):
 @jit
 def softmax_backward_columns(g, y, dx):
     """dx = (g - sum(g * y)) * y along the middle axis."""
+    widest()
     sums = np.empty(min(TILE, y.shape[2]), y.dtype)
     for o in range(y.shape[0]):
         for left in range(0, y.shape[2], TILE):
@@ -338,6 +305,7 @@ def softmax_backward_columns(g, y, dx):
 @by_dtype
 def log_softmax_backward_columns(g, y, dx):
     """dx = g - exp(y) * sum(g) along the middle axis."""
+    widest()
     sums = np.empty(min(TILE, y.shape[2]), y.dtype)
     for o in range(y.shape[0]):
         for left in range(0, y.shape[2], TILE):
@@ -351,7 +319,7 @@ def log_softmax_backward_columns(g, y, dx):
             for i in range(y.shape[1]):
                 along, row, out = g[o, i, left:right], y[o, i, left:right], dx[o, i, left:right]
                 for j in range(row.size):
-                    out[j] = along[j] - exp(row[j]) * total[j]
+                    out[j] = along[j] - exp_falling(row[j]) * total[j]
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -371,11 +339,15 @@ def run(rows, columns, axis, *arrays, flags=()):
         return y
     arrays = [np.ascontiguousarray(a) for a in arrays]
     if axis == x.ndim - 1:
-        if x.ndim == 2:
-            rows(*arrays, y)
-        else:
+        arrays.append(y)
+        if x.ndim != 2:
             shape = (x.size // x.shape[-1], x.shape[-1])
-            rows(*[a.reshape(shape) for a in arrays], y.reshape(shape))
+            arrays = [a.reshape(shape) for a in arrays]
+        if x.size < 2 * LEAST:
+            rows(*arrays)
+        else:
+            least = max(1, LEAST // x.shape[-1])
+            share(lambda first, last: rows(*[a[first:last] for a in arrays]), len(arrays[0]), least)
         return y
     inner = math.prod(x.shape[axis + 1 :])
     if inner < FEW:  # too few side by side: turn them into rows
@@ -383,7 +355,9 @@ def run(rows, columns, axis, *arrays, flags=()):
             run(rows, None, x.ndim - 1, *[a.swapaxes(axis, -1) for a in arrays]).swapaxes(axis, -1)
         )
     shape = (-1, x.shape[axis], inner)
-    columns(*[a.reshape(shape) for a in arrays], y.reshape(shape), *flags)
+    arrays = [a.reshape(shape) for a in (*arrays, y)]
+    least = max(1, LEAST // (shape[1] * inner))
+    share(lambda first, last: columns(*[a[first:last] for a in arrays], *flags), len(arrays[0]), least)
     return y
 
 

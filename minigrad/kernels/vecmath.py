@@ -27,6 +27,7 @@ from minigrad.kernels.dispatch import jit
 from minigrad.kernels.formula import BLOCKS as BLOCKS
 from minigrad.kernels.formula import JIT as JIT
 from minigrad.kernels.formula import ByType, define, define_usual, typed
+from minigrad.kernels.formula import by_dtype as by_dtype
 
 _single = functools.partial(typed, dtype=np.float32)
 _double = functools.partial(typed, dtype=np.float64)

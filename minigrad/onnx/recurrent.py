@@ -1,6 +1,6 @@
 """RNN, LSTM and GRU in the words of ONNX, which has a node for each direction of a layer. Comes after `table.py`.
 
-minigrad's ops work on rows (T·N, I), time by time; ONNX on (T, N, I), with the gates in another order.
+A cell's op gets rows (N, I); ONNX's nodes work on (T, N, I) and states (1, N, H), with the gates in another order.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["TABLE"]
 
 
 def _layer(g, kind, order, x, states, weights, sizes, reverse, **attrs):
-    """The names of the outputs: all states as rows, then the last ones. order: ONNX's gates by PyTorch's number."""
+    """The names of the outputs: all states, then the last ones. order: ONNX's gates by PyTorch's number."""
     if len(set(sizes)) != 1:
         raise g.missing("a packed sequence of different lengths")
     if any([isinstance(weight, Symbol) for weight in weights]):
@@ -27,12 +27,21 @@ def _layer(g, kind, order, x, states, weights, sizes, reverse, **attrs):
 
     w, r, b_ih, b_hh = map(gates, weights)
     bias = np.concatenate([b_ih, b_hh]).astype(w.dtype)[None]
-    steps = g.add("Reshape", [x, g.ints(len(sizes), -1, x._shape[1])])
-    first = [None if _is_zero(state) else g.add("Unsqueeze", [state, g.ints(0)]) for state in states]
+    single = len(x._shape) == 2  # rows, of one step or of several
+    steps = g.add("Reshape", [x, g.ints(len(sizes), -1, x._shape[1])]) if single else x
+    first = [
+        None if _is_zero(state) else state if len(state._shape) == 3 else g.add("Unsqueeze", [state, g.ints(0)])
+        for state in states
+    ]
     inputs = [steps, g.constant(w[None]), g.constant(r[None]), g.constant(bias), None, *first]
     direction = "reverse" if reverse else "forward"
     rows, *last = g.add(kind, inputs, 1 + len(states), hidden_size=hidden, direction=direction, **attrs)
-    return g.add("Reshape", [rows, g.ints(-1, hidden)]), *[g.add("Squeeze", [each, g.ints(0)]) for each in last]
+    shape = (-1, hidden) if single else (len(sizes), -1, hidden)
+    last = [
+        each if len(state._shape) == 3 else g.add("Squeeze", [each, g.ints(0)])
+        for each, state in zip(last, states, strict=True)
+    ]
+    return g.add("Reshape", [rows, g.ints(*shape)]), *last
 
 
 def _is_zero(state):

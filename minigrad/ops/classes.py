@@ -15,6 +15,7 @@ from minigrad.samples import S, constant, of
 from minigrad.shapes import index_of
 
 F = (FUNCTIONAL,)
+CLASS_NUMBERS = np.dtype(np.int64), np.dtype(np.uint8)
 
 
 class cross_entropy_of_classes(Op):
@@ -80,7 +81,7 @@ def cross_entropy(
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     reduction = reduction_of(reduction, size_average, reduce)
     tensors_only("cross_entropy", target=target)
-    if tuple(input.shape) == tuple(target.shape):
+    if input.shape == target.shape:
         if np_dtype(target).kind != "f":
             raise RuntimeError(
                 f"cross_entropy(): Expected floating point type for target with class probabilities, got {target.dtype}"
@@ -120,25 +121,29 @@ def check_classes(op, input, target, weight, ignore_index):
     float_only(op, input)
     if ignore_index.__class__ is not int:
         index_of(ignore_index, op, "ignore_index")
-    given, classes = tuple(target.shape), input.shape[1 if input.ndim > 1 else 0]
-    if input.ndim > 1 and input.shape[:1] != given[:1]:
+    shape, given, dtype = tuple(input.shape), tuple(target.shape), np_dtype(target)
+    alone = len(shape) == 1  # there is no batch
+    if weight is None and not alone and given == shape[:1] + shape[2:] and dtype in CLASS_NUMBERS:
+        return  # as it should be, nearly always
+    if not alone and shape[:1] != given[:1]:
         batch = given[0] if given else 0
-        raise ValueError(f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({batch}).")
-    if input.ndim == 1 and len(given) == 1 and given[0] != 1:
+        raise ValueError(f"Expected input batch_size ({shape[0]}) to match target batch_size ({batch}).")
+    if alone and len(given) == 1 and given[0] != 1:
         raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {given[0]}")
-    if np_dtype(target) not in (np.int64, np.uint8):
+    if dtype not in CLASS_NUMBERS:
         raise RuntimeError(
             f"expected target dtype to be Long or Byte, but got {target.dtype} in {op}(): use target.long()"
         )
-    expected = () if input.ndim == 1 else (input.shape[0], *input.shape[2:])
-    if given != expected and not (input.ndim == 1 and given == (1,)):
+    expected = () if alone else (shape[0], *shape[2:])
+    if given != expected and not (alone and given == (1,)):
         raise RuntimeError(
-            f"{op}(): for input of shape {shape_text(input.shape)} expected class numbers of shape "
+            f"{op}(): for input of shape {shape_text(shape)} expected class numbers of shape "
             f"{shape_text(expected)}, but got {shape_text(given)}"
         )
     if weight is None:
         return
     check_constant(op, "weight", weight)
+    classes = shape[0 if alone else 1]
     if tuple(weight.shape) != (classes,):
         raise RuntimeError(
             f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of "

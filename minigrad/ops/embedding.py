@@ -38,13 +38,14 @@ class embedding(Op):
                 "embedding(): Expected tensor for argument #1 'indices' to have scalar type Long or Int; but got "
                 f"{input.dtype}"
             )
-        if input.size and (input.min() < 0 or input.max() >= weight.shape[0]):
+        try:
+            return kernels.take(weight, input, 0, False)
+        except IndexError:
             error = IndexError if weight.shape[0] else RuntimeError
             raise error(
                 f"index out of range in self: embedding() got {input.max() if input.min() >= 0 else input.min()} for a "
                 f"table of {weight.shape[0]} rows"
-            )
-        return weight[input]
+            ) from None
 
     def grad_weight(g, input, weight_shape, padding_idx, by_frequency):
         return embedding_weight(g, input, weight_shape, padding_idx, by_frequency)

@@ -30,26 +30,59 @@ def lined(array):
     return array if array.ndim else array.reshape(1)
 
 
-def checked(input, index, dim, op):
-    """The input (a view of it) cut to the index's shape outside `dim`, and the index, checked; neither is 0-dim."""
+def cut_for(input, index, dim, op):
+    """The input (a view of it) cut to the index's shape outside `dim`, and the index, checked but for its numbers;
+    neither is 0-dim."""
     if index.dtype.kind != "i" or index.dtype.itemsize < 4:
         raise RuntimeError(f"{op}(): Expected dtype int32/int64 for index, but got {index.dtype}")
     input, index = lined(input), lined(index)
-    if index.ndim != input.ndim:
+    shape, wanted = input.shape, index.shape
+    if len(shape) != len(wanted):
         raise RuntimeError(
             f"Index tensor must have the same number of dimensions as input tensor: {op}() got index of shape "
-            f"{shape_text(index.shape)} and input of shape {shape_text(input.shape)}"
+            f"{shape_text(wanted)} and input of shape {shape_text(shape)}"
         )
-    if any(n > m for d, (n, m) in enumerate(zip(index.shape, input.shape, strict=True)) if d != dim):
+    if shape[:dim] == wanted[:dim] and shape[dim + 1 :] == wanted[dim + 1 :]:
+        return input, index
+    if any(n > m for d, (n, m) in enumerate(zip(wanted, shape, strict=True)) if d != dim):
         raise RuntimeError(
-            f"Size does not match at dimension {dim} expected index {shape_text(index.shape)} to be no larger than "
-            f"self {shape_text(input.shape)} apart from dimension {dim}"
+            f"Size does not match at dimension {dim} expected index {shape_text(wanted)} to be no larger than "
+            f"self {shape_text(shape)} apart from dimension {dim}"
         )
-    if index.size and (index.min() < 0 or index.max() >= input.shape[dim]):
-        wrong = index.min() if index.min() < 0 else index.max()
-        raise RuntimeError(f"index {wrong} is out of bounds for dimension {dim} with size {input.shape[dim]}")
-    cut = tuple([slice(None) if d == dim else slice(0, n) for d, n in enumerate(index.shape)])
-    return input[cut], index
+    return input[tuple([slice(None) if d == dim else slice(0, n) for d, n in enumerate(wanted)])], index
+
+
+def checked(input, index, dim, op):
+    """The same, with the numbers of the index checked."""
+    target, index = cut_for(input, index, dim, op)
+    if index.size and (index.min() < 0 or index.max() >= target.shape[dim]):
+        raise out_of_bounds(index, dim, target.shape[dim])
+    return target, index
+
+
+def out_of_bounds(index, dim, size):
+    wrong = index.min() if index.min() < 0 else index.max()
+    return RuntimeError(f"index {wrong} is out of bounds for dimension {dim} with size {size}")
+
+
+def gathered(input, index, dim, op, from_end):
+    """What `gather` gives."""
+    if not index.size:
+        return np.empty(index.shape, input.dtype)
+    source, places = cut_for(input, index, dim, op)
+    try:
+        return kernels.gather(source, places, dim, from_end).reshape(index.shape)
+    except IndexError:
+        raise out_of_bounds(index, dim, source.shape[dim]) from None
+
+
+def add_places(out, index, source, dim, op):
+    """Add to `out` in place what `scatter_add` adds."""
+    target, index = cut_for(out, index, dim, op)
+    try:
+        kernels.scatter_add(target, index, lined(source), dim, False)
+    except IndexError:
+        raise out_of_bounds(index, dim, target.shape[dim]) from None
 
 
 class gather(Op):
@@ -65,18 +98,44 @@ class gather(Op):
         return input, index, one_dim(dim, input.ndim, "gather")
 
     def forward(input, index, /, dim):
-        if not index.size:
-            return np.empty(index.shape, input.dtype)
-        return kernels.gather(*checked(input, index, dim, "gather"), dim).reshape(index.shape)
+        return gathered(input, index, dim, "gather", False)
 
     def grad_input(g, index, input_shape, dim):
-        return scatter_add(zeros_of(input_shape, np_dtype(g)), dim, index, g)
+        return scatter_back(g, index, input_shape, dim, False)
 
     samples = of(
         lambda make: S(make(3, 4), 1, make(3, 2, kind="i", low=0, high=4)),
         lambda make: S(make(3, 4), 0, make(2, 3, kind="i", low=0, high=3)),
         lambda make: S(make(), 0, np.array(0)),
     )
+
+
+class gather_from_end(Op):
+    """`gather` that counts negative indices from the end; called by `take_along_dim`."""
+
+    public, fresh, backward_name = (), True, "GatherBackward0"
+
+    def forward(input, index, /, dim):
+        return gathered(input, index, dim, "gather", True)
+
+    def grad_input(g, index, input_shape, dim):
+        return scatter_back(g, index, input_shape, dim, True)
+
+
+class scatter_back(Op):
+    """Zeros of a given shape with the input added at the places index names: the gradient of `gather`."""
+
+    public, fresh, backward_name = (), True, "ScatterAddBackward0"
+
+    def forward(input, index, /, shape, dim, from_end):
+        out = np.zeros(shape, input.dtype)
+        if index.size:
+            target, places = cut_for(out, index, dim, "gather")
+            kernels.scatter_add(target, places, lined(input), dim, from_end)
+        return out
+
+    def grad_input(g, index, input_shape, dim, from_end):
+        return reshape(gather_from_end(g, index, dim) if from_end else gather(g, dim, index), input_shape)
 
 
 @helper
@@ -128,8 +187,7 @@ class scatter_add(Op):
     def forward(input, index, src, /, dim):
         out = np.array(input)
         if index.size:
-            target, index = checked(out, index, dim, "scatter_add")
-            kernels.scatter_add(target, index, lined(src), dim)
+            add_places(out, index, src, dim, "scatter_add")
         return out
 
     def grad_input(g):
@@ -249,12 +307,12 @@ class scatter_reduce(Op):
         if not include_self:
             np.put_along_axis(target, index, identity_of(reduce, out.dtype), dim)
         if reduce in ("sum", "mean"):
-            kernels.scatter_add(target, index, lined(src), dim)
+            kernels.scatter_add(target, index, lined(src), dim, False)
         else:
             UFUNCS[reduce].at(target, along(index, dim), lined(src))
         if reduce == "mean":
             count = np.full(target.shape, int(include_self), np.int64)
-            kernels.scatter_add(count, index, np.ones(index.shape, np.int64), dim)
+            kernels.scatter_add(count, index, np.ones(index.shape, np.int64), dim, False)
             count = np.maximum(count, 1)
             target[...] = target / count if out.dtype.kind == "f" else target // count
         return out
@@ -323,8 +381,7 @@ def take_along_dim(input, indices, dim=None):
     if np_dtype(indices).kind not in "iu":
         raise RuntimeError(f"gather(): Expected dtype int32/int64 for index, but got {np_dtype(indices)}")
     if dim is None:
-        flat = reshape(input, (-1,))
-        return gather(flat, 0, from_end(reshape(indices, (-1,)), flat.shape[0]))
+        return gather_from_end(reshape(input, (-1,)), reshape(indices, (-1,)), 0)
     if np_dtype(indices) != np.dtype("i8"):
         raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {np_dtype(indices)}")
     if input.ndim != indices.ndim:
@@ -333,15 +390,9 @@ def take_along_dim(input, indices, dim=None):
             f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
         )
     dim = one_dim(dim, input.ndim, "take_along_dim")
-    if not input.ndim:
-        return gather(input, 0, from_end(indices, 1))
-    rest = [tuple([n for d, n in enumerate(t.shape) if d != dim]) for t in (input, indices)]
+    rest = [(*t.shape[:dim], *t.shape[dim + 1 :]) for t in (input, indices)]
+    if rest[0] == rest[1]:
+        return gather_from_end(input, indices, dim)
     common = common_shape("take_along_dim", *rest)
     sized = [(*common[:dim], t.shape[dim], *common[dim:]) for t in (input, indices)]
-    return gather(expand(input, sized[0]), dim, expand(from_end(indices, input.shape[dim]), sized[1]))
-
-
-@helper
-def from_end(indices, size):
-    """Negative indices counted from the end."""
-    return where(indices < 0, indices + size, indices)
+    return gather_from_end(expand(input, sized[0]), expand(indices, sized[1]), dim)

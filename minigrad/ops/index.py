@@ -36,6 +36,8 @@ def index_steps(index, ndim):
     array = getattr(index, "array", None)  # next most common, one tensor: x[places], x[mask]
     if array is not None and array.ndim and ndim and (array.dtype == I64 or is_fitting_mask(array, ndim)):
         return None, (array.copy(), Ellipsis)
+    if index.__class__ is tuple and is_whole_and_places(index, ndim):  # x[:, places], x[places, others]
+        return None, (*[ALL if item.__class__ is slice else item.array.copy() for item in index], Ellipsis)
     given = index if isinstance(index, tuple) else as_items(index)
     taken = sum([dims_taken(item.array) if hasattr(item, "array") else counts(item) for item in given])
     if taken > ndim:
@@ -64,6 +66,20 @@ def index_steps(index, ndim):
             place += not isinstance(item, int)
     wanted = any([item is not ALL for item in view]) or not pick
     return (*view, Ellipsis) if wanted else None, pick_key(pick) if pick else None
+
+
+def is_whole_and_places(items, ndim):
+    """Whether an index consists of full slices and tensors of int64, of which there are some."""
+    some = False
+    for item in items:
+        if item.__class__ is not slice:
+            array = getattr(item, "array", None)
+            if array is None or not array.ndim or array.dtype != I64:
+                return False
+            some = True
+        elif item.start is not None or item.stop is not None or item.step is not None:
+            return False
+    return some and len(items) <= ndim
 
 
 def is_fitting_mask(array, ndim):
@@ -295,8 +311,16 @@ class getitem(Op):
         return input if view is None else getitem(input, view), pick
 
     def forward(input, /, index):
-        found = picked(input, index)
-        return found if is_basic(index) else np.asarray(found, order="C")
+        if is_basic(index):
+            return picked(input, index)
+        if index[0].__class__ is slice and input.size:
+            place = only_array(index)
+            if place is not None:
+                try:
+                    return kernels.take(input, index[place], place, True)
+                except IndexError as error:
+                    raise pick_error(input, index, error) from None
+        return np.asarray(picked(input, index), order="C")
 
     def grad_input(g, input_shape, index):
         return put_back(g, input_shape, index)
@@ -320,8 +344,10 @@ class put_back(Op):
 
     def forward(input, /, shape, index):
         out = np.zeros(shape, input.dtype)
-        if input.size:
+        if not names_once(index):
             add_at(out, index, input)
+        elif input.size:
+            out[index] = input
         return out
 
     def grad_input(g, index):
@@ -336,10 +362,15 @@ def add_at(out, key, source):
         shape = (*out.shape[:place], rows.size, *out.shape[place + 1 :])
         source = np.broadcast_to(source, (*out.shape[:place], *key[place].shape, *out.shape[place + 1 :]))
         kernels.index_add(out, rows, source.reshape(shape), place)
-    elif any([is_array(item) and item.dtype.kind == "i" for item in key]):
-        np.add.at(out, key, source)
-    else:  # slices and masks name each place once
+    elif names_once(key):
         out[key] += source
+    else:
+        np.add.at(out, key, source)
+
+
+def names_once(key):
+    """Whether an index names each place once, as slices and masks do."""
+    return not any([is_array(item) and item.dtype.kind == "i" for item in key])
 
 
 class index_put(Op):

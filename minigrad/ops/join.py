@@ -4,6 +4,8 @@
 # ruff: noqa: F821
 
 import warnings
+from builtins import sum as builtin_sum
+from itertools import accumulate
 
 import numpy as np
 
@@ -22,12 +24,17 @@ class cat(Op):
     public, variadic, alias, torch = (FUNCTION,), True, ("concat", "concatenate"), "cat"
 
     def prepare(tensors, dim=0):
-        listed = [t for t in tensor_list(tensors, "cat") if t.ndim != 1 or t.shape[0]] or [tensors[0]]
-        if not listed[0].ndim:
+        listed = tensor_list(tensors, "cat")
+        shapes = [t.shape for t in listed]
+        if (0,) in shapes:
+            listed = [t for t in listed if t.shape != (0,)] or listed[:1]
+            shapes = [t.shape for t in listed]
+        if not shapes[0]:
             raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated: use stack")
-        dim = one_dim(dim, listed[0].ndim, "cat")
-        for position, t in enumerate(listed):
-            same_except(listed[0].shape, t.shape, dim, position)
+        dim = one_dim(dim, len(shapes[0]), "cat")
+        if shapes.count(shapes[0]) < len(shapes):
+            for position, shape in enumerate(shapes):
+                same_except(shapes[0], shape, dim, position)
         return promoted(*listed), dim
 
     def forward(tensors, /, dim):
@@ -87,16 +94,18 @@ class stack(Op):
 
     def prepare(tensors, dim=0):
         listed = tensor_list(tensors, "stack")
-        for position, t in enumerate(listed):
-            if tuple(t.shape) != tuple(listed[0].shape):
-                raise RuntimeError(
-                    f"stack expects each tensor to be equal size, but got {list(listed[0].shape)} at entry 0 and "
-                    f"{list(t.shape)} at entry {position}"
-                )
-        return promoted(*listed), one_dim(dim, listed[0].ndim + 1, "stack")
+        shapes = [t.shape for t in listed]
+        if shapes.count(shapes[0]) < len(shapes):
+            position, other = next((k, shape) for k, shape in enumerate(shapes) if shape != shapes[0])
+            raise RuntimeError(
+                f"stack expects each tensor to be equal size, but got {list(shapes[0])} at entry 0 and {list(other)} "
+                f"at entry {position}"
+            )
+        return promoted(*listed), one_dim(dim, len(shapes[0]) + 1, "stack")
 
     def forward(tensors, /, dim):
-        return np.ascontiguousarray(np.stack(tensors, dim))
+        new = (*(slice(None),) * dim, None)
+        return np.ascontiguousarray(np.concatenate([tensor[new] for tensor in tensors], dim))
 
     def vjp(g, dim):
         return unbind(g, dim)
@@ -212,7 +221,8 @@ class split(Op):
         return tensor, sections(tensor.shape[dim], given), dim
 
     def forward(tensor, /, split_size_or_sections, dim):
-        return np.split(tensor, np.cumsum(split_size_or_sections)[:-1], dim)
+        before, ends = (slice(None),) * dim, accumulate(split_size_or_sections)
+        return [tensor[(*before, slice(end - n, end))] for n, end in zip(split_size_or_sections, ends, strict=True)]
 
     def vjp(g, dim):
         return (cat(g, dim),)
@@ -220,7 +230,7 @@ class split(Op):
     def nth(shape, k, split_size_or_sections, dim):
         """The k-th output as a view of its own: (op, attributes)."""
         sizes = split_size_or_sections
-        return OPS["narrow"], (dim, int(np.sum(sizes[:k], dtype=int)), sizes[k])
+        return OPS["narrow"], (dim, builtin_sum(sizes[:k]), sizes[k])
 
     samples = of(lambda make: S(make(5, 3), 2), lambda make: S(make(3, 6), [1, 2, 3], -1))
 
@@ -229,18 +239,18 @@ class split(Op):
 def sections(size, given):
     """The sizes of the pieces."""
     if isinstance(given, tuple | list):
-        total = int(np.sum(given, dtype=int))
+        given = [index_of(n, "split", "split_sizes") for n in given]
+        total = builtin_sum(given)
         if any(n < 0 for n in given):
             raise RuntimeError(
-                "split_with_sizes expects split_sizes have only non-negative entries, but got "
-                f"split_sizes={list(given)}"
+                f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={given}"
             )
         if total != size:
             raise RuntimeError(
                 f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at dimension "
-                f"-1), but got split_sizes={list(given)}"
+                f"-1), but got split_sizes={given}"
             )
-        return [int(n) for n in given]
+        return given
     given = index_of(given, "split", "split_size_or_sections")
     if given < 0 or (given == 0 and size):
         raise RuntimeError(f"split expects split_size be non-negative and not zero, but got split_size={given}")

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from minigrad.errors import shape_text
-from minigrad.kernels.gemm import product
+from minigrad.kernels.gemm import product, products
 from minigrad.ops.window import refuse_dtype
 from minigrad.registry import FUNCTIONAL, Op, composite, helper
 from minigrad.samples import S, of
@@ -46,6 +46,11 @@ class matmul(Op):
             if input.size < SMALL:
                 return np.dot(input, other)  # 0.7 us less than matmul on small matrices
             return product(input, other, None)
+        if input.ndim == 3 == other.ndim and input.shape[::2] == other.shape[:2]:
+            return products(input, other)
+        if input.ndim > 2 == other.ndim and input.shape[-1] == other.shape[0]:  # the rows of all in one product
+            rows = product(input.reshape(math.prod(input.shape[:-1]), len(other)), other, None)
+            return rows.reshape(*input.shape[:-1], other.shape[1])
         if not input.ndim or not other.ndim:
             raise RuntimeError(
                 f"both arguments to matmul need to be at least 1D, but they are {input.ndim}D and {other.ndim}D"
@@ -211,7 +216,7 @@ class linear(Op):
             return out if bias is None else np.add(out, bias, out=out) if np.ndim(out) else out + bias
         if input.ndim == 2:
             return product(input, weight.T, bias)
-        rows = product(input.reshape(-1, input.shape[-1]), weight.T, bias)
+        rows = product(input.reshape(math.prod(input.shape[:-1]), input.shape[-1]), weight.T, bias)
         return rows.reshape(*input.shape[:-1], len(weight))
 
     def grad_input(g, weight):
@@ -235,5 +240,5 @@ def linear_grad_weight(g, input, weight_shape):
     if len(weight_shape) == 1:
         return sum_to_size(unsqueeze(g, -1) * input, weight_shape)
     if g.ndim == 2:
-        return matmul(transpose(g, 0, 1), input)
-    return matmul(transpose(reshape(g, (-1, weight_shape[0])), 0, 1), reshape(input, (-1, weight_shape[1])))
+        return matmul(t(g), input)
+    return matmul(t(reshape(g, (-1, weight_shape[0]))), reshape(input, (-1, weight_shape[1])))

@@ -68,7 +68,7 @@ def put_along(g, indices, input_shape, dim, keepdim):
         return g
     if not keepdim:
         g, indices = unsqueeze(g, dim), unsqueeze(indices, dim)
-    return scatter_add(zeros_of(input_shape, np_dtype(g)), dim, indices, g)
+    return scatter_back(g, indices, input_shape, dim, False)
 
 
 OVERLOADS = of(

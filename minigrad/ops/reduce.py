@@ -74,7 +74,8 @@ class sum(Op):
         return cast_sum(input, dtype), dims_or_all(dim, input.ndim, "sum"), keepdim
 
     def forward(input, /, dim, keepdim):
-        return kernels.sum(input, dim, keepdim).astype(input.dtype, copy=False)
+        total = kernels.sum(input, dim, keepdim)
+        return total if total.dtype is input.dtype else total.astype(input.dtype, copy=False)
 
     def grad_input(g, input_shape, dim):
         return spread(g, input_shape, dim)

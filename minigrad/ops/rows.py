@@ -19,14 +19,19 @@ def kind_of(values):
     return TENSORS["type_name"](np_dtype(values))
 
 
-def rows_of(op, index, size, dim, dtypes=("i4", "i8"), error=RuntimeError, negative=False):
-    """The index as a vector of numbers of slices, checked."""
+def index_vector(op, index, dtypes=("i4", "i8")):
+    """The index as a vector, its dtype checked."""
     if index.dtype not in [np.dtype(kind) for kind in dtypes]:
         wanted = "int32/int64" if len(dtypes) > 1 else "int64 (a long tensor)"
         raise RuntimeError(f"{op}(): Expected dtype {wanted} for index but got: {kind_of(index)}")
     if index.ndim > 1:
         raise IndexError(f"{op}(): Index is supposed to be a vector, but got dim: {index.ndim}")
-    index = lined(index)
+    return lined(index)
+
+
+def rows_of(op, index, size, dim, dtypes=("i4", "i8"), error=RuntimeError, negative=False):
+    """The index as a vector of numbers of slices, checked."""
+    index = index_vector(op, index, dtypes)
     if index.size and (index.min() < (-size if negative else 0) or index.max() >= size):
         wrong = index.min() if index.min() < 0 else index.max()
         raise error(f"{op}(): index {wrong} is out of bounds for dimension {dim} with size {size}")
@@ -48,7 +53,11 @@ class index_select(Op):
         if not input.ndim and index.size != 1:
             raise RuntimeError(f"index_select(): Index to scalar can have only 1 value, got {index.size} value(s)")
         whole = lined(input)
-        out = np.take(whole, rows_of("index_select", index, whole.shape[dim], dim, error=IndexError), dim)
+        try:
+            out = kernels.take(whole, index_vector("index_select", index), dim, False)
+        except IndexError:
+            rows_of("index_select", index, whole.shape[dim], dim, error=IndexError)
+            raise
         return out if input.ndim else out.reshape(())
 
     def grad_input(g, index, input_shape, dim):

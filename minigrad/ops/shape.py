@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from minigrad import dtypes
+from minigrad.memory import broadcast
 from minigrad.registry import FUNCTION, INPLACE, METHOD, TENSORS, Op, composite, on_every_path
 from minigrad.samples import S, of
 from minigrad.shapes import dims_of, infer_size, one_dim, shape_args
@@ -347,7 +348,7 @@ class expand(Op):
     def forward(input, /, size):
         if math.prod(size) == input.size:
             return input.reshape(size)  # nothing is repeated: it may be written to
-        return np.broadcast_to(input, size)
+        return broadcast(input, size)
 
     def grad_input(g, input_shape):
         return sum_to_size(g, input_shape)

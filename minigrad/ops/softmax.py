@@ -38,7 +38,7 @@ def softmax_input(op, input, dtype):
     tensors_only(op, input=input)
     if dtype is not None:
         input = to_dtype(input, dtypes.as_numpy(dtype))
-    if input_size(input):
+    if np_dtype(input).kind != "f" and input_size(input):
         float_only(op, input)
     return input
 
@@ -278,8 +278,8 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05):
     ``(x - E[x]) / sqrt(Var[x] + eps) * weight + bias``. (Ba et al. 2016; F.layer_norm)
     """
     shape = normalized_shape if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
-    shape = tuple([index_of(n, "layer_norm", "normalized_shape") for n in shape])
-    if not shape or tuple(input.shape[-len(shape) :]) != shape:
+    shape = tuple([n if n.__class__ is int else index_of(n, "layer_norm", "normalized_shape") for n in shape])
+    if not shape or tuple(input.shape)[-len(shape) :] != shape:
         raise RuntimeError(
             f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], but "
             f"got input of size{shape_text(input.shape)}"

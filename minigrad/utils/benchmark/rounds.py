@@ -57,7 +57,8 @@ class Spread:
 
 @dataclass
 class Samples:
-    """Seconds per call, one list per side; the k-th entries of all lists come from the same round."""
+    """Seconds per call, one list per side; the k-th entries of all lists come from the same round. A side that was
+    not measured further has a shorter list."""
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
 
@@ -67,7 +68,7 @@ class Samples:
 
     def ratio(self, side: str, rival: str) -> Spread:
         """`side`'s time over `rival`'s, round by round: below 1, `side` is faster."""
-        return Spread.of(a / b for a, b in zip(self.seconds[side], self.seconds[rival], strict=True))
+        return Spread.of(a / b for a, b in zip(self.seconds[side], self.seconds[rival]))
 
     def extend(self, more: Samples) -> None:
         """Add the rounds of `more`."""
