@@ -26,11 +26,11 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from minigrad.kernels import conv_planes, conv_tiles
+from minigrad.kernels import conv_planes, conv_tiles, tiles
 from minigrad.kernels.dispatch import kernel
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-THIN_BYTES = 24  # numbers of one pixel, in all channels
+THIN = 3 / 8  # of the lanes
 
 
 def numpy_columns(x, window, stride, padding, dilation):
@@ -76,7 +76,7 @@ def as_triples(count, stride, padding, dilation):
     return ((1,) * (3 - count) + stride, (0,) * (3 - count) + padding, (1,) * (3 - count) + dilation)
 
 
-def way(image, weight_shape, padding, groups, itemsize):
+def way(image, weight_shape, padding, groups, dtype):
     """Which of the four: "whole" where the window is the image; "depthwise" where every group has one channel and there
     are several; "thin" where one group has so few channels that most lanes of a vector would be empty; else "tiles"."""
     channels, window = weight_shape[1], weight_shape[2:]
@@ -84,7 +84,7 @@ def way(image, weight_shape, padding, groups, itemsize):
         return "whole"
     if groups > 1:
         return "depthwise" if channels == 1 else "tiles"
-    return "thin" if channels * itemsize <= THIN_BYTES else "tiles"
+    return "thin" if channels <= THIN * tiles.lanes.py_func(tiles.table(dtype)) else "tiles"
 
 
 def by_numba(first, second, *_):
@@ -141,7 +141,7 @@ def conv2d_forward(x, w, bias, stride, padding, dilation, groups):
 def conv2d_forward(x, w, bias, stride, padding, dilation, groups):
     if not by_numba(x, w):
         return conv2d_forward.twin(x, w, bias, stride, padding, dilation, groups)
-    which = way(x.shape[2:], w.shape, padding, groups, x.itemsize)
+    which = way(x.shape[2:], w.shape, padding, groups, x.dtype)
     if which == "whole":
         y = x.reshape(len(x), -1) @ w.reshape(len(w), -1).T
         if bias is not None:
@@ -182,7 +182,7 @@ def conv2d_input(g, w, input_shape, stride, padding, dilation, groups):
 def conv2d_input(g, w, input_shape, stride, padding, dilation, groups):
     if not by_numba(g, w):
         return conv2d_input.twin(g, w, input_shape, stride, padding, dilation, groups)
-    which = way(input_shape[2:], w.shape, padding, groups, g.itemsize)
+    which = way(input_shape[2:], w.shape, padding, groups, g.dtype)
     if which == "whole":
         return (g.reshape(len(g), -1) @ w.reshape(len(w), -1)).reshape(input_shape)
     (volumes, windows), settings = as_volumes(g, w), as_triples(g.ndim - 2, stride, padding, dilation)
@@ -220,7 +220,7 @@ def conv2d_weight(g, x, weight_shape, stride, padding, dilation, groups):
 def conv2d_weight(g, x, weight_shape, stride, padding, dilation, groups):
     if not by_numba(g, x):
         return conv2d_weight.twin(g, x, weight_shape, stride, padding, dilation, groups)
-    which = way(x.shape[2:], weight_shape, padding, groups, x.itemsize)
+    which = way(x.shape[2:], weight_shape, padding, groups, x.dtype)
     if which == "whole":
         return (g.reshape(len(g), -1).T @ x.reshape(len(x), -1)).reshape(weight_shape)
     (gradients, volumes), settings = as_volumes(g, x), as_triples(g.ndim - 2, stride, padding, dilation)

@@ -329,41 +329,40 @@ def depthwise_weight_gradient(g, x, weight_shape, stride, padding, dilation):
 
 
 @jit
-def fold(columns, channels, staged, places, lines, start, stop, width, volume):
-    """Add columns (channels, entries, lines start..stop, width) where the windows overlap, in staged channels of
-    `volume` numbers."""
-    at = 0
-    for c in range(channels):
-        for e in range(places.size):
-            for line in range(start, stop):
-                to = c * volume + places[e] + lines[line]
-                source, target = columns[at : at + width], staged[to : to + width]
-                for v in range(width):
-                    target[v] += source[v]
-                at += width
+def fold(columns, depth, length, staged, start, places, volume):
+    """Add columns (channels, entries, length), of the pixels from `start` on, where the windows overlap, in staged
+    channels of `volume` numbers."""
+    for row in range(depth):
+        to = row // places.size * volume + places[row % places.size] + start
+        source, target = columns[row * length : (row + 1) * length], staged[to : to + length]
+        for i in range(length):
+            target[i] += source[i]
 
 
 @jit
 def thin_input(table, g, w, dx, first, last, outputs, channels, image, plan, stride):
-    """dx of images first..last. For some lines of g at a time a product makes columns, which are then folded."""
+    """dx of images first..last. g gets zeros between its rows, so that the columns which a product makes of it can be
+    folded in long loops."""
     out, size, reads, counts, places, _, lines = plan
-    number, width, depth = item_size(table), out[2], channels * places.size
+    number, depth, pixels = item_size(table), channels * places.size, lines.size * out[2]
     plane, volume = image[0] * image[1] * image[2], counts[0] * counts[1] * counts[2] * size[0] * size[1] * size[2]
-    height = min(lines.size, max(1, COLUMNS // (depth * width)))
+    total = lines[-1] + out[2]
+    most = min(total, max(SLACK, COLUMNS // depth // SLACK * SLACK))
     staged = np.empty(channels * volume + SLACK, g.dtype)
-    columns = np.empty(depth * height * width, g.dtype)
+    spaced = np.zeros(outputs * total + SLACK, g.dtype)
+    columns = np.empty(depth * most, g.dtype)
     spare = np.empty(outputs * SLACK, g.dtype)
-    row = lines.size * width * number
     for n in range(first, last):
         fill(staged, 0)
-        for start in range(0, lines.size, height):
-            stop = min(start + height, lines.size)
-            pixels = (stop - start) * width
+        for o in range(outputs):
+            spread(table, g, (n * outputs + o) * pixels, out, spaced, o * total, size)
+        for start in range(0, total, most):
+            length = min(most, total - start)
             multiply_pixels(
-                table, address(g) + n * outputs * row + start * width * number, row, outputs, depth, pixels, address(w),
-                number, depth * number, 0, address(columns), pixels * number, address(spare),
+                table, address(spaced) + start * number, total * number, outputs, depth, length, address(w), number,
+                depth * number, 0, address(columns), length * number, address(spare),
             )  # fmt: skip
-            fold(columns, channels, staged, places, lines, start, stop, width, volume)
+            fold(columns, depth, length, staged, start, places, volume)
         for c in range(channels):
             at = (n * channels + c) * plane
             unstage(table, staged[c * volume :], dx, at, image, reads, counts, size, stride)
