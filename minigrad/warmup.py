@@ -14,8 +14,9 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import Any
 
 import numpy as np
 
@@ -118,11 +119,12 @@ def progress(total):
 def run(unit: tuple[str, str]) -> str | None:
     """Do one unit. Returns the error, if there was one: the others are worth having all the same."""
     kind, name = unit
+    ways: dict[str, Callable] = {"tiles": tiles.table, "demo": run_demo, "kernel": run_kernel, "op": run_op}
     notice.expect()
     try:
         with backend("auto"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            {"tiles": tiles.table, "demo": run_demo, "kernel": run_kernel, "op": run_op}[kind](name)
+            ways[kind](name)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return None
@@ -156,13 +158,14 @@ def numbers(*shape, low=-3.0, high=3.0, kind="f"):
 
 def run_op(name: str) -> None:
     """An op on its block's samples, forward and backward, in both dtypes."""
+    op: Any = OPS[name]
     for dtype in DTYPES:
-        for sample in OPS[name].samples(numbers):
+        for sample in op.samples(numbers):
             convert = functools.partial(as_tensors, dtype=getattr(minigrad, dtype))
             kwargs = {key: convert(value) for key, value in sample.kwargs.items()}
             if isinstance(kwargs.get("dtype"), str):
                 kwargs["dtype"] = getattr(minigrad, kwargs["dtype"])
-            result = OPS[name].function(*[convert(value) for value in sample.args], **kwargs)
+            result = op.function(*[convert(value) for value in sample.args], **kwargs)
             outputs = result if isinstance(result, tuple | list) else [result]
             wanted = [out.sum() for out in outputs if isinstance(out, minigrad.Tensor) and out.requires_grad]
             if wanted:
