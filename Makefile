@@ -43,7 +43,7 @@ test-long: $(VENV)/.for-development
 
 bench: $(VENV)/.for-use
 	@mkdir -p bench-results
-	@$(PYTHON) -m bench --json bench-results/last.json --plot bench-results/last.png $(ARGS)
+	@$(PYTHON) -m bench --save bench-results/last.json --plot bench-results/last.png $(ARGS)
 
 lint: $(VENV)/.for-development
 	@$(PYTHON) -m ruff check $(ARGS)

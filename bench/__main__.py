@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--quick", action="store_true", help="few samples: a look, not a figure")
     how.add_argument("--smoke", action="store_true", help="run each row once, compare the sides, time nothing")
     made = make.add_argument_group("what is made of it")
-    made.add_argument("--save", "--json", type=output, metavar="FILE", help="write the run as JSON")
+    made.add_argument("--save", type=output, metavar="FILE", help="write the run as JSON")
     made.add_argument("--plot", type=output, metavar="FILE", help="draw it (png, svg or pdf; needs matplotlib)")
     made.add_argument("--compare", metavar="OLD.json", help="name what became slower or faster since a saved run")
     other = make.add_argument_group("instead of a run")
