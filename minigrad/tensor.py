@@ -12,6 +12,8 @@ whose functions `autograd/link.py` attaches as methods; how it behaves as a Pyth
 
 from __future__ import annotations
 
+import functools
+
 from minigrad import dtypes
 from minigrad.autograd.node import (
     LEAF,
@@ -263,10 +265,7 @@ class Tensor(PythonProtocol):
         was saved, to run backward again. create_graph: record the backward, for higher derivatives. inputs: only these
         leaves get gradients. (PyTorch: torch.Tensor.backward)
         """
-        from minigrad.autograd.derivatives import backward  # the engine is built on this class
-
-        gradient = None if gradient is None else [gradient]
-        backward([self], gradient, retain_graph, create_graph, inputs)
+        engine().backward([self], None if gradient is None else [gradient], retain_graph, create_graph, inputs)
 
     def retain_grad(self) -> None:
         """Keep this intermediate tensor's gradient in `.grad` when backward passes."""
@@ -312,6 +311,15 @@ class Tensor(PythonProtocol):
     def _is_view(self) -> bool:
         """Whether autograd knows this tensor as a view of another."""
         return self._view is not None
+
+
+@functools.cache
+def engine():
+    """The module with `backward`, which is built on this class: loaded when first needed. (To import it in the method
+    that needs it costs half a microsecond at each call.)"""
+    from minigrad.autograd import derivatives
+
+    return derivatives
 
 
 def wrap(array) -> Tensor:

@@ -35,12 +35,12 @@ def _start(tensors, gradients, create_graph):
         if node is None:
             raise RuntimeError(f"element {k} of tensors does not require grad and does not have a grad_fn")
         if g is None:
-            if math.prod(shape) != 1:
+            if shape and math.prod(shape) != 1:
                 raise RuntimeError(
                     "grad can be implicitly created only for scalar outputs, but this output has shape "
                     f"{shape_text(shape)}: reduce it (.sum(), .mean()), or pass gradient= of its shape"
                 )
-            g = wrap(np.ones(shape, dtype))
+            g = wrap(np.array(1, dtype, ndmin=len(shape)))
         elif not isinstance(g, Tensor):
             raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
         elif g._shape != shape:

@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd import hooks, watch
+from minigrad.autograd.general import SILENT, WARNINGS
 from minigrad.autograd.modes import _recording
 from minigrad.autograd.node import LEAF, PICK, bump
 from minigrad.kernels.reduce import sum_to
@@ -233,16 +234,13 @@ def walk_back(pending, retain_graph, create_graph, wanted=None, only=None):
     if chosen is not None:
         order, ends = _leading_to(order, chosen)
         reached = set(order)
-    token, walk = _recording.set(create_graph), _walk.set((reached, chosen))
+    token, walk, warnings = _recording.set(create_graph), _walk.set((reached, chosen)), WARNINGS.set(SILENT)
     try:
-        if create_graph:
-            _walk_tensors(order, pending, retain, wanted, ends)
-        else:
-            with np.errstate(all="ignore"):
-                _walk_arrays(order, pending, retain, wanted, ends)
+        (_walk_tensors if create_graph else _walk_arrays)(order, pending, retain, wanted, ends)
     finally:
         _recording.reset(token)
         _walk.reset(walk)
+        WARNINGS.reset(warnings)
 
 
 def will_run(nodes):
