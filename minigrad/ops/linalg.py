@@ -191,10 +191,7 @@ class linear(Op):
             return "MmBackward0" if node.parents[2] is None else "AddmmBackward0"
         return "ViewBackward0" if len(node.shape) == 1 or node.parents[2] is not None else "UnsafeViewBackward0"
 
-    def prepare(input, weight, bias=None):
-        return input, weight, bias
-
-    def forward(input, weight, bias, /):
+    def forward(input, weight, bias=None, /):
         if input.dtype is not weight.dtype:
             same_dtype("linear", input, weight)
         if input.dtype.kind == "b" and input.size:
@@ -213,7 +210,7 @@ class linear(Op):
             out = np.matmul(input, weight.T)
             return out if bias is None else np.add(out, bias, out=out) if np.ndim(out) else out + bias
         if input.ndim == 2:
-            return product(input, weight.T, bias)
+            return (product.twin if input.size * len(weight) < FEW else product)(input, weight.T, bias)
         rows = product(input.reshape(math.prod(input.shape[:-1]), input.shape[-1]), weight.T, bias)
         return rows.reshape(*input.shape[:-1], len(weight))
 
