@@ -5,6 +5,7 @@ Ground floor: no arrays, no tensors.  A dimension error is PyTorch's IndexError,
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 
@@ -77,8 +78,10 @@ def count(shape, dims):
 
 def shape_args(args, op="reshape"):
     """A shape given as ints or as one sequence: ``f(2, 3)`` or ``f((2, 3))``."""
-    if len(args) == 1 and (isinstance(args[0], SEQUENCE) or not hasattr(args[0], "__index__")):
-        args = args[0]
+    if len(args) == 1:
+        (first,) = args
+        if first.__class__ is not int and (isinstance(first, SEQUENCE) or not hasattr(first, "__index__")):
+            args = first
     try:
         return tuple(map(operator.index, args))
     except TypeError:
@@ -92,8 +95,9 @@ def not_negative(shape, op):
     return shape
 
 
+@functools.lru_cache(maxsize=4096)
 def infer_size(shape, numel, op="reshape"):
-    """The shape with its one -1 filled in."""
+    """The shape, a tuple of ints, with its one -1 filled in."""
     known, least = math.prod(shape), min(shape) if shape else 0
     if known == numel and least >= 0:
         return shape

@@ -385,6 +385,21 @@ def sum_to(x, shape):
 
 
 @jit
+def extreme_along(x, sign, values, places, count):
+    """values[o]: the largest (sign 1) or smallest (-1) of `count` numbers side by side, or NaN; places[o]: where it is
+    first. For arrays of any shape."""
+    x, values, places = x.reshape(-1), values.reshape(-1), places.reshape(-1)
+    for o in range(values.size):
+        best, place = x[o * count], 0
+        for i in range(1, count):
+            number = x[o * count + i]
+            further = number > best if sign > 0 else number < best
+            if further or (number != number and best == best):
+                best, place = number, i
+        values[o], places[o] = best, place
+
+
+@jit
 def extreme_rows(x, sign, values, places):
     """values[o, j]: the largest (sign 1) or smallest (-1) of x[o, :, j], or NaN; places[o, j]: where it is first."""
     outer, count, inner = x.shape
@@ -448,9 +463,11 @@ def extreme(x, axis, sign):
 @extreme.numba(python=True, when=extreme_pays)
 def extreme(x, axis, sign):
     shape = x.shape[:axis] + x.shape[axis + 1 :]
-    rows = (math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :]))
     values, places = np.empty(shape, x.dtype), np.empty(shape, np.int64)
-    if values.size:
+    if values.size and axis == x.ndim - 1:
+        extreme_along(matrix(np.ascontiguousarray(x)), sign, matrix(values), matrix(places), x.shape[axis])
+    elif values.size:
+        rows = (math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :]))
         flat = rows[0], rows[2]
         extreme_rows(np.ascontiguousarray(x).reshape(rows), sign, values.reshape(flat), places.reshape(flat))
     return values, places

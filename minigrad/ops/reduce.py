@@ -304,7 +304,10 @@ def aminmax(input, *, dim=None, keepdim=False):
 @on_every_path("nonempty")
 def nonempty(input, op, dims, named, error=RuntimeError):
     """The input, which must have elements along the dimensions that are reduced; named: the user said which."""
-    empty = [d for d in dims if input.ndim and not input.shape[d]]
+    shape = input.shape
+    if 0 not in shape:
+        return input
+    empty = [d for d in dims if not shape[d]]
     if empty and named:
         raise IndexError(f"{op}(): Expected reduction dim {empty[0]} to have non-zero size.")
     if empty:

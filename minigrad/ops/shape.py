@@ -161,7 +161,7 @@ def unflatten(input, dim, sizes):
         raise RuntimeError("unflatten: sizes must be non-empty")
     shape = tuple(input.shape)
     try:
-        parts = infer_size(sizes, shape[dim], "unflatten")
+        parts = infer_size(shape_args((sizes,), "unflatten"), shape[dim], "unflatten")
     except RuntimeError:
         raise RuntimeError(
             f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({shape[dim]}) in the "
