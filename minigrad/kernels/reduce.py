@@ -27,6 +27,7 @@ SHORT = 32  # a row too short to be worth lanes
 CACHED = 4 << 20  # bytes: what is larger is read from memory
 SMALL, SMALL_TOTAL = 512, 8192  # below so many numbers (above: over all axes) NumPy has added them up already
 LONG, FEW_IN_ROWS = 64, 16384  # a row NumPy adds to another quickly; numbers so few that it has finished by then
+IN_BLAS, IN_ONE_SUM = 4096, 256  # numbers of a matrix, and of one sum, up to which BLAS has done it when loops start
 BESIDE, FEW = 16, 4096  # numbers side by side from which rows are compared; numbers so few that calls cost the most
 WIDE = 2048  # numbers of a row that are added at a time, to stay in the first-level cache
 
@@ -227,6 +228,12 @@ def greatest_double(x):
 greatest = ByDtype({"f": greatest_single, "d": greatest_double})
 
 
+@functools.lru_cache(maxsize=2 * IN_ONE_SUM)
+def ones(count, char):
+    """So many ones, to multiply a matrix with: its sums."""
+    return np.ones(count, char)
+
+
 def matrix(x):
     """x as a matrix or less, whichever: the loops are compiled for those, and know the shape that is meant."""
     return x if x.ndim < 3 else x.reshape(x.shape[0], math.prod(x.shape[1:]))
@@ -268,6 +275,12 @@ def sum(x, axes, keepdims):
 @sum.numba(python=True, half=True)
 def sum(x, axes, keepdims):
     # Asked here and not by `when`, and the twin written out: a sum of few numbers is among the most frequent calls.
+    if x.ndim == 2 and x.size <= IN_BLAS and axes is not None and len(axes) == 1 and x.dtype.char in "fd":
+        (axis,) = axes
+        count = x.shape[axis]
+        if count <= IN_ONE_SUM and x.flags.c_contiguous:
+            out = np.dot(x, ones(count, x.dtype.char)) if axis else np.dot(ones(count, x.dtype.char), x)
+            return out.reshape((-1, 1) if axis else (1, -1)) if keepdims else out
     small = x.size < SMALL or (axes is None and x.size < SMALL_TOTAL)
     if small or x.dtype.char not in "fd" or not x.flags.c_contiguous:
         return np.asarray(np.add.reduce(x, axes, keepdims=keepdims))
