@@ -34,7 +34,7 @@ from minigrad.shapes import one_dim
 
 __all__ = ["Tensor", "wrap"]
 
-new = object.__new__
+new, new_tuple, Size = object.__new__, tuple.__new__, dtypes.Size
 CPU = dtypes.CPU
 
 
@@ -58,7 +58,7 @@ class Tensor(PythonProtocol):
     @property
     def shape(self) -> dtypes.Size:
         """The size of each dimension, as a `Size` (a tuple of ints)."""
-        return tuple.__new__(dtypes.Size, self._shape)
+        return new_tuple(Size, self._shape)
 
     def size(self, dim=None):
         """size() -> Size;  size(dim) -> int: the shape, or the size of dimension `dim`."""

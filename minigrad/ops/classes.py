@@ -121,7 +121,7 @@ def check_classes(op, input, target, weight, ignore_index):
     float_only(op, input)
     if ignore_index.__class__ is not int:
         index_of(ignore_index, op, "ignore_index")
-    shape, given, dtype = tuple(input.shape), tuple(target.shape), np_dtype(target)
+    shape, given, dtype = tuple(input.shape), target.shape, np_dtype(target)
     alone = len(shape) == 1  # there is no batch
     if weight is None and not alone and given == shape[:1] + shape[2:] and dtype in CLASS_NUMBERS:
         return  # as it should be, nearly always

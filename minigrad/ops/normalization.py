@@ -14,9 +14,11 @@ from minigrad.errors import shape_text
 from minigrad.kernels import rownorm as kernels
 from minigrad.registry import FLOAT, FUNCTION, FUNCTIONAL, HALF, Op, composite, on_every_path
 from minigrad.samples import S, constant, of
-from minigrad.shapes import index_of
+from minigrad.shapes import SEQUENCE, index_of
 
 BOTH = (FUNCTION, FUNCTIONAL)
+# Of each dtype; half is computed in float32.
+EPSILON = {np.dtype(t): np.finfo(np.promote_types(t, np.float32)).eps.item() for t in ("f2", "f4", "f8")}
 
 
 @on_every_path("check_affine")
@@ -196,17 +198,17 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     (Zhang & Sennrich 2019, arXiv:1910.07467; F.rms_norm)
     """
     tensors_only("rms_norm", input=input)
-    if not isinstance(normalized_shape, tuple | list):
+    if not isinstance(normalized_shape, SEQUENCE):
         kind = type(normalized_shape).__name__
         raise TypeError(f"rms_norm(): argument 'normalized_shape' must be tuple of ints, not {kind}")
-    shape = tuple([index_of(n, "rms_norm", "normalized_shape") for n in normalized_shape])
+    shape = tuple([n if n.__class__ is int else index_of(n, "rms_norm", "normalized_shape") for n in normalized_shape])
     if not shape:
         raise RuntimeError(
             "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element"
         )
     if input.ndim < len(shape):
         raise ValueError(f"Input tensor must have at least {len(shape)} dimensions, but got {input.ndim}")
-    if weight is not None and tuple(weight.shape) != shape:
+    if weight is not None and weight.shape != shape:
         raise RuntimeError(
             f"Expected weight to be of same shape as normalized_shape, but got weight of shape "
             f"{shape_text(weight.shape)} and normalized_shape = {list(shape)}"
@@ -218,7 +220,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
         )
     float_only("rms_norm", input)
     if eps is None:
-        eps = np.finfo(np.promote_types(np_dtype(input), np.float32)).eps.item()  # half is computed in float32
+        eps = EPSILON[np_dtype(input)]
     if weight is None or np_dtype(weight) == np_dtype(input):
         return rms_normalized(input, weight, len(shape), eps)
     return to_dtype(rms_normalized(input, None, len(shape), eps) * weight, np_dtype(input))

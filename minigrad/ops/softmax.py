@@ -27,7 +27,7 @@ from minigrad.registry import (
     on_every_path,
 )
 from minigrad.samples import S, constant, of
-from minigrad.shapes import index_of, one_dim
+from minigrad.shapes import SEQUENCE, index_of, one_dim
 
 BOTH = (FUNCTION, METHOD)
 
@@ -230,7 +230,10 @@ def is_half_among_floats(input, *parameters):
 def of_one_dtype(input, *parameters):
     """Whether the parameters, if there are any, have the input's dtype."""
     kind = np_dtype(input)
-    return all([each is None or np_dtype(each) == kind for each in parameters])
+    for each in parameters:
+        if each is not None and np_dtype(each) != kind:
+            return False
+    return True
 
 
 @on_every_path("refuse_mixed")
@@ -284,7 +287,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05):
     Each sample's last dimensions (normalized_shape) made mean 0 and variance 1, then scaled and shifted:
     ``(x - E[x]) / sqrt(Var[x] + eps) * weight + bias``. (Ba et al. 2016; F.layer_norm)
     """
-    shape = normalized_shape if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
+    shape = normalized_shape if isinstance(normalized_shape, SEQUENCE) else (normalized_shape,)
     shape = tuple([n if n.__class__ is int else index_of(n, "layer_norm", "normalized_shape") for n in shape])
     if not shape or tuple(input.shape)[-len(shape) :] != shape:
         raise RuntimeError(
@@ -292,7 +295,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05):
             f"got input of size{shape_text(input.shape)}"
         )
     for name, parameter in (("weight", weight), ("bias", bias)):
-        if parameter is not None and tuple(parameter.shape) != shape:
+        if parameter is not None and parameter.shape != shape:
             raise RuntimeError(
                 f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
                 f"{shape_text(parameter.shape)} and normalized_shape = {list(shape)}"
