@@ -90,10 +90,10 @@ class Adam(Optimizer):
 
     def constants(self, group):
         """The options as the kernel takes them."""
-        beta1, beta2 = map(float, group["betas"])
-        lr, eps, weight_decay = (float(group[name]) for name in ("lr", "eps", "weight_decay"))
+        (beta1, beta2), lr, eps = group["betas"], float(group["lr"]), float(group["eps"])
         decoupled, maximize = bool(group["decoupled_weight_decay"]), bool(group["maximize"])
-        return group["amsgrad"], (lr, beta1, beta2, eps, weight_decay, decoupled, maximize)
+        weight_decay = float(group["weight_decay"])
+        return group["amsgrad"], (lr, float(beta1), float(beta2), eps, weight_decay, decoupled, maximize)
 
     def update(self, p, g, state, constants):
         """One step of `p`, in place."""

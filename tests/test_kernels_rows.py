@@ -151,3 +151,38 @@ def test_large_pointwise_work_is_shared_and_comes_out_the_same():
     for a, b in zip(*found, strict=True):
         assert a.dtype == b.dtype
         assert np.array_equal(a, b)
+
+
+SMALL = [(0, 4), (3, 0), (1, 1), (7, 1), (1, 9), (64, 10), (256, 16), (257, 3), (3, 257), (3, 4, 5)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SMALL, ids=str)
+def test_sums_of_small_arrays_along_one_axis_are_numpys_in_every_layout(shape, dtype):
+    x = draw(*shape, dtype=dtype)
+    for given, axis, keepdims in itertools.product((x, x.T, x[::-1]), range(x.ndim), (True, False)):
+        expected = np.add.reduce(given, axis, keepdims=keepdims)
+        found = reduce.sum(given, (axis,), keepdims)
+        assert (found.shape, found.dtype) == (expected.shape, dtype)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=200 * np.finfo(dtype).eps)
+
+
+def test_sums_of_small_arrays_keep_nan_and_infinities_in_their_place():
+    x = draw(4, 5)
+    x[0, 0], x[1, 1], x[2, 2], x[3, 2] = math.nan, math.inf, math.inf, -math.inf
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_allclose(reduce.sum(x, (0,), False), np.add.reduce(x, 0), rtol=1e-6)
+        np.testing.assert_allclose(reduce.sum(x, (1,), False), np.add.reduce(x, 1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "i8", "u1"])
+@pytest.mark.parametrize("shape", [(5,), (7, 1), (64, 10), (3, 4, 5), (2, 1, 3, 7)], ids=str)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_extremes_and_their_places_are_the_first_ones_and_nan_is_both(shape, dtype, sign):
+    x = np.random.default_rng(0).integers(0, 4, shape).astype(dtype)
+    if x.dtype.kind == "f":
+        x.flat[x.size // 2] = x.flat[-1] = math.nan
+    for axis in range(x.ndim):
+        for expected, found in zip(reduce.extreme.twin(x, axis, sign), reduce.extreme.compiled(x, axis, sign)):
+            np.testing.assert_array_equal(found, expected)
+            assert found.dtype == expected.dtype

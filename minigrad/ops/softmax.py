@@ -230,10 +230,7 @@ def is_half_among_floats(input, *parameters):
 def of_one_dtype(input, *parameters):
     """Whether the parameters, if there are any, have the input's dtype."""
     kind = np_dtype(input)
-    for each in parameters:
-        if each is not None and np_dtype(each) != kind:
-            return False
-    return True
+    return all([each is None or np_dtype(each) == kind for each in parameters])
 
 
 @on_every_path("refuse_mixed")
@@ -357,15 +354,16 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
 @on_every_path("check_batch")
 def check_batch(input, running_mean, running_var, training, eps):
     """PyTorch's conditions on the input and settings of `batch_norm`."""
-    if input.ndim < 2 and input.shape != (0,):
-        raise RuntimeError(f"batch_norm(): expected input (N, C, ...), but got {shape_text(input.shape)}")
-    if training and math.prod([n for d, n in enumerate(input.shape) if d != 1]) == 1:
+    shape = tuple(input.shape)
+    if len(shape) < 2 and shape != (0,):
+        raise RuntimeError(f"batch_norm(): expected input (N, C, ...), but got {shape_text(shape)}")
+    if training and math.prod(shape[:1] + shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape!r}")
     if eps < 0 or (training and eps == 0):
         raise ValueError(f"batch_norm eps must be positive during training, and never negative, but got {eps}")
     if training and (running_mean is None) != (running_var is None):
         raise ValueError("batch_norm(): running_mean and running_var must either both be None or neither be None")
-    if input.shape[0]:
+    if shape[0]:
         refuse_dtype("batch_norm", input, "biu")
 
 
