@@ -45,7 +45,7 @@ from minigrad.kernels.tiles import (
 DEPTH = 288  # at most so many steps of k at once: then a panel of B stays in the first-level cache, or near it
 ROWS = 768  # at most so many rows at once: then their copy stays in the second-level cache
 MANY_ROWS = 256  # from here on copying a panel of B pays,
-FAR = 2048  # or where its rows are so many bytes apart: then few of them fit into the cache, which sorts by address
+FAR = 2048  # or where its rows are more bytes apart: then few of them fit into the cache, which sorts by address
 MANY_COLUMNS, COLUMNS = 256, 96  # from here on copying A pays, and copying a transposed A
 ACROSS = 8  # tiles of Cᵀ that are turned at once
 
@@ -159,7 +159,7 @@ def _multiply(table, M, N, K, A, row, step, B, ldb, transposed, C, ldc, bias, fl
                 V, ldv = panel, wide * size
                 if transposed:
                     transpose(table, columns, steps, B + j * ldb + k * size, ldb, V, ldv, 0, PAD)
-                elif rows >= MANY_ROWS or columns % count or ldb >= FAR:
+                elif rows >= MANY_ROWS or columns % count or ldb > FAR:
                     copy(table, steps, columns, B + k * ldb + j * size, ldb, V, ldv)
                 else:
                     V, ldv = B + k * ldb + j * size, ldb
@@ -273,7 +273,7 @@ def _ready(dtype, function):
     return table(dtype), dispatcher.overloads[signature].entry_point, np.empty(0, dtype)
 
 
-FEW = 1 << 19  # with fewer multiplications BLAS is ahead, and the caller need not even ask
+FEW = 1 << 18  # with fewer multiplications BLAS is ahead, and the caller need not even ask
 A_THREAD = 1 << 20  # multiplications that are worth a thread
 FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 
@@ -292,15 +292,17 @@ def product(a, b, bias):
 
 
 def _pays(a, b, bias):
-    """Floats, wide vectors; 8 rows, 16 columns or more; 2²⁰ to 2²⁹ multiplications, 2¹⁹ if only b is transposed; up to
-    2¹⁸ numbers in a if it is transposed and there are less than 96 columns."""
+    """Floats, wide vectors; 8 rows, 16 columns or more; 2²⁰ to 2²⁹ multiplications, 2¹⁹ if only b is transposed (or 2¹⁸
+    and 48 rows and columns); up to 2¹⁸ numbers in a if it is transposed and there are less than 96 columns."""
     (rows, depth), columns = a.shape, b.shape[1]
     work, turned = rows * depth * columns, a.strides[0] == a.itemsize
     if work < FEW or rows < 8 or columns < 16 or work > 1 << 29 or a.dtype not in FLOATS:
         return False
     if turned and columns < COLUMNS and rows * depth > 1 << 18:
         return False
-    return (work >= 1 << 20 or (b.strides[0] == b.itemsize and not turned)) and _wide()
+    if work < 1 << 20 and (turned or b.strides[0] != b.itemsize or (work < 1 << 19 and min(rows, columns) < 48)):
+        return False
+    return _wide()
 
 
 @functools.cache
