@@ -311,12 +311,23 @@ def _wide():
     return lanes.py_func(tiles.table(np.float32)) >= 8
 
 
+def _numbers(a, b):
+    """Whether these are plain arrays of floats, and not what stands for one (while a model is exported)."""
+    return a.dtype in FLOATS and a.__class__ is np.ndarray and b.__class__ is np.ndarray
+
+
+def _readable(a, b):
+    """The two, copied where `multiply` could not read them: numbers of a that all lie in one place (the gradient of a
+    sum), neither rows nor columns of b contiguous."""
+    a = a if a.strides[-1] else np.array(a, order="C")
+    return a, b if b.itemsize in b.strides[-2:] else np.array(b, order="C")
+
+
 @product.numba(when=_pays, python=True)
 def product(a, b, bias):
-    if a.dtype not in FLOATS:
+    if not _numbers(a, b):
         return product.twin(a, b, bias)
-    if b.itemsize not in b.strides:
-        b = np.ascontiguousarray(b)
+    a, b = _readable(a, b)
     table, run, none = _ready(a.dtype, _product)
     (rows, depth), columns = a.shape, b.shape[1]
     out = np.empty((rows, columns), a.dtype)
@@ -355,10 +366,9 @@ def _pay(a, b):
 
 @products.numba(when=_pay, python=True)
 def products(a, b):
-    if a.dtype not in FLOATS:
+    if not _numbers(a, b):
         return products.twin(a, b)
-    if b.itemsize not in b.strides[1:]:
-        b = np.ascontiguousarray(b)
+    a, b = _readable(a, b)
     table, run, none = _ready(a.dtype, _products)
     (count, rows, depth), columns = a.shape, b.shape[2]
     out = np.empty((count, rows, columns), a.dtype)
