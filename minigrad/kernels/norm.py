@@ -20,7 +20,7 @@ import math
 import numpy as np
 
 from minigrad.kernels.dispatch import jit, kernel, widest
-from minigrad.kernels.reduce import STRIP, add_squared_rows, square_pairwise
+from minigrad.kernels.reduce import STRIP, square_pairwise
 
 # Of so many neighbouring numbers a channel is taken by itself (LEAST: if there are at most FEW numbers in all).
 LONG, LEAST, FEW = 24, 16, 1 << 14
@@ -93,12 +93,13 @@ def row_moments(x, eps, mean, invstd):
     """`channel_moments` of short channels."""
     images, channels, length = x.shape
     count = images * length
-    sums = np.zeros(channels, np.float64)
+    sums, parts = np.zeros(channels, np.float64), np.empty(channels * length, x.dtype)
     if count > 0:
         rows = x.reshape(images, channels * length)
-        origins, parts = rows[0], np.empty(channels * length, x.dtype)
+        origins = rows[0]
         for first in range(0, images, STRIP):
-            parts[:] = 0
+            for i in range(parts.size):
+                parts[i] = 0
             for n in range(first, min(first + STRIP, images)):
                 row = rows[n]
                 for i in range(row.size):
@@ -109,10 +110,17 @@ def row_moments(x, eps, mean, invstd):
             sums[i // length] += np.float64(origins[i]) * images
         for c in range(channels):
             mean[c] = sums[c] / count
-        add_squared_rows(rows, repeated(mean, length), parts)
-        sums[:] = 0
-        for i in range(parts.size):
-            sums[i // length] += parts[i]
+            sums[c] = 0
+        means = repeated(mean, length)
+        for first in range(0, images, STRIP):
+            for i in range(parts.size):
+                parts[i] = 0
+            for n in range(first, min(first + STRIP, images)):
+                row = rows[n]
+                for i in range(row.size):
+                    parts[i] += (row[i] - means[i]) * (row[i] - means[i])
+            for i in range(parts.size):
+                sums[i // length] += parts[i]
     for c in range(channels):
         invstd[c] = 1 / math.sqrt(sums[c] / count + eps)
 
@@ -141,13 +149,13 @@ def row_scale(x, mean, scale, shift, y):
 
 
 @jit
-def average(sums, count, invstd, plain, product, offset, slope):
+def average(sums, rising, count, invstd, plain, product, offset, slope):
     """What `channel_products` returns, from the sums of g and of g * (x - mean)."""
     for c in range(plain.size):
-        plain[c] = sums[0, c]
-        product[c] = sums[1, c] * invstd[c]
-        offset[c] = sums[0, c] / count
-        slope[c] = sums[1, c] * invstd[c] * invstd[c] / count
+        plain[c] = sums[c]
+        product[c] = rising[c] * invstd[c]
+        offset[c] = sums[c] / count
+        slope[c] = rising[c] * invstd[c] * invstd[c] / count
 
 
 @jit
@@ -155,22 +163,22 @@ def channel_products(g, x, mean, invstd, plain, product, offset, slope):
     """Sums of g, and of g * (x - mean) * invstd, of each channel; both averaged, the latter times invstd, to `offset`
     and `slope`."""
     images, channels, length = x.shape
-    sums = np.zeros((2, channels), np.float64)
+    sums, rising = np.zeros(channels, np.float64), np.zeros(channels, np.float64)
     for n in range(images):
         for c in range(channels):
             along, row, middle = g[n, c], x[n, c], mean[c]
             for left in range(0, length, BLOCK):
                 a, b = product_lanes(along[left : left + BLOCK], row[left : left + BLOCK], middle)
-                sums[0, c] += a
-                sums[1, c] += b
-    average(sums, images * length, invstd, plain, product, offset, slope)
+                sums[c] += a
+                rising[c] += b
+    average(sums, rising, images * length, invstd, plain, product, offset, slope)
 
 
 @jit
 def row_products(g, x, mean, invstd, plain, product, offset, slope):
     """`channel_products` of short channels."""
     images, channels, length = x.shape
-    sums = np.zeros((2, channels), np.float64)
+    sums, rising = np.zeros(channels, np.float64), np.zeros(channels, np.float64)
     means = repeated(mean, length)
     part = np.empty((2, means.size), x.dtype)
     for first in range(0, images, STRIP):
@@ -181,9 +189,9 @@ def row_products(g, x, mean, invstd, plain, product, offset, slope):
                 part[0, j] += along[j]
                 part[1, j] += along[j] * (row[j] - means[j])
         for j in range(means.size):
-            sums[0, j // length] += part[0, j]
-            sums[1, j // length] += part[1, j]
-    average(sums, images * length, invstd, plain, product, offset, slope)
+            sums[j // length] += part[0, j]
+            rising[j // length] += part[1, j]
+    average(sums, rising, images * length, invstd, plain, product, offset, slope)
 
 
 @jit
