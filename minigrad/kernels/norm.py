@@ -104,8 +104,9 @@ def row_moments(x, eps, mean, invstd):
                 row = rows[n]
                 for i in range(row.size):
                     parts[i] += row[i] - origins[i]
-            for i in range(parts.size):
-                sums[i // length] += parts[i]
+            for c in range(channels):
+                for i in range(c * length, (c + 1) * length):
+                    sums[c] += parts[i]
         for i in range(parts.size):
             sums[i // length] += np.float64(origins[i]) * images
         for c in range(channels):
@@ -119,8 +120,9 @@ def row_moments(x, eps, mean, invstd):
                 row = rows[n]
                 for i in range(row.size):
                     parts[i] += (row[i] - means[i]) * (row[i] - means[i])
-            for i in range(parts.size):
-                sums[i // length] += parts[i]
+            for c in range(channels):
+                for i in range(c * length, (c + 1) * length):
+                    sums[c] += parts[i]
     for c in range(channels):
         invstd[c] = 1 / math.sqrt(sums[c] / count + eps)
 
