@@ -133,7 +133,7 @@ ISSUE = (
     line("peak memory of each training step", "1.0", (1.0, "memory/*")),
     line(
         "`import minigrad` / second start to first step of the demo", "0.35 of torch's",
-        (0.35, "startup/import", "startup/*first step*, CPU"),
+        (0.35, "startup/import", "startup/*first step, CPU"),
     ),
 )  # fmt: skip
 

@@ -236,7 +236,8 @@ TENSORS["setitem"] = setitem
 
 def promoted_tensors(*tensors):
     """The tensors (and numbers) in their common dtype."""
-    if len({t.array.dtype if isinstance(t, Tensor) else None for t in tensors}) == 1:
+    kinds = {t.array.dtype if isinstance(t, Tensor) else None for t in tensors}
+    if len(kinds) == 1 and None not in kinds:
         return list(tensors)
     dtype = promote(tensors)
     return [as_tensor(t, dtype, OPS["where"], "input") for t in tensors]

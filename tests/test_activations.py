@@ -233,7 +233,7 @@ F.bilinear(a, a[:1], T.ones(2, 3, 3))
 
 NORMS = """
 F.group_norm(img, 2)
-F.group_norm(img, 1, T.tensor([1.0, 2.0]), T.tensor([0.0, 1.0]))
+F.group_norm(img, 1, T.tensor([1.0, 2.0]), T.tensor([0.3, 1.3]))
 T.group_norm(img, 2)
 F.group_norm(img, 3)
 T.group_norm(img, 0)

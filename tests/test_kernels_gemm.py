@@ -19,6 +19,9 @@ LAYOUTS = {
     "columns": lambda x: np.asfortranarray(x),
     "neither": lambda x: np.repeat(np.repeat(x, 2, 0), 2, 1)[::2, ::2],
     "reversed": lambda x: np.ascontiguousarray(x[::-1, ::-1])[::-1, ::-1],
+    "one number": lambda x: np.broadcast_to(x[:1, :1], x.shape),
+    "one row": lambda x: np.broadcast_to(x[:1], x.shape),
+    "one column": lambda x: np.broadcast_to(x[:, :1], x.shape),
     "read-only": lambda x: np.frombuffer(x.tobytes(), x.dtype).reshape(x.shape),
 }
 
@@ -70,13 +73,12 @@ def test_products_of_arrays_in_every_layout(who, kind, size):
     M, K, N = size
     make = maker(kind)
     a, b, bias = make(M, K), make(K, N), make(N)
-    expected = a.astype("f8") @ b.astype("f8")
     with backend(who):
         for one, other in itertools.product(LAYOUTS, LAYOUTS):
-            near(product(LAYOUTS[one](a), LAYOUTS[other](b), None), expected, kind)
-            near(product(LAYOUTS[one](a), LAYOUTS[other](b), np.repeat(bias, 3)[::3]), expected + bias, kind)
-        rows = np.broadcast_to(a[:1], a.shape)
-        near(product(rows, b, None), np.broadcast_to(expected[:1], expected.shape), kind)
+            x, y = LAYOUTS[one](a), LAYOUTS[other](b)
+            expected = x.astype("f8") @ y.astype("f8")
+            near(product(x, y, None), expected, kind)
+            near(product(x, y, np.repeat(bias, 3)[::3]), expected + bias, kind)
 
 
 @both
@@ -88,18 +90,16 @@ def test_batches_in_every_layout(who, kind, size):
     n, M, K, N = size
     make = maker(kind)
     a, b = make(n, M, K), make(n, K, N)
-    expected = a.astype("f8") @ b.astype("f8")
 
     def layouts(x):
         orders = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (2, 1, 0))  # each its own inverse
-        return [*(x.transpose(order).copy().transpose(order) for order in orders), np.repeat(x, 2, 2)[..., ::2]]
+        turned = [x.transpose(order).copy().transpose(order) for order in orders]
+        alike = [np.broadcast_to(part, x.shape) for part in (x[:1], x[:, :1], x[..., :1], x[:1, :1, :1])]
+        return [*turned, *alike, np.repeat(x, 2, 2)[..., ::2]]
 
     with backend(who):
         for one, other in itertools.product(layouts(a), layouts(b)):
-            near(gemm.products(one, other), expected, kind)
-        if n:
-            shared = np.broadcast_to(b[:1], b.shape)
-            near(gemm.products(a, shared), a.astype("f8") @ b[:1], kind)
+            near(gemm.products(one, other), one.astype("f8") @ other.astype("f8"), kind)
 
 
 @kinds

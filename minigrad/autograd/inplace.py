@@ -141,6 +141,10 @@ def write_at_once(kernel, tensor, args, writer):
     return True
 
 
+# What is rounded correctly is the same whoever computes it: NumPy here, a compiled loop where it is not in place.
+ROUNDED = frozenset({np.add, np.subtract, np.multiply, np.true_divide, np.negative, np.sqrt})
+
+
 def overwrite(x, values, out):
     """A kernel for `write_at_once`: the values themselves."""
     np.copyto(out, values)
@@ -234,8 +238,7 @@ def method(op):
     """The Tensor method `X_` of a pointwise op."""
     count, defaults, names = len(op.inputs), op.attr_defaults, op.attrs
     keywords = op.__dict__.get("keywords")
-    plain = isinstance(op.numpy, np.ufunc) and not (op.boolean or op.check or names)
-    quick, writer = plain and "f" in op.kinds and op.number != "none", op.name + "_"
+    quick, writer = op.numpy in ROUNDED and not (op.check or names), op.name + "_"
 
     def in_place(self, *args, **kwargs):
         if not isinstance(self, Tensor):

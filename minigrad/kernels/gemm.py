@@ -45,7 +45,7 @@ from minigrad.kernels.tiles import (
 DEPTH = 288  # at most so many steps of k at once: then a panel of B stays in the first-level cache, or near it
 ROWS = 768  # at most so many rows at once: then their copy stays in the second-level cache
 MANY_ROWS = 256  # from here on copying a panel of B pays,
-FAR = 2048  # or where its rows are so many bytes apart: then few of them fit into the cache, which sorts by address
+FAR = 2048  # or where its rows are more bytes apart: then few of them fit into the cache, which sorts by address
 MANY_COLUMNS, COLUMNS = 256, 96  # from here on copying A pays, and copying a transposed A
 ACROSS = 8  # tiles of Cᵀ that are turned at once
 
@@ -159,7 +159,7 @@ def _multiply(table, M, N, K, A, row, step, B, ldb, transposed, C, ldc, bias, fl
                 V, ldv = panel, wide * size
                 if transposed:
                     transpose(table, columns, steps, B + j * ldb + k * size, ldb, V, ldv, 0, PAD)
-                elif rows >= MANY_ROWS or columns % count or ldb >= FAR:
+                elif rows >= MANY_ROWS or columns % count or ldb > FAR:
                     copy(table, steps, columns, B + k * ldb + j * size, ldb, V, ldv)
                 else:
                     V, ldv = B + k * ldb + j * size, ldb
@@ -273,7 +273,7 @@ def _ready(dtype, function):
     return table(dtype), dispatcher.overloads[signature].entry_point, np.empty(0, dtype)
 
 
-FEW = 1 << 19  # with fewer multiplications BLAS is ahead, and the caller need not even ask
+FEW = 1 << 18  # with fewer multiplications BLAS is ahead, and the caller need not even ask
 A_THREAD = 1 << 20  # multiplications that are worth a thread
 FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 
@@ -292,15 +292,17 @@ def product(a, b, bias):
 
 
 def _pays(a, b, bias):
-    """Floats, wide vectors; 8 rows, 16 columns or more; 2²⁰ to 2²⁹ multiplications, 2¹⁹ if only b is transposed; up to
-    2¹⁸ numbers in a if it is transposed and there are less than 96 columns."""
+    """Floats, wide vectors; 8 rows, 16 columns or more; 2²⁰ to 2²⁹ multiplications, 2¹⁹ if only b is transposed (or 2¹⁸
+    and 48 rows and columns); up to 2¹⁸ numbers in a if it is transposed and there are less than 96 columns."""
     (rows, depth), columns = a.shape, b.shape[1]
     work, turned = rows * depth * columns, a.strides[0] == a.itemsize
     if work < FEW or rows < 8 or columns < 16 or work > 1 << 29 or a.dtype not in FLOATS:
         return False
     if turned and columns < COLUMNS and rows * depth > 1 << 18:
         return False
-    return (work >= 1 << 20 or (b.strides[0] == b.itemsize and not turned)) and _wide()
+    if work < 1 << 20 and (turned or b.strides[0] != b.itemsize or (work < 1 << 19 and min(rows, columns) < 48)):
+        return False
+    return _wide()
 
 
 @functools.cache
@@ -309,12 +311,23 @@ def _wide():
     return lanes.py_func(tiles.table(np.float32)) >= 8
 
 
+def _numbers(a, b):
+    """Whether these are plain arrays of floats, and not what stands for one (while a model is exported)."""
+    return a.dtype in FLOATS and a.__class__ is np.ndarray and b.__class__ is np.ndarray
+
+
+def _readable(a, b):
+    """The two, copied where `multiply` could not read them: numbers of a that all lie in one place (the gradient of a
+    sum), neither rows nor columns of b contiguous."""
+    a = a if a.strides[-1] else np.array(a, order="C")
+    return a, b if b.itemsize in b.strides[-2:] else np.array(b, order="C")
+
+
 @product.numba(when=_pays, python=True)
 def product(a, b, bias):
-    if a.dtype not in FLOATS:
+    if not _numbers(a, b):
         return product.twin(a, b, bias)
-    if b.itemsize not in b.strides:
-        b = np.ascontiguousarray(b)
+    a, b = _readable(a, b)
     table, run, none = _ready(a.dtype, _product)
     (rows, depth), columns = a.shape, b.shape[1]
     out = np.empty((rows, columns), a.dtype)
@@ -353,10 +366,9 @@ def _pay(a, b):
 
 @products.numba(when=_pay, python=True)
 def products(a, b):
-    if a.dtype not in FLOATS:
+    if not _numbers(a, b):
         return products.twin(a, b)
-    if b.itemsize not in b.strides[1:]:
-        b = np.ascontiguousarray(b)
+    a, b = _readable(a, b)
     table, run, none = _ready(a.dtype, _products)
     (count, rows, depth), columns = a.shape, b.shape[2]
     out = np.empty((count, rows, columns), a.dtype)

@@ -188,7 +188,7 @@ def windows_as_columns(g, out, x, window, stride, padding, dilation):
 
 
 @op
-def attended(g, out, query, key, value, mask, kept, scale, is_causal, keep):
+def attended(g, out, query, key, value, mask, kept, scale, is_causal):
     """softmax(query keyᵀ scale + mask) value; `kept` is dropout's, which there is none of in eval mode."""
     if kept is not None:
         raise g.missing("attention with dropout")
