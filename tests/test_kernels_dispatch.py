@@ -297,6 +297,25 @@ def test_closures_are_resolved():
     assert power(3)(2) == 1000
 
 
+@pytest.mark.parametrize(("constants", "versions"), [(True, 3), (False, 1)])
+def test_helpers_called_with_constants_may_share_one_version(constants, versions):
+    from numba.core.types import float64, int64, literal
+
+    @jit(constants=constants)
+    def scaled(x, factor):
+        return x * factor
+
+    for factor in (literal(2), literal(3), int64):  # what a compiled caller asks for: `scaled(x, 2)` and so on
+        scaled.inner.get_call_template((float64, factor), {})
+    assert len(scaled.inner.signatures) == versions
+
+    @jit
+    def total(x, factor):
+        return scaled(x, 2) + scaled(x, 3) + scaled(x, factor)
+
+    assert total(1.5, 4) == 13.5
+
+
 def test_a_numba_twin_may_call_another_kernel():
     shifted = make()
 

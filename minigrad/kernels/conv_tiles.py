@@ -65,7 +65,7 @@ def transpose(table, rows, source, source_row, columns, target, target_row):
             )  # fmt: skip
 
 
-@jit
+@jit(constants=False)
 def copy(table, rows, source, source_row, columns, target, target_row):
     """target[r, c] = source[r, c]; writes whole vectors, so rows have to lie in ascending order.
 
@@ -139,7 +139,7 @@ def set_offsets(table, channels, plane, phases, places, offsets):
                     at += 1
 
 
-@jit
+@jit(constants=False)
 def tile_column(table, mode, rows, vectors, K, S, row_stride, offsets, V, ldv, C, ldc, bias, flags, live):
     """Any number of rows, as tiles whose heights differ by at most one."""
     if rows == 0:

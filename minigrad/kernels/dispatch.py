@@ -122,9 +122,9 @@ class Jit:
 
     __slots__ = ("__call__", "__dict__", "__weakref__")
 
-    def __init__(self, function, fastmath=(), inline=False, look_up=None):
+    def __init__(self, function, fastmath=(), inline=False, look_up=None, constants=True):
         functools.update_wrapper(self, function)
-        self.py_func, self.inline = function, inline
+        self.py_func, self.inline, self.constants = function, inline, constants
         self._fastmath, self._look_up = _checked_flags(fastmath), look_up or _global
         self._made = {}  # numba's dispatchers, by `inner`
         self.__call__ = self._first_call
@@ -164,6 +164,8 @@ class Jit:
         options = {"fastmath": set(self._fastmath) or False, "forceinline": self.inline}
         options |= {"no_cpython_wrapper": inner, "no_cfunc_wrapper": True}  # an entry for C is never used
         made = numba.njit(error_model="numpy", nogil=True, **options)(copy)
+        if not self.constants:
+            _widen_constants(made)
         self._made[inner] = made  # before the names are resolved: the function may call itself
         _building.append(self)
         try:
@@ -186,6 +188,14 @@ class Jit:
         return f"<jit {self.__module__}.{self.__qualname__}>"
 
 
+def _widen_constants(dispatcher):
+    """Have numba compile calls with constants in the version for numbers of their type."""
+    from numba.core.types import unliteral
+
+    usual = dispatcher.get_call_template
+    dispatcher.get_call_template = lambda args, kws: usual([unliteral(kind) for kind in args], kws)
+
+
 @functools.cache
 def _report_compilations():
     """Have numba tell `notice.py` whenever it compiles a function of ours."""
@@ -205,7 +215,7 @@ def _report_compilations():
     event.register("numba:compile", Reporter())
 
 
-def jit(function=None, *, fastmath=(), inline=False):
+def jit(function=None, *, fastmath=(), inline=False, constants=True):
     """Decorator: a helper for numba kernels, compiled when it is first needed.
 
     It may use `jit` helpers and kernels of any module, later ones of its own included, by their global names
@@ -217,13 +227,15 @@ def jit(function=None, *, fastmath=(), inline=False):
         fastmath (Iterable[str] | bool): liberties LLVM may take, out of "contract", "nsz", "arcp" and "reassoc";
             True is all four. Never the ones that assume NaN or inf away.
         inline (bool): make it part of the code that calls it, however large: a loop that calls is no vector code.
+        constants (bool): compile it apart for every constant integer that it is called with from compiled code, as
+            numba does. That makes vector code of loops of known length; otherwise it only takes time.
 
     Raises:
         ValueError: `fastmath` asks for another flag.
     """
     if function is None:
-        return functools.partial(jit, fastmath=fastmath, inline=inline)
-    return Jit(function, fastmath, inline)
+        return functools.partial(jit, fastmath=fastmath, inline=inline, constants=constants)
+    return Jit(function, fastmath, inline, constants=constants)
 
 
 class Intrinsic:

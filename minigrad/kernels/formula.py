@@ -196,18 +196,19 @@ class ByDtype(dict):
     """A loop compiled apart for each dtype: {"f": Jit, "d": Jit}, by the dtype's `char`."""
 
 
-def by_dtype(function=None, *, fastmath=("contract",)):
+def by_dtype(function=None, *, fastmath=("contract",), **names):
     """Decorator: a `jit` helper in which `exp_falling` and `log` are `vecmath`'s for the dtype.
 
-    It may call other such ones.
+    It may call other such ones. `names` are put in the place of its globals: one text can so make several loops, of
+    which a program compiles those it needs.
     """
     if function is None:
-        return functools.partial(by_dtype, fastmath=fastmath)
+        return functools.partial(by_dtype, fastmath=fastmath, **names)
 
     def look_up(dtype, name, owner):
         if name in ("exp_falling", "log"):
             return JIT[dtype][name]
-        value = owner.__globals__[name]
+        value = names[name] if name in names else owner.__globals__[name]
         return value[np.dtype(dtype).char] if isinstance(value, ByDtype) else value
 
     return ByDtype(

@@ -25,8 +25,10 @@ from minigrad.kernels.softmax import (
     exp_all,
     exp_block,
     log_softmax,
+    long_row_sums,
     minus_greatest,
     row_sums,
+    short_row_sums,
     softmax,
 )
 from minigrad.kernels.vecmath import by_dtype
@@ -36,6 +38,7 @@ REDUCTIONS = {None: SEVERAL, "none": SEVERAL, "sum": SUM, "mean": MEAN}
 NO_WEIGHT = {"f": np.empty(0, np.float32), "d": np.empty(0, np.float64)}
 
 exp_falling, log = math.exp, math.log  # `vecmath`'s stand in their place in the loops below
+are_short = True  # and in those of rows, what is known of their length, and the `row_sums` for it
 
 
 @jit
@@ -47,7 +50,13 @@ def conclude(reduction, total, divisor, losses, weights):
         losses[0], weights[0] = total, 1
 
 
-@by_dtype
+def by_length(function):
+    """Decorator: the `by_dtype` loops over rows, for short ones and for others, by whether they are short."""
+    short = by_dtype(function, are_short=True, row_sums=short_row_sums)
+    return {True: short, False: by_dtype(function, are_short=False, row_sums=long_row_sums)}
+
+
+@by_length
 def cross_entropy_rows(x, target, weight, ignore_index, smoothing, reduction, losses, weights):
     """Cross-entropy of the rows of x. Returns the number of the first sample whose class does not exist, or -1."""
     widest()
@@ -78,7 +87,7 @@ def cross_entropy_rows(x, target, weight, ignore_index, smoothing, reduction, lo
     return -1
 
 
-@by_dtype
+@by_length
 def cross_entropy_rows_backward(g, x, target, weight, ignore_index, smoothing, dx):
     """dx = the gradient of the losses of `cross_entropy_rows` times g (one number, or one per sample)."""
     widest()
@@ -88,12 +97,12 @@ def cross_entropy_rows_backward(g, x, target, weight, ignore_index, smoothing, d
     whole = add_pairwise(weight) if weight.size else x.dtype.type(count)
     step = 0 if g.size == 1 else 1
     # As in `softmax_rows`, the exponentials of several short rows are taken at once.
-    group = BLOCK // count if count < SHORT else 1
+    group = BLOCK // count if are_short else 1
     tops = np.empty(group, x.dtype)
     for first in range(0, rows, group):
         part = dx[first : first + group]
         total = 0.0
-        if count < SHORT:
+        if are_short:
             minus_greatest(x[first : first + group], part, tops)
             exp_all(part.reshape(-1))
         else:
@@ -106,7 +115,7 @@ def cross_entropy_rows_backward(g, x, target, weight, ignore_index, smoothing, d
             if t != ignore_index and 0 <= t < count:
                 along = g[(first + i) * step]
                 pull = sure * along * (weight[t] if weight.size else one)
-            if count < SHORT:
+            if are_short:
                 total = 0.0
                 for c in range(count):
                     total += out[c]
@@ -366,7 +375,9 @@ def cross_entropy_forward(x, target, weight, ignore_index, label_smoothing, redu
     settings = (ignore_index, float(label_smoothing))
     if many_places(x.shape):
         return run(cross_entropy_places[x.dtype.char], class_places(x), target, weight, settings, reduction)
-    return run(cross_entropy_rows[x.dtype.char], class_rows(x), target, weight, settings, reduction)
+    rows = class_rows(x)
+    loop = cross_entropy_rows[rows.shape[1] < SHORT][x.dtype.char]
+    return run(loop, rows, target, weight, settings, reduction)
 
 
 @kernel(samples=backward_samples)
@@ -407,7 +418,7 @@ def cross_entropy_backward(g, x, target, weight, ignore_index, label_smoothing):
         return dx
     rows = class_rows(x)
     dx = np.empty(rows.shape, x.dtype)
-    cross_entropy_rows_backward[x.dtype.char](g, rows, *settings, dx)
+    cross_entropy_rows_backward[rows.shape[1] < SHORT][x.dtype.char](g, rows, *settings, dx)
     return dx if x.ndim == 2 else rows_back(dx, x.shape)
 
 

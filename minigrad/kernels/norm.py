@@ -20,9 +20,11 @@ import math
 import numpy as np
 
 from minigrad.kernels.dispatch import jit, kernel, widest
-from minigrad.kernels.reduce import STRIP, add_squared_rows, square_pairwise
+from minigrad.kernels.reduce import STRIP, square_pairwise
 
-LONG = 64  # from so many neighbouring numbers of one channel on, they are taken channel by channel
+# Of so many neighbouring numbers a channel is taken by itself (LEAST: if there are at most FEW numbers in all).
+LONG, LEAST, FEW = 24, 16, 1 << 14
+MANY = 64  # and of more than so many where its moments are taken
 BLOCK = 1024  # numbers added in lanes, as in reduce.py
 
 
@@ -57,8 +59,24 @@ def product_lanes(g, x, mean):
 
 
 # --------------------------------------------------------------------------------------------------------------------
-# Channels. x is (N, C, L); where L is short, its rows of C*L numbers are taken as they are, and what there is per
-# channel is repeated L times to go with them.
+# Channels. x is (N, C, L). Where L is long, channels are taken one by one (`channel_...`). Where it is short, the rows
+# of C*L numbers are taken as they are (`row_...`), and what there is per channel is repeated L times to go with them.
+# Python chooses, so that only what a program needs is compiled.
+
+
+@jit
+def channel_moments(x, eps, mean, invstd):
+    """Mean and 1 / sqrt(variance + eps) of each channel of x (N, C, L)."""
+    images, channels, length = x.shape
+    count = images * length
+    for c in range(channels):
+        origin, total, squares = x[0, c, 0], 0.0, 0.0
+        for n in range(images):
+            total += shifted_sum(x[n, c], origin)
+        mean[c] = origin + total / count
+        for n in range(images):
+            squares += square_pairwise(x[n, c], mean[c])
+        invstd[c] = 1 / math.sqrt(squares / count + eps)
 
 
 @jit
@@ -71,39 +89,40 @@ def repeated(values, length):
 
 
 @jit
-def channel_moments(x, eps, mean, invstd):
-    """Mean and 1 / sqrt(variance + eps) of each channel of x (N, C, L)."""
+def row_moments(x, eps, mean, invstd):
+    """`channel_moments` of short channels."""
     images, channels, length = x.shape
     count = images * length
-    sums = np.zeros(channels, np.float64)
-    if length >= LONG:
-        for c in range(channels):
-            origin = x[0, c, 0]
-            for n in range(images):
-                sums[c] += shifted_sum(x[n, c], origin)
-            mean[c] = origin + sums[c] / count
-            sums[c] = 0
-            for n in range(images):
-                sums[c] += square_pairwise(x[n, c], mean[c])
-    elif count > 0:
+    sums, parts = np.zeros(channels, np.float64), np.empty(channels * length, x.dtype)
+    if count > 0:
         rows = x.reshape(images, channels * length)
-        origins, parts = rows[0], np.empty(channels * length, x.dtype)
+        origins = rows[0]
         for first in range(0, images, STRIP):
-            parts[:] = 0
+            for i in range(parts.size):
+                parts[i] = 0
             for n in range(first, min(first + STRIP, images)):
                 row = rows[n]
                 for i in range(row.size):
                     parts[i] += row[i] - origins[i]
-            for i in range(parts.size):
-                sums[i // length] += parts[i]
+            for c in range(channels):
+                for i in range(c * length, (c + 1) * length):
+                    sums[c] += parts[i]
         for i in range(parts.size):
             sums[i // length] += np.float64(origins[i]) * images
         for c in range(channels):
             mean[c] = sums[c] / count
-        add_squared_rows(rows, repeated(mean, length), parts)
-        sums[:] = 0
-        for i in range(parts.size):
-            sums[i // length] += parts[i]
+            sums[c] = 0
+        means = repeated(mean, length)
+        for first in range(0, images, STRIP):
+            for i in range(parts.size):
+                parts[i] = 0
+            for n in range(first, min(first + STRIP, images)):
+                row = rows[n]
+                for i in range(row.size):
+                    parts[i] += (row[i] - means[i]) * (row[i] - means[i])
+            for c in range(channels):
+                for i in range(c * length, (c + 1) * length):
+                    sums[c] += parts[i]
     for c in range(channels):
         invstd[c] = 1 / math.sqrt(sums[c] / count + eps)
 
@@ -112,19 +131,33 @@ def channel_moments(x, eps, mean, invstd):
 def channel_scale(x, mean, scale, shift, y):
     """y = (x - mean) * scale + shift, each channel of x (N, C, L) with its own."""
     images, channels, length = x.shape
-    if length >= LONG:
-        for n in range(images):
-            for c in range(channels):
-                row, out = x[n, c], y[n, c]
-                middle, factor, end = mean[c], scale[c], shift[c]
-                for j in range(length):
-                    out[j] = (row[j] - middle) * factor + end
-        return
-    means, scales, shifts = repeated(mean, length), repeated(scale, length), repeated(shift, length)
     for n in range(images):
+        for c in range(channels):
+            row, out = x[n, c], y[n, c]
+            middle, factor, end = mean[c], scale[c], shift[c]
+            for j in range(length):
+                out[j] = (row[j] - middle) * factor + end
+
+
+@jit
+def row_scale(x, mean, scale, shift, y):
+    """`channel_scale` of short channels."""
+    length = x.shape[2]
+    means, scales, shifts = repeated(mean, length), repeated(scale, length), repeated(shift, length)
+    for n in range(x.shape[0]):
         row, out = x[n].reshape(-1), y[n].reshape(-1)
         for j in range(row.size):
             out[j] = (row[j] - means[j]) * scales[j] + shifts[j]
+
+
+@jit
+def average(sums, rising, count, invstd, plain, product, offset, slope):
+    """What `channel_products` returns, from the sums of g and of g * (x - mean)."""
+    for c in range(plain.size):
+        plain[c] = sums[c]
+        product[c] = rising[c] * invstd[c]
+        offset[c] = sums[c] / count
+        slope[c] = rising[c] * invstd[c] * invstd[c] / count
 
 
 @jit
@@ -132,50 +165,56 @@ def channel_products(g, x, mean, invstd, plain, product, offset, slope):
     """Sums of g, and of g * (x - mean) * invstd, of each channel; both averaged, the latter times invstd, to `offset`
     and `slope`."""
     images, channels, length = x.shape
-    sums = np.zeros((2, channels), np.float64)
-    if length >= LONG:
-        for n in range(images):
-            for c in range(channels):
-                along, row, middle = g[n, c], x[n, c], mean[c]
-                for left in range(0, length, BLOCK):
-                    a, b = product_lanes(along[left : left + BLOCK], row[left : left + BLOCK], middle)
-                    sums[0, c] += a
-                    sums[1, c] += b
-    else:
-        means = repeated(mean, length)
-        part = np.empty((2, means.size), x.dtype)
-        for first in range(0, images, STRIP):
-            part[:] = 0
-            for n in range(first, min(first + STRIP, images)):
-                along, row = g[n].reshape(-1), x[n].reshape(-1)
-                for j in range(row.size):
-                    part[0, j] += along[j]
-                    part[1, j] += along[j] * (row[j] - means[j])
-            for j in range(means.size):
-                sums[0, j // length] += part[0, j]
-                sums[1, j // length] += part[1, j]
-    for c in range(channels):
-        plain[c] = sums[0, c]
-        product[c] = sums[1, c] * invstd[c]
-        offset[c] = sums[0, c] / (images * length)
-        slope[c] = sums[1, c] * invstd[c] * invstd[c] / (images * length)
+    sums, rising = np.zeros(channels, np.float64), np.zeros(channels, np.float64)
+    for n in range(images):
+        for c in range(channels):
+            along, row, middle = g[n, c], x[n, c], mean[c]
+            for left in range(0, length, BLOCK):
+                a, b = product_lanes(along[left : left + BLOCK], row[left : left + BLOCK], middle)
+                sums[c] += a
+                rising[c] += b
+    average(sums, rising, images * length, invstd, plain, product, offset, slope)
+
+
+@jit
+def row_products(g, x, mean, invstd, plain, product, offset, slope):
+    """`channel_products` of short channels."""
+    images, channels, length = x.shape
+    sums, rising = np.zeros(channels, np.float64), np.zeros(channels, np.float64)
+    means = repeated(mean, length)
+    part = np.empty((2, means.size), x.dtype)
+    for first in range(0, images, STRIP):
+        part[:] = 0
+        for n in range(first, min(first + STRIP, images)):
+            along, row = g[n].reshape(-1), x[n].reshape(-1)
+            for j in range(row.size):
+                part[0, j] += along[j]
+                part[1, j] += along[j] * (row[j] - means[j])
+        for j in range(means.size):
+            sums[j // length] += part[0, j]
+            rising[j // length] += part[1, j]
+    average(sums, rising, images * length, invstd, plain, product, offset, slope)
 
 
 @jit
 def channel_gradient(g, x, mean, scale, offset, slope, dx):
     """dx = (g - offset - (x - mean) * slope) * scale, each channel with its own."""
     images, channels, length = x.shape
-    if length >= LONG:
-        for n in range(images):
-            for c in range(channels):
-                along, row, out = g[n, c], x[n, c], dx[n, c]
-                middle, factor, level, rise = mean[c], scale[c], offset[c], slope[c]
-                for j in range(length):
-                    out[j] = (along[j] - level - (row[j] - middle) * rise) * factor
-        return
+    for n in range(images):
+        for c in range(channels):
+            along, row, out = g[n, c], x[n, c], dx[n, c]
+            middle, factor, level, rise = mean[c], scale[c], offset[c], slope[c]
+            for j in range(length):
+                out[j] = (along[j] - level - (row[j] - middle) * rise) * factor
+
+
+@jit
+def row_gradient(g, x, mean, scale, offset, slope, dx):
+    """`channel_gradient` of short channels."""
+    length = x.shape[2]
     means, scales = repeated(mean, length), repeated(scale, length)
     offsets, slopes = repeated(offset, length), repeated(slope, length)
-    for n in range(images):
+    for n in range(x.shape[0]):
         along, row, out = g[n].reshape(-1), x[n].reshape(-1), dx[n].reshape(-1)
         for j in range(row.size):
             out[j] = (along[j] - offsets[j] - (row[j] - means[j]) * slopes[j]) * scales[j]
@@ -194,6 +233,23 @@ def channel_shape(shape):
 def channels(x):
     """x (N, C, ...) as contiguous (N, C, L)."""
     return np.ascontiguousarray(x).reshape(channel_shape(x.shape))
+
+
+def by_channel(x):
+    """Whether channels of x (N, C, L) are taken one by one by the loops over all numbers."""
+    return x.shape[2] >= LONG or (x.shape[2] >= LEAST and x.size <= FEW)
+
+
+def moments(x, eps, mean, invstd):
+    """`channel_moments` or `row_moments`, whichever is faster."""
+    images, _, length = x.shape
+    one_by_one = length > MANY or 2 * images < length >= LEAST
+    (channel_moments if one_by_one and x.size else row_moments)(x, float(eps), mean, invstd)
+
+
+def scaled(x, mean, scale, shift, y):
+    """`channel_scale` or `row_scale`, whichever is faster."""
+    (channel_scale if by_channel(x) else row_scale)(x, mean, scale, shift, y)
 
 
 def given(array, x):
@@ -251,10 +307,10 @@ def batch_norm_train(x, weight, bias, eps):
     y = np.empty(x.shape, x.dtype)
     mean, invstd = np.empty(x.shape[1], x.dtype), np.empty(x.shape[1], x.dtype)
     x3 = channels(x)
-    channel_moments(x3, float(eps), mean, invstd)
+    moments(x3, eps, mean, invstd)
     scale = invstd if weight is None else invstd * weight
     shift = np.zeros(scale.shape, x.dtype) if bias is None else given(bias, x)
-    channel_scale(x3, mean, scale, shift, channels(y))
+    scaled(x3, mean, scale, shift, channels(y))
     return y, mean, invstd
 
 
@@ -289,7 +345,7 @@ def batch_norm_backward(g, x, weight, eps, mean=None, invstd=None):
     x3 = channels(x)
     if mean is None:
         mean, invstd = np.empty(x.shape[1], x.dtype), np.empty(x.shape[1], x.dtype)
-        channel_moments(x3, float(eps), mean, invstd)
+        moments(x3, eps, mean, invstd)
     return batch_gradients(g, x3, weight, mean, invstd, False)
 
 
@@ -298,13 +354,14 @@ def batch_gradients(g, x3, weight, mean, invstd, fixed):
     dx, dweight, dbias = np.empty(g.shape, g.dtype), np.empty(mean.shape, g.dtype), np.empty(mean.shape, g.dtype)
     offset, slope = np.empty((2, *mean.shape), g.dtype)
     g, mean = channels(g), given(mean, g)
-    channel_products(g, x3, mean, invstd, dbias, dweight, offset, slope)
+    one_by_one = by_channel(x3)
+    (channel_products if one_by_one else row_products)(g, x3, mean, invstd, dbias, dweight, offset, slope)
     scale = invstd if weight is None else invstd * weight
     if fixed:
         offset.fill(0)
-        channel_scale(g, offset, scale, offset, channels(dx))
+        scaled(g, offset, scale, offset, channels(dx))
     else:
-        channel_gradient(g, x3, mean, scale, offset, slope, channels(dx))
+        (channel_gradient if one_by_one else row_gradient)(g, x3, mean, scale, offset, slope, channels(dx))
     return dx, None if weight is None else dweight, dbias
 
 
@@ -333,7 +390,7 @@ def batch_norm_eval(x, mean, var, weight, bias, eps):
     scale = scale if weight is None else scale * weight
     y = np.empty(x.shape, x.dtype)
     shift = np.zeros(scale.shape, x.dtype) if bias is None else given(bias, x)
-    channel_scale(channels(x), given(mean, x), scale, shift, channels(y))
+    scaled(channels(x), given(mean, x), scale, shift, channels(y))
     return y
 
 

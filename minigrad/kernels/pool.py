@@ -73,7 +73,7 @@ def pool_samples(size):
     return images(size), (2, 2), (2, 2), (0, 0), (1, 1), False
 
 
-@jit
+@jit(constants=False)
 def greater(v, n, top, held):
     """The greater of v, from place n, and top, from an earlier place `held`; and its place. NaN is greatest."""
     taken = (v > top) | (v != v)

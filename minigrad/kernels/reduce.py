@@ -139,25 +139,30 @@ def add_squared_rows(x, mean, out):
 
 
 @jit
-def sums(x, out):
-    """out[o, j] = sum over i of x[o, i, j]."""
-    outer, count, inner = x.shape
-    if inner == 1 and count < SHORT:
-        flat = x.reshape(-1)
+def sum_beside(x, out, outer, count, inner):
+    """Sums of numbers side by side (inner is 1): out[o] = sum over i of x[o, i]. As in `sum_rows`, the arrays may have
+    any shapes of these sizes."""
+    flat, sums = x.reshape(-1), out.reshape(-1)
+    if count < SHORT:
         for o in range(outer):
             total = x.dtype.type(0)
             for i in range(o * count, (o + 1) * count):
                 total += flat[i]
-            out[o, 0] = total
-    elif inner == 1 and count <= BLOCK:
+            sums[o] = total
+    elif count <= BLOCK:
         widest()
-        flat = x.reshape(-1)
         for o in range(outer):
-            out[o, 0] = add_lanes(flat[o * count : (o + 1) * count])
-    elif inner == 1:
+            sums[o] = add_lanes(flat[o * count : (o + 1) * count])
+    else:
         for o in range(outer):
-            out[o, 0] = add_pairwise(x[o].reshape(-1))
-    elif inner < SHORT and count > STRIP:
+            sums[o] = add_pairwise(flat[o * count : (o + 1) * count])
+
+
+@jit
+def sum_rows(x, out, outer, count, inner):
+    """Sums of rows: out[o, j] = sum over i of x[o, i, j], for x (outer, count, inner) and out (outer, inner)."""
+    x, out = x.reshape(outer, count, inner), out.reshape(outer, inner)
+    if inner < SHORT and count > STRIP:
         # Short rows: several of them make a long one, and the sums of those are added.
         fold = 2 * SHORT // inner
         long = count // fold
@@ -174,12 +179,6 @@ def sums(x, out):
 
 
 @jit
-def sum_runs(x, out, outer, count, inner):
-    """`sums` for arrays of other shapes: the numbers of x are (outer, count, inner), those of out (outer, inner)."""
-    sums(x.reshape(outer, count, inner), out.reshape(outer, inner))
-
-
-@jit
 def divide(out, divisor):
     """out /= divisor."""
     flat, divisor = out.reshape(-1), out.dtype.type(divisor)
@@ -189,7 +188,7 @@ def divide(out, divisor):
 
 @jit
 def square_runs(x, mean, divisor, var, outer, count, inner):
-    """var = sums of (x - mean)**2, divided; shapes as in `sum_runs`."""
+    """var = sums of (x - mean)**2, divided; shapes as in `sum_rows`."""
     x, mean, var = x.reshape(outer, count, inner), mean.reshape(outer, inner), var.reshape(outer, inner)
     for o in range(outer):
         if inner == 1:
@@ -293,10 +292,10 @@ def sum(x, axes, keepdims):
         return sum.twin(x, axes, keepdims)
     for run in runs[:-1]:
         out = np.empty(run[0] * run[2], x.dtype)
-        sum_runs(matrix(x), out, *run)
+        (sum_beside if run[2] == 1 else sum_rows)(matrix(x), out, *run)
         x = out
     out = np.empty(shape, x.dtype)
-    sum_runs(matrix(x), matrix(out), *runs[-1])
+    (sum_beside if runs[-1][2] == 1 else sum_rows)(matrix(x), matrix(out), *runs[-1])
     return out
 
 
@@ -329,7 +328,7 @@ def mean(x, axes, keepdims):
         total /= x.dtype.type(count)
         return total
     out = np.empty(shape, x.dtype)
-    sum_runs(matrix(x), matrix(out), *runs[0])
+    (sum_beside if runs[0][2] == 1 else sum_rows)(matrix(x), matrix(out), *runs[0])
     divide(matrix(out), count)
     return out
 

@@ -92,31 +92,44 @@ def minus_greatest(x, y, tops):
 
 
 @by_dtype
-def row_sums(x, tops, totals):
-    """For each row of x: its maximum, and the sum of exp(x - maximum)."""
+def short_row_sums(x, tops, totals):
+    """`row_sums` of short rows: as a loop over few numbers is no vector code, the exponentials of several rows are
+    taken at once."""
     rows, count = x.shape
-    if count < SHORT:
-        # A loop over few numbers is no vector code, so the exponentials of several rows are taken at once.
-        group = BLOCK // count
-        powers = np.empty(min(rows, group) * count, x.dtype)
-        for first in range(0, rows, group):
-            part = x[first : first + group]
-            flat = powers[: part.size]
-            minus_greatest(part, flat.reshape(part.shape), tops[first : first + group])
-            exp_all(flat)
-            for i in range(part.shape[0]):
-                total = x.dtype.type(0)
-                for j in range(i * count, (i + 1) * count):
-                    total += flat[j]
-                totals[first + i] = total
-        return
-    for i in range(rows):
+    group = BLOCK // count
+    powers = np.empty(min(rows, group) * count, x.dtype)
+    for first in range(0, rows, group):
+        part = x[first : first + group]
+        flat = powers[: part.size]
+        minus_greatest(part, flat.reshape(part.shape), tops[first : first + group])
+        exp_all(flat)
+        for i in range(part.shape[0]):
+            total = x.dtype.type(0)
+            for j in range(i * count, (i + 1) * count):
+                total += flat[j]
+            totals[first + i] = total
+
+
+@by_dtype
+def long_row_sums(x, tops, totals):
+    """`row_sums` of others."""
+    count = x.shape[1]
+    for i in range(x.shape[0]):
         row = x[i]
         top = greatest(row)
         total = 0.0
         for left in range(0, count, BLOCK):
             total += exp_sum_block(row[left : left + BLOCK], top)
         tops[i], totals[i] = top, total
+
+
+@by_dtype
+def row_sums(x, tops, totals):
+    """For each row of x: its maximum, and the sum of exp(x - maximum)."""
+    if x.shape[1] < SHORT:
+        short_row_sums(x, tops, totals)
+    else:
+        long_row_sums(x, tops, totals)
 
 
 @by_dtype
