@@ -22,8 +22,9 @@ from typing import NamedTuple
 import numpy as np
 
 from minigrad.kernels import tiles
-from minigrad.kernels.conv_tiles import SLACK, copy, multiply_pixels
+from minigrad.kernels.conv_tiles import SLACK, multiply_pixels
 from minigrad.kernels.dispatch import jit
+from minigrad.kernels.panels import copy
 from minigrad.kernels.threads import share
 from minigrad.kernels.tiles import address, item_size, lanes
 
@@ -86,7 +87,7 @@ def copy_out(table, rows, source, at, pitch, columns, target, to):
     block = 2 * lanes(table)  # `copy` writes whole ones
     size, beyond = item_size(table), -columns % block
     safe = max(0, rows - (beyond + columns - 1) // columns)
-    copy(table, safe, address(source) + at * size, pitch * size, columns, address(target) + to * size, columns * size)
+    copy(table, safe, columns, address(source) + at * size, pitch * size, address(target) + to * size, columns * size)
     for r in range(safe, rows):
         for i in range(columns):
             target[to + r * columns + i] = source[at + r * pitch + i]
@@ -110,7 +111,7 @@ def stage(table, x, at, image, staged, whole, reads, counts, size, stride, paddi
             row = ((deep[3] + (a - deep[1]) * stride[0]) * image[1] + down[3]) * image[2]
             to = (a * size[1] + down[1]) * pitch + padding[2]
             copy(
-                table, down[2] - down[1], address(x) + (at + row) * number, stride[1] * image[2] * number, columns,
+                table, down[2] - down[1], columns, address(x) + (at + row) * number, stride[1] * image[2] * number,
                 target + to * number, pitch * number,
             )  # fmt: skip
         if stride[2] > 1:
@@ -181,7 +182,7 @@ def spread(table, g, at, out, spaced, to, size):
     number = item_size(table)
     for a in range(out[0]):
         copy(
-            table, out[1], address(g) + (at + a * out[1] * out[2]) * number, out[2] * number, out[2],
+            table, out[1], out[2], address(g) + (at + a * out[1] * out[2]) * number, out[2] * number,
             address(spaced) + (to + a * size[1] * size[2]) * number, size[2] * number,
         )  # fmt: skip
 

@@ -14,7 +14,7 @@ stays in the cache while all rows of A pass by:
 Where A has few rows and B is transposed (a linear layer, whose weight is kept as (out, in)), turning B would cost as
 much as multiplying. There the product is made `across`: Cᵀ = B Aᵀ needs only A and C to be turned, the small ones.
 
-Before this: `tiles.py`. After it: `ops/linalg.py`; the drivers of other families call `multiply`.
+Before this: `panels.py`. After it: `ops/linalg.py`; the drivers of other families call `multiply`.
 """
 
 import functools
@@ -24,6 +24,7 @@ import numpy as np
 from minigrad.kernels import tiles
 from minigrad.kernels.cache import DiskCache
 from minigrad.kernels.dispatch import jit, kernel
+from minigrad.kernels.panels import copy, down, transpose
 from minigrad.kernels.threads import get_num_threads, share
 from minigrad.kernels.tiles import (
     ACCUMULATE,
@@ -34,12 +35,9 @@ from minigrad.kernels.tiles import (
     VECTORS,
     address,
     call,
-    copier,
     item_size,
     lanes,
-    tile,
     tile_rows,
-    transposer,
 )
 
 DEPTH = 288  # at most so many steps of k at once: then a panel of B stays in the first-level cache, or near it
@@ -48,50 +46,6 @@ MANY_ROWS = 256  # from here on copying a panel of B pays,
 FAR = 2048  # or where its rows are so many bytes apart: then few of them fit into the cache, which sorts by address
 MANY_COLUMNS, COLUMNS = 256, 96  # from here on copying A pays, and copying a transposed A
 ACROSS = 8  # tiles of Cᵀ that are turned at once
-
-
-@jit
-def transpose(table, rows, columns, source, stride, target, target_stride, bias, flags):
-    """target[c, r] = source[r, c] + bias[r]; flags: RELU, PAD (whole vectors of the target are written)."""
-    size, count = item_size(table), lanes(table)
-    for c in range(0, columns, count):
-        width = min(count, columns - c)
-        for r in range(0, rows, count):
-            start, where = source + r * stride + c * size, target + c * target_stride + r * size
-            added = bias + r * size if bias else 0
-            height = min(count, rows - r)
-            call(transposer(table), height, start, stride, width, where, target_stride, 0, 0, added, flags, 0)
-
-
-@jit
-def copy(table, rows, columns, source, stride, target, target_stride):
-    """target[r, c] = source[r, c], filled up with zeros to whole vectors.
-
-    What is filled up may lie on the beginning of the next row, which is therefore written later.
-    """
-    size, count = item_size(table), lanes(table)
-    wide = VECTORS * count
-    for c in range((columns - 1) // wide * wide, -1, -wide):
-        vectors = min(VECTORS, -(-(columns - c) // count))
-        live = min(count, columns - c - (vectors - 1) * count)
-        where = target + c * size
-        call(copier(table, vectors), rows, source + c * size, stride, 0, where, target_stride, 0, 0, 0, 0, live)
-
-
-@jit
-def down(table, mode, M, columns, K, S, row, step, V, ldv, C, ldc, bias, flags):
-    """M rows of at most two vectors of C, in tiles. With step 0, S is what `copy_rows` made."""
-    size, count = item_size(table), lanes(table)
-    vectors = -(-columns // count)
-    live = columns - (vectors - 1) * count
-    tiles = -(-M // tile_rows(table))
-    rows, more = M // tiles, M % tiles
-    for t in range(tiles):
-        height = rows + 1 if t < more else rows
-        kernel = tile(table, mode, height, vectors)
-        call(kernel, K, S, row, step if step else height * size, V, ldv, C, ldc, bias, flags, live)
-        S += height * (row if step else K * size)
-        C += height * ldc
 
 
 @jit

@@ -44,25 +44,6 @@ def array_at(typing, place, size, kind):
     return array(types.int64, types.int64, kind), generate
 
 
-@intrinsic
-def place_of(typing, array):
-    """The address of an array's first number, as int64."""
-    from numba.core import types
-    from numba.np.arrayobj import make_array
-
-    def generate(context, builder, signature, values):
-        data = make_array(signature.args[0])(context, builder, values[0]).data
-        return builder.ptrtoint(data, context.get_value_type(types.int64))
-
-    return types.int64(array), generate
-
-
-@jit
-def address(array):
-    """`place_of`, for Python: a fifth of the time of ``array.ctypes.data``."""
-    return place_of(array)
-
-
 @jit(fastmath=("contract",))
 def multiply_add(a, b, c):
     """a * b + c, rounded once where the processor can."""

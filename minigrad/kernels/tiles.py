@@ -43,7 +43,7 @@ earlier a driver passes a copy made by `copier`, which fills up with zeros.
 Whoever takes an `address` has to keep the array: numba frees an array made inside a function after its last mention.
 
 (The tile is that of Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication", and of BLIS.)
-Before this: `dispatch.py`, `cache.py`. After it: `gemm.py`, and the drivers of the families.
+Before this: `dispatch.py`, `cache.py`. After it: `panels.py`, and the drivers of the families.
 """
 
 import functools
@@ -143,6 +143,12 @@ def address(typing, array):
         return builder.ptrtoint(data, ir.IntType(64))
 
     return types.int64(array), generate
+
+
+@jit
+def address_of(array):
+    """`address`, for Python: a fifth of the time of `array.ctypes.data`."""
+    return address(array)
 
 
 class Code:
