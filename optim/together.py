@@ -13,7 +13,7 @@ from operator import is_
 
 import numpy as np
 
-from minigrad.kernels.tiles import address_of
+from minigrad.kernels.llvm import address_of
 
 COPIED = 4096  # numbers: gradients up to this size are copied rather than looked up (measured)
 GRADIENT, PARAMETER = 1, 2  # columns of the table; before them the size, after them the state

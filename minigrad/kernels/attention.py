@@ -38,11 +38,11 @@ from minigrad.kernels.lanes import (
     SCALE_ROWS,
     SHARE_ROWS,
 )
-from minigrad.kernels.lanes import call as call_rows
+from minigrad.kernels.llvm import address_of, call
 from minigrad.kernels.panels import by_panels, copy, pack_transposed
 from minigrad.kernels.softmax import softmax, softmax_backward
 from minigrad.kernels.threads import share
-from minigrad.kernels.tiles import ACCUMULATE, PACKED, STRIDED, VECTORS, address_of, item_size
+from minigrad.kernels.tiles import ACCUMULATE, PACKED, STRIDED, VECTORS, item_size
 from minigrad.kernels.tiles import lanes as lanes_of
 
 ROWS, COLUMNS = 64, 512  # of a block; under a causal mask half as many rows, for more blocks to be left out
@@ -108,7 +108,7 @@ def score(table, kernels, rows, columns, width, q, q_stride, keys, scores, strid
     by_panels(table, STRIDED, rows, columns, width, q, q_stride, item, keys, step, width * step, scores, stride, 0, 0)
     if mask == 0:
         return scale
-    call_rows(kernels[ADD_TO_ROWS], columns, columns, rows, scores, stride, mask, mask_stride, 0, 0, 0, scale)
+    call(kernels[ADD_TO_ROWS], columns, columns, rows, scores, stride, mask, mask_stride, 0, 0, 0, scale)
     return 1.0
 
 
@@ -116,7 +116,7 @@ def score(table, kernels, rows, columns, width, q, q_stride, keys, scores, strid
 def drop(kernels, rows, columns, weights, stride, kept, kept_stride):
     """Multiply the weights of a block by `kept`, if there is such a thing."""
     if kept:
-        call_rows(kernels[MULTIPLY_ROWS], columns, columns, rows, weights, stride, kept, kept_stride, 0, 0, 0, 0.0)
+        call(kernels[MULTIPLY_ROWS], columns, columns, rows, weights, stride, kept, kept_stride, 0, 0, 0, 0.0)
 
 
 @jit
@@ -148,15 +148,15 @@ def attend(table, kernels, layout, first, last, sizes, scale, causal, work):
                     table, kernels, rows, columns, width, q, q_stride, keys + j * width * item,
                     scores, stride, mask + j * item if mask else 0, mask_stride, scale,
                 )  # fmt: skip
-                call_rows(kernels[EXP_ROWS], columns, live, rows, scores, stride, 0, 0, top, total, shrinks, factor)
+                call(kernels[EXP_ROWS], columns, live, rows, scores, stride, 0, 0, top, total, shrinks, factor)
                 drop(kernels, rows, columns, scores, stride, kept + j * item if kept else 0, kept_stride)
                 if j:
-                    call_rows(kernels[SCALE_ROWS], out_width, out_width, rows, out, o_stride, 0, 0, 0, 0, shrinks, 0.0)
+                    call(kernels[SCALE_ROWS], out_width, out_width, rows, out, o_stride, 0, 0, 0, 0, shrinks, 0.0)
                 by_panels(
                     table, STRIDED, rows, out_width, columns, scores, stride, item, v + j * v_stride, v_stride, step,
                     out, o_stride, 0, ACCUMULATE if j else 0,
                 )  # fmt: skip
-            call_rows(kernels[SHARE_ROWS], out_width, out_width, rows, out, o_stride, 0, 0, top, total, 0, 0.0)
+            call(kernels[SHARE_ROWS], out_width, out_width, rows, out, o_stride, 0, 0, top, total, 0, 0.0)
             q, out, top = q + rows * q_stride, out + rows * o_stride, top + rows * item
             mask, kept = mask + rows * mask_stride, kept + rows * kept_stride
 
@@ -188,7 +188,7 @@ def attend_backward(table, kernels, layout, first, last, sizes, scale, causal, w
         k, k_stride = whole(table, size, width, k, layout[K, -2], key_copy)
         qs, qs_stride = whole(table, length, width, q, q_stride, query_copy)
         gs, gs_stride = whole(table, length, out_width, g, g_stride, grad_copy)
-        call_rows(kernels[DOT_ROWS], out_width, out_width, length, out, layout[OUT, -2], g, g_stride, means, 0, 0, 0.0)
+        call(kernels[DOT_ROWS], out_width, out_width, length, out, layout[OUT, -2], g, g_stride, means, 0, 0, 0.0)
         top, mean = place(layout, STATS, head), means
         for i in range(0, length, height):
             rows, end = min(height, length - i), min(size, i + height) if causal else size
@@ -201,13 +201,13 @@ def attend_backward(table, kernels, layout, first, last, sizes, scale, causal, w
                     table, kernels, rows, columns, width, q, q_stride, keys + j * width * item,
                     weights, stride, mask + j * item if mask else 0, mask_stride, scale,
                 )  # fmt: skip
-                call_rows(kernels[KNOWN_ROWS], columns, live, rows, weights, stride, 0, 0, top, share, 0, factor)
+                call(kernels[KNOWN_ROWS], columns, live, rows, weights, stride, 0, 0, top, share, 0, factor)
                 by_panels(
                     table, STRIDED, rows, columns, out_width, g, g_stride, item,
                     values + j * out_width * item, step, out_width * step, along, stride, 0, 0,
                 )  # fmt: skip
                 drop(kernels, rows, columns, along, stride, kept_part, kept_stride)
-                call_rows(kernels[ALONG_ROWS], columns, live, rows, along, stride, weights, stride, mean, 0, 0, scale)
+                call(kernels[ALONG_ROWS], columns, live, rows, along, stride, weights, stride, mean, 0, 0, scale)
                 drop(kernels, rows, columns, weights, stride, kept_part, kept_stride)
                 more = ACCUMULATE if i or causal else 0
                 by_panels(

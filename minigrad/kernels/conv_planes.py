@@ -24,9 +24,10 @@ import numpy as np
 from minigrad.kernels import tiles
 from minigrad.kernels.conv_tiles import SLACK, multiply_pixels
 from minigrad.kernels.dispatch import jit
+from minigrad.kernels.llvm import address
 from minigrad.kernels.panels import copy
 from minigrad.kernels.threads import share
-from minigrad.kernels.tiles import address, item_size, lanes
+from minigrad.kernels.tiles import item_size, lanes
 
 BAND = 2048  # numbers that stay in the first-level cache while the entries of the window are added up
 COLUMNS = 1 << 16  # numbers of columns that are made before they are folded

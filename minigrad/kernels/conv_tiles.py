@@ -28,19 +28,10 @@ import numpy as np
 from minigrad.kernels import tiles
 from minigrad.kernels.conv_walks import LONGEST, forward_walk, input_walk
 from minigrad.kernels.dispatch import jit
+from minigrad.kernels.llvm import address
 from minigrad.kernels.panels import copy, down, pack, pack_transposed, transpose
 from minigrad.kernels.threads import share
-from minigrad.kernels.tiles import (
-    ACCUMULATE,
-    PACKED,
-    PACKED_TABLE,
-    STRIDED,
-    STRIDED_TABLE,
-    VECTORS,
-    address,
-    item_size,
-    lanes,
-)
+from minigrad.kernels.tiles import ACCUMULATE, PACKED, PACKED_TABLE, STRIDED, STRIDED_TABLE, VECTORS, item_size, lanes
 
 CHUNK = 112  # pixels whose results wait in the first-level cache to be transposed
 ADDED = 256  # pixels that the weight's derivative adds up at a time

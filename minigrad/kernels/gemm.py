@@ -24,21 +24,10 @@ import numpy as np
 from minigrad.kernels import tiles
 from minigrad.kernels.cache import DiskCache
 from minigrad.kernels.dispatch import jit, kernel
+from minigrad.kernels.llvm import address, call
 from minigrad.kernels.panels import copy, down, transpose
 from minigrad.kernels.threads import get_num_threads, share
-from minigrad.kernels.tiles import (
-    ACCUMULATE,
-    PACKED,
-    PAD,
-    RELU,
-    STRIDED,
-    VECTORS,
-    address,
-    call,
-    item_size,
-    lanes,
-    tile_rows,
-)
+from minigrad.kernels.tiles import ACCUMULATE, PACKED, PAD, RELU, STRIDED, VECTORS, item_size, lanes, tile_rows
 
 DEPTH = 288  # at most so many steps of k at once: then a panel of B stays in the first-level cache, or near it
 ROWS = 768  # at most so many rows at once: then their copy stays in the second-level cache

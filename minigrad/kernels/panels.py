@@ -12,18 +12,8 @@ Before this: `tiles.py`. After it: `gemm.py`, and the drivers of the families.
 """
 
 from minigrad.kernels.dispatch import jit
-from minigrad.kernels.tiles import (
-    ACCUMULATE,
-    PAD,
-    VECTORS,
-    call,
-    copier,
-    item_size,
-    lanes,
-    tile,
-    tile_rows,
-    transposer,
-)
+from minigrad.kernels.llvm import call
+from minigrad.kernels.tiles import ACCUMULATE, PAD, VECTORS, copier, item_size, lanes, tile, tile_rows, transposer
 
 DEPTH = 256  # rows of a panel at a time: they stay in the nearest cache while the tiles below one another use them
 
@@ -78,10 +68,11 @@ def down(table, mode, M, columns, K, S, row, step, V, ldv, C, ldc, bias, flags):
     """M rows of at most two vectors of C, in tiles whose heights differ by one at most. With step 0, S lies tile by
     tile, in each the numbers of one k side by side."""
     size, count = item_size(table), lanes(table)
-    vectors = -(-columns // count)
+    vectors = 1 if columns <= count else VECTORS
     live = columns - (vectors - 1) * count
     tiles = -(-M // tile_rows(table))
-    rows, more = M // tiles, M % tiles
+    rows = M // tiles
+    more = M - rows * tiles  # so many tiles have a row more
     for t in range(tiles):
         height = rows + 1 if t < more else rows
         kernel = tile(table, mode, height, vectors)

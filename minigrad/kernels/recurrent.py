@@ -31,10 +31,10 @@ from minigrad.kernels.cell import (
     rnn_step_backward,
 )
 from minigrad.kernels.dispatch import kernel
+from minigrad.kernels.llvm import address_of
 from minigrad.kernels.panels import pack, pack_transposed
 from minigrad.kernels.sequence import STRETCH
 from minigrad.kernels.threads import share
-from minigrad.kernels.tiles import address_of
 
 # ---- the steps
 

@@ -17,8 +17,9 @@ from minigrad.kernels.cell import (
     rnn_step_backward,
 )
 from minigrad.kernels.dispatch import jit
+from minigrad.kernels.llvm import address
 from minigrad.kernels.panels import by_panels
-from minigrad.kernels.tiles import ACCUMULATE, PACKED, STRIDED, VECTORS, address, lanes
+from minigrad.kernels.tiles import ACCUMULATE, PACKED, STRIDED, VECTORS, lanes
 
 AHEAD = 32  # rows of the input's product at a time: the state's part is added while they are in the nearest cache
 STRETCH = 256  # rows at once: what is computed of so many is still in the processor's cache when it is used again
