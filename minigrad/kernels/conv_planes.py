@@ -27,7 +27,7 @@ from minigrad.kernels.dispatch import jit
 from minigrad.kernels.llvm import address
 from minigrad.kernels.panels import copy
 from minigrad.kernels.threads import share
-from minigrad.kernels.tiles import item_size, lanes
+from minigrad.kernels.tiles import VECTORS, item_size, lanes
 
 BAND = 2048  # numbers that stay in the first-level cache while the entries of the window are added up
 COLUMNS = 1 << 16  # numbers of columns that are made before they are folded
@@ -85,7 +85,7 @@ def fill(array, value):
 @jit
 def copy_out(table, rows, source, at, pitch, columns, target, to):
     """Rows from source[at], `pitch` apart, to target[to], next to each other; nothing is written past the last."""
-    block = 2 * lanes(table)  # `copy` writes whole ones
+    block = VECTORS * lanes(table)  # `copy` writes whole ones
     size, beyond = item_size(table), -columns % block
     safe = max(0, rows - (beyond + columns - 1) // columns)
     copy(table, safe, columns, address(source) + at * size, pitch * size, address(target) + to * size, columns * size)
@@ -212,7 +212,7 @@ def depthwise_output(table, x, w, bias, y, first, last, image, plan, stride, pad
 
 
 @jit
-def depthwise_input(table, g, w, dx, first, last, image, plan, stride, padding):
+def depthwise_input(table, g, w, dx, first, last, image, plan, stride):
     """dx of images first..last. Of each phase, all of it is added up from g, going backwards by the window's places."""
     out, size, reads, counts, places, home, lines = plan
     channels, multiple, entries = w.shape
@@ -313,7 +313,7 @@ def depthwise_input_gradient(g, w, input_shape, stride, padding, dilation):
     plan = plan_for(input_shape[2:], w.shape[2:], stride, padding, dilation)
     dx = np.zeros(input_shape, g.dtype)  # no window reads what a long stride jumps over
     arrays = tiles.table(g.dtype), g.reshape(-1), w.reshape(input_shape[1], -1, plan.places.size), dx.reshape(-1)
-    share(lambda first, last: depthwise_input(*arrays, first, last, input_shape[2:], plan, stride, padding), len(g))
+    share(lambda first, last: depthwise_input(*arrays, first, last, input_shape[2:], plan, stride), len(g))
     return dx
 
 

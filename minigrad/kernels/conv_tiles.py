@@ -88,7 +88,7 @@ def set_offsets(table, channels, plane, phases, places, offsets):
 
 
 @jit
-def planes(table, source, channels, segments, first, last, phases, jump, offsets, V, entries, bias, target, plane,
+def planes(table, source, channels, segments, first, last, phases, jump, offsets, V, bias, target, plane,
            outputs, scratch):  # fmt: skip
     """Segments first..last of one image for up to a panel of output channels."""
     size, step = item_size(table), phases.shape[1]
@@ -149,7 +149,7 @@ def convolve(table, source, first, last, groups, channels, outputs, image, padde
                     planes(
                         table, at + i * padded_bytes + group * channels * plane * size, channels, segments, s,
                         min(s + band, segments.shape[0]), phases, jump, address(offsets),
-                        packed + p * panel * depth * size, entries, bias + output * size if bias else 0,
+                        packed + p * panel * depth * size, bias + output * size if bias else 0,
                         target + (((n + i) * groups * outputs + output) * pixels + before) * size, pixels * size,
                         min(panel, outputs - j), scratch,
                     )  # fmt: skip
@@ -194,9 +194,8 @@ def multiply_images(table, source, first, last, groups, channels, outputs, pixel
 
 @jit
 def weight_panel(table, g, outputs, pixels, g_image, source, image_numbers, channels, plane, together, segments, places,
-                 window, jump, offsets, turned, added, sums):  # fmt: skip
-    """Add to added[channel, entry][lane] (and g's own sum to `sums`) what `together` images give for up to a panel of
-    output channels."""
+                 window, jump, offsets, turned, added):  # fmt: skip
+    """Add to added[channel, entry][lane] what `together` images give for up to a panel of output channels."""
     size, entries = item_size(table), places.size
     row, whole = VECTORS * lanes(table) * size, -(-outputs // lanes(table)) * lanes(table)  # sums of whole vectors
     merged = max(1, ADDED // max(pixels, 1))  # small images share a sum
@@ -236,7 +235,7 @@ def weight_panel(table, g, outputs, pixels, g_image, source, image_numbers, chan
 
 @jit
 def convolve_weight(table, g, source, first, last, groups, channels, outputs, image, padded, margin, staged, together,
-                    segments, places, window, jump, pixels, offsets, turned, added, added_bytes, target):  # fmt: skip
+                    segments, places, window, jump, pixels, offsets, turned, added, target):  # fmt: skip
     """The weight's derivative by images first..last: target (groups * outputs, channels * entries)."""
     size, panel = item_size(table), VECTORS * lanes(table)
     row = panel * size
@@ -260,7 +259,7 @@ def convolve_weight(table, g, source, first, last, groups, channels, outputs, im
                 weight_panel(
                     table, g + (n * groups * outputs + output) * pixels * size, count, pixels,
                     groups * outputs * pixels, at, image_numbers, channels, plane, images, segments, places, window,
-                    jump, offsets, turned, address(added), 0,
+                    jump, offsets, turned, address(added),
                 )  # fmt: skip
             transpose(table, depth, count, address(added), row, target + output * depth * size, depth * size, 0, 0)
 
@@ -392,7 +391,7 @@ def weight_gradient(g, x, weight_shape, stride, padding, dilation, groups):
         convolve_weight(
             table, g.ctypes.data, x.ctypes.data, first, last, groups, channels, outputs, x.shape[2:], walk.size,
             walk.margin, 0 if staged is None else staged.ctypes.data, merged, walk.segments, walk.places,
-            weight_shape[2:], walk.jump, walk.pixels, offsets, turned.ctypes.data, added, 0, part.ctypes.data,
+            weight_shape[2:], walk.jump, walk.pixels, offsets, turned.ctypes.data, added, part.ctypes.data,
         )  # fmt: skip
         parts[first] = part
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from minigrad.kernels import tiles
 from minigrad.kernels.cache import DiskCache
-from minigrad.kernels.dispatch import jit, kernel
+from minigrad.kernels.dispatch import FLOATS, jit, kernel
 from minigrad.kernels.llvm import address, call
 from minigrad.kernels.panels import copy, down, transpose
 from minigrad.kernels.threads import get_num_threads, share
@@ -149,10 +149,10 @@ def multiply(table, M, N, K, A, row, step, B, ldb, transposed, C, ldc, bias, fla
 
 
 @jit
-def _each(table, count, M, N, K, A, A_next, row, step, B, B_next, down, right, C, C_next, ldc, bias, workspace):
+def _each(table, count, M, N, K, A, A_next, row, step, B, B_next, below, right, C, C_next, ldc, bias, workspace):
     """`multiply` for a batch: the next matrices are `.._next` bytes further."""
     transposed = right != item_size(table)
-    ldb = right if transposed else down
+    ldb = right if transposed else below
     for _ in range(count):
         multiply(table, M, N, K, A, row, step, B, ldb, transposed, C, ldc, bias, 0, address(workspace))
         A += A_next
@@ -163,40 +163,24 @@ def _each(table, count, M, N, K, A, A_next, row, step, B, B_next, down, right, C
 @jit
 def _product(table, a, b, bias, out):
     """Of arrays; `b` has contiguous rows or columns, an empty `bias` is none."""
-    (M, K), N, (row, step), (down, right) = a.shape, b.shape[1], a.strides, b.strides
+    (M, K), N, (row, step), (below, right) = a.shape, b.shape[1], a.strides, b.strides
     # The workspace is made here, outside of the function that takes its address: see tiles.py.
     workspace, added = np.empty(room(table, M, N, K), np.uint8), address(bias) if bias.size else 0
     places = address(a), address(b), address(out)
     _each(
-        table,
-        1,
-        M,
-        N,
-        K,
-        places[0],
-        0,
-        row,
-        step,
-        places[1],
-        0,
-        down,
-        right,
-        places[2],
-        0,
-        out.strides[0],
-        added,
+        table, 1, M, N, K, places[0], 0, row, step, places[1], 0, below, right, places[2], 0, out.strides[0], added,
         workspace,
-    )
+    )  # fmt: skip
 
 
 @jit
 def _products(table, a, b, bias, out):
     """The same of batches, without bias."""
-    (count, M, K), N, (A_next, row, step), (B_next, down, right) = a.shape, b.shape[2], a.strides, b.strides
+    (count, M, K), N, (A_next, row, step), (B_next, below, right) = a.shape, b.shape[2], a.strides, b.strides
     workspace = np.empty(room(table, M, N, K), np.uint8)
     C_next, ldc, _ = out.strides
     A, B, C = address(a), address(b), address(out)
-    _each(table, count, M, N, K, A, A_next, row, step, B, B_next, down, right, C, C_next, ldc, 0, workspace)
+    _each(table, count, M, N, K, A, A_next, row, step, B, B_next, below, right, C, C_next, ldc, 0, workspace)
 
 
 @functools.cache
@@ -218,7 +202,6 @@ def _ready(dtype, function):
 
 FEW = 1 << 19  # with fewer multiplications BLAS is ahead, and the caller need not even ask
 A_THREAD = 1 << 20  # multiplications that are worth a thread
-FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 
 
 def _sample(size):

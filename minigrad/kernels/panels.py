@@ -22,12 +22,11 @@ DEPTH = 256  # rows of a panel at a time: they stay in the nearest cache while t
 def transpose(table, rows, columns, source, stride, target, target_stride, bias, flags):
     """target[c, r] = source[r, c] + bias[r]; flags: RELU, PAD (whole vectors of the target are written)."""
     size, count = item_size(table), lanes(table)
-    for c in range(0, columns, count):
-        width = min(count, columns - c)
-        for r in range(0, rows, count):
+    for r in range(0, rows, count):
+        height, added = min(count, rows - r), bias + r * size if bias else 0
+        for c in range(0, columns, count):
             start, where = source + r * stride + c * size, target + c * target_stride + r * size
-            added = bias + r * size if bias else 0
-            height = min(count, rows - r)
+            width = min(count, columns - c)
             call(transposer(table), height, start, stride, width, where, target_stride, 0, 0, added, flags, 0)
 
 
@@ -63,7 +62,7 @@ def pack_transposed(table, rows, columns, source, stride, target):
         transpose(table, min(wide, rows - r), columns, source + r * stride, stride, where, wide * size, 0, PAD)
 
 
-@jit
+@jit(inline=True)
 def down(table, mode, M, columns, K, S, row, step, V, ldv, C, ldc, bias, flags):
     """M rows of at most two vectors of C, in tiles whose heights differ by one at most. With step 0, S lies tile by
     tile, in each the numbers of one k side by side."""
