@@ -11,7 +11,7 @@ every entry of the window reads neighbouring numbers for neighbouring output pix
 The output, too, is first made with the staged row's length. Then whole planes are added up in one long loop, which the
 compiler turns into good vector code; the few numbers between two rows are junk and are left behind.
 
-Before this: `dispatch.py`. After it: `conv.py`.
+Before this: `conv_tiles.py`. After it: `conv.py`.
 """
 
 import functools

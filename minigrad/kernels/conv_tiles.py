@@ -18,7 +18,7 @@ g, transposed, as V and adds up over pixels; the table then says where pixels li
 A signal or an image is a volume of depth 1 here. All is in bytes and addresses, so that each loop below is compiled
 once for float32 and float64.
 
-Before this: `panels.py`, `conv_walks.py`. After it: `conv.py`.
+Before this: `panels.py`, `conv_walks.py`. After it: `conv_planes.py`, `conv.py`.
 """
 
 import math

@@ -14,7 +14,7 @@ stays in the cache while all rows of A pass by:
 Where A has few rows and B is transposed (a linear layer, whose weight is kept as (out, in)), turning B would cost as
 much as multiplying. There the product is made `across`: Cᵀ = B Aᵀ needs only A and C to be turned, the small ones.
 
-Before this: `panels.py`. After it: `ops/linalg.py`; the drivers of other families call `multiply`.
+Before this: `panels.py`. After it: `ops/linalg.py`.
 """
 
 import functools
@@ -164,7 +164,7 @@ def _each(table, count, M, N, K, A, A_next, row, step, B, B_next, below, right, 
 def _product(table, a, b, bias, out):
     """Of arrays; `b` has contiguous rows or columns, an empty `bias` is none."""
     (M, K), N, (row, step), (below, right) = a.shape, b.shape[1], a.strides, b.strides
-    # The workspace is made here, outside of the function that takes its address: see tiles.py.
+    # The workspace is made here, outside of the function that takes its address: see llvm.py.
     workspace, added = np.empty(room(table, M, N, K), np.uint8), address(bias) if bias.size else 0
     places = address(a), address(b), address(out)
     _each(

@@ -14,7 +14,7 @@ Many parameters take their step in one call (`sgd_table`, `adam_table`): each is
 
     size | gradient  parameter  state ...          addresses of arrays in C order, of `size` numbers each
 
-Before this: `dispatch.py`. After it: `optim/`.
+Before this: `dispatch.py`. After it: `adaptive.py`, `moments.py`, `signs.py`; `optim/`.
 """
 
 import math
