@@ -13,7 +13,7 @@ from operator import is_
 
 import numpy as np
 
-from minigrad.kernels.optimizer import address
+from minigrad.kernels.llvm import address_of
 
 COPIED = 4096  # numbers: gradients up to this size are copied rather than looked up (measured)
 GRADIENT, PARAMETER = 1, 2  # columns of the table; before them the size, after them the state
@@ -30,13 +30,13 @@ class Table:
         self.kind = np.empty(0, params[0].dtype)
         self.table = np.empty((count, PARAMETER + len(arrays) // count), np.int64)
         self.table[:, 0] = [p.size for p in params]
-        self.table[:, PARAMETER:] = np.reshape([address(a.reshape(-1)) for a in arrays], (-1, count)).T
+        self.table[:, PARAMETER:] = np.reshape([address_of(a.reshape(-1)) for a in arrays], (-1, count)).T
         self.copied = [k for k, p in enumerate(params) if p.size <= COPIED]
         self.looked_up = [k for k, p in enumerate(params) if p.size > COPIED]
         sizes = [params[k].size for k in self.copied]
         self.buffer = np.empty(sum(sizes), self.kind.dtype)
         starts = np.cumsum([0, *sizes[:-1]]) if sizes else 0
-        self.table[self.copied, GRADIENT] = address(self.buffer) + self.kind.itemsize * starts
+        self.table[self.copied, GRADIENT] = address_of(self.buffer) + self.kind.itemsize * starts
 
     def is_of(self, arrays):
         """Whether these are the arrays it was made for."""
@@ -50,7 +50,7 @@ class Table:
             g = grads[k]
             if not g.flags.c_contiguous or g.dtype != self.kind.dtype:
                 return False
-            self.table[k, GRADIENT] = address(g.reshape(-1))
+            self.table[k, GRADIENT] = address_of(g.reshape(-1))
         if self.copied:
             try:
                 np.concatenate([grads[k] for k in self.copied], axis=None, out=self.buffer, casting="no")

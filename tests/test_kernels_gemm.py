@@ -11,8 +11,9 @@ from kernel_checks import both, kinds, maker, near
 from minigrad.kernels import gemm
 from minigrad.kernels.dispatch import backend, jit
 from minigrad.kernels.gemm import multiply, product, room
+from minigrad.kernels.llvm import address
 from minigrad.kernels.threads import set_num_threads
-from minigrad.kernels.tiles import ACCUMULATE, RELU, address
+from minigrad.kernels.tiles import ACCUMULATE, RELU
 
 LAYOUTS = {
     "rows": lambda x: x,

@@ -7,7 +7,7 @@ from kernel_checks import kinds, maker
 
 from minigrad.kernels import lanes
 from minigrad.kernels.dispatch import jit
-from minigrad.kernels.lanes import call
+from minigrad.kernels.llvm import call
 
 SHAPES = [  # rows, columns, live columns of the first row
     (1, 1, 1), (3, 5, 5), (7, 64, 64), (9, 65, 1), (4, 128, 3), (5, 31, -2), (4, 16, 16), (3, 33, 40), (0, 4, 4),

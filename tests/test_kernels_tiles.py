@@ -13,6 +13,7 @@ from kernel_checks import kinds, maker
 
 from minigrad.kernels import tiles
 from minigrad.kernels.dispatch import jit
+from minigrad.kernels.llvm import address, call
 from minigrad.kernels.tiles import (
     ACCUMULATE,
     PACKED,
@@ -21,8 +22,6 @@ from minigrad.kernels.tiles import (
     RELU,
     STRIDED,
     STRIDED_TABLE,
-    address,
-    call,
     copier,
     tile,
     transposer,
@@ -176,7 +175,7 @@ PROCESSORS = [  # triple, processor, bits of a vector, rows of a tile, the instr
 LOOK = """
 import itertools, re, sys
 from llvmlite import binding
-from minigrad.kernels import tiles
+from minigrad.kernels import llvm, tiles
 binding.initialize_all_targets()
 binding.initialize_all_asmprinters()
 triple, processor, bits, rows, instruction = sys.argv[1:]
@@ -185,13 +184,13 @@ try:
     binding.Target.from_triple(triple)
 except RuntimeError:
     sys.exit("no such target")
-*found, tuning = tiles._registers(*machine)
-assert found == [int(bits), int(rows)]
-for item, mode in itertools.product(tiles._ITEMS.values(), range(4)):
+found = tiles._registers(*machine)
+assert found == (int(bits), int(rows))
+for item, mode in itertools.product(llvm.ITEMS.values(), range(4)):
     code = tiles._tile("f", item, found[0] // 8 // item[2], mode, found[1], 2)
-    module = binding.parse_assembly(code.declarations() + code.text(tuning))
+    module = llvm.parsed(code.declarations() + code.text(llvm.tuning(triple)))
     module.verify()
-    assembly = tiles._target(*machine).emit_assembly(module)
+    assembly = llvm.target_machine(*machine).emit_assembly(module)
     loop = max(re.split(r"\\n(?=\\.LBB)", assembly), key=lambda block: block.count(instruction))
     assert loop.count(instruction) == 2 * found[1], loop
     assert not re.search(r"\\(%r[sb]p\\)|\\[sp", loop), "registers are spilled:" + loop

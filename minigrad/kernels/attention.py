@@ -19,7 +19,7 @@ tiles want in another order.
 Arrays are (..., L, E), (..., S, E) and (..., S, V) with the same dimensions in front. `mask` is added to the scores and
 broadcasts to (..., L, S); `kept`, of that shape, multiplies the weights (dropout). Rows that the mask shuts give zeros.
 
-Before this: `softmax.py`, `tiles.py`, `lanes.py`. After it: `ops/attention.py`.
+Before this: `softmax.py`, `panels.py`, `lanes.py`. After it: `ops/attention.py`.
 """
 
 import math
@@ -38,11 +38,11 @@ from minigrad.kernels.lanes import (
     SCALE_ROWS,
     SHARE_ROWS,
 )
-from minigrad.kernels.lanes import call as call_rows
+from minigrad.kernels.llvm import address_of, call
+from minigrad.kernels.panels import by_panels, copy, pack_transposed
 from minigrad.kernels.softmax import softmax, softmax_backward
 from minigrad.kernels.threads import share
-from minigrad.kernels.tiles import ACCUMULATE, PACKED, STRIDED, address, copier, item_size, tile, tile_rows, transposer
-from minigrad.kernels.tiles import call as call_tile
+from minigrad.kernels.tiles import ACCUMULATE, PACKED, STRIDED, VECTORS, item_size
 from minigrad.kernels.tiles import lanes as lanes_of
 
 ROWS, COLUMNS = 64, 512  # of a block; under a causal mask half as many rows, for more blocks to be left out
@@ -75,50 +75,13 @@ def weights_of(q, k, mask, scale, causal):
 
 
 @jit
-def multiply(table, mode, rows, columns, depth, a, row_stride, k_stride, b, b_stride, panel, c, c_stride, flags):
-    """c (rows, columns) = or += a b, with b in panels of two vectors: `panel` bytes from one to the next."""
-    width = 2 * lanes_of(table)
-    parts = (rows + tile_rows(table) - 1) // tile_rows(table)
-    for j in range(0, columns, width):
-        live = min(width, columns - j)
-        vectors = (live + lanes_of(table) - 1) // lanes_of(table)
-        first = 0
-        for part in range(parts):  # of heights that differ by one at most
-            last = rows * (part + 1) // parts
-            call_tile(
-                tile(table, mode, last - first, vectors), depth, a + first * row_stride, row_stride, k_stride,
-                b, b_stride, c + first * c_stride, c_stride, 0, flags, live - (vectors - 1) * lanes_of(table),
-            )  # fmt: skip
-            first = last
-        b += panel
-        c += width * item_size(table)
-
-
-@jit
-def turn(table, rows, columns, source, stride, target):
-    """The transpose of (rows, columns) in panels of two vectors of its columns; returns the size of a panel."""
-    lanes, item = lanes_of(table), item_size(table)
-    step = 2 * lanes * item
-    for i in range(0, rows, lanes):
-        panel = target + i // (2 * lanes) * columns * step + i % (2 * lanes) * item
-        for j in range(0, columns, lanes):
-            call_tile(
-                transposer(table), min(lanes, rows - i), source + i * stride + j * item, stride,
-                min(lanes, columns - j), panel + j * step, step, 0, 0, 0, 0, 0,
-            )  # fmt: skip
-    return columns * step
-
-
-@jit
 def whole(table, rows, columns, source, stride, target):
     """(address, stride) of rows (rows, columns) that may be read in whole vectors: they themselves, or a copy."""
     lanes, item = lanes_of(table), item_size(table)
     if columns % lanes == 0:
         return source, stride
     step = (columns + lanes - 1) // lanes * lanes * item
-    for j in range(0, columns, lanes):
-        live = min(lanes, columns - j)
-        call_tile(copier(table, 1), rows, source + j * item, stride, 0, target + j * item, step, 0, 0, 0, 0, live)
+    copy(table, rows, columns, source, stride, target, step)
     return target, step
 
 
@@ -138,14 +101,14 @@ def place(layout, operand, head):
 
 
 @jit
-def score(table, kernels, rows, columns, width, q, q_stride, keys, panel, scores, stride, mask, mask_stride, scale):
+def score(table, kernels, rows, columns, width, q, q_stride, keys, scores, stride, mask, mask_stride, scale):
     """The scores of a block, without their factor, which is returned; with a mask there is none left."""
     item = item_size(table)
-    step = 2 * lanes_of(table) * item
-    multiply(table, STRIDED, rows, columns, width, q, q_stride, item, keys, step, panel, scores, stride, 0)
+    step = VECTORS * lanes_of(table) * item
+    by_panels(table, STRIDED, rows, columns, width, q, q_stride, item, keys, step, width * step, scores, stride, 0, 0)
     if mask == 0:
         return scale
-    call_rows(kernels[ADD_TO_ROWS], columns, columns, rows, scores, stride, mask, mask_stride, 0, 0, 0, scale)
+    call(kernels[ADD_TO_ROWS], columns, columns, rows, scores, stride, mask, mask_stride, 0, 0, 0, scale)
     return 1.0
 
 
@@ -153,25 +116,26 @@ def score(table, kernels, rows, columns, width, q, q_stride, keys, panel, scores
 def drop(kernels, rows, columns, weights, stride, kept, kept_stride):
     """Multiply the weights of a block by `kept`, if there is such a thing."""
     if kept:
-        call_rows(kernels[MULTIPLY_ROWS], columns, columns, rows, weights, stride, kept, kept_stride, 0, 0, 0, 0.0)
+        call(kernels[MULTIPLY_ROWS], columns, columns, rows, weights, stride, kept, kept_stride, 0, 0, 0, 0.0)
 
 
 @jit
 def attend(table, kernels, layout, first, last, sizes, scale, causal, work):
     """The forward pass. work: as many numbers as `attention` takes."""
     length, size, width, out_width = sizes
-    item, step = item_size(table), 2 * lanes_of(table) * item_size(table)
+    item, step = item_size(table), VECTORS * lanes_of(table) * item_size(table)
     q_stride, o_stride, mask_stride, kept_stride = layout[Q, -2], layout[OUT, -2], layout[MASK, -2], layout[KEPT, -2]
     stride = (min(size, COLUMNS) + lanes_of(table)) * item
     height = ROWS // 2 if causal else ROWS
     shrinks, scores = work, work + ROWS * item
     keys = scores + ROWS * stride
     values = keys + (size * item + step - 1) // step * step * width
-    turned = panel = 0
+    turned = 0
     for head in range(first, last):
         k, mask, kept = place(layout, K, head), place(layout, MASK, head), place(layout, KEPT, head)
         if k != turned:  # heads may share their keys
-            panel, turned = turn(table, size, width, k, layout[K, -2], keys), k
+            pack_transposed(table, size, width, k, layout[K, -2], keys)
+            turned = k
         v, v_stride = whole(table, size, out_width, place(layout, V, head), layout[V, -2], values)
         q, out, top = place(layout, Q, head), place(layout, OUT, head), place(layout, STATS, head)
         for i in range(0, length, height):
@@ -181,18 +145,18 @@ def attend(table, kernels, layout, first, last, sizes, scale, causal, work):
                 columns = min(COLUMNS, end - j)
                 live = i + 1 - j if causal else columns
                 factor = score(
-                    table, kernels, rows, columns, width, q, q_stride, keys + j * item // step * panel, panel,
+                    table, kernels, rows, columns, width, q, q_stride, keys + j * width * item,
                     scores, stride, mask + j * item if mask else 0, mask_stride, scale,
                 )  # fmt: skip
-                call_rows(kernels[EXP_ROWS], columns, live, rows, scores, stride, 0, 0, top, total, shrinks, factor)
+                call(kernels[EXP_ROWS], columns, live, rows, scores, stride, 0, 0, top, total, shrinks, factor)
                 drop(kernels, rows, columns, scores, stride, kept + j * item if kept else 0, kept_stride)
                 if j:
-                    call_rows(kernels[SCALE_ROWS], out_width, out_width, rows, out, o_stride, 0, 0, 0, 0, shrinks, 0.0)
-                multiply(
+                    call(kernels[SCALE_ROWS], out_width, out_width, rows, out, o_stride, 0, 0, 0, 0, shrinks, 0.0)
+                by_panels(
                     table, STRIDED, rows, out_width, columns, scores, stride, item, v + j * v_stride, v_stride, step,
-                    out, o_stride, ACCUMULATE if j else 0,
+                    out, o_stride, 0, ACCUMULATE if j else 0,
                 )  # fmt: skip
-            call_rows(kernels[SHARE_ROWS], out_width, out_width, rows, out, o_stride, 0, 0, top, total, 0, 0.0)
+            call(kernels[SHARE_ROWS], out_width, out_width, rows, out, o_stride, 0, 0, top, total, 0, 0.0)
             q, out, top = q + rows * q_stride, out + rows * o_stride, top + rows * item
             mask, kept = mask + rows * mask_stride, kept + rows * kept_stride
 
@@ -201,7 +165,7 @@ def attend(table, kernels, layout, first, last, sizes, scale, causal, work):
 def attend_backward(table, kernels, layout, first, last, sizes, scale, causal, work):
     """The derivatives by q, k and v. work: as many numbers as `attention_backward` takes."""
     length, size, width, out_width = sizes
-    item, step = item_size(table), 2 * lanes_of(table) * item_size(table)
+    item, step = item_size(table), VECTORS * lanes_of(table) * item_size(table)
     q_stride, g_stride, mask_stride, kept_stride = layout[Q, -2], layout[G, -2], layout[MASK, -2], layout[KEPT, -2]
     dq_stride, dk_stride, dv_stride = layout[DQ, -2], layout[DK, -2], layout[DV, -2]
     stride = (min(size, COLUMNS) + lanes_of(table)) * item
@@ -219,12 +183,12 @@ def attend_backward(table, kernels, layout, first, last, sizes, scale, causal, w
         q, k, v, g = place(layout, Q, head), place(layout, K, head), place(layout, V, head), place(layout, G, head)
         dq, dk, dv = place(layout, DQ, head), place(layout, DK, head), place(layout, DV, head)
         mask, kept, out = place(layout, MASK, head), place(layout, KEPT, head), place(layout, OUT, head)
-        panel = turn(table, size, width, k, layout[K, -2], keys)
-        out_panel = turn(table, size, out_width, v, layout[V, -2], values)
+        pack_transposed(table, size, width, k, layout[K, -2], keys)
+        pack_transposed(table, size, out_width, v, layout[V, -2], values)
         k, k_stride = whole(table, size, width, k, layout[K, -2], key_copy)
         qs, qs_stride = whole(table, length, width, q, q_stride, query_copy)
         gs, gs_stride = whole(table, length, out_width, g, g_stride, grad_copy)
-        call_rows(kernels[DOT_ROWS], out_width, out_width, length, out, layout[OUT, -2], g, g_stride, means, 0, 0, 0.0)
+        call(kernels[DOT_ROWS], out_width, out_width, length, out, layout[OUT, -2], g, g_stride, means, 0, 0, 0.0)
         top, mean = place(layout, STATS, head), means
         for i in range(0, length, height):
             rows, end = min(height, length - i), min(size, i + height) if causal else size
@@ -234,29 +198,29 @@ def attend_backward(table, kernels, layout, first, last, sizes, scale, causal, w
                 live = i + 1 - j if causal else columns
                 kept_part = kept + j * item if kept else 0
                 factor = score(
-                    table, kernels, rows, columns, width, q, q_stride, keys + j * item // step * panel, panel,
+                    table, kernels, rows, columns, width, q, q_stride, keys + j * width * item,
                     weights, stride, mask + j * item if mask else 0, mask_stride, scale,
                 )  # fmt: skip
-                call_rows(kernels[KNOWN_ROWS], columns, live, rows, weights, stride, 0, 0, top, share, 0, factor)
-                multiply(
+                call(kernels[KNOWN_ROWS], columns, live, rows, weights, stride, 0, 0, top, share, 0, factor)
+                by_panels(
                     table, STRIDED, rows, columns, out_width, g, g_stride, item,
-                    values + j * item // step * out_panel, step, out_panel, along, stride, 0,
+                    values + j * out_width * item, step, out_width * step, along, stride, 0, 0,
                 )  # fmt: skip
                 drop(kernels, rows, columns, along, stride, kept_part, kept_stride)
-                call_rows(kernels[ALONG_ROWS], columns, live, rows, along, stride, weights, stride, mean, 0, 0, scale)
+                call(kernels[ALONG_ROWS], columns, live, rows, along, stride, weights, stride, mean, 0, 0, scale)
                 drop(kernels, rows, columns, weights, stride, kept_part, kept_stride)
                 more = ACCUMULATE if i or causal else 0
-                multiply(
+                by_panels(
                     table, PACKED, columns, out_width, rows, weights, item, stride, gs, gs_stride, step,
-                    dv + j * dv_stride, dv_stride, more,
+                    dv + j * dv_stride, dv_stride, 0, more,
                 )  # fmt: skip
-                multiply(
+                by_panels(
                     table, PACKED, columns, width, rows, along, item, stride, qs, qs_stride, step,
-                    dk + j * dk_stride, dk_stride, more,
+                    dk + j * dk_stride, dk_stride, 0, more,
                 )  # fmt: skip
-                multiply(
+                by_panels(
                     table, STRIDED, rows, width, columns, along, stride, item, k + j * k_stride, k_stride, step,
-                    dq, dq_stride, ACCUMULATE if j else 0,
+                    dq, dq_stride, 0, ACCUMULATE if j else 0,
                 )  # fmt: skip
             q, g, qs, gs = q + rows * q_stride, g + rows * g_stride, qs + rows * qs_stride, gs + rows * gs_stride
             mask, kept = mask + rows * mask_stride, kept + rows * kept_stride
@@ -265,12 +229,6 @@ def attend_backward(table, kernels, layout, first, last, sizes, scale, causal, w
 
 # --------------------------------------------------------------------------------------------------------------------
 # Kernels
-
-
-@jit
-def address_of(array):
-    """Where an array begins: five times as fast as `array.ctypes.data`."""
-    return address(array)
 
 
 def readable(array):

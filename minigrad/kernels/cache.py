@@ -13,7 +13,7 @@ a temporary name and moved into place, so a reader never sees half of one, and i
 counts as missing.
 
 Before this: `notice.py`. After it: `dispatch.py`, which attaches a `DiskCache` to every function it compiles;
-`tiles.py` and `autograd/sources.py`, which keep machine code and bytecode here.
+`llvm.py` and `autograd/sources.py`, which keep machine code and bytecode here.
 """
 
 import binascii

@@ -27,9 +27,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from minigrad.kernels import conv_planes, conv_tiles, tiles
-from minigrad.kernels.dispatch import kernel
+from minigrad.kernels.dispatch import FLOATS, kernel
 
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 THIN = 3 / 8  # of the lanes
 
 

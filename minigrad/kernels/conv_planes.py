@@ -11,7 +11,7 @@ every entry of the window reads neighbouring numbers for neighbouring output pix
 The output, too, is first made with the staged row's length. Then whole planes are added up in one long loop, which the
 compiler turns into good vector code; the few numbers between two rows are junk and are left behind.
 
-Before this: `dispatch.py`. After it: `conv.py`.
+Before this: `conv_tiles.py`. After it: `conv.py`.
 """
 
 import functools
@@ -22,10 +22,12 @@ from typing import NamedTuple
 import numpy as np
 
 from minigrad.kernels import tiles
-from minigrad.kernels.conv_tiles import SLACK, copy, multiply_pixels
+from minigrad.kernels.conv_tiles import SLACK, multiply_pixels
 from minigrad.kernels.dispatch import jit
+from minigrad.kernels.llvm import address
+from minigrad.kernels.panels import copy
 from minigrad.kernels.threads import share
-from minigrad.kernels.tiles import address, item_size, lanes
+from minigrad.kernels.tiles import VECTORS, item_size, lanes
 
 BAND = 2048  # numbers that stay in the first-level cache while the entries of the window are added up
 COLUMNS = 1 << 16  # numbers of columns that are made before they are folded
@@ -83,10 +85,10 @@ def fill(array, value):
 @jit
 def copy_out(table, rows, source, at, pitch, columns, target, to):
     """Rows from source[at], `pitch` apart, to target[to], next to each other; nothing is written past the last."""
-    block = 2 * lanes(table)  # `copy` writes whole ones
+    block = VECTORS * lanes(table)  # `copy` writes whole ones
     size, beyond = item_size(table), -columns % block
     safe = max(0, rows - (beyond + columns - 1) // columns)
-    copy(table, safe, address(source) + at * size, pitch * size, columns, address(target) + to * size, columns * size)
+    copy(table, safe, columns, address(source) + at * size, pitch * size, address(target) + to * size, columns * size)
     for r in range(safe, rows):
         for i in range(columns):
             target[to + r * columns + i] = source[at + r * pitch + i]
@@ -110,7 +112,7 @@ def stage(table, x, at, image, staged, whole, reads, counts, size, stride, paddi
             row = ((deep[3] + (a - deep[1]) * stride[0]) * image[1] + down[3]) * image[2]
             to = (a * size[1] + down[1]) * pitch + padding[2]
             copy(
-                table, down[2] - down[1], address(x) + (at + row) * number, stride[1] * image[2] * number, columns,
+                table, down[2] - down[1], columns, address(x) + (at + row) * number, stride[1] * image[2] * number,
                 target + to * number, pitch * number,
             )  # fmt: skip
         if stride[2] > 1:
@@ -181,7 +183,7 @@ def spread(table, g, at, out, spaced, to, size):
     number = item_size(table)
     for a in range(out[0]):
         copy(
-            table, out[1], address(g) + (at + a * out[1] * out[2]) * number, out[2] * number, out[2],
+            table, out[1], out[2], address(g) + (at + a * out[1] * out[2]) * number, out[2] * number,
             address(spaced) + (to + a * size[1] * size[2]) * number, size[2] * number,
         )  # fmt: skip
 
@@ -210,7 +212,7 @@ def depthwise_output(table, x, w, bias, y, first, last, image, plan, stride, pad
 
 
 @jit
-def depthwise_input(table, g, w, dx, first, last, image, plan, stride, padding):
+def depthwise_input(table, g, w, dx, first, last, image, plan, stride):
     """dx of images first..last. Of each phase, all of it is added up from g, going backwards by the window's places."""
     out, size, reads, counts, places, home, lines = plan
     channels, multiple, entries = w.shape
@@ -311,7 +313,7 @@ def depthwise_input_gradient(g, w, input_shape, stride, padding, dilation):
     plan = plan_for(input_shape[2:], w.shape[2:], stride, padding, dilation)
     dx = np.zeros(input_shape, g.dtype)  # no window reads what a long stride jumps over
     arrays = tiles.table(g.dtype), g.reshape(-1), w.reshape(input_shape[1], -1, plan.places.size), dx.reshape(-1)
-    share(lambda first, last: depthwise_input(*arrays, first, last, input_shape[2:], plan, stride, padding), len(g))
+    share(lambda first, last: depthwise_input(*arrays, first, last, input_shape[2:], plan, stride), len(g))
     return dx
 
 

@@ -18,7 +18,7 @@ g, transposed, as V and adds up over pixels; the table then says where pixels li
 A signal or an image is a volume of depth 1 here. All is in bytes and addresses, so that each loop below is compiled
 once for float32 and float64.
 
-Before this: `tiles.py`, `conv_walks.py`. After it: `conv.py`.
+Before this: `panels.py`, `conv_walks.py`. After it: `conv_planes.py`, `conv.py`.
 """
 
 import math
@@ -28,58 +28,16 @@ import numpy as np
 from minigrad.kernels import tiles
 from minigrad.kernels.conv_walks import LONGEST, forward_walk, input_walk
 from minigrad.kernels.dispatch import jit
+from minigrad.kernels.llvm import address
+from minigrad.kernels.panels import copy, down, pack, pack_transposed, transpose
 from minigrad.kernels.threads import share
-from minigrad.kernels.tiles import (
-    ACCUMULATE,
-    PACKED,
-    PACKED_TABLE,
-    STRIDED,
-    STRIDED_TABLE,
-    address,
-    call,
-    copier,
-    item_size,
-    lanes,
-    tile,
-    tile_rows,
-    transposer,
-)
+from minigrad.kernels.tiles import ACCUMULATE, PACKED, PACKED_TABLE, STRIDED, STRIDED_TABLE, VECTORS, item_size, lanes
 
-VECTORS = 2  # a panel of V is this many vectors wide
 CHUNK = 112  # pixels whose results wait in the first-level cache to be transposed
 ADDED = 256  # pixels that the weight's derivative adds up at a time
 CACHE_BYTES = 1 << 20  # what the padded images that are at work together may take
 WIDE = 64  # pixels that fill the lanes
 SLACK = 64  # numbers: copies and tiles work in whole vectors
-
-
-@jit
-def transpose(table, rows, source, source_row, columns, target, target_row):
-    """target[c, r] = source[r, c], of any size."""
-    width, size, turn = lanes(table), item_size(table), transposer(table)
-    for r in range(0, rows, width):
-        for c in range(0, columns, width):
-            call(
-                turn, min(width, rows - r), source + r * source_row + c * size, source_row, min(width, columns - c),
-                target + c * target_row + r * size, target_row, 0, 0, 0, 0, 0,
-            )  # fmt: skip
-
-
-@jit(constants=False)
-def copy(table, rows, source, source_row, columns, target, target_row):
-    """target[r, c] = source[r, c]; writes whole vectors, so rows have to lie in ascending order.
-
-    What is written too far is zeros. The last columns go first: where they reach into the next row, that follows.
-    """
-    width, size = lanes(table), item_size(table)
-    panel = VECTORS * width
-    for c in range((columns - 1) // panel * panel, -1, -panel):
-        left = min(panel, columns - c)
-        vectors = (left + width - 1) // width
-        call(
-            copier(table, vectors), rows, source + c * size, source_row, 0, target + c * size, target_row,
-            0, 0, 0, 0, left - (vectors - 1) * width,
-        )  # fmt: skip
 
 
 @jit
@@ -90,17 +48,7 @@ def pad(table, source, channels, image, target, padded, margin):
     for c in range(channels):
         for d in range(image[0]):
             to = target + ((c * padded[0] + d + margin[0]) * padded[1] + margin[1]) * padded_row + margin[2] * size
-            copy(table, image[1], source + (c * image[0] + d) * image[1] * row, row, image[2], to, padded_row)
-
-
-@jit
-def pack_forward(table, w, outputs, depth, packed):
-    """The weight (outputs, depth) as panels of output channels: packed[panel][k][lane]."""
-    size = item_size(table)
-    panel = VECTORS * lanes(table)
-    for j in range(0, outputs, panel):
-        to = packed + j * depth * size
-        transpose(table, min(panel, outputs - j), w + j * depth * size, depth * size, depth, to, panel * size)
+            copy(table, image[1], image[2], source + (c * image[0] + d) * image[1] * row, row, to, padded_row)
 
 
 @jit
@@ -109,29 +57,29 @@ def pack_input(table, w, outputs, channels, phases, order, packed, scratch):
     size, entries = item_size(table), order.size
     panel = VECTORS * lanes(table)
     row = panel * size
+    if entries == 1:
+        pack(table, outputs, channels, w, channels * size, packed)
+        return
     for j in range(0, channels, panel):
         count = min(panel, channels - j)
-        if entries == 1:
-            copy(table, outputs, w + j * size, channels * size, count, packed + j * outputs * size, row)
-            continue
         for o in range(outputs):
             source = w + (o * channels + j) * entries * size
-            transpose(table, count, source, entries * size, entries, scratch, row)
-            for down in range(phases.shape[0]):
+            transpose(table, count, entries, source, entries * size, scratch, row, 0, 0)
+            for line in range(phases.shape[0]):
                 for right in range(phases.shape[1]):
-                    first, places = phases[down, right, 0], phases[down, right, 1]
+                    first, places = phases[line, right, 0], phases[line, right, 1]
                     to = packed + (j * outputs * entries) * size + (first * outputs + o * places) * row
                     for i in range(places):
-                        copy(table, 1, scratch + order[first + i] * row, row, panel, to + i * row, row)
+                        copy(table, 1, panel, scratch + order[first + i] * row, row, to + i * row, row)
 
 
 @jit
 def set_offsets(table, channels, plane, phases, places, offsets):
     """The tables of all phases: for every channel and place, its distance in bytes from the number read."""
     size = item_size(table)
-    for down in range(phases.shape[0]):
+    for line in range(phases.shape[0]):
         for right in range(phases.shape[1]):
-            first, count = phases[down, right, 0], phases[down, right, 1]
+            first, count = phases[line, right, 0], phases[line, right, 1]
             at = first * channels
             for c in range(channels):
                 for i in range(count):
@@ -139,51 +87,27 @@ def set_offsets(table, channels, plane, phases, places, offsets):
                     at += 1
 
 
-@jit(constants=False)
-def tile_column(table, mode, rows, vectors, K, S, row_stride, offsets, V, ldv, C, ldc, bias, flags, live):
-    """Any number of rows, as tiles whose heights differ by at most one."""
-    if rows == 0:
-        return
-    count = (rows + tile_rows(table) - 1) // tile_rows(table)
-    height = rows // count
-    high = rows - height * count  # so many tiles have a row more
-    lower = tile(table, mode, height, vectors)
-    higher = tile(table, mode, height + 1, vectors) if high else lower
-    for i in range(count):
-        step = height + 1 if i < high else height
-        call(higher if i < high else lower, K, S, row_stride, offsets, V, ldv, C, ldc, bias, flags, live)
-        S += step * row_stride
-        C += step * ldc
-
-
 @jit
-def planes(table, source, channels, segments, first, last, phases, jump, offsets, V, entries, bias, target, plane,
+def planes(table, source, channels, segments, first, last, phases, jump, offsets, V, bias, target, plane,
            outputs, scratch):  # fmt: skip
     """Segments first..last of one image for up to a panel of output channels."""
-    size, width = item_size(table), lanes(table)
-    step, row = phases.shape[1], VECTORS * width * size
+    size, step = item_size(table), phases.shape[1]
+    row = VECTORS * lanes(table) * size
     mode = PACKED_TABLE if jump == 1 else STRIDED_TABLE
-    vectors = (outputs + width - 1) // width
-    turn = transposer(table)
     pixels = 0
     for s in range(first, last):
         length = segments[s, 2]
         for right in range(step):
             start, places = phases[segments[s, 1], right, 0], phases[segments[s, 1], right, 1]
             count = (length - right + step - 1) // step
-            tile_column(
-                table, mode, count, vectors, channels * places, source + segments[s, 0] * size, jump * size,
-                offsets + start * channels * 8, V + start * channels * row, row,
-                scratch + (pixels + right) * row, step * row, bias, 0, outputs - (vectors - 1) * width,
+            down(
+                table, mode, count, outputs, channels * places, source + segments[s, 0] * size, jump * size,
+                offsets + start * channels * 8, V + start * channels * row, row, scratch + (pixels + right) * row,
+                step * row, bias, 0,
             )  # fmt: skip
         pixels += length
         if s + 1 == last or pixels + segments[s + 1, 2] > CHUNK:
-            for p in range(0, pixels, width):
-                for v in range(vectors):
-                    call(
-                        turn, min(width, pixels - p), scratch + p * row + v * width * size, row,
-                        min(width, outputs - v * width), target + v * width * plane + p * size, plane, 0, 0, 0, 0, 0,
-                    )  # fmt: skip
+            transpose(table, pixels, outputs, scratch, row, target, plane, 0, 0)
             target += pixels * size
             pixels = 0
 
@@ -225,7 +149,7 @@ def convolve(table, source, first, last, groups, channels, outputs, image, padde
                     planes(
                         table, at + i * padded_bytes + group * channels * plane * size, channels, segments, s,
                         min(s + band, segments.shape[0]), phases, jump, address(offsets),
-                        packed + p * panel * depth * size, entries, bias + output * size if bias else 0,
+                        packed + p * panel * depth * size, bias + output * size if bias else 0,
                         target + (((n + i) * groups * outputs + output) * pixels + before) * size, pixels * size,
                         min(panel, outputs - j), scratch,
                     )  # fmt: skip
@@ -238,22 +162,19 @@ def multiply_pixels(table, source, source_row, channels, outputs, pixels, w, w_r
 
     Pixels lie along the lanes; `spare` has room for the last of them, where rows end within a vector, and then ones.
     """
-    size, width = item_size(table), lanes(table)
-    panel = VECTORS * width
+    size, panel = item_size(table), VECTORS * lanes(table)
     mode = PACKED if w_row == size else STRIDED
     for j in range(0, pixels, panel):
         count = min(panel, pixels - j)
-        vectors = (count + width - 1) // width
-        live = count - (vectors - 1) * width
         V, ldv, C = source + j * size, source_row, target + j * size
-        if count % width:
-            copy(table, channels, V, ldv, count, spare, panel * size)
+        if count % lanes(table):
+            copy(table, channels, count, V, ldv, spare, panel * size)
             V, ldv = spare, panel * size
         if bias:
             ones = spare + channels * panel * size
-            tile_column(table, PACKED, outputs, vectors, 1, bias, size, 0, ones, 0, C, target_row, 0, 0, live)
+            down(table, PACKED, outputs, count, 1, bias, size, size, ones, 0, C, target_row, 0, 0)
         flags = ACCUMULATE if bias else 0
-        tile_column(table, mode, outputs, vectors, channels, w, w_row, w_step, V, ldv, C, target_row, 0, flags, live)
+        down(table, mode, outputs, count, channels, w, w_row, w_step, V, ldv, C, target_row, 0, flags)
 
 
 @jit
@@ -273,12 +194,10 @@ def multiply_images(table, source, first, last, groups, channels, outputs, pixel
 
 @jit
 def weight_panel(table, g, outputs, pixels, g_image, source, image_numbers, channels, plane, together, segments, places,
-                 window, jump, offsets, turned, added, sums):  # fmt: skip
-    """Add to added[channel, entry][lane] (and g's own sum to `sums`) what `together` images give for up to a panel of
-    output channels."""
-    size, width = item_size(table), lanes(table)
-    row, entries = VECTORS * width * size, places.size
-    vectors = (outputs + width - 1) // width
+                 window, jump, offsets, turned, added):  # fmt: skip
+    """Add to added[channel, entry][lane] what `together` images give for up to a panel of output channels."""
+    size, entries = item_size(table), places.size
+    row, whole = VECTORS * lanes(table) * size, -(-outputs // lanes(table)) * lanes(table)  # sums of whole vectors
     merged = max(1, ADDED // max(pixels, 1))  # small images share a sum
     for n in range(0, together, merged):
         images = min(merged, together - n)
@@ -294,21 +213,21 @@ def weight_panel(table, g, outputs, pixels, g_image, source, image_numbers, chan
                         offsets[at] = (i * image_numbers + segments[t, 0] + x * jump) * size
                         at += 1
                 g_part = g + ((n + i) * g_image + done) * size
-                transpose(table, outputs, g_part, pixels * size, count, turned + i * count * row, row)
+                transpose(table, outputs, count, g_part, pixels * size, turned + i * count * row, row, 0, 0)
             if channels < window[2]:  # the rows of a tile are neighbours in the window
                 across = places[1] - places[0]
                 mode = PACKED_TABLE if across == 1 else STRIDED_TABLE
                 for i in range(0, channels * entries, window[2]):
                     at_row = here + (i // entries * plane + places[i % entries]) * size
-                    tile_column(
-                        table, mode, window[2], vectors, at, at_row, across * size, address(offsets), turned, row,
-                        added + i * row, row, 0, ACCUMULATE, width,
+                    down(
+                        table, mode, window[2], whole, at, at_row, across * size, address(offsets), turned, row,
+                        added + i * row, row, 0, ACCUMULATE,
                     )  # fmt: skip
             else:  # they are channels
                 for e in range(entries):
-                    tile_column(
-                        table, STRIDED_TABLE, channels, vectors, at, here + places[e] * size, plane * size,
-                        address(offsets), turned, row, added + e * row, entries * row, 0, ACCUMULATE, width,
+                    down(
+                        table, STRIDED_TABLE, channels, whole, at, here + places[e] * size, plane * size,
+                        address(offsets), turned, row, added + e * row, entries * row, 0, ACCUMULATE,
                     )  # fmt: skip
             s = stop
             done += count
@@ -316,7 +235,7 @@ def weight_panel(table, g, outputs, pixels, g_image, source, image_numbers, chan
 
 @jit
 def convolve_weight(table, g, source, first, last, groups, channels, outputs, image, padded, margin, staged, together,
-                    segments, places, window, jump, pixels, offsets, turned, added, added_bytes, target):  # fmt: skip
+                    segments, places, window, jump, pixels, offsets, turned, added, target):  # fmt: skip
     """The weight's derivative by images first..last: target (groups * outputs, channels * entries)."""
     size, panel = item_size(table), VECTORS * lanes(table)
     row = panel * size
@@ -340,9 +259,9 @@ def convolve_weight(table, g, source, first, last, groups, channels, outputs, im
                 weight_panel(
                     table, g + (n * groups * outputs + output) * pixels * size, count, pixels,
                     groups * outputs * pixels, at, image_numbers, channels, plane, images, segments, places, window,
-                    jump, offsets, turned, address(added), 0,
+                    jump, offsets, turned, address(added),
                 )  # fmt: skip
-            transpose(table, depth, address(added), row, count, target + output * depth * size, depth * size)
+            transpose(table, depth, count, address(added), row, target + output * depth * size, depth * size, 0, 0)
 
 
 @jit
@@ -421,9 +340,8 @@ def forward(x, w, bias, stride, padding, dilation, groups):
     outputs, depth = len(w) // groups, w[0].size
     packed = panels(table, groups, outputs, depth, x.dtype)
     for group in range(groups):
-        pack_forward(
-            table, w.ctypes.data + group * outputs * depth * w.itemsize, outputs, depth, packed[group].ctypes.data
-        )
+        source = w.ctypes.data + group * outputs * depth * w.itemsize
+        pack_transposed(table, outputs, depth, source, depth * w.itemsize, packed[group].ctypes.data)
     out = [
         (n + 2 * p - d * (k - 1) - 1) // s + 1
         for n, k, s, p, d in zip(x.shape[2:], w.shape[2:], stride, padding, dilation)
@@ -473,7 +391,7 @@ def weight_gradient(g, x, weight_shape, stride, padding, dilation, groups):
         convolve_weight(
             table, g.ctypes.data, x.ctypes.data, first, last, groups, channels, outputs, x.shape[2:], walk.size,
             walk.margin, 0 if staged is None else staged.ctypes.data, merged, walk.segments, walk.places,
-            weight_shape[2:], walk.jump, walk.pixels, offsets, turned.ctypes.data, added, 0, part.ctypes.data,
+            weight_shape[2:], walk.jump, walk.pixels, offsets, turned.ctypes.data, added, part.ctypes.data,
         )  # fmt: skip
         parts[first] = part
 

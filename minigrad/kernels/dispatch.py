@@ -34,6 +34,7 @@ from minigrad.kernels.cache import DiskCache, referenced_names
 from minigrad.kernels.notice import compiling
 
 BACKENDS = ("numpy", "numba", "auto")
+FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})  # what most numba twins compute in
 FASTMATH = frozenset({"contract", "nsz", "arcp", "reassoc"})
 KERNELS = {}
 

@@ -14,7 +14,7 @@ stays in the cache while all rows of A pass by:
 Where A has few rows and B is transposed (a linear layer, whose weight is kept as (out, in)), turning B would cost as
 much as multiplying. There the product is made `across`: Cᵀ = B Aᵀ needs only A and C to be turned, the small ones.
 
-Before this: `tiles.py`. After it: `ops/linalg.py`; the drivers of other families call `multiply`.
+Before this: `panels.py`. After it: `ops/linalg.py`.
 """
 
 import functools
@@ -23,24 +23,11 @@ import numpy as np
 
 from minigrad.kernels import tiles
 from minigrad.kernels.cache import DiskCache
-from minigrad.kernels.dispatch import jit, kernel
+from minigrad.kernels.dispatch import FLOATS, jit, kernel
+from minigrad.kernels.llvm import address, call
+from minigrad.kernels.panels import copy, down, transpose
 from minigrad.kernels.threads import get_num_threads, share
-from minigrad.kernels.tiles import (
-    ACCUMULATE,
-    PACKED,
-    PAD,
-    RELU,
-    STRIDED,
-    VECTORS,
-    address,
-    call,
-    copier,
-    item_size,
-    lanes,
-    tile,
-    tile_rows,
-    transposer,
-)
+from minigrad.kernels.tiles import ACCUMULATE, PACKED, PAD, RELU, STRIDED, VECTORS, item_size, lanes, tile_rows
 
 DEPTH = 288  # at most so many steps of k at once: then a panel of B stays in the first-level cache, or near it
 ROWS = 768  # at most so many rows at once: then their copy stays in the second-level cache
@@ -48,50 +35,6 @@ MANY_ROWS = 256  # from here on copying a panel of B pays,
 FAR = 2048  # or where its rows are more bytes apart: then few of them fit into the cache, which sorts by address
 MANY_COLUMNS, COLUMNS = 256, 96  # from here on copying A pays, and copying a transposed A
 ACROSS = 8  # tiles of Cᵀ that are turned at once
-
-
-@jit
-def transpose(table, rows, columns, source, stride, target, target_stride, bias, flags):
-    """target[c, r] = source[r, c] + bias[r]; flags: RELU, PAD (whole vectors of the target are written)."""
-    size, count = item_size(table), lanes(table)
-    for c in range(0, columns, count):
-        width = min(count, columns - c)
-        for r in range(0, rows, count):
-            start, where = source + r * stride + c * size, target + c * target_stride + r * size
-            added = bias + r * size if bias else 0
-            height = min(count, rows - r)
-            call(transposer(table), height, start, stride, width, where, target_stride, 0, 0, added, flags, 0)
-
-
-@jit
-def copy(table, rows, columns, source, stride, target, target_stride):
-    """target[r, c] = source[r, c], filled up with zeros to whole vectors.
-
-    What is filled up may lie on the beginning of the next row, which is therefore written later.
-    """
-    size, count = item_size(table), lanes(table)
-    wide = VECTORS * count
-    for c in range((columns - 1) // wide * wide, -1, -wide):
-        vectors = min(VECTORS, -(-(columns - c) // count))
-        live = min(count, columns - c - (vectors - 1) * count)
-        where = target + c * size
-        call(copier(table, vectors), rows, source + c * size, stride, 0, where, target_stride, 0, 0, 0, 0, live)
-
-
-@jit
-def down(table, mode, M, columns, K, S, row, step, V, ldv, C, ldc, bias, flags):
-    """M rows of at most two vectors of C, in tiles. With step 0, S is what `copy_rows` made."""
-    size, count = item_size(table), lanes(table)
-    vectors = -(-columns // count)
-    live = columns - (vectors - 1) * count
-    tiles = -(-M // tile_rows(table))
-    rows, more = M // tiles, M % tiles
-    for t in range(tiles):
-        height = rows + 1 if t < more else rows
-        kernel = tile(table, mode, height, vectors)
-        call(kernel, K, S, row, step if step else height * size, V, ldv, C, ldc, bias, flags, live)
-        S += height * (row if step else K * size)
-        C += height * ldc
 
 
 @jit
@@ -206,10 +149,10 @@ def multiply(table, M, N, K, A, row, step, B, ldb, transposed, C, ldc, bias, fla
 
 
 @jit
-def _each(table, count, M, N, K, A, A_next, row, step, B, B_next, down, right, C, C_next, ldc, bias, workspace):
+def _each(table, count, M, N, K, A, A_next, row, step, B, B_next, below, right, C, C_next, ldc, bias, workspace):
     """`multiply` for a batch: the next matrices are `.._next` bytes further."""
     transposed = right != item_size(table)
-    ldb = right if transposed else down
+    ldb = right if transposed else below
     for _ in range(count):
         multiply(table, M, N, K, A, row, step, B, ldb, transposed, C, ldc, bias, 0, address(workspace))
         A += A_next
@@ -220,40 +163,24 @@ def _each(table, count, M, N, K, A, A_next, row, step, B, B_next, down, right, C
 @jit
 def _product(table, a, b, bias, out):
     """Of arrays; `b` has contiguous rows or columns, an empty `bias` is none."""
-    (M, K), N, (row, step), (down, right) = a.shape, b.shape[1], a.strides, b.strides
-    # The workspace is made here, outside of the function that takes its address: see tiles.py.
+    (M, K), N, (row, step), (below, right) = a.shape, b.shape[1], a.strides, b.strides
+    # The workspace is made here, outside of the function that takes its address: see llvm.py.
     workspace, added = np.empty(room(table, M, N, K), np.uint8), address(bias) if bias.size else 0
     places = address(a), address(b), address(out)
     _each(
-        table,
-        1,
-        M,
-        N,
-        K,
-        places[0],
-        0,
-        row,
-        step,
-        places[1],
-        0,
-        down,
-        right,
-        places[2],
-        0,
-        out.strides[0],
-        added,
+        table, 1, M, N, K, places[0], 0, row, step, places[1], 0, below, right, places[2], 0, out.strides[0], added,
         workspace,
-    )
+    )  # fmt: skip
 
 
 @jit
 def _products(table, a, b, bias, out):
     """The same of batches, without bias."""
-    (count, M, K), N, (A_next, row, step), (B_next, down, right) = a.shape, b.shape[2], a.strides, b.strides
+    (count, M, K), N, (A_next, row, step), (B_next, below, right) = a.shape, b.shape[2], a.strides, b.strides
     workspace = np.empty(room(table, M, N, K), np.uint8)
     C_next, ldc, _ = out.strides
     A, B, C = address(a), address(b), address(out)
-    _each(table, count, M, N, K, A, A_next, row, step, B, B_next, down, right, C, C_next, ldc, 0, workspace)
+    _each(table, count, M, N, K, A, A_next, row, step, B, B_next, below, right, C, C_next, ldc, 0, workspace)
 
 
 @functools.cache
@@ -275,7 +202,6 @@ def _ready(dtype, function):
 
 FEW = 1 << 18  # with fewer multiplications BLAS is ahead, and the caller need not even ask
 A_THREAD = 1 << 20  # multiplications that are worth a thread
-FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 
 
 def _sample(size):

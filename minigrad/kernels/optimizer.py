@@ -14,7 +14,7 @@ Many parameters take their step in one call (`sgd_table`, `adam_table`): each is
 
     size | gradient  parameter  state ...          addresses of arrays in C order, of `size` numbers each
 
-Before this: `dispatch.py`. After it: `optim/`.
+Before this: `dispatch.py`. After it: `adaptive.py`, `moments.py`, `signs.py`; `optim/`.
 """
 
 import math
@@ -42,25 +42,6 @@ def array_at(typing, place, size, kind):
         return made._getvalue()
 
     return array(types.int64, types.int64, kind), generate
-
-
-@intrinsic
-def place_of(typing, array):
-    """The address of an array's first number, as int64."""
-    from numba.core import types
-    from numba.np.arrayobj import make_array
-
-    def generate(context, builder, signature, values):
-        data = make_array(signature.args[0])(context, builder, values[0]).data
-        return builder.ptrtoint(data, context.get_value_type(types.int64))
-
-    return types.int64(array), generate
-
-
-@jit
-def address(array):
-    """`place_of`, for Python: a fifth of the time of ``array.ctypes.data``."""
-    return place_of(array)
 
 
 @jit(fastmath=("contract",))

@@ -9,7 +9,7 @@ The adaptive poolings cut H into OH windows, the i-th from floor(i*H/OH) to ceil
 `spans` lists where windows start and stop along one axis. The NumPy definitions are of any number of axes; the numba
 twins are of images; they take volumes slice by slice, or leave them to the definition.
 
-Before this: `dispatch.py`. After it: `ops/pool.py`.
+Before this: `dispatch.py`. After it: `average.py`, `ops/pool.py`.
 """
 
 import functools

@@ -31,6 +31,8 @@ from minigrad.kernels.cell import (
     rnn_step_backward,
 )
 from minigrad.kernels.dispatch import kernel
+from minigrad.kernels.llvm import address_of
+from minigrad.kernels.panels import pack, pack_transposed
 from minigrad.kernels.sequence import STRETCH
 from minigrad.kernels.threads import share
 
@@ -113,9 +115,10 @@ def panels(matrix, transposed=False):
     """A matrix, or its transpose, in panels of columns for the micro-kernels."""
     matrix, table = plain(matrix), tiles.table(matrix.dtype)
     columns, depth = matrix.shape if transposed else matrix.shape[::-1]
-    width = 2 * tiles.lanes(table)
+    width = tiles.VECTORS * tiles.lanes(table)
     found = np.empty((-(-columns // width), depth, width), matrix.dtype)
-    (sequence.pack_transposed if transposed else sequence.pack)(table, matrix, found)
+    places = address_of(matrix), matrix.strides[0], address_of(found)
+    (pack_transposed if transposed else pack)(table, *matrix.shape, *places)
     return found
 
 

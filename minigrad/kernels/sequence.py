@@ -1,18 +1,11 @@
 """Recurrent layers over a sequence, compiled: the steps of `cell.py` with the matrix products between them.
 
-A weight serves every step, so it is laid out once the way the micro-kernels (`tiles.py`) like to read it: in *panels*
-of as many columns as a tile has.
-
-    weight.T (K, N)         panels                            states (n, K)      panel (K, width)
-    ┌────┬────┬──┐          ┌────┐┌────┐┌────┐                ┌─────────┐        ┌────┐
-    │ 0  │ 1  │2 │    ──▶   │ 0  ││ 1  ││2 0 │                │ a tile  │   ×    │    │  =  a tile of the gates
-    │    │    │  │          │    ││    ││  0 │                ├─────────┤        │    │
-    └────┴────┴──┘          └────┘└────┘└────┘                └─────────┘        └────┘
+A weight serves every step, so it is laid out once in *panels* (`panels.py`).
 
 All functions serve the sequences first..last, so that several threads can share a batch: a step's rows are
 ``start + first``, ... of the arrays that have a row for each step and sequence, as `recurrent.py` explains.
 
-Before this: `tiles.py`, `cell.py`. After it: `recurrent.py`.
+Before this: `panels.py`, `cell.py`. After it: `recurrent.py`.
 """
 
 from minigrad.kernels.cell import (
@@ -24,81 +17,12 @@ from minigrad.kernels.cell import (
     rnn_step_backward,
 )
 from minigrad.kernels.dispatch import jit
-from minigrad.kernels.tiles import (
-    ACCUMULATE,
-    PACKED,
-    PAD,
-    STRIDED,
-    address,
-    call,
-    copier,
-    item_size,
-    lanes,
-    tile,
-    tile_rows,
-    transposer,
-)
+from minigrad.kernels.llvm import address
+from minigrad.kernels.panels import by_panels
+from minigrad.kernels.tiles import ACCUMULATE, PACKED, STRIDED, VECTORS, lanes
 
 AHEAD = 32  # rows of the input's product at a time: the state's part is added while they are in the nearest cache
-DEPTH = 256  # rows of a panel at a time: they stay in the nearest cache while the tiles below one another use them
 STRETCH = 256  # rows at once: what is computed of so many is still in the processor's cache when it is used again
-
-
-# ---- panels
-
-
-@jit
-def pack_transposed(table, weight, panels):
-    """The panels of weight.T, for a weight (N, K)."""
-    columns, depth = weight.shape
-    size, vector = item_size(table), lanes(table)
-    source, target, row = address(weight), address(panels), depth * size
-    width = 2 * vector
-    for j in range(0, columns, vector):
-        place = target + (j // width) * depth * width * size + j % width * size
-        for k in range(0, depth, vector):
-            call(
-                transposer(table), min(vector, columns - j), source + j * row + k * size, row, min(vector, depth - k),
-                place + k * width * size, width * size, 0, 0, 0, PAD, 0,
-            )  # fmt: skip
-
-
-@jit
-def pack(table, weight, panels):
-    """The panels of a matrix (K, N)."""
-    depth, columns = weight.shape
-    size, vector = item_size(table), lanes(table)
-    source, target = address(weight), address(panels)
-    width = 2 * vector
-    for j in range(0, columns, width):
-        vectors = (min(width, columns - j) + vector - 1) // vector
-        call(
-            copier(table, vectors), depth, source + j * size, columns * size, 0, target + j * depth * size,
-            width * size, 0, 0, 0, 0, min(width, columns - j) - (vectors - 1) * vector,
-        )  # fmt: skip
-
-
-@jit
-def by_panels(table, mode, rows, columns, depth, left, row, step, panels, out, out_row, bias, flags):
-    """``out (+)= left @ panels + bias``: (rows, columns) from (rows, depth). Addresses, and the bytes from a row of
-    `left` to the next and from a number to the next; mode PACKED if its rows are numbers side by side."""
-    size, vector, highest = item_size(table), lanes(table), tile_rows(table)
-    width = 2 * vector
-    tiles = (rows + highest - 1) // highest
-    for j in range(0, columns, width):
-        vectors = (min(width, columns - j) + vector - 1) // vector
-        live = min(width, columns - j) - (vectors - 1) * vector
-        for k in range(0, depth, DEPTH):
-            panel, start = panels + (j * depth + k * width) * size, bias + j * size if bias and k == 0 else 0
-            i = 0
-            for t in range(tiles):
-                height = (rows - i + tiles - t - 1) // (tiles - t)  # no tile is lower than another by more than one row
-                call(
-                    tile(table, mode, height, vectors), min(DEPTH, depth - k), left + i * row + k * step, row, step,
-                    panel, width * size, out + i * out_row + j * size, out_row, start,
-                    flags if k == 0 else ACCUMULATE, live,
-                )  # fmt: skip
-                i += height
 
 
 @jit
@@ -111,9 +35,10 @@ def at(array, row, column):
 def times(table, count, left, i, p, depth, panels, out, k, q, columns, bias, flags):
     """``out[k : k + count, q : q + columns] (+)= left[i : i + count, p : p + depth] @ panels + bias``"""
     size = left.itemsize
+    width = VECTORS * lanes(table) * size
     by_panels(
-        table, STRIDED, count, columns, depth, at(left, i, p), left.shape[1] * size, size, address(panels),
-        at(out, k, q), out.shape[1] * size, bias, flags,
+        table, STRIDED, count, columns, depth, at(left, i, p), left.shape[1] * size, size, address(panels), width,
+        depth * width, at(out, k, q), out.shape[1] * size, bias, flags,
     )  # fmt: skip
 
 
@@ -293,14 +218,15 @@ def back_to_weights(table, first, last, rows, d_gates, hole, input, began, d_ih,
     """
     size = d_gates.itemsize
     step, width, out = d_gates.shape[1] * size, d_ih.shape[1], d_hh.shape[1]
+    panel_row = VECTORS * lanes(table) * size
     by_panels(
-        table, PACKED, last - first, width, rows, at(d_gates, 0, first), size, step, address(input),
-        at(d_ih, first, 0), width * size, 0, flags,
+        table, PACKED, last - first, width, rows, at(d_gates, 0, first), size, step, address(input), panel_row,
+        rows * panel_row, at(d_ih, first, 0), width * size, 0, flags,
     )  # fmt: skip
     for begin, end, shift in ((first, min(last, hole), 0), (max(first, hole), last, out)):
         by_panels(
             table, PACKED, end - begin, out, rows, at(d_gates, 0, begin + shift), size, step, address(began),
-            at(d_hh, begin, 0), out * size, 0, flags,
+            panel_row, rows * panel_row, at(d_hh, begin, 0), out * size, 0, flags,
         )  # fmt: skip
 
 

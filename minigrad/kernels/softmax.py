@@ -11,7 +11,7 @@ side; otherwise `inner` softmaxes are done at once, number by number.
 
 The loops need the exponential of their own dtype, so they are compiled per dtype: `by_dtype`.
 
-Before this: `dispatch.py`, `vecmath.py`. After it: `loss.py`, and `ops/`.
+Before this: `dispatch.py`, `vecmath.py`. After it: `loss.py`, `attention.py`, and `ops/`.
 """
 
 import math

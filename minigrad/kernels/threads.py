@@ -21,7 +21,7 @@ for a helper that has not begun: its part is still in the list, and the caller t
 choice that is never slow, gives the same bits on every machine, and leaves the other cores to other processes. What
 counts is, in this order: `set_num_threads`, the variable MINIGRAD_NUM_THREADS, the variable OMP_NUM_THREADS, 1.
 
-Before this: nothing. After it: `dispatch.py`, the drivers of the heavy kernels.
+Before this: nothing. After it: the drivers of the heavy kernels.
 """
 
 import contextlib

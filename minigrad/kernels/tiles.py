@@ -1,7 +1,7 @@
 """Micro-kernels: the innermost loop of matrix products, convolutions, recurrent layers and attention.
 
 LLVM does not keep the sums of a loop nest in registers; written as vector code they run fifteen to thirty times as
-fast. So this file writes LLVM's text itself. All of it is one shape, a *tile* of C:
+fast. So this file writes LLVM's text itself (`llvm.py`). All of it is one shape, a *tile* of C:
 
                      V     one vector of `lanes` numbers, twice        C[i, j] (+)= bias[j] + Σ_k S[i, k] * V[k, j]
              k ↓  ┌───────────────┬───────────────┐
@@ -40,25 +40,21 @@ earlier a driver passes a copy made by `copier`, which fills up with zeros.
         target[c, r] = source[r, c] + bias[r], at most lanes x lanes; flags: RELU; PAD writes whole vectors into the
         target (beyond `rows` the last row again)
 
-Whoever takes an `address` has to keep the array: numba frees an array made inside a function after its last mention.
-
 (The tile is that of Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication", and of BLIS.)
-Before this: `dispatch.py`, `cache.py`. After it: `gemm.py`, and the drivers of the families.
+Before this: `llvm.py`. After it: `panels.py`, and the drivers of the families.
 """
 
 import functools
-import itertools
 
 import numpy as np
 
-from minigrad.kernels.cache import fingerprint, stored
-from minigrad.kernels.dispatch import intrinsic, jit
+from minigrad.kernels.dispatch import jit
+from minigrad.kernels.llvm import ITEMS, Code, compiled, machine, parsed, target_machine
 
 STRIDED, PACKED, PACKED_TABLE, STRIDED_TABLE = range(4)
 ACCUMULATE, RELU, PAD = 1, 2, 4  # flags
 VECTORS = 2  # of a tile, side by side
 
-_ITEMS = {np.dtype(np.float32): ("float", "f32", 4), np.dtype(np.float64): ("double", "f64", 8)}
 _LANES, _ROWS, _SIZE, _TRANSPOSER, _COPIER, _TILES = 0, 1, 2, 3, 4, 4 + VECTORS  # places in a table
 
 
@@ -69,15 +65,11 @@ def table(dtype):
     Raises:
         KeyError: there are no kernels of this dtype.
     """
-    item = _ITEMS[np.dtype(dtype)]
-    machine = _machine()
-    bits, rows, tuning = _registers(*machine)
+    item = ITEMS[np.dtype(dtype)]
+    bits, rows = _registers(*machine())
     lanes = bits // 8 // item[2]
-    settings = item, lanes, rows, tuning
-    key = repr((fingerprint(_source), settings, machine))
-    # No optimisation is asked for: there is nothing to find.
-    code = stored(f"tiles-{item[1]}", key, lambda: _target(*machine).emit_object(_parsed(_source(*settings))))
-    return np.array([lanes, rows, item[2], *_loaded(code, machine, _names(rows))], np.int64)
+    addresses = compiled(f"tiles-{item[1]}", _codes, (item, lanes, rows), _names(rows))
+    return np.array([lanes, rows, item[2], *addresses], np.int64)
 
 
 @jit(inline=True)
@@ -116,182 +108,26 @@ def transposer(table):
     return table[_TRANSPOSER]
 
 
-@intrinsic
-def call(typing, kernel, *arguments):
-    """Run the kernel at an address; all arguments are int64."""
-    from llvmlite import ir
-    from numba.core import types
-
-    def generate(context, builder, signature, values):
-        count = len(signature.args[1])
-        kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * count)
-        function = builder.inttoptr(values[0], kind.as_pointer())
-        builder.call(function, [builder.extract_value(values[1], k) for k in range(count)])
-        return context.get_dummy_value()
-
-    return types.none(types.int64, types.StarArgUniTuple(types.int64, len(arguments))), generate
+ARGUMENTS = "i64 %K, ptr %S, i64 %row, i64 %step, ptr %V, i64 %ldv, ptr %C, i64 %ldc, ptr %bias, i64 %flags, i64 %live"
 
 
-@intrinsic
-def address(typing, array):
-    """Where an array begins, as int64."""
-    from llvmlite import ir
-    from numba.core import types
-
-    def generate(context, builder, signature, values):
-        data = context.make_array(signature.args[0])(context, builder, values[0]).data
-        return builder.ptrtoint(data, ir.IntType(64))
-
-    return types.int64(array), generate
+def _flag(code, bit):
+    return code.let(f"icmp ne i64 {code.let(f'and i64 %flags, {bit}')}, 0")
 
 
-class Code:
-    """The LLVM text of one kernel as it is written. Values are names ("%x7"); a method returns the name it gave."""
+def _positive(code, values):
+    """Where the flag RELU is set, zero in place of what is less; NaN stays."""
 
-    ARGUMENTS = (
-        "i64 %K, ptr %S, i64 %row, i64 %step, ptr %V, i64 %ldv, ptr %C, i64 %ldc, ptr %bias, i64 %flags, i64 %live"
-    )
+    def cut(value):
+        less = code.let(f"fcmp olt {code.vector} {value}, zeroinitializer")
+        return code.select(less, "zeroinitializer", value)
 
-    def __init__(self, name, item, lanes):
-        self.item, self.tag, self.size = item
-        self.name, self.lanes = name, lanes
-        self.vector, self.mask, self.ints = f"<{lanes} x {self.item}>", f"<{lanes} x i1>", f"<{lanes} x i32>"
-        self.lines, self.count = [], 0
-        self.block("entry")
-
-    def text(self, tuning):
-        lines = "\n".join([*self.lines, "  ret void"])
-        return f'define void @{self.name}({self.ARGUMENTS}) nounwind "tune-cpu"="{tuning}" {{\n{lines}\n}}\n'
-
-    def declarations(self):
-        vector, kind = self.vector, f"v{self.lanes}{self.tag}"
-        return (
-            f"declare {vector} @llvm.fmuladd.{kind}({vector}, {vector}, {vector})\n"
-            f"declare {vector} @llvm.masked.load.{kind}.p0(ptr, i32, {self.mask}, {vector})\n"
-            f"declare void @llvm.masked.store.{kind}.p0({vector}, ptr, i32, {self.mask})\n"
-            "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)\ndeclare i64 @llvm.smin.i64(i64, i64)\n"
-        )
-
-    def do(self, line):
-        self.lines.append("  " + line)
-
-    def let(self, expression):
-        self.count += 1
-        self.do(f"%x{self.count} = {expression}")
-        return f"%x{self.count}"
-
-    def block(self, label):
-        self.lines.append(f"{label}:")
-        self.here = label
-
-    def label(self):
-        self.count += 1
-        return f"block{self.count}"
-
-    def at(self, base, offset):
-        """The address `offset` bytes (a name or an int) behind `base`."""
-        return self.let(f"getelementptr i8, ptr {base}, i64 {offset}")
-
-    def rows(self, base, stride, count):
-        """The addresses of `count` rows."""
-        return list(itertools.accumulate([stride] * (count - 1), self.at, initial=base))
-
-    def load(self, place, mask=None):
-        """A vector; of a masked one the lanes that are off are not touched in memory, and zero."""
-        if mask is None:
-            return self.let(f"load {self.vector}, ptr {place}, align {self.size}")
-        function = f"@llvm.masked.load.v{self.lanes}{self.tag}.p0"
-        others = f"{self.mask} {mask}, {self.vector} zeroinitializer"
-        return self.let(f"call {self.vector} {function}(ptr {place}, i32 {self.size}, {others})")
-
-    def store(self, value, place, mask=None):
-        if mask is None:
-            self.do(f"store {self.vector} {value}, ptr {place}, align {self.size}")
-        else:
-            function = f"@llvm.masked.store.v{self.lanes}{self.tag}.p0"
-            self.do(f"call void {function}({self.vector} {value}, ptr {place}, i32 {self.size}, {self.mask} {mask})")
-
-    def spread(self, number, item=None, vector=None):
-        """A vector that holds one number in all lanes."""
-        vector = vector or self.vector
-        first = self.let(f"insertelement {vector} poison, {item or self.item} {number}, i32 0")
-        return self.let(f"shufflevector {vector} {first}, {vector} poison, {self.ints} zeroinitializer")
-
-    def first(self, count):
-        """The mask of the first `count` lanes."""
-        limit = self.spread(self.let(f"trunc i64 {count} to i32"), "i32", self.ints)
-        numbers = ", ".join(f"i32 {lane}" for lane in range(self.lanes))
-        return self.let(f"icmp slt {self.ints} <{numbers}>, {limit}")
-
-    def multiply_add(self, a, b, c):
-        v = self.vector
-        return self.let(f"call {v} @llvm.fmuladd.v{self.lanes}{self.tag}({v} {a}, {v} {b}, {v} {c})")
-
-    def shuffle(self, a, b, lanes):
-        chosen = ", ".join(f"i32 {lane}" for lane in lanes)
-        return self.let(f"shufflevector {self.vector} {a}, {self.vector} {b}, {self.ints} <{chosen}>")
-
-    def flag(self, bit):
-        return self.let(f"icmp ne i64 {self.let(f'and i64 %flags, {bit}')}, 0")
-
-    def where(self, condition, values, change):
-        """Vectors: `change(values)` where the condition holds, `values` otherwise."""
-        before, then, after = self.here, self.label(), self.label()
-        self.do(f"br i1 {condition}, label %{then}, label %{after}")
-        self.block(then)
-        changed = change(values)
-        self.do(f"br label %{after}")
-        self.block(after)
-        return [
-            self.let(f"phi {self.vector} [{old}, %{before}], [{new}, %{then}]") for old, new in zip(values, changed)
-        ]
-
-    def positive(self, values):
-        """Where the flag RELU is set, zero in place of what is less; NaN stays."""
-
-        def cut(value):
-            less = self.let(f"fcmp olt {self.vector} {value}, zeroinitializer")
-            return self.let(f"select {self.mask} {less}, {self.vector} zeroinitializer, {self.vector} {value}")
-
-        return self.where(self.flag(RELU), values, lambda values: [cut(value) for value in values])
-
-    def branch(self, condition, act):
-        """`act(True)` or `act(False)`, then on."""
-        labels = [self.label(), self.label(), self.label()]
-        self.do(f"br i1 {condition}, label %{labels[0]}, label %{labels[1]}")
-        for label, value in zip(labels, (True, False)):
-            self.block(label)
-            act(value)
-            self.do(f"br label %{labels[2]}")
-        self.block(labels[2])
-
-    def loop(self, count, kinds, starts, body):
-        """`body(*values)` gives the values of the next round; `count` rounds, none if it is not positive. The last."""
-        before, label, after = self.here, self.label(), self.label()
-        enough = self.let(f"icmp sgt i64 {count}, 0")
-        self.do(f"br i1 {enough}, label %{label}, label %{after}")
-        self.block(label)
-        head = len(self.lines)
-        names = [f"%{label}.{k}" for k in range(len(kinds) + 1)]
-        values = body(*names[1:])
-        left = self.let(f"add i64 {names[0]}, -1")
-        kinds, starts, values = ["i64", *kinds], [count, *starts], [left, *values]
-        self.lines[head:head] = [
-            f"  {name} = phi {kind} [{start}, %{before}], [{value}, %{label}]"
-            for name, kind, start, value in zip(names, kinds, starts, values)
-        ]
-        more = self.let(f"icmp sgt i64 {left}, 0")
-        self.do(f"br i1 {more}, label %{label}, label %{after}")
-        self.block(after)
-        return [
-            self.let(f"phi {kind} [{start}, %{before}], [{value}, %{label}]")
-            for kind, start, value in zip(kinds[1:], starts[1:], values[1:])
-        ]
+    return code.where(_flag(code, RELU), values, lambda values: [cut(value) for value in values])
 
 
 def _tile(name, item, lanes, mode, rows, vectors):
     """The tile of the drawing above. Sums are added to C at the end: shorter chains of additions, less rounding."""
-    code = Code(name, item, lanes)
+    code = Code(name, ARGUMENTS, item, lanes)
     wide = lanes * code.size
     live = code.first("%live")
     masks = [None] * (vectors - 1) + [live]
@@ -337,9 +173,9 @@ def _tile(name, item, lanes, mode, rows, vectors):
         ]
 
         def accumulate(values):
-            return [code.let(f"fadd {code.vector} {code.load(*at)}, {value}") for at, value in zip(places, values)]
+            return [code.op("fadd", code.load(*at), value) for at, value in zip(places, values)]
 
-        values = code.positive(code.where(code.flag(ACCUMULATE), sums, accumulate))
+        values = _positive(code, code.where(_flag(code, ACCUMULATE), sums, accumulate))
         for value, at in zip(values, places):
             code.store(value, *at)
 
@@ -352,7 +188,7 @@ def _tile(name, item, lanes, mode, rows, vectors):
 
 def _copier(name, item, lanes, vectors):
     """Rows of V, made whole vectors with zeros at the end."""
-    code = Code(name, item, lanes)
+    code = Code(name, ARGUMENTS, item, lanes)
     places = [j * lanes * code.size for j in range(vectors)]
     live = code.first("%live")
 
@@ -381,7 +217,7 @@ def _transposer(name, item, lanes):
         c c | d d         b b | d d
         c c | d d         b b | d d
     """
-    code = Code(name, item, lanes)
+    code = Code(name, ARGUMENTS, item, lanes)
     numbers = range(lanes)
 
     def turned(rows):
@@ -399,9 +235,9 @@ def _transposer(name, item, lanes):
     def finished(rows, mask):
         def add(rows):
             bias = code.load("%bias", mask)
-            return [code.let(f"fadd {code.vector} {row}, {bias}") for row in rows]
+            return [code.op("fadd", row, bias) for row in rows]
 
-        return code.positive(code.where(code.let("icmp ne ptr %bias, null"), rows, add))
+        return _positive(code, code.where(code.let("icmp ne ptr %bias, null"), rows, add))
 
     def whole_square():
         rows = turned([code.load(place) for place in code.rows("%S", "%row", lanes)])
@@ -413,7 +249,7 @@ def _transposer(name, item, lanes):
         indices = [code.let(f"call i64 @llvm.smin.i64(i64 {i}, i64 {last})") for i in numbers]
         found = [code.load(code.at("%S", code.let(f"mul i64 {index}, %row")), columns) for index in indices]
         padded = ", ".join(["i1 true"] * lanes)
-        written = code.let(f"select i1 {code.flag(PAD)}, {code.mask} <{padded}>, {code.mask} {rows}")
+        written = code.let(f"select i1 {_flag(code, PAD)}, {code.mask} <{padded}>, {code.mask} {rows}")
         for j, (row, place) in enumerate(zip(finished(turned(found), rows), code.rows("%V", "%ldv", lanes))):
             wanted = code.let(f"icmp sgt i64 %step, {j}")
             code.store(row, place, code.let(f"select i1 {wanted}, {code.mask} {written}, {code.mask} zeroinitializer"))
@@ -431,57 +267,16 @@ def _names(rows):
     return {"transpose": (_transposer,), **copiers, **{"tile_{}_{}_{}".format(*s): (_tile, *s) for s in shapes}}
 
 
-def _source(item, lanes, rows, tuning):
-    """LLVM's text of all kernels of a dtype."""
-    codes = [make(name, item, lanes, *more) for name, (make, *more) in _names(rows).items()]
-    return codes[0].declarations() + "\n".join(code.text(tuning) for code in codes)
-
-
-def _machine():
-    """(triple, processor, features) that numba compiles for, which NUMBA_CPU_NAME and NUMBA_CPU_FEATURES change."""
-    from numba.core.registry import cpu_target
-
-    return cpu_target.target_context.codegen().magic_tuple()
-
-
-def _target(triple, processor, features):
-    from llvmlite import binding
-
-    options = {"cpu": processor, "features": features, "opt": 2, "codemodel": "jitdefault", "jit": True}
-    reloc = "static" if triple.startswith("x86") else "default"
-    return binding.Target.from_triple(triple).create_target_machine(reloc=reloc, **options)
+def _codes(item, lanes, rows):
+    """All kernels of a dtype."""
+    return [make(name, item, lanes, *more) for name, (make, *more) in _names(rows).items()]
 
 
 def _registers(triple, processor, features):
-    """(bits of a vector, rows of the tallest tile, the processor to tune for).
-
-    LLVM is asked what it makes of a vector of 512 bits. It orders instructions by its tables of latencies, and in doing
-    so runs out of registers with the tables of some processors, not with those named here (the tests look).
-    """
+    """(bits of a vector, rows of the tallest tile). LLVM is asked what it makes of a vector of 512 bits."""
     if triple.startswith(("aarch64", "arm64")):
-        return 128, 12, "generic"
+        return 128, 12
     wide = "define void @f(ptr %p) {\n %x = load <16 x float>, ptr %p, align 64\n %y = fadd <16 x float> %x, %x\n"
-    module = _parsed(wide + " store <16 x float> %y, ptr %p, align 64\n ret void\n}")
-    assembly = _target(triple, processor, features).emit_assembly(module)
-    tuning = "sapphirerapids" if triple.startswith("x86") else "generic"
-    return (512, 14, tuning) if "zmm" in assembly else (256 if "ymm" in assembly else 128, 6, tuning)
-
-
-def _parsed(source):
-    from llvmlite import binding
-
-    return binding.parse_assembly(source)
-
-
-_engines = []  # code stays in memory as long as its engine
-
-
-def _loaded(code, machine, names):
-    """The addresses of functions of an object file."""
-    from llvmlite import binding
-
-    engine = binding.create_mcjit_compiler(_parsed(""), _target(*machine))
-    engine.add_object_file(binding.ObjectFileRef.from_data(code))
-    engine.finalize_object()
-    _engines.append(engine)
-    return [engine.get_function_address(name) for name in names]
+    module = parsed(wide + " store <16 x float> %y, ptr %p, align 64\n ret void\n}")
+    assembly = target_machine(triple, processor, features).emit_assembly(module)
+    return (512, 14) if "zmm" in assembly else (256 if "ymm" in assembly else 128, 6)

@@ -12,12 +12,10 @@ import minigrad
 from minigrad.autograd import no_grad
 from minigrad.autograd.general import quiet
 from minigrad.autograd.node import bump
+from minigrad.kernels.dispatch import FLOATS
 from minigrad.tensor import Tensor, wrap
 
 __all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
-
-
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def listed(tensors):
