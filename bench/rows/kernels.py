@@ -14,6 +14,7 @@ from functools import partial
 from bench.row import NUMPY, Row
 from bench.timing import Work
 
+UNLIKE = ("attention", "attention_backward")  # what the compiled one keeps for the backward, the twin does without
 SIZES = {"1e2": 100, "1e4": 10_000, "1e6": 1_000_000}
 
 
@@ -35,7 +36,7 @@ def call(kernel, size, lib) -> Work:
 
 def rows() -> list[Row]:
     return [
-        Row(f"kernel/{name} {label}", partial(call, kernel, size), (NUMPY,))
+        Row(f"kernel/{name} {label}", partial(call, kernel, size), (NUMPY,), alike=name not in UNLIKE)
         for name, kernel in sorted(load_all().items())
         if kernel.compiled is not None and kernel.samples is not None
         for label, size in SIZES.items()

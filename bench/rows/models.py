@@ -49,12 +49,13 @@ def dcgan(lib):
     of_make, of_judge = (lib.optim.Adam(network.parameters(), **options) for network in (make, judge))
     batches = shuffled(lib, np.random.default_rng(0).uniform(-1, 1, (BATCH, 1, 28, 28)).astype(np.float32))
     real, fake = lib.ones(BATCH), lib.zeros(BATCH)
+    luck = lib.Generator().manual_seed(0)  # of its own: two sides may be the same library
 
     def run():
         judge.zero_grad()
         error = loss(judge(next(batches)), real)
         error.backward()
-        images = make(lib.randn(BATCH, NOISE, 1, 1))
+        images = make(lib.randn(BATCH, NOISE, 1, 1, generator=luck))
         other_error = loss(judge(images.detach()), fake)
         other_error.backward()
         of_judge.step()
