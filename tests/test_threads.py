@@ -357,6 +357,7 @@ def test_the_process_ends():
 INTERRUPTED = """
 import signal, threading, time, os
 from minigrad.kernels.threads import set_num_threads, share
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
 set_num_threads(2)
 begun, ended = threading.Barrier(2), []
 def work(first, last):
