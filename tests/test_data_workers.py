@@ -402,6 +402,7 @@ def test_a_program_may_end_with_workers_at_work():
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_ctrl_c():
     body = """
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell started it with &
         try:
             for i, batch in enumerate(loader):
                 if i == 3:
