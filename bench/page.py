@@ -31,7 +31,7 @@ your own: `make bench`, or `python -m bench --help`.*
   turn, so that what else the machine does hits both. The clock is the processor time of the thread. Shown is the
   median; behind it, in brackets, the quartiles: half of all turns lay between them.
 - **met** / **within noise** / **MISSED**: the median keeps to the bound; or only the lower quartile does; or neither.
-  A miss has its reason beside it, found with a profiler.
+  A miss has its reason beside it where a profile has shown it.
 - **Of limit** says how near a row comes to what this machine can do at all: the time that moving its data through
   memory, or doing its multiplications, takes at the highest speed measured here, as a part of minigrad's time. Data is
   counted once in and once out, so 100 % can be passed only where a cache helps. Small rows are far from any limit:
@@ -91,10 +91,10 @@ class Figures:
 
 
 def check_reasons(figures: Figures, reasons: Mapping[str, str]) -> list[str]:
-    """The missed rows that have no reason yet. Raises Stale for a reason whose row is not missed."""
+    """The missed rows that have no reason yet. Raises Stale for a reason whose row is met."""
     parts = [part for line in ISSUE for part in line.parts]
     verdicts = {name: verdict for part in parts for name, verdict in figures.verdicts(part).items()}
-    stale = [name for name in reasons if verdicts.get(name) not in (MISSED, UNCLEAR)]
+    stale = [name for name in reasons if verdicts.get(name) == MET]
     if stale:
         raise Stale(f"bench/reasons.py has reasons for rows that are not missed: {', '.join(stale)}")
     return [name for name, verdict in verdicts.items() if verdict == MISSED and name not in reasons]
