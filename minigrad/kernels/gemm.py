@@ -25,7 +25,7 @@ from minigrad.kernels import tiles
 from minigrad.kernels.cache import DiskCache
 from minigrad.kernels.dispatch import FLOATS, jit, kernel
 from minigrad.kernels.llvm import address, call
-from minigrad.kernels.panels import copy, down, transpose
+from minigrad.kernels.panels import BY_TILES, copy, down, transpose
 from minigrad.kernels.threads import get_num_threads, share
 from minigrad.kernels.tiles import ACCUMULATE, PACKED, PAD, RELU, STRIDED, VECTORS, item_size, lanes, tile_rows
 
@@ -107,7 +107,7 @@ def _multiply(table, M, N, K, A, row, step, B, ldb, transposed, C, ldc, bias, fl
                 else:
                     V, ldv = B + k * ldb + j * size, ldb
                 down(
-                    table, mode, rows, columns, steps, S, size if copied else row, 0 if copied else step, V, ldv,
+                    table, mode, rows, columns, steps, S, size if copied else row, BY_TILES if copied else step, V, ldv,
                     C + i * ldc + j * size, ldc, bias + j * size if bias and not k else 0, flags_now,
                 )  # fmt: skip
 
@@ -242,18 +242,16 @@ def _numbers(a, b):
     return a.dtype in FLOATS and a.__class__ is np.ndarray and b.__class__ is np.ndarray
 
 
-def _readable(a, b):
-    """The two, copied where `multiply` could not read them: numbers of a that all lie in one place (the gradient of a
-    sum), neither rows nor columns of b contiguous."""
-    a = a if a.strides[-1] else np.array(a, order="C")
-    return a, b if b.itemsize in b.strides[-2:] else np.array(b, order="C")
+def _readable(b):
+    """b, or a copy where `multiply` could not read it: neither its rows nor its columns are contiguous."""
+    return b if b.itemsize in b.strides[-2:] else np.array(b, order="C")
 
 
 @product.numba(when=_pays, python=True)
 def product(a, b, bias):
     if not _numbers(a, b):
         return product.twin(a, b, bias)
-    a, b = _readable(a, b)
+    b = _readable(b)
     table, run, none = _ready(a.dtype, _product)
     (rows, depth), columns = a.shape, b.shape[1]
     out = np.empty((rows, columns), a.dtype)
@@ -294,7 +292,7 @@ def _pay(a, b):
 def products(a, b):
     if not _numbers(a, b):
         return products.twin(a, b)
-    a, b = _readable(a, b)
+    b = _readable(b)
     table, run, none = _ready(a.dtype, _products)
     (count, rows, depth), columns = a.shape, b.shape[2]
     out = np.empty((count, rows, columns), a.dtype)

@@ -17,6 +17,8 @@ from minigrad.kernels.tiles import ACCUMULATE, PAD, VECTORS, copier, item_size, 
 
 DEPTH = 256  # rows of a panel at a time: they stay in the nearest cache while the tiles below one another use them
 
+BY_TILES = 1  # in place of a step: `down` says what it means. No two numbers are one byte apart
+
 
 @jit(constants=False)
 def transpose(table, rows, columns, source, stride, target, target_stride, bias, flags):
@@ -64,8 +66,8 @@ def pack_transposed(table, rows, columns, source, stride, target):
 
 @jit(inline=True)
 def down(table, mode, M, columns, K, S, row, step, V, ldv, C, ldc, bias, flags):
-    """M rows of at most two vectors of C, in tiles whose heights differ by one at most. With step 0, S lies tile by
-    tile, in each the numbers of one k side by side."""
+    """M rows of at most two vectors of C, in tiles whose heights differ by one at most. With the step BY_TILES, S lies
+    tile by tile, in each the numbers of one k side by side."""
     size, count = item_size(table), lanes(table)
     vectors = 1 if columns <= count else VECTORS
     live = columns - (vectors - 1) * count
@@ -75,8 +77,8 @@ def down(table, mode, M, columns, K, S, row, step, V, ldv, C, ldc, bias, flags):
     for t in range(tiles):
         height = rows + 1 if t < more else rows
         kernel = tile(table, mode, height, vectors)
-        call(kernel, K, S, row, step if step else height * size, V, ldv, C, ldc, bias, flags, live)
-        S += height * (row if step else K * size)
+        call(kernel, K, S, row, height * size if step == BY_TILES else step, V, ldv, C, ldc, bias, flags, live)
+        S += height * (K * size if step == BY_TILES else row)
         C += height * ldc
 
 
