@@ -9,9 +9,9 @@ import pytest
 
 import minigrad
 from minigrad import nn, viz
-from minigrad.viz.layout import place
-from minigrad.viz.model import CONSTANT, LEAF, OP, OUTPUT, VALUE
-from minigrad.viz.style import box_size
+from minigrad.viz.graph.layout import place
+from minigrad.viz.graph.model import CONSTANT, LEAF, OP, OUTPUT, VALUE
+from minigrad.viz.graph.style import box_size
 
 
 def scalar(value):

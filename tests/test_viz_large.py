@@ -9,7 +9,7 @@ import pytest
 
 import minigrad
 from minigrad import viz
-from minigrad.viz.model import FOLD, LEAF, OP, OUTPUT
+from minigrad.viz.graph.model import FOLD, LEAF, OP, OUTPUT
 
 
 def titles(drawing, kind):

@@ -1,4 +1,4 @@
-"""Drawing the recorded graph: `draw` gives a `Drawing` that shows itself in notebooks and saves svg, png, pdf and dot.
+"""Seeing backpropagation: graphs that draw, step and explain themselves. Everything here reads; nothing is changed.
 
     import minigrad
     from minigrad import viz
@@ -8,16 +8,36 @@
     loss.backward()
     viz.draw(loss, {"w": w}).save("graph.svg")
 
-How it is made, one file each, in this order:
+    graph/    draw: the picture of a graph            pages/    step, playground: pages that work offline
+    chain/    explain: the chain rule written out     record/   recording, on_error, draw_module, trace, summary
+    health/   health, watch: how training does        plots/    pictures of training, models and data
 
-    reading.py   what a Node tells         walk.py     nodes to boxes and edges     fold.py     large graphs, folded
-    dot.py       boxes to DOT text         layout.py   where the boxes stand        layered.py  the same, plainly
-    style.py     colours and sizes         scene.py    shapes                       svg.py, raster.py  shapes to files
-    drawing.py   `draw` and `Drawing`      plots.py    curves and matrices          files.py    writing them whole
-
-Nothing here runs unless it is called: graphviz, wasmtime and matplotlib are imported where they are used.
+Nothing here runs unless it is called, and what it needs (graphviz, wasmtime, matplotlib) is imported where it is used.
 """
 
-from minigrad.viz.drawing import Drawing, draw
+from __future__ import annotations
 
-__all__ = ["Drawing", "draw"]
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from minigrad.viz.graph.drawing import Drawing, draw
+
+_HOMES = {
+    "Drawing": "graph.drawing",
+    "draw": "graph.drawing",
+}
+
+__all__ = ["Drawing", "draw", "plots"]
+
+
+def __getattr__(name):
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"minigrad.viz.{_HOMES[name]}"), name)
+    if name == "plots":
+        return importlib.import_module("minigrad.viz.plots")
+    raise AttributeError(f"module 'minigrad.viz' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

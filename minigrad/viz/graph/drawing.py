@@ -12,15 +12,15 @@ from pathlib import Path
 
 from minigrad.errors import describe
 from minigrad.tensor import Tensor
-from minigrad.viz.dot import dot_source
 from minigrad.viz.files import checked_path, write_whole
-from minigrad.viz.layout import place
-from minigrad.viz.model import FOLD, LEAF, OP, Graph
-from minigrad.viz.raster import painted
-from minigrad.viz.scene import make_scene
-from minigrad.viz.style import box_size, readable_direction
-from minigrad.viz.svg import svg_text
-from minigrad.viz.walk import Options, build
+from minigrad.viz.graph.dot import dot_source
+from minigrad.viz.graph.layout import place
+from minigrad.viz.graph.model import FOLD, LEAF, OP, Graph
+from minigrad.viz.graph.raster import painted
+from minigrad.viz.graph.scene import make_scene
+from minigrad.viz.graph.style import box_size, readable_direction
+from minigrad.viz.graph.svg import svg_text
+from minigrad.viz.graph.walk import Options, build
 
 __all__ = ["Drawing", "draw"]
 
@@ -119,7 +119,7 @@ def _is_module(value):
 class Drawing:
     """A drawn graph. In Jupyter, VS Code and marimo it shows itself; `save` writes a file.
 
-    graph    the boxes and edges as data (`minigrad.viz.model.Graph`)
+    graph    the boxes and edges as data (`minigrad.viz.graph.model.Graph`)
     source   the drawing in DOT, Graphviz' language (str)
     svg      the drawing as SVG text (str)
     note     one line about what is not drawn as it is (a folded graph, no history), or ``""``

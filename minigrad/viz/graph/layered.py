@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-from minigrad.viz.style import ARROW
+from minigrad.viz.graph.style import ARROW
 
 __all__ = ["Placement", "place_in_layers", "slots"]
 

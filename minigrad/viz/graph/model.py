@@ -9,7 +9,22 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass, field
 
-__all__ = ["CONSTANT", "FOLD", "LEAF", "MORE", "OP", "OUTPUT", "VALUE", "Box", "Edge", "Graph", "clean", "clip"]
+__all__ = [
+    "CONSTANT",
+    "FOLD",
+    "LEAF",
+    "MODULE",
+    "MORE",
+    "OP",
+    "OUTPUT",
+    "VALUE",
+    "Box",
+    "Edge",
+    "Graph",
+    "Group",
+    "clean",
+    "clip",
+]
 
 LEAF = "leaf"  # a tensor the user made that collects a gradient
 CONSTANT = "constant"  # an operand without gradient: data, a target, a number
@@ -17,6 +32,7 @@ VALUE = "value"  # the result of an operation that something else uses
 OUTPUT = "output"  # what was asked to be drawn
 OP = "op"
 FOLD = "fold"  # many operations, or many leaves, in one box
+MODULE = "module"  # a group that is closed: a module's operations in one box
 
 MORE = " "  # the label of a row that goes on from the one above
 
@@ -26,7 +42,8 @@ TITLE_LENGTH = 36
 @dataclass(slots=True)
 class Box:
     """One box. `rows` are (label, text) pairs under the title: ``("data", "2.0")``, ``("", "float32 [3, 4]")``.
-    `tip` is the text shown when the mouse rests on the box."""
+    `tip` is the text shown when the mouse rests on the box, `facts` are further (label, text) pairs that a page shows
+    on request; `group` is the key of the innermost `Group` it stands in, or ""."""
 
     key: str
     kind: str
@@ -34,25 +51,42 @@ class Box:
     rows: list[tuple[str, str]] = field(default_factory=list)
     tip: str = ""
     inplace: bool = False
+    group: str = ""
+    facts: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Group:
+    """A frame around boxes and other groups: a module's. `parent` is the key of the group it stands in, or ""."""
+
+    key: str
+    title: str
+    parent: str = ""
+    path: str = ""
+    tip: str = ""
 
 
 @dataclass(slots=True)
 class Edge:
-    """From the box that gives to the box that takes; `count` uses of the same value are one edge if folded."""
+    """From the box that gives to the box that takes; `count` uses of the same value are one edge if folded.
+    `strength` is the norm of the gradient that went back along it, if known."""
 
     tail: str
     head: str
     tip: str = ""
     faint: bool = False
     count: int = 1
+    strength: float | None = None
 
 
 @dataclass(slots=True)
 class Graph:
-    """`boxes` by key in drawing order, `edges` in operand order, and `note`, one line said under the drawing."""
+    """`boxes` and `groups` by key in drawing order (a group after the one it stands in), `edges` in operand order, and
+    `note`, one line said under the drawing."""
 
     direction: str = "LR"
     boxes: dict[str, Box] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
     edges: list[Edge] = field(default_factory=list)
     note: str = ""
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from minigrad.errors import describe
 from minigrad.viz.files import checked_path, write_whole
-from minigrad.viz.raster import FAMILIES, require_matplotlib
+from minigrad.viz.graph.raster import FAMILIES, require_matplotlib
 
 __all__ = ["confusion_matrix", "loss_curve"]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import io
 import warnings
 
-from minigrad.viz.scene import Line, Rect, Scene
-from minigrad.viz.svg import DASH
+from minigrad.viz.graph.scene import Line, Rect, Scene
+from minigrad.viz.graph.svg import DASH
 
 __all__ = ["painted", "require_matplotlib"]
 

@@ -5,8 +5,8 @@ Box sizes are given, so that every Graphviz places the boxes the same way whatev
 
 from __future__ import annotations
 
-from minigrad.viz.model import OP
-from minigrad.viz.style import EDGE, FAINT, RANK_GAP, TITLE, box_size, is_round, style_of
+from minigrad.viz.graph.model import OP
+from minigrad.viz.graph.style import EDGE, FAINT, RANK_GAP, TITLE, box_size, is_round, style_of
 
 __all__ = ["dot_source"]
 

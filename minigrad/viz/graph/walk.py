@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from minigrad.errors import shape_text
-from minigrad.viz.fold import counted, make_plan, pattern
-from minigrad.viz.model import CONSTANT, FOLD, LEAF, MORE, OP, OUTPUT, VALUE, Graph
-from minigrad.viz.reading import FEW, Reading
-from minigrad.viz.text import attribute, compact, lines_of, number
+from minigrad.viz.graph.fold import counted, make_plan, pattern
+from minigrad.viz.graph.model import CONSTANT, FOLD, LEAF, MORE, OP, OUTPUT, VALUE, Graph
+from minigrad.viz.graph.reading import FEW, Reading
+from minigrad.viz.graph.text import attribute, compact, lines_of, number
 
 __all__ = ["Options", "build"]
 

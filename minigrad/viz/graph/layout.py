@@ -13,8 +13,8 @@ import threading
 
 import numpy as np
 
-from minigrad.viz.layered import Placement, place_in_layers, slots
-from minigrad.viz.style import ARROW
+from minigrad.viz.graph.layered import Placement, place_in_layers, slots
+from minigrad.viz.graph.style import ARROW
 
 __all__ = ["place"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from minigrad.viz.scene import Line, Rect, Scene, Text
-from minigrad.viz.style import FONTS
+from minigrad.viz.graph.scene import Line, Rect, Scene, Text
+from minigrad.viz.graph.style import FONTS
 
 __all__ = ["svg_text"]
 

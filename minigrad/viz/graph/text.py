@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from minigrad.errors import shape_text
-from minigrad.viz.model import clean, clip
+from minigrad.viz.graph.model import clean, clip
 
 __all__ = ["attribute", "compact", "lines_of", "number"]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
-from minigrad.viz.model import CONSTANT, FOLD, LEAF, OP, OUTPUT, VALUE
+from minigrad.viz.graph.model import CONSTANT, FOLD, LEAF, OP, OUTPUT, VALUE
 
 __all__ = [
     "STYLES", "Style", "box_size", "is_round", "label_width", "readable_direction", "row_width", "style_of",

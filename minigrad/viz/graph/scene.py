@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from minigrad.viz import style as s
-from minigrad.viz.layered import Placement
-from minigrad.viz.model import FOLD, MORE, OP, Graph
+from minigrad.viz.graph import style as s
+from minigrad.viz.graph.layered import Placement
+from minigrad.viz.graph.model import FOLD, MORE, OP, Graph
 
 __all__ = ["Line", "Part", "Rect", "Scene", "Text", "make_scene"]
 
