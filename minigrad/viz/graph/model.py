@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 __all__ = [
     "BACKWARD",
     "CONSTANT",
+    "FAILED",
     "FOLD",
     "LEAF",
     "MODULE",
@@ -35,6 +36,7 @@ CONSTANT = "constant"  # an operand without gradient: data, a target, a number
 VALUE = "value"  # the result of an operation that something else uses
 OUTPUT = "output"  # what was asked to be drawn
 OP = "op"
+FAILED = "failed"  # an operation that raised: its rows say what it got, and the error
 FOLD = "fold"  # many operations, or many leaves, in one box
 MODULE = "module"  # a group that is closed: a module's operations in one box
 

@@ -20,7 +20,7 @@ from minigrad.viz.graph.flow import Flow, measure, span
 from minigrad.viz.graph.fold import counted, make_plan, pattern
 from minigrad.viz.graph.frames import Frames
 from minigrad.viz.graph.model import (
-    BACKWARD, CONSTANT, FOLD, LEAF, MODULE, OP, OUTPUT, STOPPED, VALUE, VIEW, Graph,
+    BACKWARD, CONSTANT, FAILED, FOLD, LEAF, MODULE, OP, OUTPUT, STOPPED, VALUE, VIEW, Graph,
 )  # fmt: skip
 from minigrad.viz.graph.modules import Places, place_leaves, place_nodes
 from minigrad.viz.graph.reading import FEW, Constant, Reading
@@ -46,18 +46,19 @@ class Options:
     max_nodes: int | None = None
 
 
-def build(tensors, names, options) -> tuple[Graph, set[str]]:
+def build(tensors, names, options, failed=None) -> tuple[Graph, set[str]]:
     """(the drawing's data with all groups open, the keys of the groups to be shown closed).
 
-    `tensors` is a list, `names` a `names.Names`; what is written is as of now.
+    `tensors` is a list, `names` a `names.Names`; what is written is as of now. `failed` is {a node that raised: the
+    rows of its box}; its shape is None if it raised when it was to be computed.
     """
-    builder = _Builder(tensors, names, options)
+    builder = _Builder(tensors, names, options, failed or {})
     return builder.graph, builder.frames.closed(builder.plan.depth)
 
 
 class _Builder:
-    def __init__(self, tensors, names, options):
-        self.options = options
+    def __init__(self, tensors, names, options, failed):
+        self.options, self.failed = options, failed
         self.reading = reading = Reading(tensors, names.pairs)
         self.flow = measure(reading) if options.flow else Flow()
         self.places = place_nodes(reading, names) if options.modules else Places({})
@@ -151,7 +152,9 @@ class _Builder:
         missing = "freed by backward" if reading.freed(node) else "not kept"
         taken = [(operand, self.operand_box(operand, missing)) for operand in reading.operands(node)]
         rows, tip = self.texts.operation_rows(node), self.texts.operation_tip(node)
-        box = graph.add(OP, reading.label(node), rows, tip, reading.is_inplace(node))
+        kind = FAILED if node in self.failed else OP
+        rows += self.failed.get(node, ())
+        box = graph.add(kind, reading.label(node), rows, tip, kind == OP and reading.is_inplace(node))
         box.facts = self.texts.operation_facts(node)
         box.marks = tuple(
             [mark for mark, has in ((VIEW, reading.is_view), (BACKWARD, reading.is_backward)) if has(node)]
@@ -160,6 +163,8 @@ class _Builder:
         self.operations[node] = box
         self.connect_operands(node, box, taken)
         self.sources[node] = box
+        if reading.shape(node) is None:  # there is no result
+            return
         many = reading.is_many(node)
         if not many and self.tells_something(node):
             data = self.result_box(node, "output" if node in self.outputs else "")
