@@ -107,14 +107,19 @@ class Edge:
 @dataclass(slots=True)
 class Graph:
     """`boxes` and `groups` by key in drawing order (a group after the one it stands in), `edges` in operand order, and
-    `note`, one line said under the drawing. `flow` is the (least, greatest) norm that the edges' colours span."""
+    `note`, one line said under the drawing.
+
+    closed  the keys of the groups that are shown closed, until someone opens them
+    flow    the (least, greatest) power of ten that the edges' colours span, if they show the norms of gradients
+    """
 
     direction: str = "LR"
     boxes: dict[str, Box] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     edges: list[Edge] = field(default_factory=list)
     note: str = ""
-    flow: tuple[float, float] | None = None
+    closed: set[str] = field(default_factory=set)
+    flow: tuple[int, int] | None = None
 
     def add(self, kind, title, rows=(), tip="", inplace=False, group="") -> Box:
         key = f"n{len(self.boxes)}"
