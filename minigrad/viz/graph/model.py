@@ -20,6 +20,7 @@ __all__ = [
     "OP",
     "OUTPUT",
     "STACKED",
+    "STEP",
     "STOPPED",
     "VALUE",
     "VIEW",
@@ -39,6 +40,8 @@ OP = "op"
 FAILED = "failed"  # an operation that raised: its rows say what it got, and the error
 FOLD = "fold"  # many operations, or many leaves, in one box
 MODULE = "module"  # a group that is closed: a module's operations in one box
+
+STEP = "step"  # a group that is what a loop, or a part that repeats, does once
 
 VIEW = "view"  # the operation computes nothing: its result shares the memory of its input
 BACKWARD = "backward"  # recorded while a backward pass ran (create_graph=True)
@@ -77,7 +80,8 @@ class Box:
 @dataclass(slots=True)
 class Group:
     """A frame around boxes and other groups: a module's, one step of a loop, a recorded backward pass. `parent` is the
-    key of the group it stands in, or ""; `count` is how many alike it stands for (``Block ×12``)."""
+    key of the group it stands in, or ""; `count` is how many alike it stands for (``Block ×12``); `kind` is MODULE, STEP
+    or BACKWARD."""
 
     key: str
     title: str
@@ -85,6 +89,7 @@ class Group:
     path: str = ""
     tip: str = ""
     count: int = 1
+    kind: str = "module"
 
 
 @dataclass(slots=True)
@@ -127,9 +132,9 @@ class Graph:
         box = self.boxes[key] = Box(key, kind, clip(clean(title)), list(rows), tip, inplace, group)
         return box
 
-    def frame(self, title, parent="", path="", tip="", count=1) -> Group:
+    def frame(self, title, parent="", path="", tip="", count=1, kind=MODULE) -> Group:
         key = f"g{len(self.groups)}"
-        group = self.groups[key] = Group(key, clip(clean(title)), parent, clean(path), clean(tip), count)
+        group = self.groups[key] = Group(key, clip(clean(title)), parent, clean(path), clean(tip), count, kind)
         return group
 
     def connect(self, tail: Box, head: Box, tip="", faint=False, count=1) -> Edge:
