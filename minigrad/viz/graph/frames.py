@@ -77,12 +77,12 @@ class Frames:
         return next((self.groups[place[:i]].key for i in range(len(place), 0, -1) if place[:i] in self.groups), "")
 
     def title(self, place):
-        """What stands on a frame: ``fc1: Linear``, ``Block ×12``, ``cell: LSTMCell, 5 steps``."""
+        """What stands on a frame: ``fc1: Linear``, ``Block ×12``, ``cell: LSTMCell, step 1 of 5``."""
         call, count = place[-1], self.rolls.counts.get(place, 1)
         if count > 1:
             if place in self.rolls.steps:
                 name = self.places.title(call) if call.root else ""
-                return f"{name}, {count:,} steps".removeprefix(", ")
+                return f"{name}, step 1 of {count:,}".removeprefix(", ")
             return f"{call.kind if call.root else 'repeated'} ×{count:,}"
         if not call.root:
             return call.kind

@@ -13,6 +13,7 @@ import threading
 
 import numpy as np
 
+from minigrad.viz.graph.dot import dot_source
 from minigrad.viz.graph.layered import Placement, place_in_layers, slots
 from minigrad.viz.graph.style import ARROW
 
@@ -29,9 +30,10 @@ _lock = threading.Lock()  # the WebAssembly instance is shared by all threads
 _overflowed = False
 
 
-def place(graph, sizes, source) -> Placement:
-    """Lay out a `Graph`: `sizes` are the boxes' (width, height) by key, `source` the DOT text."""
+def place(graph, sizes) -> Placement:
+    """Lay out a `Graph`: `sizes` are the boxes' (width, height) by key."""
     if slots(graph) <= MOST_SLOTS:
+        source = dot_source(graph, helped=True)
         text = _system_dot(source) or _in_process(source)
         if text:
             placement = _parse(text, len(graph.edges))
@@ -111,6 +113,8 @@ def _parse(text, edge_count):
             frames[item["name"].removeprefix("cluster_")] = left, top - high, right, top - low
     routes = [[]] * edge_count
     for item in data.get("edges", ()):
+        if "id" not in item:  # an unseen one
+            continue
         tip, *points = item["pos"].removeprefix("e,").split()
         routes[int(item["id"][1:])] = [*map(point, points), point(tip)]
     return Placement(centres, routes, frames)

@@ -56,10 +56,15 @@ class Places:
 def place_nodes(reading, names: Names) -> Places:
     """The `Places` of the operations of a `Reading`; ``()`` is outside all modules."""
     operations = [node for node in reading.order if not reading.is_leaf(node)]
-    backward = {node: (Call("", BACKWARD_PASS, turn, 0),) for node in operations if (turn := reading.backward_turn(node))}
+    backward = {
+        node: (Call("", BACKWARD_PASS, turn, 0),) for node in operations if (turn := reading.backward_turn(node))
+    }
     operations = [node for node in operations if node not in backward]
     places = _places_forward(reading, names, operations)
     places.of.update(backward)
+    for node in operations:
+        if reading.is_pick(node):  # one of several outputs stands beside what made them
+            places.of[node] = places.of[node.parents[0]]
     return places
 
 
