@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from minigrad.viz.graph.model import OP
 from minigrad.viz.graph.style import (
-    EDGE, FRAME, RANK_GAP, TITLE, box_size, edge_style, flow_text, frame_style, is_round, style_of,
+    EDGE,
+    FRAME,
+    RANK_GAP,
+    TITLE,
+    box_size,
+    edge_style,
+    flow_text,
+    frame_style,
+    is_round,
+    style_of,
 )  # fmt: skip
 
 __all__ = ["dot_source"]
@@ -86,8 +95,9 @@ def _fill(dot, graph, key, members):
         style = frame_style(len(graph.around(group.key)), group)
         with dot.subgraph(name=f"cluster_{group.key}") as inner:
             inner.attr(
-                label=_quoted([group.title]), labeljust="l", labelloc="t", fontsize=f"{FRAME:g}", tooltip=_quoted([group.tip]),
-                style="rounded,filled", fillcolor=style.fill, color=style.border, fontcolor=style.ink, margin=f"{MARGIN:g}",
+                label=_quoted([group.title]), labeljust="l", labelloc="t", fontsize=f"{FRAME:g}", margin=f"{MARGIN:g}",
+                style="rounded,filled", fillcolor=style.fill, color=style.border, fontcolor=style.ink,
+                tooltip=_quoted([group.tip]),
             )  # fmt: skip
             _fill(inner, graph, group.key, members)
 

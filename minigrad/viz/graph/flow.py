@@ -68,7 +68,7 @@ def _dtype(reading, root):
 
 
 def span(strengths):
-    """The (least, greatest) power of ten of the scale: eight below the power above the greatest norm, always as many, so
+    """The (least, greatest) power of ten of the scale, which ends above the greatest norm and always spans as many, so
     that drawings can be compared; None if no norm is a number above 0."""
     known = [s for s in strengths if s is not None and s > 0 and math.isfinite(s)]
     if not known:

@@ -1,7 +1,7 @@
 """Frames around boxes: a module's, one step's of a loop, a recorded backward pass's.
 
-Before it: `modules.py` (the calls around each node), `repeats.py`.  Used by `walk.py`, which says which node a box is of;
-when all boxes are there, the frames are made that have something to hold.
+Before it: `modules.py` (the calls around each node), `repeats.py`.  Used by `walk.py`, which says which node a box is
+of; when all boxes are there, the frames are made that have something to hold.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Frames:
                 self.place_of[key] = common([self.places.of.get(node, ()) for node in nodes])
 
     def finish(self):
-        """Make the groups, and tell every box its own. A frame around a single operation says nothing: it is left out."""
+        """Make the groups, and tell every box its own. One operation alone gets no frame: it would say nothing."""
         held = Counter()
         for key, box in self.graph.boxes.items():
             place = self.place_of.get(key, ())

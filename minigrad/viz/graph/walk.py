@@ -20,7 +20,18 @@ from minigrad.viz.graph.flow import Flow, measure, span
 from minigrad.viz.graph.fold import counted, make_plan, pattern
 from minigrad.viz.graph.frames import Frames
 from minigrad.viz.graph.model import (
-    BACKWARD, CONSTANT, FAILED, FOLD, LEAF, MODULE, OP, OUTPUT, STOPPED, VALUE, VIEW, Graph,
+    BACKWARD,
+    CONSTANT,
+    FAILED,
+    FOLD,
+    LEAF,
+    MODULE,
+    OP,
+    OUTPUT,
+    STOPPED,
+    VALUE,
+    VIEW,
+    Graph,
 )  # fmt: skip
 from minigrad.viz.graph.modules import Places, place_leaves, place_nodes
 from minigrad.viz.graph.names import Names
