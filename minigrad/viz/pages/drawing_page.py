@@ -44,7 +44,7 @@ BODY = """
 WORDS = {
     "en": {
         "heading": "Computation graph",
-        "search": "Search: name, op, shape …",
+        "search": "Name, op, shape, module",
         "searchLabel": "Search by name, operation, shape or module",
         "hits": "{at} of {all}",
         "none": "nothing found",
@@ -90,7 +90,7 @@ WORDS = {
     },
     "ko": {
         "heading": "계산 그래프",
-        "search": "검색: 이름, 연산, 모양 …",
+        "search": "이름, 연산, 모양, 모듈",
         "searchLabel": "이름, 연산, 모양, 모듈로 검색",
         "hits": "{all}개 중 {at}번째",
         "none": "찾지 못했습니다",

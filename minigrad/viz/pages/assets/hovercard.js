@@ -32,6 +32,6 @@ mg.HoverCard = class {
 
   anchor(key) {
     const { view } = this;
-    return view.elements.get(key) ?? view.frames.get(key)?.querySelector(".handle") ?? view.edgeElements.get(key);
+    return view.elements.get(key) ?? view.handles.get(key) ?? view.edgeElements.get(key);
   }
 };

@@ -35,7 +35,7 @@ mg.Panel = class {
     const pairs = [...rows, ...(box.facts ?? []), ...(group?.closed?.facts ?? [])];
     if (pairs.length) parts.push(table(pairs));
     if (group) parts.push(this.toggleButton(group));
-    const inside = view.tree.above(group ? group.parent : box.group).reverse();
+    const inside = view.tree.above(view.tree.around(key)).reverse();
     if (inside.length) parts.push(el("h3", {}, t("inside")), this.links(inside.map((at) => [at, ""])));
     parts.push(...this.neighbours(key));
     return parts;
@@ -50,7 +50,7 @@ mg.Panel = class {
   neighbours(key) {
     const { view } = this;
     const inside = new Set(view.tree.groups.has(key) && !view.closed.has(key) ? view.tree.members.get(key) : [key]);
-    const isIn = (end) => inside.has(end) || view.tree.above(view.tree.groups.get(end)?.parent).includes(key);
+    const isIn = (end) => inside.has(end) || view.tree.above(view.tree.around(end)).includes(key);
     const [from, to] = [new Map(), new Map()];
     for (const edge of view.seen.edges) {
       if (isIn(edge.head) && !isIn(edge.tail)) from.set(edge.tail, edge.tip ?? "");
@@ -142,6 +142,7 @@ mg.Panel = class {
 function table(pairs) {
   const { el } = mg;
   const cell = (label, text) => {
+    if (!label) return el("tr", {}, el("td", { colspan: 2, class: "whole" }, String(text)));
     const isGrad = /grad|‖/.test(label);
     const name = /^(line|code|source)/.test(label) ? "code" : isGrad ? "grad" : "";
     return el("tr", {}, el("th", { scope: "row" }, label.trim()), el("td", { class: name }, String(text)));
