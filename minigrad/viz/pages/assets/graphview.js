@@ -254,7 +254,7 @@ mg.GraphView = class {
     const inOrder = [...this.seen.edges].sort((a, b) => Boolean(b.faint) - Boolean(a.faint)); // the faint ones beneath
     edges.replaceChildren(
       ...inOrder.map((edge) => {
-        const element = mg.drawing.edge(edge, this.places.edges.get(edge.key), this.levelOf(edge));
+        const element = mg.drawing.edge(edge, this.places.edges.get(edge.key), this.levelOf(edge), this.direction);
         this.edgeElements.set(edge.key, element);
         for (const key of edge.of ?? [edge.key]) this.edgeOf.set(key, edge);
         return element;
