@@ -15,7 +15,7 @@ from minigrad.tensor import Tensor
 from minigrad.viz.files import checked_path, write_whole
 from minigrad.viz.graph.dot import dot_source
 from minigrad.viz.graph.layout import place
-from minigrad.viz.graph.model import FOLD, LEAF, OP, Graph
+from minigrad.viz.graph.model import FAILED, FOLD, LEAF, OP, Graph
 from minigrad.viz.graph.raster import painted
 from minigrad.viz.graph.scene import make_scene
 from minigrad.viz.graph.style import box_size, readable_direction
@@ -62,15 +62,21 @@ def draw(
     """
     if direction is not None and direction not in DIRECTIONS:
         raise ValueError(f"draw(): argument 'direction': got {direction!r}; expected 'LR' or 'TB'")
-    if max_nodes is not None and (isinstance(max_nodes, bool) or not isinstance(max_nodes, int)):
-        raise TypeError(f"draw(): argument 'max_nodes' must be int or None, not {type(max_nodes).__name__}")
-    if max_nodes is not None and max_nodes < LEAST_NODES:
-        raise ValueError(f"draw(): argument 'max_nodes': got {max_nodes}; expected at least {LEAST_NODES}")
+    checked_limit(max_nodes, "draw")
     tensors, given = _drawn(x)
     names = given + _named(params)
     graph = build(tensors, names, Options(bool(values), bool(shapes), bool(grads), bool(saved), max_nodes))
     graph.direction = direction or readable_direction(graph)
     return Drawing(graph)
+
+
+def checked_limit(max_nodes, who):
+    """`max_nodes`, if it is an int that is large enough, or None. `who` is the function named in the message."""
+    if max_nodes is not None and (isinstance(max_nodes, bool) or not isinstance(max_nodes, int)):
+        raise TypeError(f"{who}(): argument 'max_nodes' must be int or None, not {type(max_nodes).__name__}")
+    if max_nodes is not None and max_nodes < LEAST_NODES:
+        raise ValueError(f"{who}(): argument 'max_nodes': got {max_nodes}; expected at least {LEAST_NODES}")
+    return max_nodes
 
 
 def _drawn(x):
@@ -178,7 +184,12 @@ class Drawing:
 
     def _summary(self):
         graph = self.graph
-        counts = [(graph.count(OP), "operation"), (graph.count(LEAF), "leaf"), (graph.count(FOLD), "folded box")]
+        counts = [
+            (graph.count(OP), "operation"),
+            (graph.count(FAILED), "failed operation"),
+            (graph.count(LEAF), "leaf"),
+            (graph.count(FOLD), "folded box"),
+        ]
         counts = [(n, what) for n, what in counts if n] or [(len(graph.boxes), "box")]
         return ", ".join(f"{n} {what if n == 1 else PLURALS[what]}" for n, what in counts)
 
@@ -192,7 +203,13 @@ class Drawing:
         return {"image/svg+xml": self.svg, "text/plain": repr(self)}
 
 
-PLURALS = {"operation": "operations", "leaf": "leaves", "folded box": "folded boxes", "box": "boxes"}
+PLURALS = {
+    "operation": "operations",
+    "leaf": "leaves",
+    "folded box": "folded boxes",
+    "box": "boxes",
+    "failed operation": "failed operations",
+}
 
 FORMS = {
     "svg": lambda drawing, form: ('<?xml version="1.0" encoding="UTF-8"?>\n' + drawing.svg).encode(),

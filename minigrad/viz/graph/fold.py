@@ -33,8 +33,9 @@ class Plan:
         return sum(map(len, self.groups)) + len(self.leaves)
 
 
-def make_plan(reading, max_nodes) -> Plan:
-    """Fold the graph of a `Reading` so that at most `max_nodes` boxes stand for its nodes (None: as is readable)."""
+def make_plan(reading, max_nodes, kept=()) -> Plan:
+    """Fold the graph of a `Reading` so that at most `max_nodes` boxes stand for its nodes (None: as is readable).
+    The operations `kept` are not folded."""
     order = reading.order
     if len(order) <= (WHOLE if max_nodes is None else max_nodes):
         return Plan()
@@ -47,21 +48,22 @@ def make_plan(reading, max_nodes) -> Plan:
     for_leaves = min(len(leaves), room // 2)
     for_operations = room - for_leaves
     if len(operations) <= for_operations + MOST_GROUPS:
-        kept, groups = operations, []
+        shown, groups = operations, []
         for_leaves = limit - 1 - len(operations)
     else:
-        kept, middle = _ends(operations, reading, for_operations, shrink=readable)
+        shown, middle = _ends(operations, reading, for_operations, kept, shrink=readable)
         groups = _connected(middle, reading)
     for_leaves = min(for_leaves, FEW_LEAVES) if readable else for_leaves
-    return Plan(groups, _leaves_to_fold(leaves, kept, reading, for_leaves, shrink=readable))
+    return Plan(groups, _leaves_to_fold(leaves, shown, reading, for_leaves, shrink=readable))
 
 
-def _ends(operations, reading, room, shrink):
-    """(the first and last operations, those between). The roots stay wherever they are, unless they are very many.
+def _ends(operations, reading, room, kept, shrink):
+    """(the first and last operations, those between). The roots stay wherever they are, unless they are very many, and
+    so do those `kept`.
 
     If what lies between is one sequence again and again, more of the same at the ends is folded too (`shrink`).
     """
-    roots = {node for node in reading.roots[: room // 2] if node is not None}
+    stay = {node for node in reading.roots[: room // 2] if node is not None}.union(kept)
     start, stop = room // 2, len(operations) - (room + 1) // 2
     labels = [reading.label(node) for node in operations]
     step = period(labels[start:stop])
@@ -70,7 +72,7 @@ def _ends(operations, reading, room, shrink):
             start -= 1
         while stop < len(labels) - step and labels[stop] == labels[stop - step]:
             stop += 1
-    middle = [node for node in operations[start:stop] if node not in roots]
+    middle = [node for node in operations[start:stop] if node not in stay]
     inside = set(middle)
     return [node for node in operations if node not in inside], middle
 

@@ -37,7 +37,7 @@ class Options:
 
 def build(tensors, names, options, failed=None) -> Graph:
     """The drawing's data: `tensors` is a list, `names` are (name, tensor) pairs, and what is written is as of now.
-    `failed` is {a node that raised: the rows of its box}; its shape is None if it raised when it was to be computed."""
+    `failed` is {a node that raised: (the title, the rows) of its box}; the node's shape is None if it has no result."""
     return _Builder(tensors, names, options, failed or {}).graph
 
 
@@ -50,7 +50,7 @@ class _Builder:
         self.sources = {}  # node -> the box that shows its result
         self.constants = {}  # Constant.key -> box
         self.kept_constants = []  # a key is an address: what it belongs to must live until the drawing is done
-        self.plan = make_plan(self.reading, options.max_nodes)
+        self.plan = make_plan(self.reading, options.max_nodes, self.failed)
         self.group_of = {node: k for k, group in enumerate(self.plan.groups) for node in group}
         self.in_leaf_fold = set(self.plan.leaves)
         if options.values and not self.plan.folded:
@@ -107,9 +107,12 @@ class _Builder:
         inplace = reading.is_inplace(node)
         into = "into " if inplace else ""
         rows = [("", into + attribute(name, value)) for name, value in reading.attributes(node)]
-        rows += self.failed.get(node, ())
-        kind = FAILED if node in self.failed else OP
-        box = self.graph.add(kind, label, rows, self.operation_tip(node), inplace and kind == OP)
+        kind = OP
+        if node in self.failed:
+            kind, inplace = FAILED, False
+            label, said = self.failed[node]
+            rows += said
+        box = self.graph.add(kind, label, rows, self.operation_tip(node), inplace)
         for operand, source in taken:
             self.graph.connect(source, box, operand.slot, source.kind == CONSTANT)
         self.sources[node] = box
@@ -120,7 +123,7 @@ class _Builder:
             data = self.result_box(node, "output" if node in self.outputs else "")
             self.graph.connect(box, data)
             self.sources[node] = data
-        elif not many and options.shapes:
+        elif not many and options.shapes and kind == OP:
             box.rows.append(("", shape_text(reading.shape(node))))
         if options.saved:
             box.rows += labelled("saves", [self.saved_text(name, value) for name, value in reading.saved(node)])
