@@ -269,8 +269,12 @@ def _is_whole(module):
 
 
 def _variables(frame):
-    """The user's variables that a frame sees, without IPython's (`_`, `_12`)."""
-    return [(name, value) for name, value in frame.f_locals.items() if not name.startswith("_")]
+    """The variables that a frame of the user's names, its own first, without IPython's (`_`, `_12`)."""
+    seen = dict(frame.f_locals)
+    for name in frame.f_code.co_names:
+        if name in frame.f_globals:
+            seen.setdefault(name, frame.f_globals[name])
+    return [(name, value) for name, value in seen.items() if not name.startswith("_")]
 
 
 def _tensors_of(frame):

@@ -16,12 +16,14 @@ import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from minigrad.autograd import watch
 from minigrad.autograd.node import OURS
 from minigrad.errors import describe
-from minigrad.nn.modules.hooks import register_module_forward_hook, register_module_forward_pre_hook
-from minigrad.nn.modules.module import Module
+
+if TYPE_CHECKING:
+    from minigrad.nn.modules.module import Module
 
 __all__ = ["ModuleCall", "Note", "described", "modules_at", "note_of", "recording"]
 
@@ -95,6 +97,9 @@ def recording(model=None):
     >>> viz.note_of(y.grad_fn).modules[-1]
     ModuleCall(path='1', kind='Tanh', number=1, root=1)
     """
+    from minigrad.nn.modules.hooks import register_module_forward_hook, register_module_forward_pre_hook
+    from minigrad.nn.modules.module import Module
+
     if model is not None and not isinstance(model, Module):
         raise TypeError(f"recording(): argument 'model' must be a Module or None, not {describe(model)}")
     recorder = _Recorder(model)
