@@ -22,18 +22,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from minigrad.viz.graph.drawing import Drawing, draw
+    from minigrad.viz.record.failure import draw_module, on_error
     from minigrad.viz.record.recording import ModuleCall, Note, note_of, recording
 
 _HOMES = {
     "Drawing": "graph.drawing",
     "draw": "graph.drawing",
+    "draw_module": "record.failure",
+    "on_error": "record.failure",
     "ModuleCall": "record.recording",
     "Note": "record.recording",
     "note_of": "record.recording",
     "recording": "record.recording",
 }
 
-__all__ = ["Drawing", "ModuleCall", "Note", "draw", "note_of", "plots", "recording"]
+__all__ = ["Drawing", "ModuleCall", "Note", "draw", "draw_module", "note_of", "on_error", "plots", "recording"]
 
 
 def __getattr__(name):

@@ -79,4 +79,3 @@ def _module(graph, key, boxes):
     tip = group.tip or group.title
     marks = (STACKED,) if group.count > 1 else ()
     return Box(key, MODULE, group.title, rows, tip, group=group.parent, facts=facts, marks=marks)
-

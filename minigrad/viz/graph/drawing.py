@@ -15,7 +15,7 @@ from minigrad.viz.files import checked_path, write_whole
 from minigrad.viz.graph.close import close
 from minigrad.viz.graph.dot import dot_source
 from minigrad.viz.graph.layout import place
-from minigrad.viz.graph.model import FOLD, LEAF, MODULE, OP, Graph
+from minigrad.viz.graph.model import FAILED, FOLD, LEAF, MODULE, OP, Graph
 from minigrad.viz.graph.names import names_of
 from minigrad.viz.graph.raster import painted
 from minigrad.viz.graph.scene import make_scene
@@ -75,14 +75,16 @@ def draw(
     _one_of("direction", direction, "LR", "TB")
     _one_of("recurrent", recurrent, "rolled", "unrolled")
     _one_of("repeats", repeats, "folded", "open")
-    _at_least("depth", depth, 0)
-    _at_least("max_nodes", max_nodes, LEAST_NODES)
+    _at_least("draw", "depth", depth, 0)
+    checked_limit(max_nodes, "draw")
     tensors, given = _drawn(x)
     names = names_of(params)
     names.pairs[:0] = given
     wanted = {"values": values, "shapes": shapes, "grads": grads, "saved": saved, "flow": flow, "modules": modules}
     switches = {name: bool(value) for name, value in wanted.items()}
-    graph, closed = build(tensors, names, Options(**switches, depth=depth, recurrent=recurrent, repeats=repeats, max_nodes=max_nodes))
+    graph, closed = build(
+        tensors, names, Options(**switches, depth=depth, recurrent=recurrent, repeats=repeats, max_nodes=max_nodes)
+    )
     graph.direction = direction or readable_direction(close(graph, closed))
     return Drawing(graph, closed)
 
@@ -92,13 +94,19 @@ def _one_of(name, value, first, second):
         raise ValueError(f"draw(): argument {name!r}: got {value!r}; expected {first!r} or {second!r}")
 
 
-def _at_least(name, value, least):
+def _at_least(who, name, value, least):
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"draw(): argument {name!r} must be int or None, not {type(value).__name__}")
+        raise TypeError(f"{who}(): argument {name!r} must be int or None, not {type(value).__name__}")
     if value < least:
-        raise ValueError(f"draw(): argument {name!r}: got {value}; expected at least {least}")
+        raise ValueError(f"{who}(): argument {name!r}: got {value}; expected at least {least}")
+
+
+def checked_limit(max_nodes, who):
+    """`max_nodes`, if it is an int that is large enough, or None. `who` is the function named in the message."""
+    _at_least(who, "max_nodes", max_nodes, LEAST_NODES)
+    return max_nodes
 
 
 def _drawn(x):
@@ -181,8 +189,8 @@ class Drawing:
 
     def _summary(self):
         graph = self.shown
-        kinds = (OP, "operation"), (LEAF, "leaf"), (MODULE, "closed module"), (FOLD, "folded box")
-        counts = [(graph.count(kind), what) for kind, what in kinds]
+        kinds = {OP: "operation", FAILED: "failed operation", LEAF: "leaf", MODULE: "closed module", FOLD: "folded box"}
+        counts = [(graph.count(kind), what) for kind, what in kinds.items()]
         counts = [(n, what) for n, what in counts if n] or [(len(graph.boxes), "box")]
         return ", ".join(f"{n} {what if n == 1 else PLURALS[what]}" for n, what in counts)
 
@@ -198,7 +206,7 @@ class Drawing:
 
 PLURALS = {
     "operation": "operations", "leaf": "leaves", "closed module": "closed modules", "folded box": "folded boxes",
-    "box": "boxes",
+    "box": "boxes", "failed operation": "failed operations",
 }  # fmt: skip
 
 FORMS = {

@@ -93,4 +93,3 @@ class Frames:
         if depth is None:
             return set()
         return {group.key for place, group in self.groups.items() if place[-1].root and modules_in(place) > depth}
-

@@ -20,7 +20,18 @@ from minigrad.viz.graph.flow import Flow, measure, span
 from minigrad.viz.graph.fold import counted, make_plan, pattern
 from minigrad.viz.graph.frames import Frames
 from minigrad.viz.graph.model import (
-    BACKWARD, CONSTANT, FAILED, FOLD, LEAF, MODULE, OP, OUTPUT, STOPPED, VALUE, VIEW, Graph,
+    BACKWARD,
+    CONSTANT,
+    FAILED,
+    FOLD,
+    LEAF,
+    MODULE,
+    OP,
+    OUTPUT,
+    STOPPED,
+    VALUE,
+    VIEW,
+    Graph,
 )  # fmt: skip
 from minigrad.viz.graph.modules import Places, place_leaves, place_nodes
 from minigrad.viz.graph.reading import FEW, Constant, Reading
@@ -49,8 +60,8 @@ class Options:
 def build(tensors, names, options, failed=None) -> tuple[Graph, set[str]]:
     """(the drawing's data with all groups open, the keys of the groups to be shown closed).
 
-    `tensors` is a list, `names` a `names.Names`; what is written is as of now. `failed` is {a node that raised: the
-    rows of its box}; its shape is None if it raised when it was to be computed.
+    `tensors` is a list, `names` a `names.Names`; what is written is as of now. `failed` is {a node that raised: (the title, the
+    rows of its box)}; its shape is None if it raised when it was to be computed.
     """
     builder = _Builder(tensors, names, options, failed or {})
     return builder.graph, builder.frames.closed(builder.plan.depth)
@@ -65,7 +76,7 @@ class _Builder:
         recurrent, repeats = ("unrolled", "open") if options.flow else (None, None)
         self.rolls = roll(reading, self.places, options.recurrent or recurrent, options.repeats or repeats)
         place_leaves(reading, self.rolls, self.places, names)
-        self.plan = make_plan(reading, self.rolls, self.places, options.max_nodes, options.depth)
+        self.plan = make_plan(reading, self.rolls, self.places, options.max_nodes, options.depth, self.failed)
         self.graph = Graph()
         self.frames = Frames(self.graph, self.places, self.rolls)
         self.texts = Contents(reading, options, self.places, self.flow)
@@ -136,7 +147,9 @@ class _Builder:
             notes.append(f"{which}: nothing that led there requires grad, or it was computed under no_grad().")
         notes += self.plan.notes(len(self.rolls.order))
         if self.options.recurrent == "unrolled" and any(self.texts.steps(node) for node in self.rolls.order):
-            notes.append("nn.LSTM, nn.GRU and nn.RNN do all steps in one operation: a loop over a cell can be unrolled.")
+            notes.append(
+                "nn.LSTM, nn.GRU and nn.RNN do all steps in one operation: a loop over a cell can be unrolled."
+            )
         return " ".join([*notes, self.flow.note]).strip()
 
     # ---- operations
@@ -153,8 +166,9 @@ class _Builder:
         taken = [(operand, self.operand_box(operand, missing)) for operand in reading.operands(node)]
         rows, tip = self.texts.operation_rows(node), self.texts.operation_tip(node)
         kind = FAILED if node in self.failed else OP
-        rows += self.failed.get(node, ())
-        box = graph.add(kind, reading.label(node), rows, tip, kind == OP and reading.is_inplace(node))
+        label, said = self.failed.get(node) or (reading.label(node), ())
+        rows += said
+        box = graph.add(kind, label, rows, tip, kind == OP and reading.is_inplace(node))
         box.facts = self.texts.operation_facts(node)
         box.marks = tuple(
             [mark for mark, has in ((VIEW, reading.is_view), (BACKWARD, reading.is_backward)) if has(node)]
@@ -170,7 +184,7 @@ class _Builder:
             data = self.result_box(node, "output" if node in self.outputs else "")
             graph.connect(box, data).strength = self.flow.at(node)
             self.sources[node] = data
-        elif not many and options.shapes:
+        elif not many and options.shapes and kind == OP:
             box.rows.append(("", shape_text(reading.shape(node))))
         if options.saved:
             box.rows += labelled("saves", self.texts.saved_rows(node))
