@@ -219,14 +219,15 @@ class Reading:
                 elif _unwritten(saved.vc, node):
                     self._known.setdefault(parent, (saved.array, saved.vc))
 
-    def compute_missing(self, nodes):
-        """Find values that nothing kept, for small results of `nodes` (oldest first) whose operands are known."""
+    def compute_missing(self, nodes, few=FEW, most=REPLAY_ELEMENTS):
+        """Find values that nothing kept, for results of `nodes` (oldest first) of at most `few` elements, whose
+        operands are known and have at most `most`."""
         for node in nodes:
             source = node.parents[0] if node.op is PICK else node
-            if node in self._known or not _repeatable(source.op) or self.is_many(node) or math.prod(node.shape) > FEW:
+            if node in self._known or not _repeatable(source.op) or self.is_many(node) or math.prod(node.shape) > few:
                 continue
             inputs = [self._operand_array(source, i) for i in range(len(source.parents))]
-            if all(a is not None and a.size <= REPLAY_ELEMENTS for a in inputs):
+            if all(a is not None and a.size <= most for a in inputs):
                 result = _compute(source, inputs)
                 result = np.asarray(result[node.attrs] if node.op is PICK else result)
                 if result.shape == node.shape:
