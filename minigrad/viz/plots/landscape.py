@@ -176,30 +176,23 @@ def _hills(axes, surface, scale):
     low, high = np.nanmin(z), np.nanmax(z)
     shares = (np.nan_to_num(z, nan=high) - low) / (high - low or 1.0)
     lit = LightSource(azdeg=315, altdeg=50).shade_rgb(
-        mixed(LOW, HIGH, shares), shares * len(x) / 2.5, blend_mode="soft", fraction=0.7
+        mixed(LOW, HIGH, shares), shares * len(x) / 2.5, blend_mode="soft", fraction=0.5
     )
     axes.plot_surface(
         x, y, z, facecolors=lit, rstride=1, cstride=1, linewidth=0, antialiased=False, shade=False, zorder=1,
         rasterized=True,
     )  # fmt: skip
-    axes.contour(
-        x,
-        y,
-        z,
-        np.linspace(low, high, LEVELS + 1)[1:-1],
-        colors=INK,
-        linewidths=0.35,
-        linestyles="-",
-        alpha=0.5,
-        zorder=2,
-    )
+    _contours_on_hills(axes, surface, z, np.linspace(low, high, LEVELS + 1)[1:-1])
     axes.set(xlabel=surface.axes[0], ylabel=surface.axes[1], xlim=_ends(surface.across), ylim=_ends(surface.up))
     if scale.log:
         axes.set_zticks(*scale.ticks())
-    axes.set_zlabel(f"{surface.name if surface.name == 'loss' else 'f'}{' (logarithmic)' if scale.log else ''}")
+    axes.set_zlabel(
+        f"{surface.name if surface.name == 'loss' else 'f'}{' (logarithmic)' if scale.log else ''}", rotation=90
+    )
+    axes.zaxis.set_rotate_label(False)
     axes.view_init(elev=ELEVATION, azim=AZIMUTH)
     axes.set_proj_type("ortho")
-    axes.set_box_aspect(BOX, zoom=1.02)
+    axes.set_box_aspect(BOX, zoom=0.95)
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
         axis.pane.set_facecolor("white")
         axis.pane.set_edgecolor(GRID)

@@ -205,7 +205,7 @@ def _before_kinks(model, points, who):
     """
     output, _ = _recorded(model, points, who)
     reading = Reading([output], [])
-    reading.compute_missing(reading.order, few=math.inf, most=math.inf)
+    reading.compute_missing(reading.order, most=math.inf, operands=math.inf)
     found = []
     for node in reading.order:
         if node.op.name not in KINKS:
