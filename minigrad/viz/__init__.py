@@ -22,13 +22,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from minigrad.viz.graph.drawing import Drawing, draw
+    from minigrad.viz.record.recording import ModuleCall, Note, note_of, recording
 
 _HOMES = {
     "Drawing": "graph.drawing",
     "draw": "graph.drawing",
+    "ModuleCall": "record.recording",
+    "Note": "record.recording",
+    "note_of": "record.recording",
+    "recording": "record.recording",
 }
 
-__all__ = ["Drawing", "draw", "plots"]
+__all__ = ["Drawing", "ModuleCall", "Note", "draw", "note_of", "plots", "recording"]
 
 
 def __getattr__(name):

@@ -17,7 +17,7 @@ import numpy as np
 
 from minigrad.errors import shape_text
 from minigrad.viz.graph.fold import counted, make_plan, pattern
-from minigrad.viz.graph.model import CONSTANT, FOLD, LEAF, MORE, OP, OUTPUT, VALUE, Graph
+from minigrad.viz.graph.model import CONSTANT, FAILED, FOLD, LEAF, MORE, OP, OUTPUT, VALUE, Graph
 from minigrad.viz.graph.reading import FEW, Reading
 from minigrad.viz.graph.text import attribute, compact, lines_of, number
 
@@ -35,14 +35,15 @@ class Options:
     max_nodes: int | None = None
 
 
-def build(tensors, names, options) -> Graph:
-    """The drawing's data: `tensors` is a list, `names` are (name, tensor) pairs, and what is written is as of now."""
-    return _Builder(tensors, names, options).graph
+def build(tensors, names, options, failed=None) -> Graph:
+    """The drawing's data: `tensors` is a list, `names` are (name, tensor) pairs, and what is written is as of now.
+    `failed` is {a node that raised: the rows of its box}; its shape is None if it raised when it was to be computed."""
+    return _Builder(tensors, names, options, failed or {}).graph
 
 
 class _Builder:
-    def __init__(self, tensors, names, options):
-        self.options = options
+    def __init__(self, tensors, names, options, failed):
+        self.options, self.failed = options, failed
         self.reading = Reading(tensors, names)
         self.graph = Graph()
         self.outputs = dict.fromkeys(node for node in self.reading.roots if node is not None)
@@ -106,10 +107,14 @@ class _Builder:
         inplace = reading.is_inplace(node)
         into = "into " if inplace else ""
         rows = [("", into + attribute(name, value)) for name, value in reading.attributes(node)]
-        box = self.graph.add(OP, label, rows, self.operation_tip(node), inplace)
+        rows += self.failed.get(node, ())
+        kind = FAILED if node in self.failed else OP
+        box = self.graph.add(kind, label, rows, self.operation_tip(node), inplace and kind == OP)
         for operand, source in taken:
             self.graph.connect(source, box, operand.slot, source.kind == CONSTANT)
         self.sources[node] = box
+        if reading.shape(node) is None:  # there is no result
+            return
         many = reading.is_many(node)
         if not many and self.tells_something(node):
             data = self.result_box(node, "output" if node in self.outputs else "")
