@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import tempfile
 import webbrowser
 from collections.abc import Mapping
@@ -128,6 +129,7 @@ class Drawing:
     closed   the keys of the frames that are shown closed (a set of str)
     source   the drawing in DOT, Graphviz' language (str)
     svg      the drawing as SVG text (str)
+    page     the interactive drawing (`Page`); `html` is its text
     note     one line about what is not drawn as it is (a folded graph, no history), or ``""``
 
     It holds texts and numbers only, no tensor: keeping a drawing keeps no graph alive.
@@ -157,8 +159,21 @@ class Drawing:
         """The drawing as one self-contained SVG element."""
         return svg_text(self._scene, f"Computation graph: {self._summary()}. {self.note}".strip())
 
+    @functools.cached_property
+    def page(self):
+        """The interactive drawing, a `Page`: pan, zoom, search, open and close modules, facts of what is clicked."""
+        from minigrad.viz.pages.drawing_page import drawing_page
+
+        return drawing_page(self.graph, f"Computation graph: {self._summary()}")
+
+    @property
+    def html(self) -> str:
+        """The interactive drawing as one HTML file that needs no network."""
+        return self.page.html
+
     def save(self, path) -> Path:
-        """Write the drawing to a file and return its path. The ending says the form: .svg, .png, .pdf, .dot or .gv.
+        """Write the drawing to a file and return its path. The ending says the form: .svg, .png, .pdf, .html, .dot
+        or .gv.
 
         The file appears whole or not at all; one that exists is replaced.  PNG and PDF are painted with matplotlib.
         Raises ValueError for another ending, ModuleNotFoundError (png, pdf) where matplotlib is not installed, and
@@ -170,22 +185,8 @@ class Drawing:
         return path
 
     def show(self) -> None:
-        """Show the drawing: in the notebook if this is one, else in the web browser."""
-        try:
-            from IPython import get_ipython
-            from IPython.display import display
-        except ImportError:
-            shell = None
-        else:
-            shell = get_ipython()
-        if hasattr(shell, "kernel"):
-            display(self)
-            return
-        handle, name = tempfile.mkstemp(prefix="minigrad-", suffix=".svg")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(self.svg)
-        if not webbrowser.open(Path(name).as_uri()):
-            print(f"No browser here: the drawing is in {name}")
+        """Show the interactive drawing: in the notebook if this is one, else in the web browser."""
+        self.page.show()
 
     def _summary(self):
         graph = self.shown
@@ -213,6 +214,7 @@ FORMS = {
     "svg": lambda drawing, form: ('<?xml version="1.0" encoding="UTF-8"?>\n' + drawing.svg).encode(),
     "png": lambda drawing, form: painted(drawing._scene, form),
     "pdf": lambda drawing, form: painted(drawing._scene, form),
+    "html": lambda drawing, form: drawing.html.encode(),
     "dot": lambda drawing, form: drawing.source.encode(),
     "gv": lambda drawing, form: drawing.source.encode(),
 }
