@@ -20,7 +20,7 @@ from minigrad.autograd.node import COPY_SLICES, LEAF, PICK, Node, node_of
 from minigrad.registry import OPS, arrays
 from minigrad.tensor import Tensor
 
-__all__ = ["FEW", "Constant", "Operand", "Reading"]
+__all__ = ["FEW", "Constant", "Operand", "Reading", "repeatable"]
 
 FEW = 6  # values of at most this many elements are shown as numbers
 REPLAY_ELEMENTS = 4096  # operands of at most this many elements are computed with again
@@ -219,20 +219,22 @@ class Reading:
                 elif _unwritten(saved.vc, node):
                     self._known.setdefault(parent, (saved.array, saved.vc))
 
-    def compute_missing(self, nodes):
-        """Find values that nothing kept, for small results of `nodes` (oldest first) whose operands are known."""
+    def compute_missing(self, nodes, most=FEW, operands=REPLAY_ELEMENTS):
+        """Find values that nothing kept, for results of at most `most` elements of `nodes` (oldest first) whose
+        operands are known and have at most `operands` elements each."""
         for node in nodes:
             source = node.parents[0] if node.op is PICK else node
-            if node in self._known or not _repeatable(source.op) or self.is_many(node) or math.prod(node.shape) > FEW:
+            if node in self._known or not repeatable(source.op) or self.is_many(node) or math.prod(node.shape) > most:
                 continue
-            inputs = [self._operand_array(source, i) for i in range(len(source.parents))]
-            if all(a is not None and a.size <= REPLAY_ELEMENTS for a in inputs):
+            inputs = [self.operand_array(source, i) for i in range(len(source.parents))]
+            if all(a is not None and a.size <= operands for a in inputs):
                 result = _compute(source, inputs)
                 result = np.asarray(result[node.attrs] if node.op is PICK else result)
                 if result.shape == node.shape:
                     self._known[node] = result, None
 
-    def _operand_array(self, node, i):
+    def operand_array(self, node, i) -> np.ndarray | None:
+        """What the i-th operand of an operation was when it ran, if that can still be told."""
         parent = node.parents[i]
         if parent is None:
             constant = self._constant(node, i)
@@ -264,7 +266,7 @@ def _unwritten(version, node):
     return version is None or version.time <= node.seq
 
 
-def _repeatable(op):
+def repeatable(op):
     """Whether the op gives the same result again: it is ours, and of a family that draws no random numbers."""
     return OPS.get(op.name) is op and (op.pointwise or op.__module__ in REPEATABLE)
 
@@ -277,7 +279,7 @@ def _compute(node, inputs):
         return quiet.run(op.twin, *[a.astype(dtype) for a in inputs], *attrs)
     forward = arrays(op.__dict__["forward"])
     result = quiet.run(forward, inputs, *attrs) if op.variadic else quiet.run(forward, *inputs, *attrs)
-    return result[0] if op.aux else result
+    return result[0] if op.aux and not op.pieces else result
 
 
 def _same(a, b):
