@@ -20,7 +20,10 @@ mg.GraphLayout = class {
     const whole = this.level("", levels);
     const places = { boxes: new Map(), groups: new Map(), edges: new Map(), width: whole.width, height: whole.height };
     this.collect(whole, 0, 0, places, sizes);
-    for (const edge of seen.edges) places.edges.set(edge.key, this.route(edge, levels));
+    for (const edge of seen.edges) {
+      const isLoop = edge.tail === edge.head;
+      places.edges.set(edge.key, isLoop ? this.loop(places.boxes.get(edge.tail)) : this.route(edge, levels));
+    }
     return places;
   }
 
@@ -44,7 +47,7 @@ mg.GraphLayout = class {
     this.groupOf = new Map(seen.boxes.map((box) => [box.key, box.group || ""]));
     this.pieces = new Map(); // of each edge: [frame, name of the link]
     const data = this.dataEdges(seen);
-    const lifted = seen.edges.map((edge) => this.lift(edge, data.has(edge.key)));
+    const lifted = seen.edges.filter((edge) => edge.tail !== edge.head).map((edge) => this.lift(edge, data.has(edge.key)));
     this.turnBack(lifted, order);
     for (const edge of lifted) this.link(edge, levels);
     return levels;
@@ -313,6 +316,14 @@ mg.GraphLayout = class {
       for (const { x, y } of piece) points.push({ x: layout.left + x, y: layout.top + y });
     }
     return points;
+  }
+
+  // From a box back to itself: around the side of it where data do not go.
+  loop({ x, y, width, height }) {
+    const isLR = this.direction === "LR";
+    const [half, deep] = isLR ? [height / 2, width / 2] : [width / 2, height / 2];
+    const ways = [[deep, half * 0.5], [deep + 12, half * 0.5], [deep + 12, half + 12], [-deep - 12, half + 12], [-deep - 12, half * 0.5], [-deep, half * 0.5]];
+    return ways.map(([along, across]) => (isLR ? { x: x + along, y: y + across } : { x: x + across, y: y + along }));
   }
 };
 
