@@ -30,7 +30,8 @@ class Story:
     output    the id of the tensor that was asked for; `seed`: the gradient the walk starts with (ones)
     nodes     leaves, constants and operations in forward order, ``id`` is the position. Each: kind ("leaf", "constant",
               "op"), op, label, name, shape, dtype, requires_grad, inputs ([{"node", "slot"}]), value, formula
-              ({"text", "latex"}; None of leaves and constants), line, group, attributes ([[name, text]])
+              ({"text", "latex"}; None of leaves and constants), numbers (the formula of a pointwise operation of
+              numbers with these for its operands, else ""), line, group, attributes ([[name, text]])
     backward  operations in the engine's order. Each: node, upstream, problem ("" or why nothing is known), and parts:
               input (position in the node's inputs), node, local, formula, numbers, product, total, first (of the parts
               to reach that operand)
@@ -95,8 +96,8 @@ class _Teller:
         entry = {
             "id": len(self.nodes), "kind": kind, "op": op, "label": clean(label), "name": "",
             "shape": _listed(shape), "dtype": "" if array is None else array.dtype.name,
-            "requires_grad": requires_grad, "inputs": [], "value": self.amount(array), "formula": None, "line": None,
-            "group": "", "attributes": [],
+            "requires_grad": requires_grad, "inputs": [], "value": self.amount(array), "formula": None, "numbers": "",
+            "line": None, "group": "", "attributes": [],
         } | more  # fmt: skip
         self.nodes.append(entry)
         return entry["id"]
@@ -132,10 +133,15 @@ class _Teller:
         given = _joined(given)
         label = clean(reading.name(node))
         value = None if reading.is_many(node) else reading.value(node)
+        numbers = ""
+        if formula.is_pointwise(node.op) and reading.shape(node) == ():
+            found = self.operand_numbers(inputs)
+            if len(found) == len(inputs):
+                numbers = formula.operation_text(node.op, found, self.attributes(node))["text"]
         self.shown[node], self.places[node] = given, places
         self.ids[node] = self.add(
             "op", node.op.name, reading.label(node), value, reading.shape(node), True, name=label, inputs=inputs,
-            formula=formula.operation_text(node.op, given, self.attributes(node)),
+            formula=formula.operation_text(node.op, given, self.attributes(node)), numbers=numbers,
             attributes=[_pair(attribute(key, each)) for key, each in reading.attributes(node)],
             **_made_at(node),
         )  # fmt: skip
@@ -186,17 +192,21 @@ class _Teller:
         return self.nodes[self.ids[root]]["name"] or "L"
 
     def numbers(self, entry):
-        """The numbers of an operation's operands and output, as expressions: what was a number in the program counts as
-        part of the formula."""
-        found = {"output": Expr("value", (entry["value"],))}
-        for each in entry["inputs"]:
+        """The numbers of an operation's operands and output, as expressions."""
+        found = self.operand_numbers(entry["inputs"])
+        if entry["value"] is not None:
+            found["output"] = Expr("value", (_float(entry["value"]),))
+        return found
+
+    def operand_numbers(self, inputs):
+        """{slot: expression} of the operands that are known: what was a number in the program counts as part of the
+        formula."""
+        found = {}
+        for each in inputs:
             source = self.nodes[each["node"]]
-            found[each["slot"]] = Expr("number" if source["op"] == "number" else "value", (source["value"],))
-        return {
-            key: Expr(each.head, (float(each.number) if isinstance(each.number, str) else each.number,))
-            for key, each in found.items()
-            if each.number is not None
-        }
+            if source["value"] is not None:
+                found[each["slot"]] = Expr("number" if source["op"] == "number" else "value", (_float(source["value"]),))
+        return found
 
     def amount(self, array):
         """An array as JSON can say it."""
@@ -233,6 +243,11 @@ def _numbers(array):
 
 def _number(value):
     return value if math.isfinite(value) else "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+
+
+def _float(told):
+    """The number again that `_number` told."""
+    return float(told) if isinstance(told, str) else told
 
 
 def _listed(shape):

@@ -21,6 +21,7 @@ from minigrad.autograd.general import quiet
 from minigrad.autograd.node import COPY_SLICES, LEAF, PICK, DeadEnd, Node, node_of
 from minigrad.registry import OPS, arrays
 from minigrad.tensor import Tensor
+from minigrad.viz.record.recording import note_of
 
 __all__ = ["FEW", "Constant", "Operand", "Reading", "repeatable"]
 
