@@ -77,8 +77,8 @@ def derivative(op, slot) -> Expr | None:
 
 # Functions that are known by a name or a sign of their own: printed so, not as what their `scalar` computes.
 KEPT_WHOLE = frozenset(
-    "angle copysign exp2 fmax fmin hypot isnan logaddexp logaddexp2 logsigmoid maximum minimum reciprocal rsqrt sgn "
-    "sigmoid sign signbit sinc special_entr square".split()
+    "angle copysign exp2 finite fmax fmin hypot isnan logaddexp logaddexp2 logsigmoid maximum minimum reciprocal rsqrt "
+    "sgn sigmoid sign signbit sinc special_entr square".split()
 )
 
 
@@ -110,22 +110,34 @@ def gradient_text(op, slot, operands, attributes, output, target, upstream="L") 
     output        the output as it is shown (Expr)
     """
     left, latex_left = printing.text(target), printing.latex(target)
-    if is_pointwise(op):
-        found = derivative(op, slot)
-        if found is not None:
-            local = printed(_filled(found, {**operands, "output": output}, attributes))
-            return {
-                "text": f"∂{printing.text(output)}/∂{left} = {local['text']}",
-                "latex": rf"\frac{{\partial {printing.latex(output)}}}{{\partial {latex_left}}} = {local['latex']}",
-            }
-    entry = _entry(op, attributes).get(slot)
-    if entry is None:
-        entry = UNTOLD if isinstance(op, type) else OF_FUNCTION
-    right = _textbook(entry, {**operands, "output": output, "op": name(op.name)}, attributes)
+    local = local_text(op, slot, {**operands, "output": output}, attributes)
+    if local is not None:
+        return {
+            "text": f"∂{printing.text(output)}/∂{left} = {local['text']}",
+            "latex": rf"\frac{{\partial {printing.latex(output)}}}{{\partial {latex_left}}} = {local['latex']}",
+        }
+    right = product_text(op, slot, {**operands, "output": output}, attributes)
     return {
         "text": f"∂{upstream}/∂{left} = {right['text']}",
         "latex": rf"\frac{{\partial {upstream}}}{{\partial {latex_left}}} = {right['latex']}",
     }
+
+
+def local_text(op, slot, operands, attributes) -> dict | None:
+    """The local derivative of a pointwise op as {"text", "latex"}: ``1 − y²``; None where it has no formula.
+
+    operands  those of the op and ``output``, as they are shown
+    """
+    found = derivative(op, slot) if is_pointwise(op) else None
+    return None if found is None else printed(_filled(found, operands, attributes))
+
+
+def product_text(op, slot, operands, attributes) -> dict:
+    """The gradient of an operand of an array operation as {"text", "latex"}: ``G @ Bᵀ``, G the upstream gradient."""
+    entry = _entry(op, attributes).get(slot)
+    if entry is None:
+        entry = UNTOLD if isinstance(op, type) else OF_FUNCTION
+    return _textbook(entry, {**operands, "op": name(op.name)}, attributes)
 
 
 UNTOLD = ("⟨op⟩′(G): no formula of one line", r"⟨op⟩^{\prime}(G)")

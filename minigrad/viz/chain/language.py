@@ -220,6 +220,8 @@ def simplify(expr) -> Expr:
     args = tuple([simplify(arg) for arg in expr.args])
     rule = _RULES.get(expr.head)
     found = rule(*args) if rule else None
+    if found is None and expr.head in ("eq", "ne") and args[0] == args[1]:  # asks for NaN, which formulas leave out
+        found = constant(expr.head == "eq")
     if found is None and expr.head in FOLDED and all(arg.number is not None for arg in args):
         found = constant(FOLDED[expr.head](*[arg.number for arg in args]))
     return Expr(expr.head, args) if found is None else found
@@ -309,19 +311,40 @@ def _pow(a, b):
     return a if _is(b, 1) else ONE if _is(b, 0) and a.number is None else None
 
 
+def _constants_first(expr):
+    return expr.head != "number"
+
+
 def _one_less(a):
     return constant(a.number - 1 if a.number else 0) if a.head == "number" else None
+
+
+def _and(a, b):
+    for one, other in ((a, b), (b, a)):
+        if one.head == "number":
+            return other if one.number else one
+    return None
+
+
+def _or(a, b):
+    for one, other in ((a, b), (b, a)):
+        if one.head == "number":
+            return one if one.number else other
+    return None
 
 
 def _where(condition, a, b):
     if condition.head == "number":
         return a if condition.number else b
-    if condition.head in ("lt", "gt") and (b, a) == condition.args:  # the other where it is less: the larger of both
-        return call("maximum" if condition.head == "lt" else "minimum", a, b)
+    less, more = condition.head in ("lt", "le"), condition.head in ("gt", "ge")
+    if (less or more) and {a, b} == {*condition.args}:  # the other where it is less: the larger of both
+        return call(
+            "maximum" if more == ((a, b) == condition.args) else "minimum", *sorted((a, b), key=_constants_first)
+        )
     return a if a == b else None
 
 
 _RULES = {
     "add": _add, "sub": _sub, "neg": _neg, "mul": _mul, "div": _div, "pow": _pow, "one_less": _one_less,
-    "where": _where,
+    "where": _where, "logical_and": _and, "logical_or": _or,
 }  # fmt: skip

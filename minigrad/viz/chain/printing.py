@@ -49,7 +49,8 @@ FUNCTIONS = {  # head: (text, LaTeX), where that is not the op's name
     "prelu_kernel": ("prelu", r"\operatorname{prelu}"), "special_i0e": ("I₀ₑ", "I_{0e}"),
     "special_i1e": ("I₁ₑ", "I_{1e}"), "special_erfcx": ("erfcx", r"\operatorname{erfcx}"),
     "special_ndtri": ("Φ⁻¹", r"\Phi^{-1}"), "special_log_ndtr": ("log Φ", r"\log\Phi"),
-    "igamma": ("P", "P"), "igammac": ("Q", "Q"), "gcd": ("gcd", r"\gcd"),
+    "finite": ("nan_to_num", r"\operatorname{nan\_to\_num}"), "igamma": ("P", "P"), "igammac": ("Q", "Q"),
+    "gcd": ("gcd", r"\gcd"),
 }  # fmt: skip
 
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")

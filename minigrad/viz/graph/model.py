@@ -19,6 +19,7 @@ __all__ = [
     "MORE",
     "OP",
     "OUTPUT",
+    "STACKED",
     "STOPPED",
     "VALUE",
     "VIEW",
@@ -41,6 +42,7 @@ MODULE = "module"  # a group that is closed: a module's operations in one box
 
 VIEW = "view"  # the operation computes nothing: its result shares the memory of its input
 BACKWARD = "backward"  # recorded while a backward pass ran (create_graph=True)
+STACKED = "stacked"  # it stands for several alike
 STOPPED = "stopped"  # gradients end here although something stands before it: detach(), no_grad()
 
 MORE = " "  # the label of a row that goes on from the one above
@@ -56,7 +58,8 @@ class Box:
     inplace  a write into a part of an older tensor
     group    the key of the innermost `Group` it stands in, or ""
     facts    further (label, text) pairs, which a page shows on request
-    marks    what else is particular about it: any of VIEW, BACKWARD, STOPPED
+    marks    what else is particular about it: any of VIEW, BACKWARD, STOPPED, STACKED
+    size     how many numbers a leaf holds
     """
 
     key: str
@@ -68,6 +71,7 @@ class Box:
     group: str = ""
     facts: list[tuple[str, str]] = field(default_factory=list)
     marks: tuple[str, ...] = ()
+    size: int = 0
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ import numpy as np
 from minigrad.autograd.engine import recorded_backwards
 from minigrad.autograd.general import quiet
 from minigrad.autograd.node import COPY_SLICES, LEAF, PICK, DeadEnd, Node, node_of
+from minigrad.nn.parameter import Parameter
 from minigrad.registry import OPS, arrays
 from minigrad.tensor import Tensor
 from minigrad.viz.record.recording import note_of
@@ -90,7 +91,7 @@ class Reading:
         for node in self.order:
             self._note_saved(node)
         self._writes = self._whole_writes([*tensors, *(tensor for _, tensor in names)])
-        self._backwards = sorted(recorded_backwards)
+        self._backwards, self._turns = sorted(recorded_backwards), {}
         self._memories = None  # id of the array that owns a memory -> nodes whose values lie in it
 
     def is_leaf(self, node) -> bool:
@@ -129,10 +130,22 @@ class Reading:
         """Whether this is a view made under no_grad: it counts as a leaf, but its gradient is thrown away."""
         return isinstance(node, DeadEnd)
 
-    def is_backward(self, node) -> bool:
-        """Whether this was recorded while a backward pass ran (create_graph=True)."""
+    def backward_turn(self, node) -> int:
+        """Which backward pass recorded this (create_graph=True): 1 is the first that had a part in the graph; 0: none
+        did."""
         i = bisect.bisect(self._backwards, (node.seq, math.inf)) - 1
-        return i >= 0 and node.seq < self._backwards[i][1]
+        if i < 0 or node.seq >= self._backwards[i][1]:
+            return 0
+        return self._turns.setdefault(i, len(self._turns) + 1)
+
+    def is_backward(self, node) -> bool:
+        """Whether this was recorded while a backward pass ran."""
+        return self.backward_turn(node) > 0
+
+    def is_parameter(self, node) -> bool:
+        """Whether a leaf is a module's parameter, or a tensor that is gone but for its use by one."""
+        tensor = node.tensor()
+        return tensor is None or isinstance(tensor, Parameter)
 
     def note(self, node):
         """The `record.recording.Note` of a node that was made inside `viz.recording()`, else None."""

@@ -19,10 +19,14 @@ mg.GroupTree = class {
     return chain;
   }
 
+  // The group around a box or group, or "".
+  around(key) {
+    return (this.groups.has(key) ? this.groups.get(key).parent : this.groupOf.get(key)) || "";
+  }
+
   // What stands for a box or group: itself, or the outermost closed group around it.
   shown(key, closed) {
-    const isGroup = this.groups.has(key);
-    const chain = this.above(isGroup ? key : this.groupOf.get(key));
+    const chain = this.above(this.groups.has(key) ? key : this.groupOf.get(key));
     return chain.findLast((group) => closed.has(group)) ?? key;
   }
 

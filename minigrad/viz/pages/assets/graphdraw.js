@@ -95,21 +95,20 @@ mg.drawing = (() => {
   function frame(group, place) {
     const { x, y, width, height } = place;
     const [left, top] = [x - width / 2, y - height / 2];
-    const title = text("frame-title", 0, 0, group.title, F.frameTitle, false);
-    const room = Math.min(width - 8, mg.textWidth(group.title, F.frameTitle, true) + 32);
-    title.setAttribute("transform", "translate(24 11)");
+    const title = text("frame-title", 24, 11, group.title, F.frameTitle, false);
+    const wide = mg.textWidth(group.title, F.frameTitle, true) + 34;
     const handle = svg(
       "g",
       { class: "handle", "data-key": group.key, tabindex: -1, role: "button", "aria-expanded": "true" },
-      svg("rect", { class: "handle-shape", x: 0, y: 0, width: round(Math.max(room, 30)), height: 22, rx: 7 }),
+      svg("rect", { class: "handle-shape", x: 1, y: 1, width: round(Math.min(width - 2, wide)), height: 21, rx: 8 }),
       sign("−", 12, 11),
       title,
     );
     handle.setAttribute("aria-label", `${mg.t("kind-module")} ${group.title}`);
     const element = svg("g", { class: "frame", "data-frame": group.key });
-    element.style.transform = `translate(${round(left)}px, ${round(top)}px)`;
-    element.append(svg("rect", { class: "frame-shape", width: round(width), height: round(height), rx: 10 }), handle);
-    return element;
+    element.append(svg("rect", { class: "frame-shape", width: round(width), height: round(height), rx: 10 }));
+    for (const one of [element, handle]) one.style.transform = `translate(${round(left)}px, ${round(top)}px)`;
+    return { frame: element, handle };
   }
 
   // ---- edges

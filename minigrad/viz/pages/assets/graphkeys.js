@@ -43,7 +43,7 @@ mg.GraphKeys = class {
   // What can be walked to: boxes, and the titles of open frames.
   target(key) {
     const { view } = this;
-    return view.elements.get(key) ?? view.frames.get(key)?.querySelector(".handle");
+    return view.elements.get(key) ?? view.handles.get(key);
   }
 
   moveTo(key, takeFocus) {

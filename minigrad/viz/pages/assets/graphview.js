@@ -20,6 +20,7 @@ mg.GraphView = class {
     this.graph = { ...graph, edges: graph.edges.map((edge, i) => ({ key: `e${i}`, count: 1, ...edge })) };
     this.direction = graph.direction === "TB" ? "TB" : "LR";
     this.tree = new mg.GroupTree(this.graph);
+    this.layout = new mg.GraphLayout(this.tree, this.direction);
     this.closed = new Set(graph.groups.filter((group) => group.open === false).map((group) => group.key));
     this.index = new Map(graph.boxes.map((box, i) => [box.key, i]));
     this.graph.boxes = [...graph.boxes];
@@ -31,7 +32,7 @@ mg.GraphView = class {
     this.selected = null;
     this.current = null; // where the keyboard is
 
-    this.layers = Object.fromEntries(["frames", "edges", "boxes"].map((name) => [name, svg("g", { class: name })]));
+    this.layers = Object.fromEntries(["frames", "edges", "handles", "boxes"].map((name) => [name, svg("g", { class: name })]));
     this.stage = svg("g", {}, ...Object.values(this.layers));
     this.svg = svg("svg", { class: "graph", role: "group", "aria-label": options.label ?? "" }, this.stage);
     container.classList.add("graph-holder");
@@ -112,8 +113,7 @@ mg.GraphView = class {
 
   // Opens every group around a box or group, so that it can be seen.
   reveal(key) {
-    const inner = this.tree.groups.has(key) ? this.tree.groups.get(key).parent : this.tree.groupOf.get(key);
-    const above = this.tree.above(inner).filter((group) => this.closed.has(group));
+    const above = this.tree.above(this.tree.around(key)).filter((group) => this.closed.has(group));
     if (above.length) this.setClosed([...this.closed].filter((group) => !above.includes(group)), above.at(-1));
   }
 
@@ -190,7 +190,7 @@ mg.GraphView = class {
     const hadFocus = this.svg.contains(document.activeElement);
     this.seen = mg.closeGraph(this.graph, this.tree, this.closed);
     this.sizes = new Map(this.seen.boxes.map((box) => [box.key, this.sizeOf(box)]));
-    this.places = mg.layout(this.seen, this.sizes, this.direction);
+    this.places = this.layout.place(this.seen, this.sizes);
     this.bounds = { left: 0, top: 0, width: this.places.width, height: this.places.height };
     if (before) this.shift(before, this.cornerOf(anchor));
     this.svg.classList.toggle("many", this.seen.boxes.length > 300);
@@ -238,15 +238,16 @@ mg.GraphView = class {
   }
 
   draw() {
-    const { frames, edges, boxes } = this.layers;
+    const { frames, edges, handles, boxes } = this.layers;
     this.frames = new Map();
-    frames.replaceChildren(
-      ...this.seen.groups.map((group) => {
-        const frame = mg.drawing.frame(group, this.places.groups.get(group.key));
-        this.frames.set(group.key, frame);
-        return frame;
-      }),
-    );
+    this.handles = new Map();
+    for (const group of this.seen.groups) {
+      const { frame, handle } = mg.drawing.frame(group, this.places.groups.get(group.key));
+      this.frames.set(group.key, frame);
+      this.handles.set(group.key, handle);
+    }
+    frames.replaceChildren(...this.frames.values());
+    handles.replaceChildren(...this.handles.values());
 
     this.edgeElements = new Map();
     this.edgeOf = new Map();
