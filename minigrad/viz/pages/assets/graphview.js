@@ -39,8 +39,12 @@ mg.GraphView = class {
     container.append(this.svg, this.buttons());
     this.camera = new mg.PanZoom(this.svg, this.stage, {
       onTap: (event) => this.tap(event),
-      onChange: () => this.svg.classList.toggle("far", this.camera.k < 0.35),
+      onChange: () => {
+        this.svg.classList.toggle("far", this.camera.k < 0.35);
+        this.sight.update();
+      },
     });
+    this.sight = new mg.Sight(this);
     this.keys = new mg.GraphKeys(this);
     this.svg.addEventListener("pointerover", (event) => this.tell("hover", this.keyAt(event.target)));
     this.svg.addEventListener("pointerleave", () => this.tell("hover", null));
@@ -198,6 +202,7 @@ mg.GraphView = class {
     this.applyMarks();
     this.showSelection();
     this.keys.renew(hadFocus);
+    this.sight.renew();
   }
 
   renderSoon(anchor) {

@@ -8,6 +8,7 @@
   const PACE = 1400; // milliseconds between two steps at speed 1
   const SPEEDS = [0.25, 0.5, 1, 2, 4, 8];
 
+  const side = document.querySelector(".side");
   const plan = makePlan(mg.data.story);
   const cards = panels(plan);
   const graph = mg.step.graph(plan, byId("graph"), mg.data);
@@ -25,10 +26,10 @@
     to = Math.max(0, Math.min(plan.total, to));
     const from = k;
     k = to;
+    side.scrollTop = 0; // on a phone the page scrolls instead, and stays where it is
     if (quiz.question) quiz.drop();
     graph.update(k, touched(plan, from, to));
     draw();
-    document.querySelector(".side").scrollTop = 0; // on a phone the page scrolls instead, and stays where it is
     if (!quiet) mg.say(cards.spoken(k));
   }
 
