@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
-import re
-import tempfile
-import webbrowser
 from collections.abc import Mapping
 from pathlib import Path
 

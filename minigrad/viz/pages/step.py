@@ -162,6 +162,4 @@ def _notes(told):
 def _title(told):
     kinds = [node["kind"] for node in told["nodes"]]
     operations, leaves = kinds.count("op"), kinds.count("leaf")
-    return (
-        f"step: {operations:,} operation{'s' * (operations != 1)}, {leaves:,} {'leaf' if leaves == 1 else 'leaves'}"
-    )
+    return f"step: {operations:,} operation{'s' * (operations != 1)}, {leaves:,} {'leaf' if leaves == 1 else 'leaves'}"

@@ -18,12 +18,12 @@ from minigrad.errors import describe
 from minigrad.nn import CrossEntropyLoss, Module
 from minigrad.nn import functional as F
 from minigrad.tensor import Tensor
+from minigrad.viz.record.recording import recording
 from minigrad.viz.vitals.origin import graph_origin
 from minigrad.viz.vitals.passes import Pass, layers_of, tensors_in
 from minigrad.viz.vitals.records import Findings
 from minigrad.viz.vitals.report import Health
 from minigrad.viz.vitals.words import checked_language
-from minigrad.viz.record.recording import recording
 
 __all__ = ["asleep", "health", "named_inputs"]
 
@@ -63,7 +63,9 @@ def health(model, x=None, y=None, loss_fn=None, *, optimizer=None, language="en"
         raise TypeError(f"health(): argument 'model' must be a Module, not {describe(model)}")
     checked_language(language, "health()")
     if x is None and not (y is None and loss_fn is None and optimizer is None):
-        raise ValueError("health(): argument 'x': got None; y, loss_fn and optimizer need the input to run the model on")
+        raise ValueError(
+            "health(): argument 'x': got None; y, loss_fn and optimizer need the input to run the model on"
+        )
     if x is None:
         return _as_it_is(model, language)
     if loss_fn is None and not (y is None and optimizer is None):

@@ -128,9 +128,14 @@ def _of_origin(*kinds):
             place = {"en": f" on the way to the output of {english}", "ko": f" ({korean}의 출력이 나오기 전)"}
             if origin.exact:
                 place = {"en": f" in {english}", "ko": f" ({korean} 안)"}
-        line = "" if origin.line is None else f" [{origin.line[0].rpartition('/')[2]}:{origin.line[1]} {origin.line[2]}]"
+        line = (
+            "" if origin.line is None else f" [{origin.line[0].rpartition('/')[2]}:{origin.line[1]} {origin.line[2]}]"
+        )
         detail = f": {origin.detail}" if origin.detail else ""
-        maybe = {"en": "" if origin.certain else " (or what it was given)", "ko": "" if origin.certain else " (또는 그 입력)"}
+        maybe = {
+            "en": "" if origin.certain else " (or what it was given)",
+            "ko": "" if origin.certain else " (또는 그 입력)",
+        }
         facts = {"op": origin.name, "place": place, "detail": detail + line, "maybe": maybe, "at": _at(findings)}
         yield Found((origin.name or "(model)",), facts)
 
@@ -165,7 +170,7 @@ def _vanishing(findings):
     if found is None:
         return
     first, last, count = found
-    if 0 < last.grad_norm and first.grad_norm < VANISHED * last.grad_norm and not _all_dead(findings):
+    if last.grad_norm > 0 and first.grad_norm < VANISHED * last.grad_norm and not _all_dead(findings):
         ratio = first.grad_norm / last.grad_norm
         facts = {"ratio": _size(ratio), "first": first.label, "last": last.label}
         facts["each"] = f"{ratio ** (1 / (count - 1)):.2g}"
