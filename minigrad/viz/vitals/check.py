@@ -63,7 +63,9 @@ def health(model, x=None, y=None, loss_fn=None, *, optimizer=None, language="en"
         raise TypeError(f"health(): argument 'model' must be a Module, not {describe(model)}")
     checked_language(language, "health()")
     if x is None and not (y is None and loss_fn is None and optimizer is None):
-        raise ValueError("health(): argument 'x': got None; y, loss_fn and optimizer need the input to run the model on")
+        raise ValueError(
+            "health(): argument 'x': got None; y, loss_fn and optimizer need the input to run the model on"
+        )
     if x is None:
         return _as_it_is(model, language)
     if loss_fn is None and not (y is None and optimizer is None):

@@ -79,7 +79,9 @@ def watch(model, optimizer=None, *, budget=0.03, live="auto", language="en") -> 
     if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int | float)):
         raise TypeError(f"watch(): argument 'budget' must be a number or None, not {describe(budget)}")
     if budget is not None and not 0 < budget < 1:
-        raise ValueError(f"watch(): argument 'budget': got {budget}; expected a share between 0 and 1, e.g. 0.03, or None")
+        raise ValueError(
+            f"watch(): argument 'budget': got {budget}; expected a share between 0 and 1, e.g. 0.03, or None"
+        )
     if live not in (True, False, "auto"):
         raise ValueError(f"watch(): argument 'live': got {live!r}; expected True, False or 'auto'")
     return Watch(model, optimizer, budget, live, checked_language(language, "watch()"))

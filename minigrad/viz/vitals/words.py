@@ -118,10 +118,10 @@ RULE_WORDS = {
                "초기화와 편향 0, ReLU 앞의 배치 정규화를 쓰세요."),
     },
     "steps-too-large": {
-        "en": ("Steps are too large: a step changes {names} by {ratio} of its size{rate}; about 0.001 is usual.",
+        "en": ("Steps are too large: one changes {names} by {ratio} times its size{at}{rate}; about 0.001 is usual.",
                "Lower the learning rate: divide it by 10 until the loss falls steadily; warm it up in the first steps, "
                "or clip the gradients."),
-        "ko": ("갱신이 너무 큽니다: 한 스텝에 {names}의 크기의 {ratio}배만큼 바뀝니다{rate}. 보통은 0.001 정도입니다.",
+        "ko": ("갱신이 너무 큽니다: 한 스텝에 {names}의 크기의 {ratio}배만큼 바뀝니다{at}{rate}. 보통은 0.001 정도입니다.",
                "손실이 꾸준히 줄어들 때까지 학습률을 10분의 1씩 낮추세요. 처음 몇 스텝은 학습률을 서서히 올리거나(warm-up) "
                "기울기를 잘라내세요."),
     },
