@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from minigrad.viz.graph.drawing import Drawing, draw
+    from minigrad.viz.record.failure import draw_module, on_error
     from minigrad.viz.record.recording import ModuleCall, Note, note_of, recording
     from minigrad.viz.vitals.check import health
     from minigrad.viz.vitals.monitor import HealthMonitor
@@ -31,23 +32,38 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Drawing": "graph.drawing",
-    "draw": "graph.drawing",
-    "ModuleCall": "record.recording",
-    "Note": "record.recording",
-    "note_of": "record.recording",
-    "recording": "record.recording",
     "Health": "vitals.report",
     "HealthMonitor": "vitals.monitor",
+    "ModuleCall": "record.recording",
+    "Note": "record.recording",
     "Verdict": "vitals.rules",
     "Watch": "vitals.watch",
+    "draw": "graph.drawing",
+    "draw_module": "record.failure",
     "health": "vitals.check",
+    "note_of": "record.recording",
+    "on_error": "record.failure",
+    "recording": "record.recording",
     "watch": "vitals.watch",
 }
 
 __all__ = [
-    "Drawing", "Health", "HealthMonitor", "ModuleCall", "Note", "Verdict", "Watch", "draw", "health", "note_of",
-    "plots", "recording", "watch",
-]  # fmt: skip
+    "Drawing",
+    "Health",
+    "HealthMonitor",
+    "ModuleCall",
+    "Note",
+    "Verdict",
+    "Watch",
+    "draw",
+    "draw_module",
+    "health",
+    "note_of",
+    "on_error",
+    "plots",
+    "recording",
+    "watch",
+]
 
 
 def __getattr__(name):

@@ -18,12 +18,12 @@ from minigrad.errors import describe
 from minigrad.nn import CrossEntropyLoss, Module
 from minigrad.nn import functional as F
 from minigrad.tensor import Tensor
+from minigrad.viz.record.recording import recording
 from minigrad.viz.vitals.origin import graph_origin
 from minigrad.viz.vitals.passes import Pass, layers_of, tensors_in
 from minigrad.viz.vitals.records import Findings
 from minigrad.viz.vitals.report import Health
 from minigrad.viz.vitals.words import checked_language
-from minigrad.viz.record.recording import recording
 
 __all__ = ["asleep", "health", "named_inputs"]
 

@@ -170,7 +170,7 @@ def _vanishing(findings):
     if found is None:
         return
     first, last, count = found
-    if 0 < last.grad_norm and first.grad_norm < VANISHED * last.grad_norm and not _all_dead(findings):
+    if last.grad_norm > 0 and first.grad_norm < VANISHED * last.grad_norm and not _all_dead(findings):
         ratio = first.grad_norm / last.grad_norm
         facts = {"ratio": _size(ratio), "first": first.label, "last": last.label}
         facts["each"] = f"{ratio ** (1 / (count - 1)):.2g}"
