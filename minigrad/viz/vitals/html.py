@@ -19,11 +19,12 @@ MOST = 200  # rows
 COLOURS = {ERROR: "#d55e00", WARNING: "#c98a00", NOTE: "#0072b2", "": "#009e73"}  # Okabe and Ito; signs differ too
 
 STYLE = """
-.mg-health{font:13px/1.45 system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans','Noto Sans KR',sans-serif;max-width:72em}
+.mg-health{font:13px/1.45 system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans','Noto Sans KR',sans-serif;
+max-width:72em}
 .mg-health .mg-wide{overflow-x:auto}
-.mg-health table{border-collapse:collapse;margin:.5em 0;font-variant-numeric:tabular-nums}
+.mg-health table{border-collapse:collapse;margin:.5em 0;font:inherit;color:inherit;font-variant-numeric:tabular-nums}
 .mg-health th,.mg-health td{padding:.22em .7em;text-align:right;border:0;background:none;white-space:nowrap}
-.mg-health thead th{font-weight:600;opacity:.75;border-bottom:1px solid #8888;vertical-align:bottom}
+.mg-health thead th{font-weight:600;opacity:.75;border-bottom:1px solid #8888;vertical-align:bottom;white-space:normal}
 .mg-health tbody tr+tr td{border-top:1px solid #8883}
 .mg-health .mg-name{text-align:left;font-weight:600;max-width:22em;overflow:hidden;text-overflow:ellipsis}
 .mg-health .mg-kind{text-align:left;opacity:.75}
@@ -89,7 +90,8 @@ def _table(health, words):
         body.append(f"<tr>{''.join(cells)}</tr>")
     if len(health.rows) > MOST:
         body.append(f"<tr><td></td><td class='mg-name'>⋮ {len(health.rows) - MOST}</td></tr>")
-    return f"<div class='mg-wide'><table><thead><tr>{''.join(head)}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+    inside = f"<thead><tr>{''.join(head)}</tr></thead><tbody>{''.join(body)}</tbody>"
+    return f"<div class='mg-wide'><table>{inside}</table></div>"
 
 
 def _share(row):

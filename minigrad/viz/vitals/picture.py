@@ -18,10 +18,11 @@ __all__ = ["picture"]
 BINS = 40
 MOST_LAYERS = 40  # shapes in a picture; of more, so many spread evenly
 MOST_CURVES = 12
-LEGEND = 6
 BLUE, GREEN, VERMILION, AMBER = "#0072b2", "#009e73", "#d55e00", "#e69f00"  # Okabe and Ito
 SIGN_COLOURS = {"error": VERMILION, "warning": "#a86f00", "note": BLUE, "": common.INK}
-LONGEST = 18
+LONGEST, NAMED = 18, 24
+SMOOTH = np.array([1, 4, 6, 4, 1]) / 16
+UNEVEN = 8.0  # times the usual spread
 
 
 def picture(health, path=None):
@@ -39,7 +40,7 @@ def picture(health, path=None):
         _shapes(panels[0], layers, signs, words["outputs-picture"], "out", words)
         _shapes(panels[1], layers, signs, words["grads-picture"], "grad", words)
         if curves:
-            (_curves if timed else _bars)(panels[2], curves, words)
+            (_curves if timed else _points)(panels[2], curves, words)
         return common.finish(figure, target, "Health.plot()")
 
 
@@ -65,28 +66,33 @@ def _shapes(axes, layers, signs, title, which, words):
         axes.set_xticks([])
         axes.set_yticks([])
         return
-    low, high = _range(known, which)
-    edges = np.linspace(low, high, BINS + 1)
-    middles = (edges[1:] + edges[:-1]) / 2
+    edges = _edges(axes, known, which)
     for i, (values, zeros) in enumerate(samples):
         colour = SIGN_COLOURS[signs[i]] if signs[i] in ("error", "warning") else (BLUE if which == "out" else GREEN)
         if values.size:
-            counts = np.histogram(np.clip(values, low, high), edges)[0]
-            half = 0.46 * counts / max(counts.max(), 1)
-            axes.fill_betweenx(middles, i - half, i + half, color=colour, alpha=0.75, linewidth=0.6)
-            axes.hlines(np.median(values), i - 0.3, i + 0.3, color="white", linewidth=1.6)
-            axes.hlines(np.median(values), i - 0.3, i + 0.3, color=common.INK, linewidth=0.9)
+            _shape(axes, i, values, edges, colour)
         if zeros > 0.005:
             axes.annotate(
                 f"{100 * zeros:.0f}%", (i, 1.0), xycoords=("data", "axes fraction"), ha="center", va="bottom",
                 fontsize=7, color=common.SOFT,
             )  # fmt: skip
     if any(zeros > 0.005 for _, zeros in samples):
-        axes.set_title(f"{words['zero']} %", loc="right", fontsize=8, color=common.SOFT)
-        axes.set_title(title, loc="left", fontsize=11, color=common.SOFT, pad=16)
+        axes.set_title(title, loc="left", fontsize=11, color=common.SOFT, pad=15)
+        axes.set_title(words["zero"], loc="right", fontsize=8, color=common.SOFT, pad=15)
     axes.set_xlim(-0.7, len(layers) - 0.3)
-    axes.set_ylim(low, high)
-    _names(axes, [layer.title for layer in layers], signs)
+    axes.set_ylim(edges[0], edges[-1])
+    _names(axes, [_label(layer, len(layers)) for layer in layers], signs)
+
+
+def _shape(axes, i, values, edges, colour):
+    """One distribution: as wide at a value as values there are many, and a line at the median."""
+    counts = np.histogram(values, edges)[0].astype(float)
+    counts = np.convolve(np.pad(counts, 2, mode="edge"), SMOOTH, mode="valid")
+    half = 0.46 * counts / max(counts.max(), 1e-9)
+    middles = (edges[1:] + edges[:-1]) / 2
+    axes.fill_betweenx(middles, i - half, i + half, where=half > 0.004, color=colour, alpha=0.8, linewidth=0)
+    axes.hlines(np.median(values), i - 0.3, i + 0.3, color="white", linewidth=2.2)
+    axes.hlines(np.median(values), i - 0.3, i + 0.3, color=common.INK, linewidth=1.0)
 
 
 def _values(stats, which):
@@ -100,21 +106,33 @@ def _values(stats, which):
     return np.log10(sample[sample > 0]), stats.zeros
 
 
-def _range(samples, which):
+def _edges(axes, samples, which):
+    """The edges of the bins. Where some layers' outputs are far larger than others', large values are drawn closer."""
     together = np.concatenate(samples)
     if which == "grad":
-        return math.floor(together.min() - 0.2), math.ceil(together.max() + 0.2)
+        return np.linspace(math.floor(together.min() - 0.2), math.ceil(together.max() + 0.2), BINS + 1)
     low, high = (float(v) for v in np.quantile(together, (0.002, 0.998)))
     margin = 0.05 * (high - low) or 0.5
-    return low - margin, high + margin
+    spreads = [float(values.std()) for values in samples if values.std() > 0] or [1.0]
+    usual = float(np.median(spreads))
+    if max(spreads) < UNEVEN * usual:
+        return np.linspace(low - margin, high + margin, BINS + 1)
+    axes.set_yscale("asinh", linear_width=usual)
+    return usual * np.sinh(
+        np.linspace(math.asinh((low - margin) / usual), math.asinh((high + margin) / usual), BINS + 1)
+    )
+
+
+def _label(layer, count):
+    return f"{layer.title} {layer.kind}" if count <= NAMED and layer.title.replace(".", "").isdigit() else layer.title
 
 
 def _names(axes, names, signs):
     shown = [name if len(name) <= LONGEST else "…" + name[1 - LONGEST :] for name in names]
     shown = [f"{SIGNS[sign]} {name}" if sign in ("error", "warning") else name for name, sign in zip(shown, signs)]
-    turned = max(map(len, shown)) * len(shown) > 60
+    turned = max(map(len, shown)) * len(shown) > 70
     axes.set_xticks(
-        range(len(shown)), shown, rotation=50 if turned else 0, ha="right" if turned else "center", fontsize=8,
+        range(len(shown)), shown, rotation=45 if turned else 0, ha="right" if turned else "center", fontsize=8,
         rotation_mode="anchor",
     )  # fmt: skip
     for label, sign in zip(axes.get_xticklabels(), signs):
@@ -123,39 +141,40 @@ def _names(axes, names, signs):
 
 def _curves(axes, parameters, words):
     """‖Δw‖/‖w‖ of each weight over the steps."""
-    _usual(axes, words)
     if len(parameters) > MOST_CURVES:
         chosen = np.linspace(0, len(parameters) - 1, MOST_CURVES).round().astype(int)
         parameters = [parameters[i] for i in chosen]
+    floor = _usual(axes, [value for p in parameters for value in p.history.values], words)
+    colours = (*common.COLOURS, *common.MORE_COLOURS)
     for i, parameter in enumerate(parameters):
         series = parameter.history
-        colours = (*common.COLOURS, *common.MORE_COLOURS)
         axes.plot(
-            series.steps, np.maximum(series.values, 1e-12), color=colours[i % len(colours)], linewidth=1.5,
+            series.steps, np.maximum(series.values, floor), color=colours[i % len(colours)], linewidth=1.5,
             linestyle=common.LINES[i // len(common.COLOURS) % len(common.LINES)], label=parameter.name,
-            marker="o" if len(series.steps) < 3 else None, markersize=4,
         )  # fmt: skip
     axes.set_xlabel(words["step"])
-    common.legend(axes, ncols=1 if len(parameters) <= LEGEND else 2, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    common.legend(axes, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
-def _bars(axes, parameters, words):
+def _points(axes, parameters, words):
     """‖Δw‖/‖w‖ of each weight, of one step."""
-    _usual(axes, words)
     parameters = parameters[:MOST_LAYERS]
-    values = np.maximum([p.history.values[-1] for p in parameters], 1e-12)
-    axes.plot(range(len(values)), values, "o", color=BLUE, markersize=7)
+    values = [p.history.values[-1] for p in parameters]
+    floor = _usual(axes, values, words)
+    axes.plot(range(len(values)), np.maximum(values, floor), "o", color=BLUE, markersize=7)
     axes.set_xlim(-0.7, len(values) - 0.3)
     _names(axes, [p.name for p in parameters], [""] * len(parameters))
 
 
-def _usual(axes, words):
+def _usual(axes, values, words):
+    """Axes for ratios, with what is usual marked; the height at which 0 is drawn."""
     axes.set_title(words["ratios-picture"], loc="left", fontsize=11, color=common.SOFT)
+    axes.set_title(words["usual"], loc="right", fontsize=8, color="#00694d")
     common.plain(axes)
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e"))
+    axes.yaxis.set_minor_formatter(lambda value, _: "")
     axes.axhspan(1e-4, 1e-2, color=GREEN, alpha=0.10, linewidth=0)
     axes.axhline(1e-3, color=GREEN, linewidth=1, linestyle="--")
-    axes.annotate(
-        words["usual"], (0.995, 1e-3), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8,
-        color="#00694d",
-    )  # fmt: skip
+    positive = [value for value in values if value > 0 and math.isfinite(value)]
+    return max(min(positive, default=1e-4) / 10, 1e-30)

@@ -88,8 +88,7 @@ def verdicts_of(findings: Findings) -> list[Verdict]:
     for name, rule in RULES.items():
         if broken and not name.startswith("bad-"):  # NaN makes the other figures meaningless
             continue
-        for found in rule.find(findings):
-            verdicts.append(Verdict(name, found.severity or rule.severity, found.names, found.facts))
+        verdicts += [Verdict(name, f.severity or rule.severity, f.names, f.facts) for f in rule.find(findings)]
     return sorted(verdicts, key=lambda verdict: SEVERITIES.index(verdict.severity))
 
 

@@ -275,7 +275,8 @@ WORDS = {
         "no-loss": "gradients: no loss_fn was given",
         "no-update": "step / weight: no optimizer step was seen",
         "outputs-picture": "Outputs of the layers", "grads-picture": "Gradients of the outputs, log₁₀ |g|",
-        "ratios-picture": "Step / weight, ‖Δw‖ / ‖w‖", "zero": "zero", "step": "step", "usual": "usual: about 1e-3",
+        "ratios-picture": "Step / weight, ‖Δw‖ / ‖w‖", "zero": "above: share of zeros", "step": "step",
+        "usual": "green: usual, about 1e-3",
         "nothing": "nothing measured", "share": "density", "saturated": "saturated", "dead": "dead",
     },
     "ko": {
@@ -291,7 +292,8 @@ WORDS = {
         "no-loss": "기울기: loss_fn이 주어지지 않았습니다",
         "no-update": "갱신 / 가중치: 옵티마이저의 스텝을 보지 못했습니다",
         "outputs-picture": "층의 출력", "grads-picture": "출력의 기울기, log₁₀ |g|",
-        "ratios-picture": "갱신 / 가중치, ‖Δw‖ / ‖w‖", "zero": "0", "step": "스텝", "usual": "보통: 약 1e-3",
+        "ratios-picture": "갱신 / 가중치, ‖Δw‖ / ‖w‖", "zero": "위: 0인 값의 비율", "step": "스텝",
+        "usual": "초록: 보통, 약 1e-3",
         "nothing": "측정된 것이 없습니다", "share": "밀도", "saturated": "포화", "dead": "죽음",
     },
 }  # fmt: skip
