@@ -63,8 +63,8 @@ def descent(
     target = start(path, who)
     check_kind(kind, who)
     with settings():
-        figure, _ = figure_of_race(fn, optimizers, loss, start_at, steps, kind, bounds, resolution, log, title, who)[:2]
-        return finish(figure, target, who)
+        made = figure_of_race(fn, optimizers, loss, start_at, steps, kind, bounds, resolution, log, title, who)
+        return finish(made[0], target, who)
 
 
 def race(fn, optimizers=None, loss=None, *, start_at=None, steps=None) -> Race:
@@ -73,8 +73,10 @@ def race(fn, optimizers=None, loss=None, *, start_at=None, steps=None) -> Race:
     return _run(fn, optimizers, loss, start_at, steps, None, "race()")[0]
 
 
-def figure_of_race(fn, optimizers, loss, start_at, steps, kind, bounds, resolution, log, title, who):
-    """(figure, {axes: {name: line}}, the race)."""
+def figure_of_race(
+    fn, optimizers, loss, start_at, steps, kind, bounds, resolution, log, title, who, moving=False
+):  # fmt: skip
+    """(figure, {axes: [(line, points)]}, the race, title); `moving`: for a movie, which draws the ways itself."""
     found, setting = _run(fn, optimizers, loss, start_at, steps, bounds, who)
     if hasattr(fn, "named_parameters"):
         model = setting
@@ -87,8 +89,10 @@ def figure_of_race(fn, optimizers, loss, start_at, steps, kind, bounds, resoluti
         ways, title = found.paths, title or titled(setting)
         surface = Surface.of_function(setting, resolution or FUNCTION_POINTS, who)
     steps = max(map(len, found.losses.values())) - 1
+    if moving:
+        return *drawn(surface, ways, kind, log, title, moving=True), found, title
     called = {f"{name}  {_outcome(found.losses[name], steps)}": way for name, way in ways.items()}
-    return *drawn(surface, called, kind, log, title, note=f"{steps} steps", of_ways="value at the end"), found
+    return *drawn(surface, called, kind, log, title, note=f"{steps} steps", of_ways="value at the end"), found, title
 
 
 def _outcome(losses, steps):
