@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.errors import describe, message
+from minigrad.errors import describe
 from minigrad.viz.plots.common import (
     GRID,
     INK,
@@ -12,6 +12,7 @@ from minigrad.viz.plots.common import (
     SOFT,
     as_array,
     colour,
+    fault,
     figure_of,
     finish,
     heading,
@@ -60,7 +61,7 @@ def loss_surface(
     check_kind(kind, who)
     paths = {} if paths is None else paths
     if not isinstance(paths, dict):
-        raise TypeError(message(who, "paths", describe(paths), "a dict: {name: points}"))
+        raise TypeError(fault(who, "paths", describe(paths), "a dict: {name: points}"))
     marks = {}
     if hasattr(fn, "named_parameters"):
         model = network_of(fn, loss, who)
@@ -89,7 +90,7 @@ def in_space(axes):
 def check_kind(kind, who):
     """Refuse an unknown kind."""
     if kind not in KINDS:
-        raise ValueError(message(who, "kind", repr(kind), "'contour', '3d' or 'both'"))
+        raise ValueError(fault(who, "kind", repr(kind), "'contour', '3d' or 'both'"))
 
 
 def titled(function):
@@ -102,7 +103,7 @@ def _plane(model, ways, through, seed, who):
     here = vector_of(model, model, who, "model")
     if through is not None:
         if len(through) != 3:
-            raise ValueError(message(who, "through", f"{len(through)} weights", "three"))
+            raise ValueError(fault(who, "through", f"{len(through)} weights", "three"))
         three = [vector_of(weights, model, who, "through") for weights in through]
         plane = Plane.through(*three, who)
         return plane, {str(k + 1): plane.places([vector]) for k, vector in enumerate(three)}

@@ -16,7 +16,7 @@ import numpy as np
 
 from minigrad.viz.files import checked_path, write_whole
 from minigrad.viz.plots.common import INK, SOFT, mixed, settings, start
-from minigrad.viz.plots.descent import figure_of_race
+from minigrad.viz.plots.contest import figure_of_race
 from minigrad.viz.plots.landscape import LOW, STAR, check_kind, in_space
 
 __all__ = ["Movie", "descent_movie"]
