@@ -12,10 +12,10 @@ import importlib
 from minigrad.scalar import doors
 from minigrad.scalar.engine import Value, grad
 
-_HOMES = {"Tape": "tape", "record": "tape"}
-_MODULES = ("engine", "nn", "tape")
+_HOMES = {"Tape": "tape", "record": "tape", "stack": "bridge"}
+_MODULES = ("engine", "nn")
 
-__all__ = ["Tape", "Value", "grad", "record", *_MODULES]
+__all__ = ["Tape", "Value", "grad", "record", "stack", *_MODULES]
 
 
 def __getattr__(name):

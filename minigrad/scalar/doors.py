@@ -68,6 +68,8 @@ class ScalarOp:
                                                has only the base, and the number in `attrs`
     """
 
+    crosses = False
+
     def __init__(self, block, slots=None):
         self.block, self.name, self.label = block, block.name, block.label
         self.sign = SIGNS.get(block.name, block.name)

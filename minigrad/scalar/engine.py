@@ -14,24 +14,20 @@ Reading order: this file (what a Value is, and the walk backwards), `doors.py` (
 
 from __future__ import annotations
 
-import math
 import numbers
 
 import numpy as np
 
-from minigrad.autograd.modes import is_grad_enabled
 from minigrad.errors import describe
+from minigrad.tensor import Tensor
 
 __all__ = ["Value", "grad"]
-
-new = object.__new__
 
 
 class Leaf:
     """The op of a Value that no operation made."""
 
     name, label, sign = "leaf", "leaf", ""
-    pointwise = False
 
 
 class Number(Leaf):
@@ -42,7 +38,7 @@ class Given:
     """The op of a Value that the user made with `_children`, and of its own `_backward`."""
 
     name = label = "given"
-    pointwise = False
+    crosses = False  # whether gradients leave the Values here, for a tensor
 
     def __init__(self, sign):
         self.sign = sign
@@ -98,12 +94,17 @@ class Value:
     __array_ufunc__ = None  # a number of NumPy's leaves `np.float64(2) * v` to Value
 
     def __init__(self, data, _children=(), _op="", label=""):
-        self.data = plain(data)
         self.grad = 0
         self.label = label
         self.attrs = ()
         self.inputs = tuple(_children)
         self.op = Given(_op) if _children or _op else Leaf
+        if isinstance(data, Tensor) and data.numel() == 1:
+            from minigrad.scalar.bridge import enter
+
+            enter(self, data)
+        else:
+            self.data = plain(data)
 
     # ---- what micrograd's programs read ---------------------------------------------------------------------------
 
@@ -140,18 +141,7 @@ class Value:
         The chain rule, from the result back: each operation is met after all that used its result. A loop, so depth is
         no limit. Called again, it adds again, as PyTorch's does (``torch.Tensor.backward``) for leaves.
         """
-        order = made_of(self)
-        earlier = [(node, node.grad) for node in order if node.grad]  # a pass hands on its own gradients only
-        for node, _ in earlier:
-            node.grad = 0
-        if not self.inputs:
-            self.grad += 1
-            return
-        self.grad = 1
-        for node in reversed(order):
-            node.op.run(node)
-        for node, grad in earlier:
-            node.grad += grad
+        add_gradients((self,), (1,))
 
     # ---- a number ---------------------------------------------------------------------------------------------------
 
@@ -226,6 +216,30 @@ def made_of(*results):
             push(None)
             stack.extend(node.inputs)
     return order
+
+
+def add_gradients(results, grads):
+    """One backward pass: from the gradients of several results to all they were made of."""
+    order = made_of(*results)
+    earlier = [(node, node.grad) for node in order if node.grad]  # a pass hands on its own gradients only
+    for node, _ in earlier:
+        node.grad = 0
+    for result, g in zip(results, grads, strict=True):
+        result.grad = result.grad + g if result.grad else g
+    if any([node.op.crosses for node in order if node.attrs]):
+        from minigrad.scalar.bridge import crossing
+
+        crossing(lambda: walk(order))
+    else:
+        walk(order)
+    for node, grad in earlier:
+        node.grad += grad
+
+
+def walk(order):
+    """From the last Value to the first: each hands its gradient on."""
+    for node in reversed(order):
+        node.op.run(node)
 
 
 def grad(output, inputs, grad_output=1, *, create_graph=False, allow_unused=False):
