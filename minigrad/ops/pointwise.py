@@ -173,6 +173,10 @@ class pow(Pointwise):
     def scalar(input, exponent):
         return input**exponent
 
+    def one(input, exponent):
+        power = input**exponent
+        return power if power.__class__ is not complex else math.nan
+
     def grad_input(g, input, exponent):
         return g * (exponent * pow(input, one_less(exponent)))
 

@@ -21,9 +21,11 @@ import functools
 import inspect
 import math
 import textwrap
+import types
 
 import numpy as np
 
+from minigrad.autograd.general import quiet
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.autograd.sources import make
 from minigrad.errors import describe
@@ -83,7 +85,7 @@ class ScalarOp:
         """Add to the inputs' gradients what the node hands on. Writes itself at the first call."""
         names = dict(numbers(self.block.__dict__["scalar"]).__globals__)
         names |= {f"rule_{slot}": numbers(rule) for slot, rule in self.rules.items()}
-        names |= {"NO_NUMBER": NO_NUMBER, "op": self}
+        names |= {"NO_NUMBER": NO_NUMBER, "op": self, "quiet": quiet}
         self.run = make(run_source(self), names, self.name)
         self.run(node)
 
@@ -92,16 +94,19 @@ class ScalarOp:
         try:
             return self._by_rules(numbers, node, g, lambda value: value.data)
         except NO_NUMBER:
-            with np.errstate(all="ignore"):
-                found = self._by_rules(arrays, node, np.float64(g), lambda value: np.float64(value.data))
+            found = quiet.run(self._by_rules, arrays, node, np.float64(g), lambda value: np.float64(value.data))
             return [None if part is None else np.asarray(part).item() for part in found]
 
     def recorded(self, node, g):
-        """The same as Values with a history."""
-        return self._by_rules(values, node, g, lambda value: value)
+        """The same as Values with a history; what has no rule counts as a constant."""
+        flat = [slot for slot in self.slots if slot not in self.rules]
+        constants = {id(v): v.detach() for slot, v in zip(self.slots, node.inputs, strict=True) if slot in flat}
+        return self._by_rules(values, node, g, lambda value: constants.get(id(value), value))
 
     def _by_rules(self, binding, node, g, of):
-        known = dict(zip(self.block.attrs if self.slots == self.block.inputs else self.block.inputs[1:], node.attrs))
+        attrs = self.block.attrs if self.slots == self.block.inputs else self.block.inputs[1:]
+        number = np.float64 if binding is arrays and self.slots != self.block.inputs else lambda given: given
+        known = dict(zip(attrs, map(number, node.attrs), strict=True))
         known |= {slot: of(operand) for slot, operand in zip(self.slots, node.inputs, strict=True)}
         known["output"] = of(node)
         needs = self.block.needs
@@ -113,8 +118,7 @@ class ScalarOp:
 
 def unusual(op, operands, attrs):
     """The result where Python's arithmetic raises: NumPy's, in float64."""
-    with np.errstate(all="ignore"):
-        return np.asarray(ARRAYS[op.name](*[np.float64(x) for x in operands], *attrs)).item()
+    return np.asarray(quiet.run(ARRAYS[op.name], *[np.float64(x) for x in operands], *attrs)).item()
 
 
 def operand(given):
@@ -139,6 +143,25 @@ def argument(op, position, given):
     return value
 
 
+def formula_of(block):
+    """The function that says what one number becomes."""
+    return block.one or block.__dict__["scalar"]
+
+
+def uses_numpy(function):
+    """Whether a formula, or one that it calls, leaves the work to NumPy's or our kernels, which warn where Python
+    raises."""
+    waiting, seen = [numbers(function)], set()
+    while waiting:
+        found = waiting.pop()
+        seen.add(found.__code__)
+        named = [found.__globals__.get(name) for name in found.__code__.co_names]
+        if any(isinstance(value, types.ModuleType) and value is not math for value in named):
+            return True
+        waiting += [f for f in named if isinstance(f, types.FunctionType) and f.__code__ not in seen]
+    return False
+
+
 def written_out(function, name, arguments):
     """Source of a formula's value: the formula itself if it is one expression, else a call of `name`."""
     body = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0].body
@@ -154,16 +177,25 @@ def forward_source(op, operator):
     optional = [f"{name}=default_{name}" if name in block.attr_defaults else name for name in attrs]
     lines = [f"def {block.name}({', '.join([*inputs, *optional])}):"]
     if block.name == "pow":
-        lines += ["    if exponent.__class__ is float or exponent.__class__ is int:", "        return power(input, exponent)"]
+        lines += [
+            "    if exponent.__class__ is float or exponent.__class__ is int:",
+            "        return power(input, exponent)",
+        ]
     for i, name in enumerate(inputs):
         lines.append(f"    if {name}.__class__ is not Value:")
         if operator:
-            lines += [f"        {name} = operand({name})", f"        if {name} is None:", "            return NotImplemented"]
+            lines += [
+                f"        {name} = operand({name})",
+                f"        if {name} is None:",
+                "            return NotImplemented",
+            ]
         else:
             lines.append(f"        {name} = argument(op, {i}, {name})")
     lines.append("    " + "; ".join(f"{name}_ = {name}; {name} = {name}_.data" for name in inputs))
     given = f"({', '.join(inputs)},), ({''.join(name + ', ' for name in attrs)})"
-    result = written_out(block.__dict__["scalar"], "formula", [*inputs, *attrs])
+    result = written_out(formula_of(block), "formula", [*inputs, *attrs])
+    if uses_numpy(formula_of(block)):
+        result = f"quiet.run(formula, {', '.join([*inputs, *attrs])})"
     lines += ["    try:", f"        y = {result}", "    except NO_NUMBER:", f"        y = unusual(op, {given})"]
     if block.boolean:
         told = f"told({block.name!r}, {', '.join(name + '_' for name in inputs)}, y)"
@@ -194,7 +226,11 @@ def run_source(op):
     if "output" in needed:
         lines.append("    output = node.data")
     results = ", ".join("d_" + slot for slot in rules)
+    quietly = any(uses_numpy(rule) for rule in rules.values())
     formulas = [written_out(rule, f"rule_{slot}", ["g", *block.needs[slot]]) for slot, rule in rules.items()]
+    if quietly:
+        lines.append(f"    {results}, = [part for part in quiet.run(op.parts, node, g) if part is not None]")
+        return "\n".join([*lines, *(f"    {slot}_.grad += d_{slot}" for slot in rules)]) + "\n"
     lines += ["    try:", f"        {results}, = {', '.join(formulas)},"]
     lines += ["    except NO_NUMBER:", f"        {results}, = [part for part in op.parts(node, g) if part is not None]"]
     lines += [f"    {slot}_.grad += d_{slot}" for slot in rules]
@@ -229,12 +265,12 @@ def power(input, exponent):
 
 def written(block, operator):
     """The function of a block on Values, or its operator."""
-    op, formula = OPS_OF_VALUES[block.name], numbers(block.__dict__["scalar"])
+    op, formula = OPS_OF_VALUES[block.name], numbers(formula_of(block))
     names = formula.__globals__ | {f"default_{name}": value for name, value in block.attr_defaults.items()}
     names |= {
         "Leaf": Leaf, "NO_NUMBER": NO_NUMBER, "Value": Value, "argument": argument, "formula": formula,
         "is_grad_enabled": is_grad_enabled, "new": maker["new"], "op": op, "operand": operand, "power": power,
-        "recorders": recorders, "told": told, "unusual": unusual,
+        "quiet": quiet, "recorders": recorders, "told": told, "unusual": unusual,
     }  # fmt: skip
     spaces.append(names)
     function = make(forward_source(op, operator), names, block.name)
@@ -269,7 +305,8 @@ def link():
         for alias in block.alias:
             if "." not in alias:
                 publish(block, alias)
-        for dunder in block.dunder:
+        dunders = [f"__{name}__"] if name in COMPARISONS else block.dunder
+        for dunder in dunders:
             if dunder.strip("_").removeprefix("r") not in REFLECTED or not dunder.startswith("__r"):
                 publish(block, dunder, operator=True)
         FUNCTIONS[name] = functools.partial(_call, name)

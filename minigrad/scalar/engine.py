@@ -266,7 +266,10 @@ def grad(output, inputs, grad_output=1, *, create_graph=False, allow_unused=Fals
         g = found.get(node)
         if g is None:
             continue
-        for operand, part in zip(node.inputs, (node.op.recorded if create_graph else node.op.parts)(node, g), strict=True):
+        parts = node.op.recorded(node, g) if create_graph else node.op.parts(node, g)
+        for operand, part in zip(node.inputs, parts, strict=True):
             if part is not None:
+                part = Value(part) if create_graph and not isinstance(part, Value) else part
                 found[operand] = found[operand] + part if operand in found else part
-    return tuple([found.get(value, 0 if value in reached else None) for value in wanted])
+    nothing = Value(0) if create_graph else 0
+    return tuple([found.get(value, nothing if value in reached else None) for value in wanted])

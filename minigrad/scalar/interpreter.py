@@ -69,7 +69,11 @@ def forward_source(names):
 
 def backward_source(names):
     """def backward(...): from the last row of `grads` to the first, add to the rows of the operands."""
-    lines = [f"def backward({SIGNATURE}, grads):", "    for i in range(code.size - 1, first - 1, -1):", "        at = i * width"]
+    lines = [
+        f"def backward({SIGNATURE}, grads):",
+        "    for i in range(code.size - 1, first - 1, -1):",
+        "        at = i * width",
+    ]
     for name, op, branch, attrs in _branches(names):
         lines += branch
         block = op.block

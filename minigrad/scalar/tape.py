@@ -30,7 +30,14 @@ from minigrad.scalar.interpreter import USUAL, machines
 
 __all__ = ["Tape", "record"]
 
-COMPARE = {"eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge}
+COMPARE = {
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+}
 _data = Value.__dict__["data"]  # the slot, which a property covers while a recording goes on
 
 
@@ -64,7 +71,9 @@ class Tape:
         known = dict.fromkeys(self._made)
         for node in self._made:
             if not isinstance(node.op, ScalarOp):
-                raise RuntimeError(f"record(): {node!r} was made under no_grad(), without its history; record it outside")
+                raise RuntimeError(
+                    f"record(): {node!r} was made under no_grad(), without its history; record it outside"
+                )
         compared = [v for guard in self._guards for v in guard[1:3] if isinstance(v, Value)]
         used = [v for node in self._made for v in node.inputs] + compared + list(self.outputs)
         self._leaves = [v for v in dict.fromkeys([*self.inputs, *used]) if v not in known]
@@ -302,7 +311,9 @@ def _read_data(value):
 def _write_data(value, number):
     asked_by = sys._getframe(1).f_code.co_filename
     if _tapes() and not asked_by.startswith(OURS):
-        raise RuntimeError("record(): v.data was assigned inside the recording, which a replay would not do; do it after")
+        raise RuntimeError(
+            "record(): v.data was assigned inside the recording, which a replay would not do; do it after"
+        )
     _data.__set__(value, float(number) if number.__class__ is Seen else number)
 
 
