@@ -1,4 +1,4 @@
-"""The scalar engine: every pointwise op against the array engine, micrograd's behaviour, second derivatives, crossing."""
+"""The scalar engine: every op against the array engine, micrograd's behaviour, second derivatives, crossings."""
 
 import copy
 import gc
@@ -181,7 +181,7 @@ class TestNumbers:
         assert a <= 1
         assert a < 2
         assert len({a, b}) == 2
-        assert not a != 1.0
+        assert not (a != 1.0)  # noqa: SIM202
         assert (a == None) is False  # noqa: E711
         assert max(a, Value(5.0), 3).data == 5.0
 

@@ -40,7 +40,8 @@ values = Binding(FUNCTIONS)
 
 SIGNS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "relu": "ReLU"}  # what micrograd calls them
 INTEGERS_ONLY = {
-    "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "gcd", "lcm",
+    "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
+    "gcd", "lcm",
 }  # fmt: skip
 REFLECTED = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow")
 COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
@@ -137,9 +138,8 @@ def argument(op, position, given):
     """The same for an argument of a function; TypeError if it is no number."""
     value = operand(given)
     if value is None:
-        raise TypeError(
-            f"{op.name}(): argument '{op.block.inputs[position]}' must be a Value or a real number, not {describe(given)}"
-        )
+        name = op.block.inputs[position]
+        raise TypeError(f"{op.name}(): argument '{name}' must be a Value or a real number, not {describe(given)}")
     return value
 
 

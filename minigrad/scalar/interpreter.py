@@ -50,7 +50,10 @@ def machines(names):
         op = op_named(name)
         table[f"value_of_{name}"] = typed(op.block.__dict__["scalar"], np.float64, formulas)
         table |= {f"{name}_by_{slot}": typed(rule, np.float64, formulas) for slot, rule in op.rules.items()}
-    look_up = lambda name, function: table[name]
+
+    def look_up(name, function):
+        return table[name]
+
     return tuple(
         Jit(make(source(names), {"__name__": __name__}, kind), look_up=look_up)
         for kind, source in (("forward", forward_source), ("backward", backward_source))
