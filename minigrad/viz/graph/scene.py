@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from minigrad.viz.graph import style as s
 from minigrad.viz.graph.layered import Placement
-from minigrad.viz.graph.model import FOLD, MORE, OP, Graph
+from minigrad.viz.graph.model import FAILED, FOLD, MORE, OP, Graph
 
 __all__ = ["Line", "Part", "Rect", "Scene", "Text", "make_scene"]
 
@@ -130,7 +130,7 @@ def _texts(box, style, x, y, wide, high):
             if label != MORE:
                 grad = label.endswith(("grad", "‖"))
                 texts.append(Text(start, base, label, s.ROW, style.soft, column, centred=False))
-            ink = s.GRAD if grad and not sign else style.ink
+            ink = s.GRAD if grad and not sign and box.kind != FAILED else style.ink
             left = column + s.GAP
             texts.append(Text(start + left, base, text, s.ROW, ink, block - left, grad, centred=False))
         at += s.ROW_LINE

@@ -12,7 +12,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
-from minigrad.viz.graph.model import CONSTANT, FOLD, LEAF, OP, OUTPUT, VALUE
+from minigrad.viz.graph.model import CONSTANT, FAILED, FOLD, LEAF, OP, OUTPUT, VALUE
 
 __all__ = [
     "STYLES", "Style", "box_size", "is_round", "label_width", "readable_direction", "row_width", "style_of",
@@ -43,6 +43,7 @@ STYLES = {
     VALUE: Style("#ffffff", "#87909c"),
     OUTPUT: Style("#ffebd8", "#d55e00", line=2.0),
     OP: Style("#3c495b", "#95a3b7", "#ffffff", "#d6dee8"),
+    FAILED: Style("#b00020", "#ff6b7d", "#ffffff", "#ffd5da", line=3.0),
     FOLD: Style("#f8eaf2", "#b0578a", dashed=True),
 }
 INPLACE = Style("#7d3763", "#dda3c5", "#ffffff", "#f3dcea")

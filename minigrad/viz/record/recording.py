@@ -16,14 +16,16 @@ import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from minigrad.autograd import watch
 from minigrad.autograd.node import OURS
 from minigrad.errors import describe
-from minigrad.nn.modules.hooks import register_module_forward_hook, register_module_forward_pre_hook
-from minigrad.nn.modules.module import Module
 
-__all__ = ["ModuleCall", "Note", "note_of", "recording"]
+if TYPE_CHECKING:
+    from minigrad.nn.modules.module import Module
+
+__all__ = ["ModuleCall", "Note", "described", "modules_at", "note_of", "recording"]
 
 _hooking = threading.Lock()
 
@@ -67,6 +69,12 @@ def note_of(node) -> Note | None:
     return note if isinstance(note, Note) else None
 
 
+def modules_at(error) -> tuple[ModuleCall, ...]:
+    """The modules that were running when an error was raised, if a `recording` that goes on still saw it."""
+    recorder = getattr(watch.noting.get(), "__self__", None)
+    return recorder.raised[1] if isinstance(recorder, _Recorder) and recorder.raised[0] is error else ()
+
+
 @contextlib.contextmanager
 def recording(model=None):
     """recording(model=None).  Inside the block every operation of this thread that is recorded in the graph also notes
@@ -89,6 +97,9 @@ def recording(model=None):
     >>> viz.note_of(y.grad_fn).modules[-1]
     ModuleCall(path='1', kind='Tanh', number=1, root=1)
     """
+    from minigrad.nn.modules.hooks import register_module_forward_hook, register_module_forward_pre_hook
+    from minigrad.nn.modules.module import Module
+
     if model is not None and not isinstance(model, Module):
         raise TypeError(f"recording(): argument 'model' must be a Module or None, not {describe(model)}")
     recorder = _Recorder(model)
@@ -100,6 +111,7 @@ def recording(model=None):
     try:
         yield
     finally:
+        recorder.raised = None, ()
         watch.watch(-1)
         watch.noting.reset(token)
         with _hooking:
@@ -126,6 +138,7 @@ class _Recorder:
         self._modules: tuple[ModuleCall, ...] = ()
         self._roots: list[Module] = [] if model is None else [model]
         self._places: dict[int, list[str]] | None = None  # of the outermost module, by id
+        self.raised: tuple = None, ()  # the error that came last, and the modules that ran when it was raised
         self._strays: list[tuple[Module, str]] = []  # modules that are nobody's attribute, and what they are called
         self._calls: Counter = Counter()
         self._ours: dict = {}  # code object -> whether it is minigrad's
@@ -148,7 +161,7 @@ class _Recorder:
         found = self._notes.get(key)
         if found is None:
             if key not in self._lines:
-                self._lines[key] = described(frame)
+                self._lines[key] = described(frame, frame.f_lineno)
             found = self._notes[key] = Note(*self._lines[key], self._modules)
         return found
 
@@ -165,9 +178,12 @@ class _Recorder:
         self._now()
 
     def end(self, module, args, result):
-        """A module is done, or has raised."""
+        """A module is done, or has raised: then hooks are called while the error is being handled."""
         if threading.get_ident() != self._thread:
             return
+        error = sys.exc_info()[1]
+        if error is not self.raised[0]:
+            self.raised = error, self._modules
         if any(running.module is module for running in self._running):
             while self._running.pop().module is not module:
                 pass  # left by a KeyboardInterrupt, of which hooks are not told
@@ -210,9 +226,9 @@ class _Recorder:
         return name
 
 
-def described(frame):
-    """(file, line, text of the line, function) of a frame."""
-    file, line = frame.f_code.co_filename, frame.f_lineno
+def described(frame, line):
+    """(file, line, text of the line, function) of a frame that stands at this line."""
+    file = frame.f_code.co_filename
     return file, line, linecache.getline(file, line, frame.f_globals).strip(), frame.f_code.co_name
 
 
