@@ -299,9 +299,12 @@ def _compared(name, operands, outcome):
 
 
 def _read_data(value):
-    number = _data.__get__(value)
-    asked_by = sys._getframe(1).f_code.co_filename
-    if asked_by.startswith(OURS) or value.op is Number or not _tapes():
+    number, asked_by = _data.__get__(value), sys._getframe(1).f_code
+    ours = asked_by.co_filename.startswith(OURS) and asked_by not in READERS
+    if ours or value.op is Number or not _tapes():
+        return number
+    if asked_by is not Value.item.__code__ and asked_by in READERS:
+        tell_of_reading("float(v) or int(v)")
         return number
     seen = Seen(number)
     seen.value = value
@@ -315,6 +318,19 @@ def _write_data(value, number):
             "record(): v.data was assigned inside the recording, which a replay would not do; do it after"
         )
     _data.__set__(value, float(number) if number.__class__ is Seen else number)
+
+
+READERS = {Value.item.__code__, Value.__float__.__code__, Value.__int__.__code__}  # where a program reads a number
+
+
+def tell_of_reading(what):
+    """Warn that a number has left the record."""
+    file, line = user_line()
+    warnings.warn(
+        f"record(): {file}:{line} computes with a number read from {what}; what comes of it is a constant in the "
+        "replay. Compute with the Value itself",
+        stacklevel=3,
+    )
 
 
 class Seen(float):
@@ -338,12 +354,7 @@ def _noticed(name):
     plain = getattr(float, f"__{name}__")
 
     def compute(self, *others):
-        file, line = user_line()
-        warnings.warn(
-            f"record(): {file}:{line} computes with a number read from v.data; what comes of it is a constant in the "
-            "replay. Compute with the Value itself",
-            stacklevel=2,
-        )
+        tell_of_reading("v.data")
         return plain(self, *others)
 
     return compute
