@@ -72,7 +72,7 @@ def test_ops_of_all_kinds_replay():
     assert np.allclose([tape.value(result) for result in results], expected, rtol=1e-9, atol=1e-12)
     tape.backward()
     assert np.allclose([leaf.grad for leaf in leaves], grads, rtol=1e-9)
-    assert len(names) > 20
+    assert len(names) >= 20
 
 
 class TestTape:
