@@ -41,8 +41,12 @@ mg.GraphView = class {
     container.append(this.svg, this.buttons());
     this.camera = new mg.PanZoom(this.svg, this.stage, {
       onTap: (event) => this.tap(event),
-      onChange: () => this.svg.classList.toggle("far", this.camera.k < 0.35),
+      onChange: () => {
+        this.svg.classList.toggle("far", this.camera.k < 0.35);
+        this.sight.update();
+      },
     });
+    this.sight = new mg.Sight(this);
     this.keys = new mg.GraphKeys(this);
     this.svg.addEventListener("pointerover", (event) => {
       if (event.pointerType !== "touch") this.tell("hover", this.keyAt(event.target));
@@ -227,6 +231,7 @@ mg.GraphView = class {
     this.applyMarks();
     this.showSelection();
     this.keys.renew(hadFocus);
+    this.sight.renew();
   }
 
   renderSoon(anchor) {
