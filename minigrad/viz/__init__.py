@@ -21,6 +21,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from minigrad.viz.chain.explain import explain
+    from minigrad.viz.chain.explanation import Explanation
     from minigrad.viz.graph.drawing import Drawing, draw
     from minigrad.viz.record.failure import draw_module, on_error
     from minigrad.viz.record.recording import ModuleCall, Note, note_of, recording
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Drawing": "graph.drawing",
+    "Explanation": "chain.explanation",
     "Health": "vitals.report",
     "HealthMonitor": "vitals.monitor",
     "ModuleCall": "record.recording",
@@ -40,6 +43,7 @@ _HOMES = {
     "Watch": "vitals.watch",
     "draw": "graph.drawing",
     "draw_module": "record.failure",
+    "explain": "chain.explain",
     "health": "vitals.check",
     "note_of": "record.recording",
     "on_error": "record.failure",
@@ -49,6 +53,7 @@ _HOMES = {
 
 __all__ = [
     "Drawing",
+    "Explanation",
     "Health",
     "HealthMonitor",
     "ModuleCall",
@@ -57,6 +62,7 @@ __all__ = [
     "Watch",
     "draw",
     "draw_module",
+    "explain",
     "health",
     "note_of",
     "on_error",

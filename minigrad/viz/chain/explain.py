@@ -107,7 +107,10 @@ class _Explainer:
         paths = [self.path(way) for way in ways]
         if self.is_scalar:
             paths.sort(key=lambda path: -_norm(path.value))
-        shown = sum((path.value for path in paths), np.zeros_like(total))
+        rest = np.zeros_like(total)
+        if len(paths) < count:
+            with np.errstate(all="ignore"):
+                rest = total - sum(path.value for path in paths)
         self.explanation = Explanation(
             y=self.telling.shown(self.root),
             x=self.telling.shown(self.target),
@@ -116,7 +119,7 @@ class _Explainer:
             paths=paths,
             count=count,
             total=total,
-            rest=total - shown,
+            rest=rest,
             where=self.where(ways),
         )
 
