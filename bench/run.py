@@ -13,8 +13,8 @@ from functools import partial
 
 import numpy as np
 
-from bench import environment, traffic
-from bench.row import AUTOGRAD, FUNCTIONAL, JAX, MINIGRAD, NUMPY, TORCH, TWIN_BOUND, NoTwinError, Row
+from bench import environment, textbook, traffic
+from bench.row import AUTOGRAD, FUNCTIONAL, JAX, MINIGRAD, NUMPY, TEXTBOOK, TORCH, TWIN_BOUND, NoTwinError, Row
 from bench.timing import Side, sampler
 from minigrad.utils.benchmark.rounds import MIN_ROUNDS, Samples, Spread, calibrate, measure
 
@@ -50,7 +50,7 @@ def sides(against: Iterable[str], threads: Sequence[int] = (1,)) -> dict[str, Si
     import minigrad
     from minigrad.kernels.dispatch import backend
 
-    libraries = {MINIGRAD: (minigrad, lambda: backend("auto"))}
+    libraries = {MINIGRAD: (minigrad, lambda: backend("auto")), TEXTBOOK: (textbook, nullcontext)}
     for rival in against:
         if rival == NUMPY:
             libraries[NUMPY] = (minigrad, lambda: backend("numpy"))

@@ -28,6 +28,14 @@ class Names:
     homes: list[tuple[str, Tensor]] = field(default_factory=list)
     kinds: dict[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, pairs):
+        """Of (name, tensor) pairs."""
+        names = cls()
+        for name, tensor in pairs:
+            names.add(name, tensor)
+        return names
+
     def add(self, name, tensor):
         """A tensor by its name; the dots of ``fc1.weight`` are those of a path."""
         self.pairs.append((name, tensor))

@@ -29,21 +29,25 @@ mg.step.plan = function (story) {
     received[story.output].push({ step: steps.length, from: null, product: seed, total: seed });
   }
   for (const entry of story.backward) {
-    for (const part of entry.parts) {
-      const before = received[part.node];
-      const old = part.first || !before.length ? null : before[before.length - 1].total;
-      steps.push({ phase: "backward", kind: "edge", node: entry.node, upstream: entry.upstream, part, old });
+    const upstream = isMany(nodes[entry.node]) ? { many: entry.upstream } : entry.upstream;
+    for (const told of entry.parts) {
+      const before = received[told.node];
+      const many = isMany(nodes[told.node]) && { many: [...before.map((one) => one.product), told.product] };
+      const part = many ? { ...told, total: many } : told;
+      const old = many || told.first || !before.length ? null : before[before.length - 1].total;
+      steps.push({ phase: "backward", kind: "edge", node: entry.node, upstream, part, old });
       before.push({ step: steps.length, from: entry.node, part, product: part.product, total: part.total });
     }
   }
   return { story, nodes, steps, forward, total: steps.length, shownAt, received, ways: waysThrough(story) };
 };
 
-/* The gradient that the backward pass starts with: what arrived at the output. */
+/* Whether a node has several outputs: its shape is a list of shapes, its gradient one for each output. */
+const isMany = (node) => Array.isArray(node.shape[0]);
+
+/* The gradient that the backward pass starts with, if there is one. */
 function seedOf(story) {
-  const first = story.backward.find((entry) => entry.node === story.output);
-  if (first) return first.upstream;
-  return story.grads[story.output];
+  return story.nodes[story.output].requires_grad ? story.seed : undefined;
 }
 
 /* What is known of a node after k steps. `grad` is undefined until a contribution came. */
