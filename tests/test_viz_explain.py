@@ -19,6 +19,10 @@ def leaf(*values, **kwargs):
     return minigrad.tensor(values[0] if len(values) == 1 else list(values), requires_grad=True, **kwargs)
 
 
+def leads_to(y, x):
+    return minigrad.autograd.grad(y, x, retain_graph=True, allow_unused=True)[0] is not None
+
+
 def check(y, x, **options):
     """The explanation, whose sums are those of the engine."""
     found = viz.explain(y, x, **options)
@@ -46,10 +50,8 @@ def check(y, x, **options):
 def test_sums_are_the_gradient_on_random_graphs_of_numbers(program):
     leaves, y = run(program)
     for x in leaves:
-        try:
+        if leads_to(y, x):
             check(y, x, max_paths=100)
-        except ValueError as error:
-            assert "is not in the graph" in str(error)
 
 
 @settings(max_examples=40)
@@ -57,10 +59,8 @@ def test_sums_are_the_gradient_on_random_graphs_of_numbers(program):
 def test_sums_are_the_gradient_on_random_graphs_of_arrays(program):
     leaves, y = run(program, arrays=True)
     for x in leaves:
-        try:
+        if leads_to(y, x):
             check(y, x, max_paths=4)
-        except ValueError as error:
-            assert "is not in the graph" in str(error)
 
 
 def test_the_text_of_a_small_graph():

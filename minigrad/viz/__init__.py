@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from minigrad.viz.chain.explain import explain
     from minigrad.viz.chain.explanation import Explanation
     from minigrad.viz.graph.drawing import Drawing, draw
+    from minigrad.viz.pages.playground import playground
     from minigrad.viz.record.failure import draw_module, on_error
     from minigrad.viz.record.recording import ModuleCall, Note, note_of, recording
     from minigrad.viz.vitals.check import health
@@ -47,6 +48,7 @@ _HOMES = {
     "health": "vitals.check",
     "note_of": "record.recording",
     "on_error": "record.failure",
+    "playground": "pages.playground",
     "recording": "record.recording",
     "watch": "vitals.watch",
 }
@@ -66,6 +68,7 @@ __all__ = [
     "health",
     "note_of",
     "on_error",
+    "playground",
     "plots",
     "recording",
     "watch",

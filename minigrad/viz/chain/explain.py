@@ -264,7 +264,7 @@ class _Explainer:
                 gradient = [unit if k == output.attrs else None for k in range(len(node.shape))]
             row = pull(self.reading, node, gradient)[position]
             found.append(np.zeros(columns) if row is None else np.ravel(row))
-        return np.array(found).reshape(-1, columns)
+        return np.array(found).reshape(len(found), columns)
 
     def where(self, ways):
         """The entries of all results on the paths that are shown, oldest first."""
