@@ -14,11 +14,10 @@ __all__ = ["close", "module_box"]
 
 
 def close(graph: Graph, closed=None) -> Graph:
-    """A graph in which each group whose key is in `closed` (None: `graph.closed`) is one box of kind MODULE, with the
-    group's key.
+    """A graph in which each group whose key is in `closed` (None: `graph.closed`) is one box of kind MODULE.
 
-    Edges between two closed groups become one, which has the greatest of their strengths; edges inside vanish. Nothing
-    is changed in the graph given.
+    The box has the group's key. Edges between two closed groups become one, which has the greatest of their strengths;
+    edges inside vanish. Nothing is changed in the graph given.
     """
     closed = graph.closed if closed is None else closed
     outermost = {key: _outermost(graph, key, closed) for key in graph.groups}
