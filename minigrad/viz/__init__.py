@@ -24,19 +24,34 @@ if TYPE_CHECKING:
     from minigrad.viz.graph.drawing import Drawing, draw
     from minigrad.viz.record.failure import draw_module, on_error
     from minigrad.viz.record.recording import ModuleCall, Note, note_of, recording
+    from minigrad.viz.record.trace import Trace, trace
 
 _HOMES = {
     "Drawing": "graph.drawing",
     "draw": "graph.drawing",
     "draw_module": "record.failure",
     "on_error": "record.failure",
+    "Trace": "record.trace",
+    "trace": "record.trace",
     "ModuleCall": "record.recording",
     "Note": "record.recording",
     "note_of": "record.recording",
     "recording": "record.recording",
 }
 
-__all__ = ["Drawing", "ModuleCall", "Note", "draw", "draw_module", "note_of", "on_error", "plots", "recording"]
+__all__ = [
+    "Drawing",
+    "ModuleCall",
+    "Note",
+    "Trace",
+    "draw",
+    "draw_module",
+    "note_of",
+    "on_error",
+    "plots",
+    "recording",
+    "trace",
+]
 
 
 def __getattr__(name):

@@ -22,6 +22,7 @@ from minigrad.autograd.node import OURS, Node
 from minigrad.nn.modules.module import Module
 from minigrad.registry import NOT_GIVEN, TENSORS
 from minigrad.tensor import Tensor
+from minigrad.viz.graph.text import public_name
 from minigrad.viz.record.recording import described
 
 __all__ = ["Failure", "failure_of"]
@@ -153,7 +154,7 @@ def _is_door(frame):
 def _read_call(failure, frames, entry):
     frame = frames[entry]
     failure.op, arguments = _call(frame)
-    doors = [frame.f_code.co_name for frame in frames[entry + 1 :] if _is_door(frame)]
+    doors = [public_name(frame.f_code.co_name) for frame in frames[entry + 1 :] if _is_door(frame)]
     failure.inside = doors[-1] if doors and doors[-1].rstrip("_") != failure.op.rstrip("_") else ""
     usual = _defaults(frame)
     for name, value in arguments:
@@ -194,8 +195,7 @@ def _call(frame):
         return owner.__name__, [(n, v) for n, v in given if v is not owner]
     if name == "__init__":
         return type(owner).__name__, given[1:]
-    place, _, short = name.partition("_")
-    return (f"{place}.{short}" if place in ("linalg", "special") and short else name), given
+    return public_name(name), given
 
 
 def _defaults(frame):
