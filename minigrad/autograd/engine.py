@@ -122,7 +122,7 @@ def _walk_arrays(order, pending, retain, wanted, ends):
             if op is PICK:
                 _put(pending, node, g)
                 continue
-            given, g = g, _materialized(node, g, np.zeros)
+            given, g = g, materialized(node, g, np.zeros)
         if extra is None and not anomaly:
             grads = op.run(node, g)
             if node.meta is not None:
@@ -172,7 +172,7 @@ def _walk_tensors(order, pending, retain, wanted, ends):
         if op is PICK:
             _put(pending, node, g)
             continue
-        full = _materialized(node, g, TENSORS["zeros_of"]) if op.multi else g
+        full = materialized(node, g, TENSORS["zeros_of"]) if op.multi else g
         grads = _carefully(node, full, g, "rule", hooks.same, hooks.same)
         for parent, new in zip(node.parents, grads, strict=True):
             if parent is not None and new is not None:
@@ -202,7 +202,7 @@ def _put(pending, node, g):
     grads[node.attrs] = g if grads[node.attrs] is None else grads[node.attrs] + g
 
 
-def _materialized(node, grads, zeros):
+def materialized(node, grads, zeros):
     """Zeros for the outputs of a node that were not used, unless its rule or its Function asked for None."""
     if getattr(node.op, "pieces", ()) or not getattr(node.saved and node.saved[0], "_materialize", True):
         return grads

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 
 from minigrad.viz.graph.names import Names
 
-__all__ = ["Call", "Places", "place_nodes"]
+__all__ = ["BACKWARD_PASS", "Call", "Places", "common", "place_leaves", "place_nodes"]
 
+BACKWARD_PASS = "backward pass"  # the frame around what one recorded
 UNCALLED = ("ModuleList", "ModuleDict", "ParameterList", "ParameterDict")  # they hold modules, nobody calls them
 FOLLOWING = ("activation", "dropout", "pool", "softmax")  # families of operations that belong to the layer before
 FOLLOWING_NAMES = ("relu", "sigmoid", "tanh")
@@ -54,7 +55,17 @@ class Places:
 
 def place_nodes(reading, names: Names) -> Places:
     """The `Places` of the operations of a `Reading`; ``()`` is outside all modules."""
-    operations = [node for node in reading.order if not reading.is_leaf(node) and not reading.is_backward(node)]
+    operations = [node for node in reading.order if not reading.is_leaf(node)]
+    backward = {
+        node: (Call("", BACKWARD_PASS, turn, 0),) for node in operations if (turn := reading.backward_turn(node))
+    }
+    operations = [node for node in operations if node not in backward]
+    places = _places_forward(reading, names, operations)
+    places.of.update(backward)
+    return places
+
+
+def _places_forward(reading, names, operations):
     homes = _homes(reading, names)
     noted = {}
     for node in operations:
@@ -66,6 +77,24 @@ def place_nodes(reading, names: Names) -> Places:
     if not homes:
         return Places(dict.fromkeys(operations, ()))
     return Places(_inferred(reading, operations, homes, names.kinds))
+
+
+def place_leaves(reading, rolls, places, names):
+    """Put the leaves that are drawn into `places.of`: a parameter where all that use it are, an input outside of the
+    module that it is given to."""
+    homes, users = _homes(reading, names), defaultdict(list)
+    for node in rolls.order:
+        for parent in rolls.parents(node):
+            if reading.is_leaf(parent):
+                users[parent].append(node)
+    for leaf, takers in users.items():
+        if leaf in homes or reading.is_parameter(leaf) or not any(gives_input(reading, node) for node in takers):
+            places.of[leaf] = common([places.of.get(node, ()) for node in takers])
+
+
+def gives_input(reading, node):
+    """Whether nothing that an operation takes was computed: a tensor that it takes may be a module's input."""
+    return all(reading.is_leaf(parent) for parent in reading.parents(node))
 
 
 def _homes(reading, names):
@@ -102,12 +131,9 @@ def _inferred(reading, operations, homes, kinds):
         for parent in reading.parents(node):
             users[parent].append(node)
 
-    below, around = {}, {}  # the calls that all users are in; the same, without the layers that end there
+    below = {}  # the calls that all users are in
     for node in reversed(operations):
-        seen = [place.get(user) or below.get(user) for user in users[node]]
-        outer = [place[user][:-1] if user in place else around.get(user) for user in users[node]]
-        below[node] = _common(seen)
-        around[node] = _common(outer)
+        below[node] = common([place.get(user) or below.get(user) for user in users[node]])
 
     followed = set(owned)
     for node in operations:
@@ -118,11 +144,11 @@ def _inferred(reading, operations, homes, kinds):
         containers = [place[p][:-1] if p in owned else place[p] for p in parents]
         choices = [()]
         if below[node] is not None:
-            choices.append(_common([*above, below[node]]) or ())
-            if any(there[: len(around[node])] == around[node] for there in above):
-                choices.append(around[node])
+            choices.append(common([*above, below[node]]) or ())
+            nearest = [place[user][:-1] for user in users[node] if user in owned]
+            choices += [there for there in nearest if any(one[: len(there)] == there for one in above)]
             if len(parents) > 1 and len(parents) == len(reading.parents(node)):
-                choices.append(_common(containers))
+                choices.append(common(containers))
         if len(parents) == 1 and parents[0] in followed and _follows(reading, node):
             followed.add(node)
             choices.append(containers[0])
@@ -130,7 +156,7 @@ def _inferred(reading, operations, homes, kinds):
     return place
 
 
-def _common(places):
+def common(places):
     """The longest beginning that all share, of those that are known; None if none is."""
     known = [place for place in places if place is not None]
     if not known:

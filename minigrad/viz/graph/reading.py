@@ -19,10 +19,12 @@ import numpy as np
 from minigrad.autograd.engine import recorded_backwards
 from minigrad.autograd.general import quiet
 from minigrad.autograd.node import COPY_SLICES, LEAF, PICK, DeadEnd, Node, node_of
+from minigrad.nn.parameter import Parameter
 from minigrad.registry import OPS, arrays
 from minigrad.tensor import Tensor
+from minigrad.viz.record.recording import note_of
 
-__all__ = ["FEW", "Constant", "Operand", "Reading"]
+__all__ = ["FEW", "Constant", "Operand", "Reading", "repeatable"]
 
 FEW = 6  # values of at most this many elements are shown as numbers
 REPLAY_ELEMENTS = 4096  # operands of at most this many elements are computed with again
@@ -50,9 +52,11 @@ class Constant:
 
 @dataclass(slots=True)
 class Operand:
-    """One input of an operation: its name in the op's signature, and the node it came from, or a constant."""
+    """One input of an operation: its name in the op's signature, its place among the node's parents, and the node it
+    came from, or a constant."""
 
     slot: str
+    position: int
     node: Node | None = None
     constant: Constant | None = None
 
@@ -87,7 +91,7 @@ class Reading:
         for node in self.order:
             self._note_saved(node)
         self._writes = self._whole_writes([*tensors, *(tensor for _, tensor in names)])
-        self._backwards = sorted(recorded_backwards)
+        self._backwards, self._turns = sorted(recorded_backwards), {}
         self._memories = None  # id of the array that owns a memory -> nodes whose values lie in it
 
     def is_leaf(self, node) -> bool:
@@ -126,10 +130,22 @@ class Reading:
         """Whether this is a view made under no_grad: it counts as a leaf, but its gradient is thrown away."""
         return isinstance(node, DeadEnd)
 
-    def is_backward(self, node) -> bool:
-        """Whether this was recorded while a backward pass ran (create_graph=True)."""
+    def backward_turn(self, node) -> int:
+        """Which backward pass recorded this (create_graph=True): 1 is the first that had a part in the graph; 0: none
+        did."""
         i = bisect.bisect(self._backwards, (node.seq, math.inf)) - 1
-        return i >= 0 and node.seq < self._backwards[i][1]
+        if i < 0 or node.seq >= self._backwards[i][1]:
+            return 0
+        return self._turns.setdefault(i, len(self._turns) + 1)
+
+    def is_backward(self, node) -> bool:
+        """Whether this was recorded while a backward pass ran."""
+        return self.backward_turn(node) > 0
+
+    def is_parameter(self, node) -> bool:
+        """Whether a leaf is a module's parameter, or a tensor that is gone but for its use by one."""
+        tensor = node.tensor()
+        return tensor is None or isinstance(tensor, Parameter)
 
     def note(self, node):
         """The `record.recording.Note` of a node that was made inside `viz.recording()`, else None."""
@@ -237,11 +253,11 @@ class Reading:
             slots = tuple(f"{slots[0]} {i}" for i in range(len(node.parents)))
         for i, parent in enumerate(node.parents):
             if parent is not None:
-                found.append(Operand(slots[i], parent))
+                found.append(Operand(slots[i], i, parent))
                 continue
             constant = self._constant(node, i)
             if constant is not None:
-                found.append(Operand(slots[i], None, constant))
+                found.append(Operand(slots[i], i, None, constant))
         return found
 
     def _constant(self, node, i):
@@ -298,20 +314,22 @@ class Reading:
                 elif _unwritten(saved.vc, node):
                     self._known.setdefault(parent, (saved.array, saved.vc))
 
-    def compute_missing(self, nodes):
-        """Find values that nothing kept, for small results of `nodes` (oldest first) whose operands are known."""
+    def compute_missing(self, nodes, most=FEW, operands=REPLAY_ELEMENTS):
+        """Find values that nothing kept, for results of at most `most` elements of `nodes` (oldest first) whose
+        operands are known and have at most `operands` elements each."""
         for node in nodes:
             source = node.parents[0] if node.op is PICK else node
-            if node in self._known or not _repeatable(source.op) or self.is_many(node) or math.prod(node.shape) > FEW:
+            if node in self._known or not repeatable(source.op) or self.is_many(node) or math.prod(node.shape) > most:
                 continue
-            inputs = [self._operand_array(source, i) for i in range(len(source.parents))]
-            if all(a is not None and a.size <= REPLAY_ELEMENTS for a in inputs):
+            inputs = [self.operand_array(source, i) for i in range(len(source.parents))]
+            if all(a is not None and a.size <= operands for a in inputs):
                 result = _compute(source, inputs)
                 result = np.asarray(result[node.attrs] if node.op is PICK else result)
                 if result.shape == node.shape:
                     self._known[node] = result, None
 
-    def _operand_array(self, node, i):
+    def operand_array(self, node, i) -> np.ndarray | None:
+        """What the i-th operand of an operation was when it ran, if that can still be told."""
         parent = node.parents[i]
         if parent is None:
             constant = self._constant(node, i)
@@ -354,7 +372,7 @@ def _unwritten(version, node):
     return version is None or version.time <= node.seq
 
 
-def _repeatable(op):
+def repeatable(op):
     """Whether the op gives the same result again: it is ours, and of a family that draws no random numbers."""
     return OPS.get(op.name) is op and (op.pointwise or op.__module__ in REPEATABLE)
 
@@ -363,11 +381,12 @@ def _compute(node, inputs):
     op = node.op
     attrs = node.attrs if isinstance(node.attrs, tuple) else ()
     if op.pointwise:
-        dtype = np.result_type(*[a for a in inputs if a.ndim] or inputs)
+        numbers = node.attrs if isinstance(node.attrs, dict) else ()  # they take the dtype of the arrays
+        dtype = np.result_type(*[a for i, a in enumerate(inputs) if i not in numbers] or inputs)
         return quiet.run(op.twin, *[a.astype(dtype) for a in inputs], *attrs)
     forward = arrays(op.__dict__["forward"])
     result = quiet.run(forward, inputs, *attrs) if op.variadic else quiet.run(forward, *inputs, *attrs)
-    return result[0] if op.aux else result
+    return result[0] if op.aux and not op.pieces else result
 
 
 def _same(a, b):

@@ -48,6 +48,10 @@ class Rolls:
         """The node that is drawn for this one."""
         return self.stands.get(node, node)
 
+    def parents(self, node):
+        """The drawn nodes that this one's operands come from."""
+        return [self.stands.get(parent, parent) for parent in node.parents if parent is not None]
+
 
 def roll(reading, places, recurrent=None, repeats=None) -> Rolls:
     """Find what repeats, and put frames around it into `places`. `recurrent` is "rolled", "unrolled" or None,

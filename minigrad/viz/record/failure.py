@@ -32,6 +32,7 @@ from minigrad.trees import flatten
 from minigrad.viz.files import checked_path
 from minigrad.viz.graph.drawing import FORMS, Drawing, checked_limit, draw
 from minigrad.viz.graph.model import FAILED, Graph, clean
+from minigrad.viz.graph.names import names_of
 from minigrad.viz.graph.style import readable_direction
 from minigrad.viz.graph.walk import Options, build
 from minigrad.viz.record.blame import failure_of
@@ -199,7 +200,7 @@ def drawing_of(error, traceback, names=(), max_nodes=None) -> Drawing:
     failure = _first_failure(error, traceback)
     error, options = failure.error, Options(max_nodes=max_nodes)
     taken = {id(tensor) for _, tensor in names}
-    names = [*names, *(pair for pair in failure.names if id(pair[1]) not in taken)]
+    names = names_of([*names, *(pair for pair in failure.names if id(pair[1]) not in taken)])
     if failure.node is not None:
         rows = [*_inside(failure), *_message(error)]
         graph = build(failure.roots, names, options, {failure.node: (f"✗ {failure.op}", rows)})
