@@ -49,7 +49,8 @@ class Failure:
     tensors  (argument, Tensor) in the order of the arguments
     others   (argument, value) of arguments that are no tensors
     line     (file, line, text of the line, function) of the user's program, or None
-    names    (name, Tensor) of what the program's variables and the outermost module call it, the best name first
+    model    the outermost module that was running, or None
+    names    (name, Tensor) of what the program's variables call it, the best name first
     node     the node whose gradient rule raised, if this was in a backward pass
     roots    tensors whose graph the backward pass went through, or that the program has in hand
     """
@@ -60,6 +61,7 @@ class Failure:
     tensors: list = field(default_factory=list)
     others: list = field(default_factory=list)
     line: tuple | None = None
+    model: Module | None = None
     names: list = field(default_factory=list)
     node: Node | None = None
     roots: list = field(default_factory=list)
@@ -72,6 +74,8 @@ def failure_of(error, traceback) -> Failure:
     last = _innermost_of_program(frames)
     if last >= 0:
         failure.line = described(*steps[last])
+    modules = [frame.f_locals.get("self") for frame in frames if _in_nn(frame)]
+    failure.model = next((module for module in modules if _is_whole(module)), None)
     failure.names = _names(frames, last)
     walk = max((i for i, frame in enumerate(frames) if _is_walk(frame)), default=-1)
     if walk >= 0:
@@ -247,10 +251,8 @@ def _name_of(node):
 
 
 def _names(frames, last):
-    """The outermost module's parameters and buffers by path, then the variables of the program, innermost first."""
-    modules = [frame.f_locals.get("self") for frame in frames if _in_nn(frame)]
-    model = next((module for module in modules if _is_whole(module)), None)
-    pairs = [] if model is None else [*model.named_parameters(), *model.named_buffers()]
+    """What the variables of the program call tensors, innermost first."""
+    pairs = []
     for frame in reversed(frames[: last + 1]):
         if not _is_ours(frame):
             pairs += [(name, value) for name, value in _variables(frame) if isinstance(value, Tensor)]
