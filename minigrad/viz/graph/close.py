@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from minigrad.viz.graph.model import LEAF, MODULE, OP, STACKED, STEP, Box, Graph
 
-__all__ = ["close"]
+__all__ = ["close", "module_box"]
 
 
 def close(graph: Graph, closed=None) -> Graph:
@@ -35,7 +35,7 @@ def close(graph: Graph, closed=None) -> Graph:
         if not group:
             result.boxes[key] = box
         elif group not in result.boxes:
-            result.boxes[group] = _module(graph, group, inside[group])
+            result.boxes[group] = module_box(graph, group, inside[group])
     merged = {}
     for edge in graph.edges:
         tail, head = (_end(graph, outermost, key) for key in (edge.tail, edge.head))
@@ -65,7 +65,7 @@ def _end(graph, outermost, key):
     return (group and outermost[group]) or key
 
 
-def _module(graph, key, boxes):
+def module_box(graph, key, boxes):
     """The box of a closed group: its name, how much is inside, and the shape of what comes out last."""
     group = graph.groups[key]
     operations = sum(_times(graph, key, box) for box in boxes if box.kind == OP)

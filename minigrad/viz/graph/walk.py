@@ -80,7 +80,7 @@ class _Builder:
         recurrent, repeats = ("unrolled", "open") if options.flow else (None, None)
         self.rolls = roll(reading, self.places, options.recurrent or recurrent, options.repeats or repeats)
         place_leaves(reading, self.rolls, self.places)
-        self.plan = make_plan(reading, self.rolls, self.places, options.max_nodes, options.depth)
+        self.plan = make_plan(reading, self.rolls, self.places, options.max_nodes, options.depth, self.failed)
         self.graph = Graph()
         self.frames = Frames(self.graph, self.places, self.rolls)
         self.texts = Contents(reading, options, self.places, self.flow)
