@@ -39,7 +39,7 @@ def cast_sum(input, dtype):
     """The input in the dtype a sum is computed in: the one asked for, or int64 for integers and bools."""
     if dtype is not None:
         return to_dtype(input, dtypes.as_numpy(dtype))
-    return to_dtype(input, np.dtype("i8")) if np_dtype(input).kind in "iub" else input
+    return input if np_dtype(input).kind == "f" else to_dtype(input, np.dtype("i8"))
 
 
 @helper
