@@ -399,6 +399,13 @@ def sum_to(x, shape):
     return sum(x, broadcast_axes(x.shape, shape), False).reshape(shape)
 
 
+def extreme_of_all(x, sign):
+    """The largest (sign 1) or smallest (-1) of all numbers, or NaN. Of few, NumPy finds the place faster."""
+    if x.size < FEW // 2 and x.flags.c_contiguous:
+        return x.reshape(-1)[x.argmax() if sign > 0 else x.argmin()]
+    return x.max() if sign > 0 else x.min()
+
+
 @jit
 def extreme_along(x, sign, values, places, count):
     """values[o]: the largest (sign 1) or smallest (-1) of `count` numbers side by side, or NaN; places[o]: where it is
@@ -415,9 +422,10 @@ def extreme_along(x, sign, values, places, count):
 
 
 @jit
-def extreme_rows(x, sign, values, places):
-    """values[o, j]: the largest (sign 1) or smallest (-1) of x[o, :, j], or NaN; places[o, j]: where it is first."""
-    outer, count, inner = x.shape
+def extreme_rows(x, sign, values, places, outer, count, inner):
+    """values[o, j]: the largest (sign 1) or smallest (-1) of x[o, :, j], or NaN; places[o, j]: where it is first. For
+    arrays of any shapes of these sizes."""
+    x, values, places = x.reshape(outer, count, inner), values.reshape(outer, inner), places.reshape(outer, inner)
     for o in range(outer):
         for left in range(0, inner, WIDE):
             width = min(WIDE, inner - left)
@@ -477,12 +485,11 @@ def extreme(x, axis, sign):
 
 @extreme.numba(python=True, when=extreme_pays)
 def extreme(x, axis, sign):
-    shape = x.shape[:axis] + x.shape[axis + 1 :]
+    (run,), _, shape = layout(x.shape, (axis,), False)
     values, places = np.empty(shape, x.dtype), np.empty(shape, np.int64)
-    if values.size and axis == x.ndim - 1:
-        extreme_along(matrix(np.ascontiguousarray(x)), sign, matrix(values), matrix(places), x.shape[axis])
+    x = matrix(np.ascontiguousarray(x))
+    if values.size and run[2] == 1:
+        extreme_along(x, sign, matrix(values), matrix(places), run[1])
     elif values.size:
-        rows = (math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :]))
-        flat = rows[0], rows[2]
-        extreme_rows(np.ascontiguousarray(x).reshape(rows), sign, values.reshape(flat), places.reshape(flat))
+        extreme_rows(x, sign, matrix(values), matrix(places), *run)
     return values, places
