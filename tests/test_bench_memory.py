@@ -19,7 +19,7 @@ def test_each_training_step_is_measured_once():
 
 
 @pytest.mark.parametrize(
-    "ours, theirs, ratio",
+    ("ours", "theirs", "ratio"),
     [((100, 300, 200), (400, 400, 900), 0.5), ((32, 128, 128), (0, 0, 4), 2), ((60, 60, 60), (0, 0, 0), 1)],
 )
 def test_peaks_are_medians_as_a_part_of_torchs_and_few_pages_are_alike(monkeypatch, ours, theirs, ratio):

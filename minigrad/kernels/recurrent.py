@@ -128,8 +128,8 @@ def least(products):
 
 
 def forward_pays(input, hidden, *rest):
-    """From 4 sequences on, of one step from 512 numbers of state on; for fewer up to 16 columns of state over 2 steps or
-    more, 128 over 4, 256 over 8: packing a weight that serves few rows costs more than it saves."""
+    """From 4 sequences on, of one step from 512 numbers of state on; for fewer up to 16 columns of state over 2 steps,
+    128 over 4, 256 over 8 or more: packing a weight that serves few rows costs more than it saves."""
     steps, (sequences, columns) = len(rest[-2]), hidden.shape
     if sequences >= 4:
         return steps > 1 or sequences * columns >= 512
