@@ -21,7 +21,10 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from minigrad.viz.chain.explain import explain
+    from minigrad.viz.chain.explanation import Explanation
     from minigrad.viz.graph.drawing import Drawing, draw
+    from minigrad.viz.pages.playground import playground
     from minigrad.viz.record.failure import draw_module, on_error
     from minigrad.viz.record.recording import ModuleCall, Note, note_of, recording
     from minigrad.viz.record.summary import Summary, summary
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Drawing": "graph.drawing",
+    "Explanation": "chain.explanation",
     "Health": "vitals.report",
     "HealthMonitor": "vitals.monitor",
     "ModuleCall": "record.recording",
@@ -44,9 +48,11 @@ _HOMES = {
     "Watch": "vitals.watch",
     "draw": "graph.drawing",
     "draw_module": "record.failure",
+    "explain": "chain.explain",
     "health": "vitals.check",
     "note_of": "record.recording",
     "on_error": "record.failure",
+    "playground": "pages.playground",
     "recording": "record.recording",
     "summary": "record.summary",
     "trace": "record.trace",
@@ -55,6 +61,7 @@ _HOMES = {
 
 __all__ = [
     "Drawing",
+    "Explanation",
     "Health",
     "HealthMonitor",
     "ModuleCall",
@@ -65,9 +72,11 @@ __all__ = [
     "Watch",
     "draw",
     "draw_module",
+    "explain",
     "health",
     "note_of",
     "on_error",
+    "playground",
     "plots",
     "recording",
     "summary",

@@ -107,7 +107,10 @@ class _Explainer:
         paths = [self.path(way) for way in ways]
         if self.is_scalar:
             paths.sort(key=lambda path: -_norm(path.value))
-        shown = sum((path.value for path in paths), np.zeros_like(total))
+        rest = np.zeros_like(total)
+        if len(paths) < count:
+            with np.errstate(all="ignore"):
+                rest = total - sum(path.value for path in paths)
         self.explanation = Explanation(
             y=self.telling.shown(self.root),
             x=self.telling.shown(self.target),
@@ -116,7 +119,7 @@ class _Explainer:
             paths=paths,
             count=count,
             total=total,
-            rest=total - shown,
+            rest=rest,
             where=self.where(ways),
         )
 
@@ -261,7 +264,7 @@ class _Explainer:
                 gradient = [unit if k == output.attrs else None for k in range(len(node.shape))]
             row = pull(self.reading, node, gradient)[position]
             found.append(np.zeros(columns) if row is None else np.ravel(row))
-        return np.array(found).reshape(-1, columns)
+        return np.array(found).reshape(len(found), columns)
 
     def where(self, ways):
         """The entries of all results on the paths that are shown, oldest first."""

@@ -146,7 +146,7 @@ class Drawing:
     @functools.cached_property
     def _scene(self):
         sizes = {key: box_size(box) for key, box in self.shown.boxes.items()}
-        return make_scene(self.shown, sizes, place(self.shown, sizes, self.source))
+        return make_scene(self.shown, sizes, place(self.shown, sizes))
 
     @functools.cached_property
     def svg(self) -> str:

@@ -80,8 +80,8 @@ class Box:
 @dataclass(slots=True)
 class Group:
     """A frame around boxes and other groups: a module's, one step of a loop, a recorded backward pass. `parent` is the
-    key of the group it stands in, or ""; `count` is how many alike it stands for (``Block ×12``); `kind` is MODULE, STEP
-    or BACKWARD."""
+    key of the group it stands in, or ""; `count` is how many alike it stands for (``Block ×12``); `kind` is MODULE,
+    STEP or BACKWARD."""
 
     key: str
     title: str

@@ -62,6 +62,9 @@ def place_nodes(reading, names: Names) -> Places:
     operations = [node for node in operations if node not in backward]
     places = _places_forward(reading, names, operations)
     places.of.update(backward)
+    for node in operations:
+        if reading.is_pick(node):  # one of several outputs stands beside what made them
+            places.of[node] = places.of[node.parents[0]]
     return places
 
 

@@ -168,7 +168,7 @@ class _Builder:
             self.sources[node] = box
             return
         missing = "freed by backward" if reading.freed(node) else "not kept"
-        taken = [(operand, self.operand_box(operand, missing)) for operand in reading.operands(node)]
+        taken = [(operand, self.operand_box(operand, missing, node)) for operand in reading.operands(node)]
         rows, tip = self.texts.operation_rows(node), self.texts.operation_tip(node)
         if node in self.failed:
             label, said = self.failed[node]
@@ -242,8 +242,8 @@ class _Builder:
 
     # ---- what operations take
 
-    def operand_box(self, operand, missing):
-        return self.constant(operand, missing) if operand.node is None else self.source(operand.node)
+    def operand_box(self, operand, missing, node):
+        return self.constant(operand, missing, node) if operand.node is None else self.source(operand.node)
 
     def source(self, node):
         """The box an edge from this node starts at."""
@@ -279,7 +279,7 @@ class _Builder:
         self.sources[node] = box
         self.connect_origin(Constant(value), box)
 
-    def constant(self, operand, missing):
+    def constant(self, operand, missing, node):
         """The box of a constant operand; `missing` is what to say of one whose value is gone."""
         constant = operand.constant
         if constant.key in self.constants:
@@ -289,6 +289,7 @@ class _Builder:
             box = self.graph.add(CONSTANT, compact(constant.number), (), f"the number {constant.number}")
         else:
             name = constant.name or ("detached" if origin else operand.slot or "constant")
+            name += self.step_of(operand, node)
             known = array is not None
             rows = self.texts.data_rows(array, None, None, True) if known else [("", missing)]
             shape = f" {shape_text(array.shape)}" if known else ""
@@ -301,6 +302,15 @@ class _Builder:
             box.tip += ": detached, no gradient flows back"
             self.connect_origin(constant, box)
         return box
+
+    def step_of(self, operand, node):
+        """What to say of data if the next step or block takes other data in its place."""
+        second = self.rolls.seconds.get(node)
+        if second is None:
+            return ""
+        same = [other for other in self.reading.operands(second) if other.position == operand.position]
+        taken = same[0].constant if same else None
+        return "" if taken is None or taken.key == operand.constant.key else ", step 1"
 
     def connect_origin(self, constant, box):
         """An edge from what a detached tensor shares its memory with."""

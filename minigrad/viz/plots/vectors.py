@@ -68,6 +68,7 @@ def embedding(
         _scatter(axes, points, sorts)
         axes.set(xlabel=names[0], ylabel=names[1])
         axes.margins(0.1)
+        axes.set_aspect("equal", adjustable="datalim")
         plain(axes)
         if method == "tsne":
             axes.set_xticks([])

@@ -96,8 +96,9 @@ function card(view, key) {
     return rows.length ? el("div", {}, ...rows) : null;
   }
   const group = view.tree.groups.get(key);
-  const box = group ?? view.graph.boxes[view.index.get(key)];
-  const pairs = [...(box.facts ?? []), ...(group?.closed?.rows ?? [])].slice(0, 8);
-  const lines = pairs.map(([label, text]) => el("p", {}, el("span", { class: "soft" }, `${label} `), String(text)));
-  return el("div", {}, el("strong", {}, box.tip || box.title), ...lines);
+  const box = group ? { ...group.closed, kind: "module", title: group.title } : view.graph.boxes[view.index.get(key)];
+  const pairs = mg.factsOf(box).filter(([, text]) => text !== box.tip);
+  if (box.kind === "fold" && mg.data.note) pairs.push(["", mg.data.note]);
+  const line = ([label, text]) => el("p", {}, el("span", { class: "soft" }, `${mg.factLabel(label)} `), String(text));
+  return el("div", {}, el("strong", {}, box.tip || box.title), ...pairs.slice(0, 9).map(line));
 }

@@ -266,7 +266,7 @@ mg.GraphView = class {
     };
     this.places.boxes.forEach(move);
     this.places.groups.forEach(move);
-    for (const points of this.places.edges.values()) points.forEach(move);
+    for (const { points } of this.places.edges.values()) points.forEach(move);
     this.bounds.left = dx;
     this.bounds.top = dy;
   }
