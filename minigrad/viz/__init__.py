@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from minigrad.viz.graph.drawing import Drawing, draw
+    from minigrad.viz.pages.step import step
     from minigrad.viz.record.failure import draw_module, on_error
     from minigrad.viz.record.recording import ModuleCall, Note, note_of, recording
     from minigrad.viz.vitals.check import health
@@ -44,6 +45,7 @@ _HOMES = {
     "note_of": "record.recording",
     "on_error": "record.failure",
     "recording": "record.recording",
+    "step": "pages.step",
     "watch": "vitals.watch",
 }
 
@@ -62,6 +64,7 @@ __all__ = [
     "on_error",
     "plots",
     "recording",
+    "step",
     "watch",
 ]
 
