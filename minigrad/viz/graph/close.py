@@ -13,12 +13,13 @@ from minigrad.viz.graph.model import LEAF, MODULE, OP, STACKED, Box, Graph
 __all__ = ["close"]
 
 
-def close(graph: Graph, closed) -> Graph:
-    """A graph in which each group whose key is in `closed` is one box of kind MODULE, with the group's key.
+def close(graph: Graph, closed=None) -> Graph:
+    """A graph in which each group whose key is in `closed` (None: `graph.closed`) is one box of kind MODULE, with the group's key.
 
     Edges between two closed groups become one, which has the greatest of their strengths; edges inside vanish. Nothing
     is changed in the graph given.
     """
+    closed = graph.closed if closed is None else closed
     outermost = {key: _outermost(graph, key, closed) for key in graph.groups}
     if not any(outermost.values()):
         return graph

@@ -79,11 +79,10 @@ def draw(
     names.pairs[:0] = given
     wanted = {"values": values, "shapes": shapes, "grads": grads, "saved": saved, "flow": flow, "modules": modules}
     switches = {name: bool(value) for name, value in wanted.items()}
-    graph, closed = build(
-        tensors, names, Options(**switches, depth=depth, recurrent=recurrent, repeats=repeats, max_nodes=max_nodes)
-    )
-    graph.direction = direction or readable_direction(close(graph, closed))
-    return Drawing(graph, closed)
+    options = Options(**switches, depth=depth, recurrent=recurrent, repeats=repeats, max_nodes=max_nodes)
+    graph = build(tensors, names, options)
+    graph.direction = direction or readable_direction(close(graph))
+    return Drawing(graph)
 
 
 def _one_of(name, value, first, second):
@@ -122,7 +121,6 @@ class Drawing:
     """A drawn graph. In Jupyter, VS Code and marimo it shows itself; `save` writes a file.
 
     graph    the boxes, edges and frames as data (`minigrad.viz.graph.model.Graph`), all frames open
-    closed   the keys of the frames that are shown closed (a set of str)
     source   the drawing in DOT, Graphviz' language (str)
     svg      the drawing as SVG text (str)
     page     the interactive drawing (`Page`); `html` is its text
@@ -131,14 +129,14 @@ class Drawing:
     It holds texts and numbers only, no tensor: keeping a drawing keeps no graph alive.
     """
 
-    def __init__(self, graph: Graph, closed=frozenset()):
-        self.graph, self.closed = graph, set(closed)
+    def __init__(self, graph: Graph):
+        self.graph = graph
         self.note = graph.note
 
     @functools.cached_property
     def shown(self) -> Graph:
         """The graph with its closed frames closed: what is laid out."""
-        return close(self.graph, self.closed)
+        return close(self.graph)
 
     @functools.cached_property
     def source(self) -> str:

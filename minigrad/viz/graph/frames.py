@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from minigrad.viz.graph.fold import modules_in
-from minigrad.viz.graph.model import OUTPUT, VALUE
-from minigrad.viz.graph.modules import common, gives_input
+from minigrad.viz.graph.model import BACKWARD, MODULE, OUTPUT, STEP, VALUE
+from minigrad.viz.graph.modules import BACKWARD_PASS, common, gives_input
 
 __all__ = ["Frames"]
 
@@ -69,7 +69,8 @@ class Frames:
         if self.places.inferred and call.root:
             tip += "; inferred from the parameters (viz.recording() knows for sure)"
         parent = self.key(place[:-1])
-        self.groups[place] = self.graph.frame(title, parent, call.path if call.root else "", tip, count)
+        kind = MODULE if call.root else BACKWARD if call.kind == BACKWARD_PASS else STEP
+        self.groups[place] = self.graph.frame(title, parent, call.path if call.root else "", tip, count, kind)
 
     def key(self, place):
         """The key of the innermost group of a place, or ""."""

@@ -93,7 +93,8 @@ def _in_process(source):
 
 
 def _parse(text, edge_count):
-    """Read Graphviz' JSON: ``"pos": "72,36"`` of a box, ``"pos": "e,tip start c1 c2 end …"`` of an edge."""
+    """Read Graphviz' JSON: ``"pos": "72,36"`` of a box, ``"pos": "e,tip start c1 c2 end …"`` of an edge, ``"bb"`` of a
+    cluster."""
     data = json.loads(text)
     top = float(data["bb"].split(",")[3])
 
@@ -101,9 +102,15 @@ def _parse(text, edge_count):
         x, y = map(float, pair.split(","))
         return x, top - y
 
-    centres = {item["name"]: point(item["pos"]) for item in data["objects"]} if "objects" in data else {}
+    objects = data.get("objects", ())
+    centres = {item["name"]: point(item["pos"]) for item in objects if "pos" in item}
+    frames = {}
+    for item in objects:
+        if item["name"].startswith("cluster_"):
+            left, low, right, high = map(float, item["bb"].split(","))
+            frames[item["name"].removeprefix("cluster_")] = left, top - high, right, top - low
     routes = [[]] * edge_count
     for item in data.get("edges", ()):
         tip, *points = item["pos"].removeprefix("e,").split()
         routes[int(item["id"][1:])] = [*map(point, points), point(tip)]
-    return Placement(centres, routes)
+    return Placement(centres, routes, frames)

@@ -34,6 +34,7 @@ from minigrad.viz.graph.model import (
     Graph,
 )  # fmt: skip
 from minigrad.viz.graph.modules import Places, place_leaves, place_nodes
+from minigrad.viz.graph.names import Names
 from minigrad.viz.graph.reading import FEW, Constant, Reading
 from minigrad.viz.graph.repeats import roll
 from minigrad.viz.graph.text import compact, number
@@ -57,14 +58,17 @@ class Options:
     max_nodes: int | None = None
 
 
-def build(tensors, names, options, failed=None) -> tuple[Graph, set[str]]:
-    """(the drawing's data with all groups open, the keys of the groups to be shown closed).
+def build(tensors, names, options, failed=None) -> Graph:
+    """The drawing's data, all groups open, `Graph.closed` those to be shown closed; what is written is as of now.
 
-    `tensors` is a list, `names` a `names.Names`; what is written is as of now. `failed` is {a node that raised: (the title, the
-    rows of its box)}; its shape is None if it raised when it was to be computed.
+    tensors  a list
+    names    a `names.Names`, or (name, tensor) pairs
+    failed   {a node that raised: (the title, the rows of its box)}; its shape is None if it raised when it was to be
+             computed
     """
-    builder = _Builder(tensors, names, options, failed or {})
-    return builder.graph, builder.frames.closed(builder.plan.depth)
+    if not isinstance(names, Names):
+        names = Names.of(names)
+    return _Builder(tensors, names, options, failed or {}).graph
 
 
 class _Builder:
@@ -95,6 +99,7 @@ class _Builder:
         self.add_lone(tensors)
         self.frames.place_constants(self.takers, reading)
         self.frames.finish()
+        self.graph.closed = self.frames.closed(self.plan.depth)
         if options.flow:
             self.graph.flow = span([edge.strength for edge in self.graph.edges])
         self.graph.note = self.note()
@@ -165,10 +170,11 @@ class _Builder:
         missing = "freed by backward" if reading.freed(node) else "not kept"
         taken = [(operand, self.operand_box(operand, missing)) for operand in reading.operands(node)]
         rows, tip = self.texts.operation_rows(node), self.texts.operation_tip(node)
-        kind = FAILED if node in self.failed else OP
-        label, said = self.failed.get(node) or (reading.label(node), ())
-        rows += said
-        box = graph.add(kind, label, rows, tip, kind == OP and reading.is_inplace(node))
+        if node in self.failed:
+            label, said = self.failed[node]
+            box = graph.add(FAILED, label, [*rows, *said], tip)
+        else:
+            box = graph.add(OP, reading.label(node), rows, tip, reading.is_inplace(node))
         box.facts = self.texts.operation_facts(node)
         box.marks = tuple(
             [mark for mark, has in ((VIEW, reading.is_view), (BACKWARD, reading.is_backward)) if has(node)]
@@ -184,7 +190,7 @@ class _Builder:
             data = self.result_box(node, "output" if node in self.outputs else "")
             graph.connect(box, data).strength = self.flow.at(node)
             self.sources[node] = data
-        elif not many and options.shapes and kind == OP:
+        elif not many and options.shapes and box.kind == OP:
             box.rows.append(("", shape_text(reading.shape(node))))
         if options.saved:
             box.rows += labelled("saves", self.texts.saved_rows(node))

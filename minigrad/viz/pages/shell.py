@@ -23,8 +23,8 @@ from minigrad.viz.files import checked_path, write_whole
 __all__ = ["GRAPH", "Page", "page"]
 
 GRAPH = (
-    "dagre.min.js", "strength.js", "graphclose.js", "measure.js", "ranks.js", "graphlayout.js", "graphdraw.js",
-    "panzoom.js", "graphkeys.js", "graphsight.js", "graphview.js",
+    "dagre.min.js", "strength.js", "graphclose.js", "measure.js", "ranks.js", "straighten.js", "graphlayout.js",
+    "graphdraw.js", "panzoom.js", "graphkeys.js", "graphsight.js", "graphview.js",
 )  # fmt: skip
 """The scripts that `mg.GraphView` needs; its style is ``graph.css``."""
 

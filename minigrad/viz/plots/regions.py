@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 import minigrad
-from minigrad.errors import describe, message
+from minigrad.errors import describe
 from minigrad.tensor import Tensor
 from minigrad.viz.graph.reading import Reading
 from minigrad.viz.plots.common import (
@@ -31,6 +31,7 @@ from minigrad.viz.plots.common import (
     checked_model,
     colour,
     dtype_of,
+    fault,
     figure_of,
     finish,
     heading,
@@ -91,7 +92,7 @@ def relu_regions(
     points = None if X is None else points_of(X, who)
     classes = None if y is None or X is None else as_array(y, who, "y", like="classes").reshape(-1)
     if classes is not None and len(classes) != len(points):
-        raise ValueError(message(who, "y", f"{len(classes)} classes", f"one for each of {len(points)} points"))
+        raise ValueError(fault(who, "y", f"{len(classes)} classes", f"one for each of {len(points)} points"))
     found = _found(model, _view(points, bounds, who), who)
     with settings():
         figure = figure_of(5.9, 4.8)

@@ -203,21 +203,21 @@ def drawing_of(error, traceback, names=(), max_nodes=None) -> Drawing:
     names = names_of([*names, *(pair for pair in failure.names if id(pair[1]) not in taken)])
     if failure.node is not None:
         rows = [*_inside(failure), *_message(error)]
-        graph, closed = build(failure.roots, names, options, {failure.node: (f"✗ {failure.op}", rows)})
+        graph = build(failure.roots, names, options, {failure.node: (f"✗ {failure.op}", rows)})
     elif failure.op:
         node = _failed_node(failure)
         root = wrap(np.empty(0))
         root.node = node
         rows = [(name, _told(tensor)) for name, tensor in failure.tensors] + _inside(failure) + _message(error)
-        graph, closed = build([root], names, options, {node: (f"✗ {failure.op}", rows)})
+        graph = build([root], names, options, {node: (f"✗ {failure.op}", rows)})
     else:
         roots = failure.roots[:MOST_ROOTS]
-        graph, closed = build(roots, names, options) if roots else (Graph(), set())
+        graph = build(roots, names, options) if roots else Graph()
         box = graph.add(FAILED, f"✗ {_kind(error)}", _where(failure) + _message(error)[1:], str(error))
         box.facts.append(("message", clean(error)))
     graph.note = f"{_sentence(failure)} {graph.note.replace('draw(..., max', 'on_error(max')}".strip()
     graph.direction = readable_direction(graph)
-    return Drawing(graph, closed)
+    return Drawing(graph)
 
 
 def _first_failure(error, traceback):

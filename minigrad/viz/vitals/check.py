@@ -137,7 +137,7 @@ def _backward(model, measured, loss, findings, optimizer):
         grads = minigrad.autograd.grad(loss, [tensors[name] for name in names], allow_unused=True, retain_graph=True)
     else:
         grads = [None] * len(names)
-    found = {name: grad for name, grad in zip(names, grads, strict=True)}
+    found = dict(zip(names, grads, strict=True))
     for parameter in findings.parameters:
         grad = found.get(parameter.name)
         tensors[parameter.name].grad = grad

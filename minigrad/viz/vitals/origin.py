@@ -130,11 +130,11 @@ def watch_backward(order, report, calls, thorough=False) -> list[Handle]:
 
     thorough  look at all operations, not only at those in `SINGULAR`
     """
-    handles = []
-    for node in order:
-        if node.op is not LEAF and (thorough or node.op.name in SINGULAR):
-            handles.append(Handle(extra_of(node).behind, _Behind(node, report, calls)))
-    return handles
+    return [
+        Handle(extra_of(node).behind, _Behind(node, report, calls))
+        for node in order
+        if node.op is not LEAF and (thorough or node.op.name in SINGULAR)
+    ]
 
 
 class _Behind:

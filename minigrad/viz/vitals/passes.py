@@ -14,6 +14,7 @@ in-place operation may write over them; nothing keeps a tensor.
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 
@@ -134,15 +135,15 @@ class Pass:
             if module is self.model:  # hooks put on a module that is being called are called the next time only:
                 self._root_is_layer = True  # `finish` looks at this one
                 continue
-            hook = Look(module, lambda args, output, p=path, k=type(module).__name__: self._seen(p, k, output))
-            self._hooks.append(module.register_forward_hook(hook))
+            look = Look(module, functools.partial(self._seen, path, type(module).__name__))
+            self._hooks.append(module.register_forward_hook(look))
         self.spent += time.perf_counter() - started
         return self
 
     def finish(self, inputs, output):
         """The model has returned `output`, or raised (None): take the hooks off the layers, and look into the graph."""
         if self._root_is_layer and output is not None:
-            self._seen("", type(self.model).__name__, output)
+            self._seen("", type(self.model).__name__, (), output)
         started = time.perf_counter()
         self._unhook()
         self.finished, self._end = True, tick()
@@ -179,7 +180,7 @@ class Pass:
             handle.remove()
         self._hooks = []
 
-    def _seen(self, path, kind, output):
+    def _seen(self, path, kind, args, output):
         if not self.is_mine() or size_now() is not None:
             return
         started = time.perf_counter()

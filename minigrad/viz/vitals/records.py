@@ -122,7 +122,7 @@ class Parameter:
     grad    `Stats` of its gradient; `norm` of its values
     alike   whether all rows of a weight are the same, and the rows of its gradient too: they stay so for ever
     owned   whether an optimizer that was seen to step has it; None if none was seen
-    ratios  ‖Δw‖/‖w‖ of the steps of the window
+    ratios  ‖Δw‖/‖w‖ of the steps of the window; largest: the largest ever, and at which step
     """
 
     name: str
@@ -134,6 +134,7 @@ class Parameter:
     alike: bool = False
     owned: bool | None = None
     ratios: deque = field(default_factory=lambda: deque(maxlen=WINDOW))
+    largest: tuple[float, int] = (0.0, 0)
     history: Series = field(default_factory=Series)
 
     @property
@@ -161,6 +162,7 @@ class Parameter:
         size = _norm(before)
         change = _norm(after.astype(np.float64, copy=False) - before)
         if size > 0:
+            self.largest = max(self.largest, (change / size, step))
             self.ratios.append(change / size)
             self.history.add(step, change / size)
 

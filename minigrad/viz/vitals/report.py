@@ -1,7 +1,7 @@
 """`Health`: what was found, as a table with verdicts: in a terminal, as text, as HTML in notebooks, as data.
 
-Before it: `records.py`, `rules.py`.  After it: `check.py` and `watch.py`, which make one; `html.py` and `picture.py` are
-its other forms.
+Before it: `records.py`, `rules.py`.  After it: `check.py` and `watch.py`, which make one; `html.py` and `picture.py`
+are its other forms.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class Health:
                gradient of the loss with respect to that output; saturated (share of the outputs of a sigmoid or tanh
                within 1 % of its range from an end), dead (share of the units of a ReLU that were zero for all of
                `samples`); weight_norm, weight_grad_norm, update_ratio (‖Δw‖/‖w‖, the largest of its weights);
-               parameters (how many numbers); nonfinite (NaN or infinite, of the output and its gradient); verdicts (the names of the rules that speak of it)
+               parameters (how many numbers); nonfinite (how many NaN and infinities are in the output and its
+               gradient); verdicts (the names of the rules that speak of it)
     verdicts   `Verdict`s, the worst first: rule, severity, names, text(language), cure(language), source
     unknown    what could not be known, as sentences
     ok         whether there is neither an error nor a warning

@@ -26,7 +26,7 @@ VANISHED, EXPLODED = 1e-3, 1e3  # * norm of the gradient at the first such layer
 SATURATED, MOSTLY_SATURATED = 0.5, 0.9  # * share of the outputs of a hidden sigmoid or tanh
 DEAD, MOSTLY_DEAD = 0.4, 0.9  # * share of units; CS231n speaks of 40 % where the learning rate is too large
 ENOUGH = 100  # samples (and places, of images) that a unit must have been zero for to be called dead
-LARGE_STEP, HUGE_STEP = 0.1, 1.0  # * update-to-weight ratio; 1e-3 is usual (Karpathy, CS231n)
+LARGE_STEP, HUGE_STEP = 0.1, 2.0  # * update-to-weight ratio, usually and once; 1e-3 is usual (Karpathy, CS231n)
 SMALL_STEP, NO_STEP = 1e-6, 1e-3  # * that ratio, unless the gradient itself is below so many times the weights
 SURPRISED = 1.5  # * times ln(classes)
 WORSE = 3.0  # * times the best loss so far, and above the first
@@ -88,8 +88,7 @@ def verdicts_of(findings: Findings) -> list[Verdict]:
     for name, rule in RULES.items():
         if broken and not name.startswith("bad-"):  # NaN makes the other figures meaningless
             continue
-        for found in rule.find(findings):
-            verdicts.append(Verdict(name, found.severity or rule.severity, found.names, found.facts))
+        verdicts += [Verdict(name, f.severity or rule.severity, f.names, f.facts) for f in rule.find(findings)]
     return sorted(verdicts, key=lambda verdict: SEVERITIES.index(verdict.severity))
 
 
@@ -230,12 +229,17 @@ def _rate(findings):
 
 
 def _large_steps(findings):
-    weights = [p for p in _matrices(findings) if p.ratio is not None]
-    large = [p for p in weights if p.ratio > (LARGE_STEP if len(p.ratios) > 2 else HUGE_STEP)]
-    if large:
-        worst = max(p.ratio for p in large)
-        facts = {"ratio": f"{worst:.2g}", "rate": _rate(findings)}
-        yield Found(tuple(p.name for p in large), facts, ERROR if worst > HUGE_STEP else WARNING)
+    weights = [p for p in findings.parameters if len(p.shape) > 1 and p.ratio is not None]
+    once = [p for p in weights if p.largest[0] > HUGE_STEP]
+    large = [p for p in weights if p.ratio > LARGE_STEP and len(p.ratios) > 2 and p not in once]
+    if once:
+        ratio, step = max(p.largest for p in once)
+        at = {"en": f" (step {step})", "ko": f" ({step}번째 스텝)"} if findings.steps > 1 else {"en": "", "ko": ""}
+        facts = {"ratio": f"{ratio:.2g}", "rate": _rate(findings), "at": at}
+        yield Found(tuple(p.name for p in once + large), facts, ERROR)
+    elif large:
+        facts = {"ratio": f"{max(p.ratio for p in large):.2g}", "rate": _rate(findings), "at": ""}
+        yield Found(tuple(p.name for p in large), facts)
 
 
 def _small_steps(findings):
@@ -321,11 +325,11 @@ RULES = {
     "bad-loss-gradient": Rule(ERROR, _of_origin(("loss", "backward"))),
     "bad-gradient": Rule(ERROR, _bad_gradient),
     "bad-loss": Rule(ERROR, _bad_loss),
+    "steps-too-large": Rule(WARNING, _large_steps),
     "vanishing-gradient": Rule(ERROR, _vanishing),
     "exploding-gradient": Rule(ERROR, _exploding),
     "saturated": Rule(WARNING, _saturated),
     "dead-relu": Rule(WARNING, _dead),
-    "steps-too-large": Rule(WARNING, _large_steps),
     "steps-too-small": Rule(WARNING, _small_steps),
     "diverging": Rule(WARNING, _diverging),
     "gradients-not-cleared": Rule(WARNING, _uncleared),

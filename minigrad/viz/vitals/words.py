@@ -118,10 +118,10 @@ RULE_WORDS = {
                "초기화와 편향 0, ReLU 앞의 배치 정규화를 쓰세요."),
     },
     "steps-too-large": {
-        "en": ("Steps are too large: a step changes {names} by {ratio} of its size{rate}; about 0.001 is usual.",
+        "en": ("Steps are too large: one changes {names} by {ratio} times its size{at}{rate}; about 0.001 is usual.",
                "Lower the learning rate: divide it by 10 until the loss falls steadily; warm it up in the first steps, "
                "or clip the gradients."),
-        "ko": ("갱신이 너무 큽니다: 한 스텝에 {names}의 크기의 {ratio}배만큼 바뀝니다{rate}. 보통은 0.001 정도입니다.",
+        "ko": ("갱신이 너무 큽니다: 한 스텝에 {names}의 크기의 {ratio}배만큼 바뀝니다{at}{rate}. 보통은 0.001 정도입니다.",
                "손실이 꾸준히 줄어들 때까지 학습률을 10분의 1씩 낮추세요. 처음 몇 스텝은 학습률을 서서히 올리거나(warm-up) "
                "기울기를 잘라내세요."),
     },
@@ -275,7 +275,8 @@ WORDS = {
         "no-loss": "gradients: no loss_fn was given",
         "no-update": "step / weight: no optimizer step was seen",
         "outputs-picture": "Outputs of the layers", "grads-picture": "Gradients of the outputs, log₁₀ |g|",
-        "ratios-picture": "Step / weight, ‖Δw‖ / ‖w‖", "zero": "zero", "step": "step", "usual": "usual: about 1e-3",
+        "ratios-picture": "Step / weight, ‖Δw‖ / ‖w‖", "zero": "above: share of zeros", "step": "step",
+        "usual": "green: usual, about 1e-3",
         "nothing": "nothing measured", "share": "density", "saturated": "saturated", "dead": "dead",
     },
     "ko": {
@@ -291,7 +292,8 @@ WORDS = {
         "no-loss": "기울기: loss_fn이 주어지지 않았습니다",
         "no-update": "갱신 / 가중치: 옵티마이저의 스텝을 보지 못했습니다",
         "outputs-picture": "층의 출력", "grads-picture": "출력의 기울기, log₁₀ |g|",
-        "ratios-picture": "갱신 / 가중치, ‖Δw‖ / ‖w‖", "zero": "0", "step": "스텝", "usual": "보통: 약 1e-3",
+        "ratios-picture": "갱신 / 가중치, ‖Δw‖ / ‖w‖", "zero": "위: 0인 값의 비율", "step": "스텝",
+        "usual": "초록: 보통, 약 1e-3",
         "nothing": "측정된 것이 없습니다", "share": "밀도", "saturated": "포화", "dead": "죽음",
     },
 }  # fmt: skip

@@ -16,6 +16,10 @@ addEventListener("DOMContentLoaded", () => {
     const box = view.graph.boxes[view.index.get(key)] ?? view.tree.groups.get(key);
     mg.say(t("selected", { what: box.title, before: before.size - 1, after: after.size - 1 }));
     if (narrow.matches) showPanel(true);
+    view.camera.show(view.placeOf(view.shown(key)));
+  });
+  addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !event.defaultPrevented) view.select(null);
   });
 
   // ---- modules
@@ -65,10 +69,10 @@ addEventListener("DOMContentLoaded", () => {
     $("panel").hidden = !on;
     $("side").setAttribute("aria-pressed", on);
   };
-  showPanel(!narrow.matches && innerWidth > 0);
+  showPanel(!narrow.matches);
   narrow.addEventListener("change", () => showPanel(!narrow.matches));
   $("side").addEventListener("click", () => showPanel($("panel").hidden));
-  view.fit();
+  view.begin();
 
   if (data.note) {
     $("note").textContent = data.note;

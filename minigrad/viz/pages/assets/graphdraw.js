@@ -116,12 +116,12 @@ mg.drawing = (() => {
   const ARROW = 7;
 
   // `level` is that of strength.js, or null: an edge without a colour of its own.
-  function edge(spec, points, level) {
+  function edge(spec, points, level, direction) {
     const classes = ["edge"];
     if (spec.faint) classes.push("faint");
     if (level !== null) classes.push(`level-${level}`);
     const thick = level === "bad" ? 3 : 1.3 + 0.3 * (Number(level) || 0);
-    const { line, head } = edgeLines(points, thick);
+    const { line, head } = edgeLines(points, thick, direction);
     const element = svg(
       "g",
       { class: classes.join(" "), "data-edge": spec.key },
@@ -140,27 +140,28 @@ mg.drawing = (() => {
     return element;
   }
 
-  // A smooth line through the middles between dagre's points, and an arrow's head at its end.
-  function edgeLines(points, thick) {
+  // From point to point by curves that set out and arrive along the graph's direction, with an arrow's head.
+  function edgeLines(points, thick, direction) {
+    const isLR = direction === "LR";
     const at = (p) => `${round(p.x)},${round(p.y)}`;
-    const end = points[points.length - 1];
-    const before = points[points.length - 2];
-    const length = Math.hypot(end.x - before.x, end.y - before.y) || 1;
-    const [ux, uy] = [(end.x - before.x) / length, (end.y - before.y) / length];
+    const end = points.at(-1);
+    const before = points.at(-2);
+    const sign = Math.sign(isLR ? end.x - before.x : end.y - before.y) || 1;
     const arrow = ARROW + (thick - 1.3) * 1.6;
-    const base = { x: end.x - ux * arrow, y: end.y - uy * arrow };
-    const side = arrow * 0.45;
+    const base = isLR ? { x: end.x - sign * arrow, y: end.y } : { x: end.x, y: end.y - sign * arrow };
     const path = [...points.slice(0, -1), base];
     let line = `M${at(path[0])}`;
-    for (let i = 1; i < path.length - 1; i++) {
-      const last = i === path.length - 2;
-      const stop = last ? path[i + 1] : { x: (path[i].x + path[i + 1].x) / 2, y: (path[i].y + path[i + 1].y) / 2 };
-      line += `Q${at(path[i])} ${at(stop)}`;
+    for (let i = 1; i < path.length; i++) {
+      const [p, q] = [path[i - 1], path[i]];
+      const middle = isLR ? (p.x + q.x) / 2 : (p.y + q.y) / 2;
+      const straight = isLR ? Math.abs(p.y - q.y) < 0.5 : Math.abs(p.x - q.x) < 0.5;
+      if (straight) line += `L${at(q)}`;
+      else if (isLR) line += `C${round(middle)},${round(p.y)} ${round(middle)},${round(q.y)} ${at(q)}`;
+      else line += `C${round(p.x)},${round(middle)} ${round(q.x)},${round(middle)} ${at(q)}`;
     }
-    if (path.length === 2) line += `L${at(path[1])}`;
-    const left = { x: base.x - uy * side, y: base.y + ux * side };
-    const right = { x: base.x + uy * side, y: base.y - ux * side };
-    return { line, head: `M${at(end)}L${at(left)}L${at(right)}Z` };
+    const side = arrow * 0.45;
+    const corner = (s) => (isLR ? { x: base.x, y: base.y + s * side } : { x: base.x + s * side, y: base.y });
+    return { line, head: `M${at(end)}L${at(corner(1))}L${at(corner(-1))}Z` };
   }
 
   function halfway(points) {

@@ -20,7 +20,10 @@ mg.GraphLayout = class {
     const whole = this.level("", levels);
     const places = { boxes: new Map(), groups: new Map(), edges: new Map(), width: whole.width, height: whole.height };
     this.collect(whole, 0, 0, places, sizes);
-    for (const edge of seen.edges) places.edges.set(edge.key, this.route(edge, levels, sizes, places));
+    for (const edge of seen.edges) {
+      const isLoop = edge.tail === edge.head;
+      places.edges.set(edge.key, isLoop ? this.loop(places.boxes.get(edge.tail)) : this.route(edge, levels));
+    }
     return places;
   }
 
@@ -37,20 +40,36 @@ mg.GraphLayout = class {
     }
     const order = new Map();
     for (const box of seen.boxes) {
-      const { width, height } = sizes.get(box.key);
-      levels.get(box.group || "").boxes.push({ key: box.key, width, height });
+      const { width, height, round } = sizes.get(box.key);
+      levels.get(box.group || "").boxes.push({ key: box.key, width, height, round });
       for (const key of [box.key, ...this.tree.above(box.group)]) if (!order.has(key)) order.set(key, order.size);
     }
     this.groupOf = new Map(seen.boxes.map((box) => [box.key, box.group || ""]));
     this.pieces = new Map(); // of each edge: [frame, name of the link]
-    const lifted = seen.edges.map((edge) => this.lift(edge));
+    const data = this.dataEdges(seen);
+    const lifted = seen.edges.filter((edge) => edge.tail !== edge.head).map((edge) => this.lift(edge, data.has(edge.key)));
     this.turnBack(lifted, order);
     for (const edge of lifted) this.link(edge, levels);
     return levels;
   }
 
+  // The edges along which the data go: results, and the first operand of what takes no result.
+  dataEdges(seen) {
+    const kinds = new Map(seen.boxes.map((box) => [box.key, box.kind]));
+    const isSource = ({ tail }) => kinds.get(tail) === "leaf" || kinds.get(tail) === "constant";
+    const results = seen.edges.filter((edge) => !isSource(edge));
+    const fed = new Set(results.map((edge) => edge.head));
+    const found = new Set(results.map((edge) => edge.key));
+    for (const edge of seen.edges) {
+      if (fed.has(edge.head)) continue;
+      fed.add(edge.head);
+      found.add(edge.key);
+    }
+    return found;
+  }
+
   // An edge with the frames that it leaves and enters, and what it joins in the frame around both.
-  lift({ key, tail, head, faint }) {
+  lift({ key, tail, head }, isData) {
     const leaves = [tail, ...this.tree.above(this.groupOf.get(tail))];
     const enters = [head, ...this.tree.above(this.groupOf.get(head))];
     while (leaves.length > 1 && leaves.at(-1) === enters.at(-1) && enters.length > 1) {
@@ -59,7 +78,7 @@ mg.GraphLayout = class {
     }
     const outermost = leaves.at(-1);
     const level = (outermost === tail ? this.groupOf.get(tail) : this.tree.around(outermost)) || "";
-    return { key, source: tail, leaves, enters, level, weight: faint ? 1 : 2, back: false };
+    return { key, source: tail, leaves, enters, level, weight: mg.WEIGHTS[isData ? "data" : "side"], back: false };
   }
 
   // Marks the edges that close a cycle: they are laid out the other way round. Frames make cycles where there are
@@ -102,11 +121,11 @@ mg.GraphLayout = class {
       const name = JSON.stringify([source, from, to]);
       const links = levels.get(level).links;
       if (links.has(name)) links.get(name).weight += weight;
-      else links.set(name, { from, to, name, weight, back });
+      else links.set(name, { source, from, to, name, weight, back });
       pieces.push([level, name]);
     };
     const port = (level, way) => {
-      const key = `\u0001${way} ${back} ${source}`;
+      const key = portKey(way, back, source);
       levels.get(level).ports.set(key, (way === "in") !== back);
       return key;
     };
@@ -127,13 +146,13 @@ mg.GraphLayout = class {
     const old = this.known.get(key);
     if (old?.name === name) level.layout = old;
     else {
-      level.layout = { key, name, number: this.known.size + (old?.number ?? 0) + 1, inner, ...this.dagre(level, nodes, links) };
+      level.layout = { key, name, number: this.known.size + (old?.number ?? 0) + 1, inner, ...this.arrange(level, nodes, links, inner) };
       this.known.set(key, level.layout);
     }
     return level.layout;
   }
 
-  dagre(level, nodes, links) {
+  arrange(level, nodes, links, inner) {
     const g = new dagre.graphlib.Graph({ multigraph: true });
     const isLR = this.direction === "LR";
     const ports = level.ports;
@@ -152,20 +171,71 @@ mg.GraphLayout = class {
       else g.setEdge(from, to, { weight }, name);
     }
     dagre.layout(g);
+    return this.trim(this.straight(g, links, inner), nodes, level);
+  }
 
-    const routes = new Map(
-      links.map(({ from, to, name, back }) => {
-        const points = back ? g.edge(to, from, name).points.reverse() : g.edge(from, to, name).points;
-        return [name, points.map(({ x, y }) => ({ x, y }))];
-      }),
-    );
-    return this.trim(g, nodes, routes, level);
+  // dagre's result made straight: {nodes: Map key → {along, across, half, deep}, routes: Map name → [{along, across}]}.
+  // `half` is half of a node's size across, `deep` half of it along. A route leads from a node's side to another's
+  // side; where it passes a row, it passes straight.
+  straight(g, links, inner) {
+    const isLR = this.direction === "LR";
+    const turned = ({ x, y }) => (isLR ? { along: x, across: y } : { along: y, across: x });
+    const nodes = new Map();
+    const depth = new Map(); // half of the size of the greatest of each row
+    for (const key of g.nodes()) {
+      const { x, y, width, height, round } = g.node(key);
+      const [half, deep] = isLR ? [height / 2, width / 2] : [width / 2, height / 2];
+      const place = turned({ x, y });
+      const row = Math.round(place.along);
+      nodes.set(key, { ...place, row, half, deep, round });
+      depth.set(row, Math.max(depth.get(row) ?? 0, deep));
+    }
+    const door = (frame, way, { back, source }) => {
+      const at = frame?.doors.get(portKey(way, back, source));
+      return at ? (isLR ? at.y - frame.height / 2 : at.x - frame.width / 2) : null;
+    };
+    const lines = links.map((link) => {
+      const { from, to, name, weight, back } = link;
+      const ends = [
+        { key: from, door: door(inner.get(from), "out", link) },
+        { key: to, door: door(inner.get(to), "in", link) },
+      ];
+      const [tail, head] = back ? ends.reverse() : ends;
+      const points = g.edge(tail.key, head.key, name).points.slice(1, -1).map(turned);
+      const passed = points.map((point) => ({ ...point, row: Math.round(point.along) }));
+      const bends = passed.filter(({ row }) => depth.has(row));
+      return { from: tail.key, to: head.key, name, back, weight, bends, fromDoor: tail.door, toDoor: head.door };
+    });
+    mg.straighten(nodes, lines, isLR ? { box: 16, bend: 12 } : { box: 24, bend: 12 });
+    for (const node of nodes.values()) {
+      const spare = depth.get(node.row) - node.deep; // beside something long: what begins or ends stands at its side
+      if (!node.before.length && node.after.length) node.along += spare;
+      if (node.before.length && !node.after.length) node.along -= spare;
+    }
+
+    const routes = new Map();
+    for (const { from, to, name, back, bends, fromDoor, toDoor } of lines) {
+      const [tail, head] = [nodes.get(from), nodes.get(to)];
+      const deep = (item) => depth.get(item.row);
+      const [start, end] = ends(tail, fromDoor, head, toDoor, bends);
+      const points = [start];
+      const pass = (along, across) => along - points.at(-1).along > 1 && points.push({ along, across });
+      pass(tail.row + deep(tail), start.across);
+      for (const bend of bends) {
+        pass(bend.row - deep(bend), bend.across);
+        pass(bend.row + deep(bend), bend.across);
+      }
+      if (end.along - (head.row - deep(head)) > 1) pass(head.row - deep(head), end.across);
+      points.push(end);
+      routes.set(name, back ? points.reverse() : points);
+    }
+    return { nodes, routes };
   }
 
   // The order in which dagre begins: what enters a frame between its parameters, so that it leads straight on.
   inOrder(nodes, links, ports) {
     const taking = new Set(links.map(({ from, to, back }) => (back ? from : to)));
-    const boxes = nodes.map(({ key, width, height }) => [key, { width, height }]);
+    const boxes = nodes.map(({ key, width, height, round = false }) => [key, { width, height, round }]);
     const doors = [...ports.keys()].map((port) => [port, { width: 4, height: 4 }]);
     const sources = boxes.filter(([key]) => !taking.has(key));
     const half = Math.ceil(sources.length / 2);
@@ -173,44 +243,47 @@ mg.GraphLayout = class {
   }
 
   // The frame around what was laid out, with room for its title; ports come to lie on its border.
-  trim(g, nodes, routes, level) {
+  trim({ nodes: laid, routes }, nodes, level) {
     const isLR = this.direction === "LR";
-    const [along, across] = isLR ? ["x", "y"] : ["y", "x"];
-    const low = { x: Infinity, y: Infinity };
-    const high = { x: -Infinity, y: -Infinity };
+    const low = { along: Infinity, across: Infinity };
+    const high = { along: -Infinity, across: -Infinity };
     const reach = (axis, at, half) => {
       low[axis] = Math.min(low[axis], at - half);
       high[axis] = Math.max(high[axis], at + half);
     };
-    for (const { key, width, height } of nodes) {
-      reach("x", g.node(key).x, width / 2);
-      reach("y", g.node(key).y, height / 2);
+    for (const { key } of nodes) {
+      const { along, across, deep, half } = laid.get(key);
+      reach("along", along, deep);
+      reach("across", across, half);
     }
-    for (const points of routes.values()) for (const point of points) reach(across, point[across], 2);
+    for (const points of routes.values()) for (const { across } of points) reach("across", across, 2);
+    const flip = ({ along, across }) => (isLR ? { x: along, y: across } : { x: across, y: along });
+    const [least, greatest] = [flip(low), flip(high)];
+
     const isFrame = level.title !== "";
     const pad = isFrame ? { x: 14, top: 32, bottom: 14 } : { x: 16, top: 16, bottom: 16 };
-    const least = isFrame ? mg.textWidth(level.title, mg.FORM.frameTitle, true) + 44 : 0;
-    const spare = Math.max(0, least - (high.x - low.x + 2 * pad.x)) / 2;
-    const [dx, dy] = [pad.x + spare - low.x, pad.top - low.y];
-    const width = high.x - low.x + 2 * (pad.x + spare);
-    const height = high.y - low.y + pad.top + pad.bottom;
+    const needed = isFrame ? mg.textWidth(level.title, mg.FORM.frameTitle, true) + 44 : 0;
+    const spare = Math.max(0, needed - (greatest.x - least.x + 2 * pad.x)) / 2;
+    const [dx, dy] = [pad.x + spare - least.x, pad.top - least.y];
+    const width = greatest.x - least.x + 2 * (pad.x + spare);
+    const height = greatest.y - least.y + pad.top + pad.bottom;
 
-    const places = new Map(nodes.map(({ key }) => [key, { x: g.node(key).x + dx, y: g.node(key).y + dy }]));
-    const end = isLR ? width : height;
-    for (const points of routes.values()) {
-      for (const point of points) {
-        point.x += dx;
-        point.y += dy;
-        point[along] = Math.max(0, Math.min(end, point[along]));
-      }
-    }
+    const [axis, end] = isLR ? ["x", width] : ["y", height];
+    const place = (point) => {
+      const { x, y } = flip(point);
+      const at = { x: x + dx, y: y + dy };
+      at[axis] = Math.max(0, Math.min(end, at[axis])); // ports, and lines to them, are drawn in to the border
+      return at;
+    };
     const doors = new Map(); // port → where it is on the border
-    for (const [port, isFirst] of level.ports) {
-      const at = { x: g.node(port).x + dx, y: g.node(port).y + dy };
-      at[along] = isFirst ? 0 : end;
-      doors.set(port, at);
-    }
-    return { width, height, places, routes, doors };
+    for (const [port, isFirst] of level.ports) doors.set(port, { ...place(laid.get(port)), [axis]: isFirst ? 0 : end });
+    return {
+      width,
+      height,
+      doors,
+      places: new Map(nodes.map(({ key }) => [key, place(laid.get(key))])),
+      routes: new Map([...routes].map(([name, points]) => [name, points.map((point) => place(point))])),
+    };
   }
 
   // ---- all together
@@ -232,26 +305,51 @@ mg.GraphLayout = class {
   }
 
   // The whole way of an edge: its pieces, joined at the ports.
-  route(edge, levels, sizes, places) {
+  route(edge, levels) {
     const points = [];
     for (const [key, name] of this.pieces.get(edge.key)) {
       const { layout, links } = levels.get(key);
       const { from, to } = links.get(name);
-      let piece = [...layout.routes.get(name)];
-      if (piece.length === 3 && (layout.inner.has(from) || layout.inner.has(to))) piece = [piece[0], piece[2]];
+      const piece = [...layout.routes.get(name)];
       if (layout.doors.has(from)) piece[0] = layout.doors.get(from);
       if (layout.doors.has(to)) piece[piece.length - 1] = layout.doors.get(to);
-      if (layout.inner.has(from)) piece.shift();
-      if (layout.inner.has(to)) piece.pop();
       for (const { x, y } of piece) points.push({ x: layout.left + x, y: layout.top + y });
     }
-    if (sizes.get(edge.tail).round) points[0] = onCircle(places.boxes.get(edge.tail), points[1]);
-    if (sizes.get(edge.head).round) points[points.length - 1] = onCircle(places.boxes.get(edge.head), points.at(-2));
     return points;
+  }
+
+  // From a box back to itself: around the side of it where data do not go.
+  loop({ x, y, width, height }) {
+    const isLR = this.direction === "LR";
+    const [half, deep] = isLR ? [height / 2, width / 2] : [width / 2, height / 2];
+    const ways = [[deep, half * 0.5], [deep + 12, half * 0.5], [deep + 12, half + 12], [-deep - 12, half + 12], [-deep - 12, half * 0.5], [-deep, half * 0.5]];
+    return ways.map(([along, across]) => (isLR ? { x: x + along, y: y + across } : { x: x + across, y: y + along }));
   }
 };
 
-function onCircle({ x, y, width }, towards) {
-  const length = Math.hypot(towards.x - x, towards.y - y) || 1;
-  return { x: x + ((towards.x - x) / length) * (width / 2), y: y + ((towards.y - y) / length) * (width / 2) };
+// A port's name among the keys of boxes.
+function portKey(way, back, source) {
+  return `\u0001${way} ${back} ${source}`;
+}
+
+// Where a line leaves one node and reaches another: at the doors of frames, else where it can go straight.
+function ends(tail, fromDoor, head, toDoor, bends) {
+  const [a, b] = [range(tail, fromDoor), range(head, toDoor)];
+  const within = ({ low, high }, at) => Math.max(low, Math.min(high, at));
+  if (bends.length) return [side(tail, 1, within(a, bends[0].across)), side(head, -1, within(b, bends.at(-1).across))];
+  const both = { low: Math.max(a.low, b.low), high: Math.min(a.high, b.high) };
+  const middle = (tail.across + head.across) / 2;
+  if (both.low <= both.high) return [side(tail, 1, within(both, middle)), side(head, -1, within(both, middle))];
+  return [side(tail, 1, within(a, b.low)), side(head, -1, within(b, a.low))];
+}
+
+function range({ across, half, round }, door) {
+  if (door !== null) return { low: across + door, high: across + door };
+  const room = Math.max(0, round ? half * 0.5 : Math.min(half - 8, half * 0.7));
+  return { low: across - room, high: across + room };
+}
+
+function side({ along, across: middle, deep, round }, sign, across) {
+  const reach = round ? Math.sqrt(deep ** 2 - (across - middle) ** 2) : deep;
+  return { along: along + sign * reach, across };
 }
