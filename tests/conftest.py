@@ -33,7 +33,7 @@ ONCE = """
     test_values_shape test_values_tensor test_views_torch test_viz_draw test_viz_files test_viz_large test_viz_plots
     test_viz_record
     test_values_shape test_values_tensor test_views_torch test_viz_draw test_viz_files test_viz_large test_viz_pages
-    test_viz_plots
+    test_viz_plots test_viz_plots_house test_viz_plots_inside test_viz_plots_landscape test_viz_plots_plane
 """.split()
 
 # Whether programs say on stderr that they compile is a matter of what the cache holds; tests of these lines unset it.
