@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
-import tempfile
-import webbrowser
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +12,7 @@ from minigrad.viz.files import checked_path, write_whole
 from minigrad.viz.graph.close import close
 from minigrad.viz.graph.dot import dot_source
 from minigrad.viz.graph.layout import place
-from minigrad.viz.graph.model import FOLD, LEAF, MODULE, OP, Graph
+from minigrad.viz.graph.model import FAILED, FOLD, LEAF, MODULE, OP, Graph
 from minigrad.viz.graph.names import names_of
 from minigrad.viz.graph.raster import painted
 from minigrad.viz.graph.scene import make_scene
@@ -75,16 +72,17 @@ def draw(
     _one_of("direction", direction, "LR", "TB")
     _one_of("recurrent", recurrent, "rolled", "unrolled")
     _one_of("repeats", repeats, "folded", "open")
-    _at_least("depth", depth, 0)
-    _at_least("max_nodes", max_nodes, LEAST_NODES)
+    _at_least("draw", "depth", depth, 0)
+    checked_limit(max_nodes, "draw")
     tensors, given = _drawn(x)
     names = names_of(params)
     names.pairs[:0] = given
     wanted = {"values": values, "shapes": shapes, "grads": grads, "saved": saved, "flow": flow, "modules": modules}
     switches = {name: bool(value) for name, value in wanted.items()}
-    graph, closed = build(tensors, names, Options(**switches, depth=depth, recurrent=recurrent, repeats=repeats, max_nodes=max_nodes))
-    graph.direction = direction or readable_direction(close(graph, closed))
-    return Drawing(graph, closed)
+    options = Options(**switches, depth=depth, recurrent=recurrent, repeats=repeats, max_nodes=max_nodes)
+    graph = build(tensors, names, options)
+    graph.direction = direction or readable_direction(close(graph))
+    return Drawing(graph)
 
 
 def _one_of(name, value, first, second):
@@ -92,13 +90,19 @@ def _one_of(name, value, first, second):
         raise ValueError(f"draw(): argument {name!r}: got {value!r}; expected {first!r} or {second!r}")
 
 
-def _at_least(name, value, least):
+def _at_least(who, name, value, least):
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"draw(): argument {name!r} must be int or None, not {type(value).__name__}")
+        raise TypeError(f"{who}(): argument {name!r} must be int or None, not {type(value).__name__}")
     if value < least:
-        raise ValueError(f"draw(): argument {name!r}: got {value}; expected at least {least}")
+        raise ValueError(f"{who}(): argument {name!r}: got {value}; expected at least {least}")
+
+
+def checked_limit(max_nodes, who):
+    """`max_nodes`, if it is an int that is large enough, or None. `who` is the function named in the message."""
+    _at_least(who, "max_nodes", max_nodes, LEAST_NODES)
+    return max_nodes
 
 
 def _drawn(x):
@@ -117,22 +121,22 @@ class Drawing:
     """A drawn graph. In Jupyter, VS Code and marimo it shows itself; `save` writes a file.
 
     graph    the boxes, edges and frames as data (`minigrad.viz.graph.model.Graph`), all frames open
-    closed   the keys of the frames that are shown closed (a set of str)
     source   the drawing in DOT, Graphviz' language (str)
     svg      the drawing as SVG text (str)
+    page     the interactive drawing (`Page`); `html` is its text
     note     one line about what is not drawn as it is (a folded graph, no history), or ``""``
 
     It holds texts and numbers only, no tensor: keeping a drawing keeps no graph alive.
     """
 
-    def __init__(self, graph: Graph, closed=frozenset()):
-        self.graph, self.closed = graph, set(closed)
+    def __init__(self, graph: Graph):
+        self.graph = graph
         self.note = graph.note
 
     @functools.cached_property
     def shown(self) -> Graph:
         """The graph with its closed frames closed: what is laid out."""
-        return close(self.graph, self.closed)
+        return close(self.graph)
 
     @functools.cached_property
     def source(self) -> str:
@@ -142,15 +146,28 @@ class Drawing:
     @functools.cached_property
     def _scene(self):
         sizes = {key: box_size(box) for key, box in self.shown.boxes.items()}
-        return make_scene(self.shown, sizes, place(self.shown, sizes, self.source))
+        return make_scene(self.shown, sizes, place(self.shown, sizes))
 
     @functools.cached_property
     def svg(self) -> str:
         """The drawing as one self-contained SVG element."""
         return svg_text(self._scene, f"Computation graph: {self._summary()}. {self.note}".strip())
 
+    @functools.cached_property
+    def page(self):
+        """The interactive drawing, a `Page`: pan, zoom, search, open and close modules, facts of what is clicked."""
+        from minigrad.viz.pages.drawing_page import drawing_page
+
+        return drawing_page(self.graph, f"Computation graph: {self._summary()}")
+
+    @property
+    def html(self) -> str:
+        """The interactive drawing as one HTML file that needs no network."""
+        return self.page.html
+
     def save(self, path) -> Path:
-        """Write the drawing to a file and return its path. The ending says the form: .svg, .png, .pdf, .dot or .gv.
+        """Write the drawing to a file and return its path. The ending says the form: .svg, .png, .pdf, .html, .dot
+        or .gv.
 
         The file appears whole or not at all; one that exists is replaced.  PNG and PDF are painted with matplotlib.
         Raises ValueError for another ending, ModuleNotFoundError (png, pdf) where matplotlib is not installed, and
@@ -162,27 +179,13 @@ class Drawing:
         return path
 
     def show(self) -> None:
-        """Show the drawing: in the notebook if this is one, else in the web browser."""
-        try:
-            from IPython import get_ipython
-            from IPython.display import display
-        except ImportError:
-            shell = None
-        else:
-            shell = get_ipython()
-        if hasattr(shell, "kernel"):
-            display(self)
-            return
-        handle, name = tempfile.mkstemp(prefix="minigrad-", suffix=".svg")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(self.svg)
-        if not webbrowser.open(Path(name).as_uri()):
-            print(f"No browser here: the drawing is in {name}")
+        """Show the interactive drawing: in the notebook if this is one, else in the web browser."""
+        self.page.show()
 
     def _summary(self):
         graph = self.shown
-        kinds = (OP, "operation"), (LEAF, "leaf"), (MODULE, "closed module"), (FOLD, "folded box")
-        counts = [(graph.count(kind), what) for kind, what in kinds]
+        kinds = {OP: "operation", FAILED: "failed operation", LEAF: "leaf", MODULE: "closed module", FOLD: "folded box"}
+        counts = [(graph.count(kind), what) for kind, what in kinds.items()]
         counts = [(n, what) for n, what in counts if n] or [(len(graph.boxes), "box")]
         return ", ".join(f"{n} {what if n == 1 else PLURALS[what]}" for n, what in counts)
 
@@ -198,13 +201,14 @@ class Drawing:
 
 PLURALS = {
     "operation": "operations", "leaf": "leaves", "closed module": "closed modules", "folded box": "folded boxes",
-    "box": "boxes",
+    "box": "boxes", "failed operation": "failed operations",
 }  # fmt: skip
 
 FORMS = {
     "svg": lambda drawing, form: ('<?xml version="1.0" encoding="UTF-8"?>\n' + drawing.svg).encode(),
     "png": lambda drawing, form: painted(drawing._scene, form),
     "pdf": lambda drawing, form: painted(drawing._scene, form),
+    "html": lambda drawing, form: drawing.html.encode(),
     "dot": lambda drawing, form: drawing.source.encode(),
     "gv": lambda drawing, form: drawing.source.encode(),
 }

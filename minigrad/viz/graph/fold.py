@@ -51,8 +51,8 @@ class Plan:
     def notes(self, total):
         """What to say of a graph of `total` nodes that is not drawn as it is."""
         if self.forced:
-            opens = f"draw(..., depth={self.depth + 1}) opens the next, max_nodes={total} shows all"
-            return [f"{total:,} nodes are too many to read: modules are closed below depth {self.depth}. {opens}."]
+            opens = f"draw(..., depth={self.depth + 1}) opens the next, max_nodes={total} all."
+            return [f"{total:,} nodes are too many to read: modules are closed below depth {self.depth}.", opens]
         by_time = sum(len(fold.nodes) for fold in self.folds if not fold.around) + len(self.leaves)
         if not by_time:
             return []
@@ -62,11 +62,11 @@ class Plan:
         ]
 
 
-def make_plan(reading, rolls, places, max_nodes=None, depth=None) -> Plan:
-    """What is drawn of the nodes of a `Reading` so that at most `max_nodes` boxes stand for them (None: as is readable).
+def make_plan(reading, rolls, places, max_nodes=None, depth=None, kept=()) -> Plan:
+    """What is drawn of the nodes of a `Reading` in at most `max_nodes` boxes (None: as is readable).
 
     If they are too many, modules are closed, the innermost first, unless a `depth` is given; if that is not enough,
-    operations are folded by time.
+    operations are folded by time, but for those `kept`.
     """
     limit = WHOLE if max_nodes is None else max_nodes
     deepest = max((modules_in(places.of.get(node, ())) for node in rolls.order), default=0)
@@ -79,7 +79,7 @@ def make_plan(reading, rolls, places, max_nodes=None, depth=None) -> Plan:
             if len(rolls.order) > MOST_OPEN and plan.depth is not None:
                 plan.folds = _closed(rolls, places, plan.depth)
             return plan
-    plan = _by_time(reading, rolls, max_nodes)
+    plan = _by_time(reading, rolls, max_nodes, kept)
     plan.depth = depth
     return plan
 
@@ -113,7 +113,7 @@ def _closed(rolls, places, depth):
     return list(folds.values())
 
 
-def _by_time(reading, rolls, max_nodes):
+def _by_time(reading, rolls, max_nodes, kept):
     order, parents = rolls.order, rolls.parents
     readable = max_nodes is None
     limit = READABLE if readable else max_nodes
@@ -124,21 +124,22 @@ def _by_time(reading, rolls, max_nodes):
     for_leaves = min(len(leaves), room // 2)
     for_operations = room - for_leaves
     if len(operations) <= for_operations + MOST_GROUPS:
-        kept, folds = operations, []
+        shown, folds = operations, []
         for_leaves = limit - 1 - len(operations)
     else:
-        kept, middle = _ends(operations, reading, for_operations, shrink=readable)
+        shown, middle = _ends(operations, reading, for_operations, kept, shrink=readable)
         folds = [Fold(nodes) for nodes in _connected(middle, parents)]
     for_leaves = min(for_leaves, FEW_LEAVES) if readable else for_leaves
-    return Plan(folds, _leaves_to_fold(leaves, kept, reading, parents, for_leaves, shrink=readable))
+    return Plan(folds, _leaves_to_fold(leaves, shown, reading, parents, for_leaves, shrink=readable))
 
 
-def _ends(operations, reading, room, shrink):
-    """(the first and last operations, those between). The roots stay wherever they are, unless they are very many.
+def _ends(operations, reading, room, kept, shrink):
+    """(the first and last operations, those between). The roots stay wherever they are, unless they are very many, and
+    so do those `kept`.
 
     If what lies between is one sequence again and again, more of the same at the ends is folded too (`shrink`).
     """
-    roots = {node for node in reading.roots[: room // 2] if node is not None}
+    stay = {node for node in reading.roots[: room // 2] if node is not None}.union(kept)
     start, stop = room // 2, len(operations) - (room + 1) // 2
     labels = [reading.label(node) for node in operations]
     step = period(labels[start:stop])
@@ -147,7 +148,7 @@ def _ends(operations, reading, room, shrink):
             start -= 1
         while stop < len(labels) - step and labels[stop] == labels[stop - step]:
             stop += 1
-    middle = [node for node in operations[start:stop] if node not in roots]
+    middle = [node for node in operations[start:stop] if node not in stay]
     inside = set(middle)
     return [node for node in operations if node not in inside], middle
 

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 
 from minigrad.viz.graph.names import Names
 
-__all__ = ["Call", "Places", "common", "place_leaves", "place_nodes"]
+__all__ = ["BACKWARD_PASS", "Call", "Places", "common", "place_leaves", "place_nodes"]
 
-BACKWARD = "backward pass"  # the frame around what one recorded
+BACKWARD_PASS = "backward pass"  # the frame around what one recorded
 UNCALLED = ("ModuleList", "ModuleDict", "ParameterList", "ParameterDict")  # they hold modules, nobody calls them
 FOLLOWING = ("activation", "dropout", "pool", "softmax")  # families of operations that belong to the layer before
 FOLLOWING_NAMES = ("relu", "sigmoid", "tanh")
@@ -56,10 +56,15 @@ class Places:
 def place_nodes(reading, names: Names) -> Places:
     """The `Places` of the operations of a `Reading`; ``()`` is outside all modules."""
     operations = [node for node in reading.order if not reading.is_leaf(node)]
-    backward = {node: (Call("", BACKWARD, turn, 0),) for node in operations if (turn := reading.backward_turn(node))}
+    backward = {
+        node: (Call("", BACKWARD_PASS, turn, 0),) for node in operations if (turn := reading.backward_turn(node))
+    }
     operations = [node for node in operations if node not in backward]
     places = _places_forward(reading, names, operations)
     places.of.update(backward)
+    for node in operations:
+        if reading.is_pick(node):  # one of several outputs stands beside what made them
+            places.of[node] = places.of[node.parents[0]]
     return places
 
 
@@ -129,12 +134,9 @@ def _inferred(reading, operations, homes, kinds):
         for parent in reading.parents(node):
             users[parent].append(node)
 
-    below, around = {}, {}  # the calls that all users are in; the same, without the layers that end there
+    below = {}  # the calls that all users are in
     for node in reversed(operations):
-        seen = [place.get(user) or below.get(user) for user in users[node]]
-        outer = [place[user][:-1] if user in place else around.get(user) for user in users[node]]
-        below[node] = common(seen)
-        around[node] = common(outer)
+        below[node] = common([place.get(user) or below.get(user) for user in users[node]])
 
     followed = set(owned)
     for node in operations:
@@ -146,8 +148,8 @@ def _inferred(reading, operations, homes, kinds):
         choices = [()]
         if below[node] is not None:
             choices.append(common([*above, below[node]]) or ())
-            if any(there[: len(around[node])] == around[node] for there in above):
-                choices.append(around[node])
+            nearest = [place[user][:-1] for user in users[node] if user in owned]
+            choices += [there for there in nearest if any(one[: len(there)] == there for one in above)]
             if len(parents) > 1 and len(parents) == len(reading.parents(node)):
                 choices.append(common(containers))
         if len(parents) == 1 and parents[0] in followed and _follows(reading, node):

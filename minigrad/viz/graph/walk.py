@@ -20,9 +20,21 @@ from minigrad.viz.graph.flow import Flow, measure, span
 from minigrad.viz.graph.fold import counted, make_plan, pattern
 from minigrad.viz.graph.frames import Frames
 from minigrad.viz.graph.model import (
-    BACKWARD, CONSTANT, FAILED, FOLD, LEAF, MODULE, OP, OUTPUT, STOPPED, VALUE, VIEW, Graph,
+    BACKWARD,
+    CONSTANT,
+    FAILED,
+    FOLD,
+    LEAF,
+    MODULE,
+    OP,
+    OUTPUT,
+    STOPPED,
+    VALUE,
+    VIEW,
+    Graph,
 )  # fmt: skip
 from minigrad.viz.graph.modules import Places, place_leaves, place_nodes
+from minigrad.viz.graph.names import Names
 from minigrad.viz.graph.reading import FEW, Constant, Reading
 from minigrad.viz.graph.repeats import roll
 from minigrad.viz.graph.text import compact, number
@@ -46,14 +58,17 @@ class Options:
     max_nodes: int | None = None
 
 
-def build(tensors, names, options, failed=None) -> tuple[Graph, set[str]]:
-    """(the drawing's data with all groups open, the keys of the groups to be shown closed).
+def build(tensors, names, options, failed=None) -> Graph:
+    """The drawing's data, all groups open, `Graph.closed` those to be shown closed; what is written is as of now.
 
-    `tensors` is a list, `names` a `names.Names`; what is written is as of now. `failed` is {a node that raised: the
-    rows of its box}; its shape is None if it raised when it was to be computed.
+    tensors  a list
+    names    a `names.Names`, or (name, tensor) pairs
+    failed   {a node that raised: (the title, the rows of its box)}; its shape is None if it raised when it was to be
+             computed
     """
-    builder = _Builder(tensors, names, options, failed or {})
-    return builder.graph, builder.frames.closed(builder.plan.depth)
+    if not isinstance(names, Names):
+        names = Names.of(names)
+    return _Builder(tensors, names, options, failed or {}).graph
 
 
 class _Builder:
@@ -65,7 +80,7 @@ class _Builder:
         recurrent, repeats = ("unrolled", "open") if options.flow else (None, None)
         self.rolls = roll(reading, self.places, options.recurrent or recurrent, options.repeats or repeats)
         place_leaves(reading, self.rolls, self.places, names)
-        self.plan = make_plan(reading, self.rolls, self.places, options.max_nodes, options.depth)
+        self.plan = make_plan(reading, self.rolls, self.places, options.max_nodes, options.depth, self.failed)
         self.graph = Graph()
         self.frames = Frames(self.graph, self.places, self.rolls)
         self.texts = Contents(reading, options, self.places, self.flow)
@@ -84,6 +99,7 @@ class _Builder:
         self.add_lone(tensors)
         self.frames.place_constants(self.takers, reading)
         self.frames.finish()
+        self.graph.closed = self.frames.closed(self.plan.depth)
         if options.flow:
             self.graph.flow = span([edge.strength for edge in self.graph.edges])
         self.graph.note = self.note()
@@ -136,7 +152,9 @@ class _Builder:
             notes.append(f"{which}: nothing that led there requires grad, or it was computed under no_grad().")
         notes += self.plan.notes(len(self.rolls.order))
         if self.options.recurrent == "unrolled" and any(self.texts.steps(node) for node in self.rolls.order):
-            notes.append("nn.LSTM, nn.GRU and nn.RNN do all steps in one operation: a loop over a cell can be unrolled.")
+            notes.append(
+                "nn.LSTM, nn.GRU and nn.RNN do all steps in one operation: a loop over a cell can be unrolled."
+            )
         return " ".join([*notes, self.flow.note]).strip()
 
     # ---- operations
@@ -150,11 +168,13 @@ class _Builder:
             self.sources[node] = box
             return
         missing = "freed by backward" if reading.freed(node) else "not kept"
-        taken = [(operand, self.operand_box(operand, missing)) for operand in reading.operands(node)]
+        taken = [(operand, self.operand_box(operand, missing, node)) for operand in reading.operands(node)]
         rows, tip = self.texts.operation_rows(node), self.texts.operation_tip(node)
-        kind = FAILED if node in self.failed else OP
-        rows += self.failed.get(node, ())
-        box = graph.add(kind, reading.label(node), rows, tip, kind == OP and reading.is_inplace(node))
+        if node in self.failed:
+            label, said = self.failed[node]
+            box = graph.add(FAILED, label, [*rows, *said], tip)
+        else:
+            box = graph.add(OP, reading.label(node), rows, tip, reading.is_inplace(node))
         box.facts = self.texts.operation_facts(node)
         box.marks = tuple(
             [mark for mark, has in ((VIEW, reading.is_view), (BACKWARD, reading.is_backward)) if has(node)]
@@ -170,7 +190,7 @@ class _Builder:
             data = self.result_box(node, "output" if node in self.outputs else "")
             graph.connect(box, data).strength = self.flow.at(node)
             self.sources[node] = data
-        elif not many and options.shapes:
+        elif not many and options.shapes and box.kind == OP:
             box.rows.append(("", shape_text(reading.shape(node))))
         if options.saved:
             box.rows += labelled("saves", self.texts.saved_rows(node))
@@ -222,8 +242,8 @@ class _Builder:
 
     # ---- what operations take
 
-    def operand_box(self, operand, missing):
-        return self.constant(operand, missing) if operand.node is None else self.source(operand.node)
+    def operand_box(self, operand, missing, node):
+        return self.constant(operand, missing, node) if operand.node is None else self.source(operand.node)
 
     def source(self, node):
         """The box an edge from this node starts at."""
@@ -259,7 +279,7 @@ class _Builder:
         self.sources[node] = box
         self.connect_origin(Constant(value), box)
 
-    def constant(self, operand, missing):
+    def constant(self, operand, missing, node):
         """The box of a constant operand; `missing` is what to say of one whose value is gone."""
         constant = operand.constant
         if constant.key in self.constants:
@@ -269,6 +289,7 @@ class _Builder:
             box = self.graph.add(CONSTANT, compact(constant.number), (), f"the number {constant.number}")
         else:
             name = constant.name or ("detached" if origin else operand.slot or "constant")
+            name += self.step_of(operand, node)
             known = array is not None
             rows = self.texts.data_rows(array, None, None, True) if known else [("", missing)]
             shape = f" {shape_text(array.shape)}" if known else ""
@@ -281,6 +302,15 @@ class _Builder:
             box.tip += ": detached, no gradient flows back"
             self.connect_origin(constant, box)
         return box
+
+    def step_of(self, operand, node):
+        """What to say of data if the next step or block takes other data in its place."""
+        second = self.rolls.seconds.get(node)
+        if second is None:
+            return ""
+        same = [other for other in self.reading.operands(second) if other.position == operand.position]
+        taken = same[0].constant if same else None
+        return "" if taken is None or taken.key == operand.constant.key else ", step 1"
 
     def connect_origin(self, constant, box):
         """An edge from what a detached tensor shares its memory with."""

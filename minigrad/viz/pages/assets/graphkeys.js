@@ -43,7 +43,7 @@ mg.GraphKeys = class {
   // What can be walked to: boxes, and the titles of open frames.
   target(key) {
     const { view } = this;
-    return view.elements.get(key) ?? view.frames.get(key)?.querySelector(".handle");
+    return view.elements.get(key) ?? view.handles.get(key);
   }
 
   moveTo(key, takeFocus) {
@@ -52,6 +52,8 @@ mg.GraphKeys = class {
     this.target(this.view.current)?.setAttribute("tabindex", -1);
     target.setAttribute("tabindex", 0);
     this.view.current = key;
+    target.classList.remove("away"); // what is not displayed takes no focus
+    target.classList.remove("away"); // what is not displayed can't be focused
     if (takeFocus) target.focus({ preventScroll: true });
   }
 

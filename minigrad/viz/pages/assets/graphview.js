@@ -9,8 +9,10 @@
 //   view.fit()  view.focus(key)  view.select(key | null)  view.toggle(groupKey)  view.setClosed(iterable of group keys)
 //   view.setRows(key, rows)  view.mark(key, className, on)  view.markEdge(key, className, on)  view.element(key)
 //   view.related(key) → {before, after, edges}: sets of keys      view.shown(key): what stands for it now
-//   view.on("select" | "hover" | "toggle", (key | null) => ...)
+//   view.on("select" | "hover", (key | null) => ...)      view.on("toggle", (group key | null if many, open) => ...)
 "use strict";
+
+const READABLE = 0.4; // the least scale of a first sight
 
 mg.GraphView = class {
   constructor(container, graph, options = {}) {
@@ -20,10 +22,11 @@ mg.GraphView = class {
     this.graph = { ...graph, edges: graph.edges.map((edge, i) => ({ key: `e${i}`, count: 1, ...edge })) };
     this.direction = graph.direction === "TB" ? "TB" : "LR";
     this.tree = new mg.GroupTree(this.graph);
+    this.layout = new mg.GraphLayout(this.tree, this.direction);
     this.closed = new Set(graph.groups.filter((group) => group.open === false).map((group) => group.key));
     this.index = new Map(graph.boxes.map((box, i) => [box.key, i]));
     this.graph.boxes = [...graph.boxes];
-    this.range = mg.strengthRange(this.graph.edges);
+    this.range = mg.strengthRange(graph);
     this.marks = new Map();
     this.edgeMarks = new Map();
     this.listeners = { select: [], hover: [], toggle: [] };
@@ -31,20 +34,26 @@ mg.GraphView = class {
     this.selected = null;
     this.current = null; // where the keyboard is
 
-    this.layers = Object.fromEntries(["frames", "edges", "boxes"].map((name) => [name, svg("g", { class: name })]));
+    this.layers = Object.fromEntries(["frames", "edges", "handles", "boxes"].map((name) => [name, svg("g", { class: name })]));
     this.stage = svg("g", {}, ...Object.values(this.layers));
     this.svg = svg("svg", { class: "graph", role: "group", "aria-label": options.label ?? "" }, this.stage);
     container.classList.add("graph-holder");
     container.append(this.svg, this.buttons());
     this.camera = new mg.PanZoom(this.svg, this.stage, {
       onTap: (event) => this.tap(event),
-      onChange: () => this.svg.classList.toggle("far", this.camera.k < 0.35),
+      onChange: () => {
+        this.svg.classList.toggle("far", this.camera.k < 0.35);
+        this.sight.update();
+      },
     });
+    this.sight = new mg.Sight(this);
     this.keys = new mg.GraphKeys(this);
-    this.svg.addEventListener("pointerover", (event) => this.tell("hover", this.keyAt(event.target)));
+    this.svg.addEventListener("pointerover", (event) => {
+      if (event.pointerType !== "touch") this.tell("hover", this.keyAt(event.target));
+    });
     this.svg.addEventListener("pointerleave", () => this.tell("hover", null));
     this.render();
-    this.fit();
+    this.begin();
     new ResizeObserver(() => this.resized()).observe(this.svg);
     mg.onLanguage(() => this.relabel());
   }
@@ -68,20 +77,35 @@ mg.GraphView = class {
     return this;
   }
 
-  tell(event, key) {
+  tell(event, key, ...more) {
     if (event === "hover" && this.hovered === key) return;
     if (event === "hover") this.hovered = key;
-    for (const listener of this.listeners[event]) listener(key);
+    for (const listener of this.listeners[event]) listener(key, ...more);
   }
 
+  // Shows all of it; a small graph is not blown up.
   fit(slowly = false) {
+    this.look(this.camera.limited(this.wholeScale()), slowly);
+  }
+
+  // The first sight: all of it if that can be read, else where it begins.
+  begin(slowly = false) {
+    this.look(Math.max(this.wholeScale(), READABLE), slowly);
+  }
+
+  wholeScale() {
+    const { width, height } = this.camera.size();
+    return Math.min(this.options.largest ?? 1.25, width / this.bounds.width, height / this.bounds.height);
+  }
+
+  look(k, slowly) {
     const { left, top, width, height } = this.bounds;
     const camera = this.camera;
     const view = camera.size();
-    const k = camera.limited(Math.min(this.options.largest ?? 1.25, view.width / width, view.height / height));
-    const [x, y] = [(view.width - width * k) / 2 - left * k, (view.height - height * k) / 2 - top * k];
-    if (slowly) camera.glide(x, y, k);
-    else camera.set(x, y, k);
+    const x = this.direction === "LR" ? Math.max(0, (view.width - width * k) / 2) : (view.width - width * k) / 2;
+    const y = this.direction === "TB" ? Math.max(0, (view.height - height * k) / 2) : (view.height - height * k) / 2;
+    if (slowly) camera.glide(x - left * k, y - top * k, k);
+    else camera.set(x - left * k, y - top * k, k);
     camera.touched = false;
   }
 
@@ -112,8 +136,7 @@ mg.GraphView = class {
 
   // Opens every group around a box or group, so that it can be seen.
   reveal(key) {
-    const inner = this.tree.groups.has(key) ? this.tree.groups.get(key).parent : this.tree.groupOf.get(key);
-    const above = this.tree.above(inner).filter((group) => this.closed.has(group));
+    const above = this.tree.above(this.tree.around(key)).filter((group) => this.closed.has(group));
     if (above.length) this.setClosed([...this.closed].filter((group) => !above.includes(group)), above.at(-1));
   }
 
@@ -122,8 +145,18 @@ mg.GraphView = class {
     const before = anchor && this.cornerOf(anchor);
     this.closed = new Set(keys);
     this.render(anchor, before);
-    if (!anchor) this.fit(true);
-    this.tell("toggle", anchor);
+    if (!anchor || this.isLost()) this.begin(true);
+    this.tell("toggle", anchor, anchor !== null && !this.closed.has(anchor));
+  }
+
+  // Whether so little is left in sight that it is better to look anew.
+  isLost() {
+    const { left, top, width, height } = this.bounds;
+    const { x, y, k } = this.camera;
+    const view = this.camera.size();
+    const seen = (from, size, room) => Math.min(from + size, room) - Math.max(from, 0);
+    const [wide, high] = [seen(x + left * k, width * k, view.width), seen(y + top * k, height * k, view.height)];
+    return wide < 60 || high < 60 || (wide < view.width / 2 && high < view.height / 2 && k < 0.8);
   }
 
   setColoured(on) {
@@ -190,7 +223,7 @@ mg.GraphView = class {
     const hadFocus = this.svg.contains(document.activeElement);
     this.seen = mg.closeGraph(this.graph, this.tree, this.closed);
     this.sizes = new Map(this.seen.boxes.map((box) => [box.key, this.sizeOf(box)]));
-    this.places = mg.layout(this.seen, this.sizes, this.direction);
+    this.places = this.layout.place(this.seen, this.sizes);
     this.bounds = { left: 0, top: 0, width: this.places.width, height: this.places.height };
     if (before) this.shift(before, this.cornerOf(anchor));
     this.svg.classList.toggle("many", this.seen.boxes.length > 300);
@@ -198,6 +231,7 @@ mg.GraphView = class {
     this.applyMarks();
     this.showSelection();
     this.keys.renew(hadFocus);
+    this.sight.renew();
   }
 
   renderSoon(anchor) {
@@ -206,7 +240,7 @@ mg.GraphView = class {
       this.waiting = requestAnimationFrame(() => {
         this.waiting = null;
         this.render(anchor, before);
-        if (!this.camera.touched) this.fit();
+        if (!this.camera.touched) this.begin();
       });
     }
   }
@@ -232,28 +266,29 @@ mg.GraphView = class {
     };
     this.places.boxes.forEach(move);
     this.places.groups.forEach(move);
-    for (const points of this.places.edges.values()) points.forEach(move);
+    for (const { points } of this.places.edges.values()) points.forEach(move);
     this.bounds.left = dx;
     this.bounds.top = dy;
   }
 
   draw() {
-    const { frames, edges, boxes } = this.layers;
+    const { frames, edges, handles, boxes } = this.layers;
     this.frames = new Map();
-    frames.replaceChildren(
-      ...this.seen.groups.map((group) => {
-        const frame = mg.drawing.frame(group, this.places.groups.get(group.key));
-        this.frames.set(group.key, frame);
-        return frame;
-      }),
-    );
+    this.handles = new Map();
+    for (const group of this.seen.groups) {
+      const { frame, handle } = mg.drawing.frame(group, this.places.groups.get(group.key));
+      this.frames.set(group.key, frame);
+      this.handles.set(group.key, handle);
+    }
+    frames.replaceChildren(...this.frames.values());
+    handles.replaceChildren(...this.handles.values());
 
     this.edgeElements = new Map();
     this.edgeOf = new Map();
     const inOrder = [...this.seen.edges].sort((a, b) => Boolean(b.faint) - Boolean(a.faint)); // the faint ones beneath
     edges.replaceChildren(
       ...inOrder.map((edge) => {
-        const element = mg.drawing.edge(edge, this.places.edges.get(edge.key), this.levelOf(edge));
+        const element = mg.drawing.edge(edge, this.places.edges.get(edge.key), this.levelOf(edge), this.direction);
         this.edgeElements.set(edge.key, element);
         for (const key of edge.of ?? [edge.key]) this.edgeOf.set(key, edge);
         return element;
@@ -302,6 +337,7 @@ mg.GraphView = class {
     for (const [name, element] of this.elements) {
       element.classList.toggle("lit", before.has(name) || after.has(name));
       element.classList.toggle("selected", dims && name === this.shown(key));
+      element.setAttribute("aria-pressed", dims && name === this.shown(key));
     }
     for (const [name, element] of this.edgeElements) element.classList.toggle("lit", edges.has(name));
     for (const [name, element] of this.frames) element.classList.toggle("selected", name === key);
@@ -312,7 +348,7 @@ mg.GraphView = class {
   }
 
   resized() {
-    if (!this.camera.touched) this.fit();
+    if (!this.camera.touched) this.begin();
   }
 
   // ---- the pointer

@@ -14,6 +14,7 @@ in-place operation may write over them; nothing keeps a tensor.
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 
@@ -23,8 +24,8 @@ from minigrad.autograd.modes import size_now
 from minigrad.autograd.node import LEAF, Handle, extra_of, tick
 from minigrad.autograd.watch import WatchedNode
 from minigrad.tensor import Tensor
-from minigrad.viz.health.measure import SATURATING, Stats, alive_units, saturated_share, stats_of, unit_axis
-from minigrad.viz.health.origin import Origin, forward_origin, watch_backward
+from minigrad.viz.vitals.measure import SATURATING, Stats, alive_units, saturated_share, stats_of, unit_axis
+from minigrad.viz.vitals.origin import Origin, forward_origin, watch_backward
 
 __all__ = ["Call", "Pass", "first_tensor", "layers_of", "tensors_in"]
 
@@ -120,7 +121,8 @@ class Pass:
         self.spent, self.backwards, self.finished = 0.0, 0, False
         self.on_backward = None  # called without arguments when a gradient first comes to the model's output
         self._thread = threading.get_ident()
-        self._start, self._root_is_layer = 0, False
+        self._start = self._end = 0
+        self._root_is_layer = False
         self._hooks: list[Handle] = []
         self._node_hooks: list[Handle] = []
         self._of_node, self._outputs, self._numbers = {}, [], {}
@@ -133,18 +135,18 @@ class Pass:
             if module is self.model:  # hooks put on a module that is being called are called the next time only:
                 self._root_is_layer = True  # `finish` looks at this one
                 continue
-            hook = Look(module, lambda args, output, p=path, k=type(module).__name__: self._seen(p, k, output))
-            self._hooks.append(module.register_forward_hook(hook))
+            look = Look(module, functools.partial(self._seen, path, type(module).__name__))
+            self._hooks.append(module.register_forward_hook(look))
         self.spent += time.perf_counter() - started
         return self
 
     def finish(self, inputs, output):
         """The model has returned `output`, or raised (None): take the hooks off the layers, and look into the graph."""
         if self._root_is_layer and output is not None:
-            self._seen("", type(self.model).__name__, output)
+            self._seen("", type(self.model).__name__, (), output)
         started = time.perf_counter()
         self._unhook()
-        self.finished = True
+        self.finished, self._end = True, tick()
         last = first_tensor(output)
         if last is not None and size_now() is None:
             self._look_into_graph(output)
@@ -155,6 +157,15 @@ class Pass:
                 self._listen(node, [])
         self._of_node, self._outputs = {}, []
         self.spent += time.perf_counter() - started
+
+    def also_look_at(self, loss):
+        """Look at the backward of what was computed from the output, up to the loss, too."""
+        order = [node for node in nodes_since([loss.node], self._end) if node.extra is None or not node.extra.behind]
+        self._node_hooks += watch_backward(order, self._backward_origin, (), self.thorough)
+
+    def is_mine(self) -> bool:
+        """Whether this is the thread that opened it."""
+        return threading.get_ident() == self._thread
 
     def close(self):
         """Take all hooks away."""
@@ -169,8 +180,8 @@ class Pass:
             handle.remove()
         self._hooks = []
 
-    def _seen(self, path, kind, output):
-        if threading.get_ident() != self._thread or size_now() is not None:
+    def _seen(self, path, kind, args, output):
+        if not self.is_mine() or size_now() is not None:
             return
         started = time.perf_counter()
         tensor = first_tensor(output)

@@ -9,6 +9,7 @@ the backward each operation that may have an infinite derivative is looked at as
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +37,7 @@ class Origin:
              model's output)
     when     "forward" or "backward"
     name     of the operation, the layer, the input or the parameter
-    layer    the path of the layer in which, or on the way to whose output, it happened; "" is the model itself
+    layer    the path of the layer in which it happened, or if not `exact`, on the way to whose output; "" is the model
     detail   the numbers: ``"log(-0.3) = nan"``; "" if not known
     line     (file, line, code) of the user's program, or None
     certain  False: an operand's value is not known, it may have been bad already
@@ -49,6 +50,7 @@ class Origin:
     detail: str = ""
     line: tuple[str, int, str] | None = None
     certain: bool = True
+    exact: bool = False
     shape: tuple = ()
 
 
@@ -100,10 +102,10 @@ def graph_origin(tensors, known=(), calls=()) -> Origin | None:
         return Origin("parameter", "forward", reading.name(node), shape=node.shape)
     node = node.parents[0] if reading.is_pick(node) else node
     shape = () if reading.is_many(node) else node.shape
+    layer, exact = _layer_of(note_of(node), node.seq, calls)
     return Origin(
-        "op", "forward", reading.full_name(node), _layer_of(node, calls), _equation(reading, node), _line(node),
-        certain, shape,
-    )  # fmt: skip
+        "op", "forward", reading.full_name(node), layer, _equation(reading, node), _line(node), certain, exact, shape
+    )
 
 
 def _bad_operand(reading, node):
@@ -128,19 +130,19 @@ def watch_backward(order, report, calls, thorough=False) -> list[Handle]:
 
     thorough  look at all operations, not only at those in `SINGULAR`
     """
-    handles = []
-    for node in order:
-        if node.op is not LEAF and (thorough or node.op.name in SINGULAR):
-            handles.append(Handle(extra_of(node).behind, _Behind(node, report, calls)))
-    return handles
+    return [
+        Handle(extra_of(node).behind, _Behind(node, report, calls))
+        for node in order
+        if node.op is not LEAF and (thorough or node.op.name in SINGULAR)
+    ]
 
 
 class _Behind:
     """A hook behind one operation."""
 
     def __init__(self, node, report, calls):
-        self.name, self.seq, self.line, self.calls = _name(node), node.seq, _line(node), calls
-        self.report = report
+        self.name, self.line, self.report = _name(node), _line(node), report
+        self.layer = functools.partial(_layer_of, note_of(node), node.seq, calls)  # `calls` may yet grow
         op = node.op
         self.keeps = op.saved.index("output") if op.saves_output and node.saved else None
         self.output = node.saved[self.keeps] if self.keeps is not None else None
@@ -150,12 +152,9 @@ class _Behind:
             return
         for g in grad_inputs:
             if g is not None and is_bad(g.array):
-                self.report(
-                    Origin(
-                        "op", "backward", self.name, _layer_at(self.seq, self.calls), self._where(g.array), self.line,
-                        shape=tuple(g.shape),
-                    )
-                )  # fmt: skip
+                layer, exact = self.layer()
+                where, shape = self._where(g.array), tuple(g.shape)
+                self.report(Origin("op", "backward", self.name, layer, where, self.line, True, exact, shape))
                 return
 
     def _where(self, g):
@@ -174,17 +173,12 @@ def _line(node):
     return None if note is None else (note.file, note.line, note.code)
 
 
-def _layer_of(node, calls):
-    note = note_of(node)
+def _layer_of(note, seq, calls):
+    """(path of the layer in which a node was made, True), or without a note (that whose output came next, False)."""
     if note is not None and note.modules:
-        return note.modules[-1].path
-    return _layer_at(node.seq, calls)
-
-
-def _layer_at(seq, calls):
-    """The layer whose output came next after a moment."""
+        return note.modules[-1].path, True
     later = [call for call in calls if call.finished >= seq]
-    return min(later, key=lambda call: call.finished).path if later else None
+    return (min(later, key=lambda call: call.finished).path if later else None), False
 
 
 def _equation(reading, node):
