@@ -102,7 +102,9 @@ class Telling:
     def _computed(self, node, inputs):
         """The formula of a pointwise operation of single numbers, with the numbers: ``2.0 · 0.5 + 1.0``, or ""."""
         values = self._values(node, inputs)
-        return formula.operation_text(node.op, values, self.attributes(node))["text"] if len(values) == len(inputs) else ""
+        return (
+            formula.operation_text(node.op, values, self.attributes(node))["text"] if len(values) == len(inputs) else ""
+        )
 
     def _values(self, node, inputs):
         """{slot: number as an expression} of a pointwise operation of single numbers, as far as they are known."""
@@ -172,7 +174,9 @@ class Telling:
         """The local derivative of a pointwise operation of single numbers, with the numbers: ``1 − 0.7616²``, or ""."""
         entry = self.nodes[self.ids[node]]
         values = self._values(node, entry["inputs"])
-        if entry["value"] is not None and values:
+        if not values:
+            return ""
+        if entry["value"] is not None:
             values["output"] = Expr("value", (_single(entry["value"]),))
         slot = entry["inputs"][self.place(node, position)]["slot"]
         return formula.numbers_text(node.op, slot, values, self.attributes(node))
