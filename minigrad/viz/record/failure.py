@@ -35,6 +35,7 @@ from minigrad.viz.graph.model import FAILED, Graph, clean
 from minigrad.viz.graph.names import Names
 from minigrad.viz.graph.style import readable_direction
 from minigrad.viz.graph.walk import Options, build
+from minigrad.viz.notebook import line_name, shown_in_notebook
 from minigrad.viz.record.blame import failure_of
 from minigrad.viz.record.recording import Note, modules_at, recording
 from minigrad.viz.record.untouched import checked_module, fresh, untouched
@@ -100,7 +101,7 @@ class on_error(contextlib.ContextDecorator):
 
     def _draw(self, error, traceback):
         self.drawing = drawing_of(error, traceback, max_nodes=self._max_nodes)
-        shown = _shown_in_notebook(self.drawing)
+        shown = shown_in_notebook(self.drawing)
         if shown and self._path is None:
             return "viz.on_error: the graph up to here is drawn in the cell's output"
         path = self._path
@@ -117,19 +118,6 @@ def _add_note(error, text):
         error.add_note(text)
     else:
         print(text, file=sys.stderr)
-
-
-def _shown_in_notebook(drawing):
-    """Show the drawing under the running cell; False if this is no notebook."""
-    if "IPython" not in sys.modules:
-        return False
-    from IPython import get_ipython
-    from IPython.display import display
-
-    if not hasattr(get_ipython(), "kernel"):
-        return False
-    display(drawing)
-    return True
 
 
 def draw_module(model, *inputs, options=None, **kwargs) -> Drawing:
@@ -294,7 +282,7 @@ def _sentence(failure):
     where = ""
     if failure.line:
         file, line, code, _ = failure.line
-        where = f" at {os.path.basename(file)}:{line}" + (f" ({code})" if code else "")
+        where = f" at {line_name(file, line)}" + (f" ({code})" if code else "")
     kind = _kind(failure.error)
     if failure.op:
         return clean(f"{failure.op} raised {kind}{where}.")

@@ -7,13 +7,13 @@ which shapes, from which line, and where the time went.
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
 from pathlib import Path
 
 from minigrad.errors import describe
 from minigrad.viz.files import checked_path, write_whole
 from minigrad.viz.graph.model import clean
+from minigrad.viz.notebook import line_name
 from minigrad.viz.record.observer import BACKWARD, FORWARD, MODULE, OPTIMIZER, Observer, Step
 from minigrad.viz.table import Column, Row, Table, bytes_text, seconds_text
 
@@ -314,4 +314,4 @@ def _line(step):
     if step.line is None:
         return ""
     file, line, code, _ = step.line
-    return f"{os.path.basename(file)}:{line}  {code}".rstrip()
+    return f"{line_name(file, line)}  {code}".rstrip()

@@ -1,0 +1,38 @@
+"""The notebook that runs, if one does: Jupyter and what builds on its kernel (VS Code, Colab), or marimo."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+__all__ = ["line_name", "shown_in_notebook"]
+
+
+def shown_in_notebook(value) -> bool:
+    """Show a value under the running cell; False, and nothing is done, if this is no notebook."""
+    if "IPython" in sys.modules:
+        from IPython import get_ipython
+        from IPython.display import display
+
+        if hasattr(get_ipython(), "kernel"):
+            display(value)
+            return True
+    if "marimo" in sys.modules:
+        import marimo
+
+        if marimo.running_in_notebook():
+            marimo.output.append(value)
+            return True
+    return False
+
+
+def line_name(file: str, line: int) -> str:
+    """A line of the program in short: ``train.py:12``, in a notebook ``In[3]:2``."""
+    if "IPython" in sys.modules:
+        from IPython import get_ipython
+
+        compiler = getattr(get_ipython(), "compile", None)
+        found = compiler.format_code_name(file) if hasattr(compiler, "format_code_name") else None
+        if found:
+            return f"{found[1]}:{line}"
+    return f"{os.path.basename(file)}:{line}"
