@@ -1,4 +1,4 @@
-"""The notebook that runs, if one does: Jupyter and what builds on its kernel (VS Code, Colab), or marimo."""
+"""The notebook that runs, if one does: Jupyter and what builds on its kernel (VS Code, Colab)."""
 
 from __future__ import annotations
 
@@ -9,19 +9,14 @@ __all__ = ["line_name", "shown_in_notebook"]
 
 
 def shown_in_notebook(value) -> bool:
-    """Show a value under the running cell; False, and nothing is done, if this is no notebook."""
+    """Show a value under the running cell; False, and nothing is done, if this is no notebook. (marimo: False. There an
+    error takes the place of all that its cell has shown, and what a cell gives shows itself anyway.)"""
     if "IPython" in sys.modules:
         from IPython import get_ipython
         from IPython.display import display
 
         if hasattr(get_ipython(), "kernel"):
             display(value)
-            return True
-    if "marimo" in sys.modules:
-        import marimo
-
-        if marimo.running_in_notebook():
-            marimo.output.append(value)
             return True
     return False
 

@@ -51,14 +51,14 @@ class on_error(contextlib.ContextDecorator):
     inside the block.
 
     The failed operation is red and says which shapes it got and what the error is.  The error itself goes on as if the
-    block were not there.  In a notebook the drawing appears under the cell; elsewhere it is saved, and a line at the
-    end of the traceback says where.  Nothing is observed before an error comes, so the block costs nothing; inside
-    ``with viz.recording():`` the modules are exact.  Errors of `backward` are drawn too: red is the operation whose
-    gradient could not be computed.  If no operation failed (a KeyError of the program's own), the tensors that the
-    failing line had in hand are drawn.  An interrupt (Ctrl-C) is no error.
+    block were not there.  In Jupyter and VS Code the drawing appears under the cell; elsewhere it is saved, and a line
+    at the end of the traceback says where.  Nothing is observed before an error comes, so the block costs nothing;
+    inside ``with viz.recording():`` the modules are exact.  Errors of `backward` are drawn too: then red is the
+    operation whose gradient could not be computed.  If no operation failed (a KeyError of the program's own), the
+    tensors that the failing line had in hand are drawn.  An interrupt (Ctrl-C) is no error.
 
     path       where to save the drawing: a name that ends in .svg, .png, .pdf, .dot or .gv.  None: a new file in the
-               system's folder of temporary files, unless this is a notebook
+               system's folder of temporary files, unless it is shown under the cell
     max_nodes  as `draw` has it: how many operations and leaves are drawn one by one
     drawing    (attribute) the `Drawing`, None as long as nothing has failed
     saved      (attribute) the Path it was saved to, or None
@@ -259,7 +259,7 @@ def _told(tensor):
 
 
 def _inside(failure):
-    return [("", f"in its step {failure.inside}")] if failure.inside else []
+    return [("", f"in its {failure.inside}")] if failure.inside else []
 
 
 def _message(error):
@@ -287,4 +287,4 @@ def _sentence(failure):
     if failure.op:
         return clean(f"{failure.op} raised {kind}{where}.")
     drawn = " Drawn is what the line had in hand." if failure.roots else ""
-    return clean(f"No operation failed: the program raised {kind}{where}.{drawn}")
+    return clean(f"No operation failed, but there was a {kind}{where}.{drawn}")
