@@ -31,6 +31,7 @@ ONCE = """
     test_testing test_text test_threads test_train test_train_resume test_transforms test_values_creation
     test_values_join test_values_layout test_values_numpy test_values_printing test_values_protocol test_values_random
     test_values_shape test_values_tensor test_views_torch test_viz_draw test_viz_failure test_viz_files
+    test_viz_health test_viz_health_forms test_viz_watch test_viz_watch_live
     test_viz_large test_viz_pages test_viz_plots test_viz_record
 """.split()
 
