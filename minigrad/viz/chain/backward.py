@@ -25,7 +25,7 @@ from minigrad.registry import OPS
 from minigrad.tensor import Tensor, wrap
 from minigrad.viz.graph.reading import repeatable
 
-__all__ = ["FREED", "INCOMPLETE", "REFUSED", "Part", "Step", "walk_back"]
+__all__ = ["FREED", "INCOMPLETE", "REFUSED", "Part", "Step", "pull", "walk_back"]
 
 FREED = "freed"  # what the rule needs was freed by a backward pass, and can't be computed again
 REFUSED = "refused"  # the rule raised: what it saved was written to since, or a Function's backward failed
@@ -62,16 +62,19 @@ class Step:
     problem: str = ""
 
 
-def walk_back(reading, seeds, local=False):
+def walk_back(reading, seeds, local=False, only=None):
     """Yield a `Step` for each node that a gradient reaches, in the engine's order: the youngest first, leaves last.
 
     reading  a `Reading` of the graph
     seeds    {root's node: its gradient as an array}
     local    work out the local derivatives too (`Part.local`); without, a step costs what it costs the engine
+    only     nodes: no other takes its turn. None: all do
     """
     pending, incomplete = dict(seeds), set()
     for node in reversed(reading.order):
         upstream = pending.pop(node, None)
+        if only is not None and node not in only:
+            continue
         if node in incomplete:
             step = Step(node, None, problem=INCOMPLETE)
         elif upstream is None:
@@ -98,16 +101,13 @@ def _put(pending, step):
 
 
 def _run(reading, step, pending, local):
-    node, op = step.node, step.node.op
-    full = materialized(node, step.upstream, np.zeros) if isinstance(step.upstream, list) else step.upstream
-    with no_grad(), np.errstate(all="ignore"):
-        try:
-            source = _able(reading, node)
-            products = fit(op.run(source, full), node, "run")
-        except Exception as error:  # a rule that refuses stale operands, or whatever a user's own backward raises
-            step.problem = str(error) if isinstance(error, _Freed) else REFUSED
-            return
-        locals_ = _locals(source, full) if local else None
+    node = step.node
+    try:
+        source, products = _products(reading, node, step.upstream)
+    except Exception as error:  # a rule that refuses stale operands, or whatever a user's own backward raises
+        step.problem = FREED if isinstance(error, _Freed) else REFUSED
+        return
+    locals_ = _locals(source, step.upstream) if local else None
     for i, (parent, product) in enumerate(zip(node.parents, products, strict=True)):
         if parent is None or product is None:
             continue
@@ -117,6 +117,22 @@ def _run(reading, step, pending, local):
         step.parts.append(Part(i, parent, locals_ and locals_[i], product, total, old is None))
 
 
+def pull(reading, node, gradient) -> list:
+    """What each parent of the node gets if the node gets this gradient (a list, if it has several outputs): upstream
+    times Jacobian, None where nothing goes. Raises what the rule raises, RuntimeError if what it needs was freed."""
+    if node.op is PICK:
+        (parent,) = node.parents
+        return [[gradient if k == node.attrs else None for k in range(len(parent.shape))]]
+    return list(_products(reading, node, gradient)[1])
+
+
+def _products(reading, node, gradient):
+    full = materialized(node, gradient, np.zeros) if isinstance(gradient, list) else gradient
+    with no_grad(), np.errstate(all="ignore"):
+        source = _able(reading, node)
+        return source, fit(source.op.run(source, full), node, "run")
+
+
 def _locals(node, upstream):
     """The local derivative of each operand: what the rule gives for the gradient 1."""
     op = node.op
@@ -124,11 +140,12 @@ def _locals(node, upstream):
         return None
     if not isinstance(op, type):  # a Function's backward need not be linear in its gradient, nor be run twice
         return None
-    ones = op.run(node, np.ones_like(upstream))
+    with no_grad(), np.errstate(all="ignore"):
+        ones = op.run(node, np.ones_like(upstream))
     return [None if one is None else np.asarray(one) for one in ones]
 
 
-class _Freed(Exception):
+class _Freed(RuntimeError):
     """What a rule needs is gone."""
 
 

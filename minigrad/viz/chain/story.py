@@ -24,7 +24,8 @@ class Story:
     output    the id of the tensor that was asked for; `seed`: the gradient the walk starts with (ones)
     nodes     leaves, constants and operations in forward order, ``id`` is the position. Each: kind ("leaf", "constant",
               "op"), op, label, name, shape, dtype, requires_grad, inputs ([{"node", "slot"}]), value, formula
-              ({"text", "latex"}; None of leaves and constants), line, group, attributes ([[name, text]])
+              ({"text", "latex"}; None of leaves and constants), numbers (the same text with numbers for operands, of
+              pointwise operations of single numbers, else ""), line, group, attributes ([[name, text]])
     backward  operations in the engine's order. Each: node, upstream, problem ("" or why its parts are not known:
               "freed", "refused", "incomplete", see `backward.py`), and parts: input (position in the node's inputs),
               node, local, formula, numbers, product, total, first (of the parts to reach that operand)

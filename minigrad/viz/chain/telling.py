@@ -52,8 +52,8 @@ class Telling:
         entry = {
             "id": len(self.nodes), "kind": kind, "op": op, "label": clean(label), "name": "",
             "shape": _listed(shape), "dtype": "" if array is None else array.dtype.name,
-            "requires_grad": requires_grad, "inputs": [], "value": self.amount(array), "formula": None, "line": None,
-            "group": "", "attributes": [],
+            "requires_grad": requires_grad, "inputs": [], "value": self.amount(array), "formula": None, "numbers": "",
+            "line": None, "group": "", "attributes": [],
         } | more  # fmt: skip
         self.nodes.append(entry)
         return entry["id"]
@@ -95,9 +95,28 @@ class Telling:
         self.ids[node] = self._add(
             "op", node.op.name, reading.label(node), None if reading.is_many(node) else reading.value(node),
             reading.shape(node), True, name=clean(reading.name(node)), inputs=inputs,
-            formula=formula.operation_text(node.op, given, self.attributes(node)),
+            formula=formula.operation_text(node.op, given, self.attributes(node)), numbers=self._computed(node, inputs),
             attributes=[_pair(attribute(key, each)) for key, each in reading.attributes(node)], **self._made_at(node),
         )  # fmt: skip
+
+    def _computed(self, node, inputs):
+        """The formula of a pointwise operation of single numbers, with the numbers: ``2.0 · 0.5 + 1.0``, or ""."""
+        values = self._values(node, inputs)
+        return (
+            formula.operation_text(node.op, values, self.attributes(node))["text"] if len(values) == len(inputs) else ""
+        )
+
+    def _values(self, node, inputs):
+        """{slot: number as an expression} of a pointwise operation of single numbers, as far as they are known."""
+        if not formula.is_pointwise(node.op) or math.prod(self.reading.shape(node)) != 1:
+            return {}
+        found = {}
+        for each in inputs:
+            source = self.nodes[each["node"]]
+            kind, value = "number" if source["op"] == "number" else "value", source["value"]
+            if value is not None:
+                found[each["slot"]] = Expr(kind, (_single(value),))
+        return found
 
     def _made_at(self, node):
         note = self.reading.note(node)
@@ -154,13 +173,11 @@ class Telling:
     def numbers_text(self, node, position) -> str:
         """The local derivative of a pointwise operation of single numbers, with the numbers: ``1 − 0.7616²``, or ""."""
         entry = self.nodes[self.ids[node]]
-        if not formula.is_pointwise(node.op) or math.prod(self.reading.shape(node)) != 1:
+        values = self._values(node, entry["inputs"])
+        if not values:
             return ""
-        found = {"output": ("value", entry["value"])}
-        for each in entry["inputs"]:
-            source = self.nodes[each["node"]]
-            found[each["slot"]] = ("number" if source["op"] == "number" else "value", source["value"])
-        values = {slot: Expr(kind, (_single(value),)) for slot, (kind, value) in found.items() if value is not None}
+        if entry["value"] is not None:
+            values["output"] = Expr("value", (_single(entry["value"]),))
         slot = entry["inputs"][self.place(node, position)]["slot"]
         return formula.numbers_text(node.op, slot, values, self.attributes(node))
 

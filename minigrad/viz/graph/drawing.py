@@ -19,12 +19,14 @@ from minigrad.viz.graph.scene import make_scene
 from minigrad.viz.graph.style import box_size, readable_direction
 from minigrad.viz.graph.svg import svg_text
 from minigrad.viz.graph.walk import Options, build
+from minigrad.viz.values import takes_values
 
 __all__ = ["Drawing", "draw"]
 
 LEAST_NODES = 12
 
 
+@takes_values
 def draw(
     x, params=None, *, values=True, shapes=True, grads=True, saved=False, flow=False, modules=True, depth=None,
     recurrent=None, repeats=None, direction=None, max_nodes=None,
@@ -79,11 +81,10 @@ def draw(
     names.pairs[:0] = given
     wanted = {"values": values, "shapes": shapes, "grads": grads, "saved": saved, "flow": flow, "modules": modules}
     switches = {name: bool(value) for name, value in wanted.items()}
-    graph, closed = build(
-        tensors, names, Options(**switches, depth=depth, recurrent=recurrent, repeats=repeats, max_nodes=max_nodes)
-    )
-    graph.direction = direction or readable_direction(close(graph, closed))
-    return Drawing(graph, closed)
+    options = Options(**switches, depth=depth, recurrent=recurrent, repeats=repeats, max_nodes=max_nodes)
+    graph = build(tensors, names, options)
+    graph.direction = direction or readable_direction(close(graph))
+    return Drawing(graph)
 
 
 def _one_of(name, value, first, second):
@@ -122,7 +123,6 @@ class Drawing:
     """A drawn graph. In Jupyter, VS Code and marimo it shows itself; `save` writes a file.
 
     graph    the boxes, edges and frames as data (`minigrad.viz.graph.model.Graph`), all frames open
-    closed   the keys of the frames that are shown closed (a set of str)
     source   the drawing in DOT, Graphviz' language (str)
     svg      the drawing as SVG text (str)
     page     the interactive drawing (`Page`); `html` is its text
@@ -131,14 +131,14 @@ class Drawing:
     It holds texts and numbers only, no tensor: keeping a drawing keeps no graph alive.
     """
 
-    def __init__(self, graph: Graph, closed=frozenset()):
-        self.graph, self.closed = graph, set(closed)
+    def __init__(self, graph: Graph):
+        self.graph = graph
         self.note = graph.note
 
     @functools.cached_property
     def shown(self) -> Graph:
         """The graph with its closed frames closed: what is laid out."""
-        return close(self.graph, self.closed)
+        return close(self.graph)
 
     @functools.cached_property
     def source(self) -> str:
@@ -148,7 +148,7 @@ class Drawing:
     @functools.cached_property
     def _scene(self):
         sizes = {key: box_size(box) for key, box in self.shown.boxes.items()}
-        return make_scene(self.shown, sizes, place(self.shown, sizes, self.source))
+        return make_scene(self.shown, sizes, place(self.shown, sizes))
 
     @functools.cached_property
     def svg(self) -> str:

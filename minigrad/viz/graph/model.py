@@ -19,7 +19,9 @@ __all__ = [
     "MORE",
     "OP",
     "OUTPUT",
+    "PART",
     "STACKED",
+    "STEP",
     "STOPPED",
     "VALUE",
     "VIEW",
@@ -39,6 +41,9 @@ OP = "op"
 FAILED = "failed"  # an operation that raised: its rows say what it got, and the error
 FOLD = "fold"  # many operations, or many leaves, in one box
 MODULE = "module"  # a group that is closed: a module's operations in one box
+
+STEP = "step"  # a group that is one step of a loop over the same parameters
+PART = "part"  # a group that is one of several parts alike, though no module
 
 VIEW = "view"  # the operation computes nothing: its result shares the memory of its input
 BACKWARD = "backward"  # recorded while a backward pass ran (create_graph=True)
@@ -77,7 +82,8 @@ class Box:
 @dataclass(slots=True)
 class Group:
     """A frame around boxes and other groups: a module's, one step of a loop, a recorded backward pass. `parent` is the
-    key of the group it stands in, or ""; `count` is how many alike it stands for (``Block ×12``)."""
+    key of the group it stands in, or ""; `count` is how many alike it stands for (``Block ×12``); `kind` is MODULE,
+    STEP, PART or BACKWARD."""
 
     key: str
     title: str
@@ -85,6 +91,7 @@ class Group:
     path: str = ""
     tip: str = ""
     count: int = 1
+    kind: str = "module"
 
 
 @dataclass(slots=True)
@@ -107,14 +114,19 @@ class Edge:
 @dataclass(slots=True)
 class Graph:
     """`boxes` and `groups` by key in drawing order (a group after the one it stands in), `edges` in operand order, and
-    `note`, one line said under the drawing. `flow` is the (least, greatest) norm that the edges' colours span."""
+    `note`, one line said under the drawing.
+
+    closed  the keys of the groups that are shown closed, until someone opens them
+    flow    the (least, greatest) power of ten that the edges' colours span, if they show the norms of gradients
+    """
 
     direction: str = "LR"
     boxes: dict[str, Box] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     edges: list[Edge] = field(default_factory=list)
     note: str = ""
-    flow: tuple[float, float] | None = None
+    closed: set[str] = field(default_factory=set)
+    flow: tuple[int, int] | None = None
 
     def add(self, kind, title, rows=(), tip="", inplace=False, group="") -> Box:
         key = f"n{len(self.boxes)}"
@@ -122,9 +134,9 @@ class Graph:
         box = self.boxes[key] = Box(key, kind, clip(clean(title)), list(rows), tip, inplace, group)
         return box
 
-    def frame(self, title, parent="", path="", tip="", count=1) -> Group:
+    def frame(self, title, parent="", path="", tip="", count=1, kind=MODULE) -> Group:
         key = f"g{len(self.groups)}"
-        group = self.groups[key] = Group(key, clip(clean(title)), parent, clean(path), clean(tip), count)
+        group = self.groups[key] = Group(key, clip(clean(title)), parent, clean(path), clean(tip), count, kind)
         return group
 
     def connect(self, tail: Box, head: Box, tip="", faint=False, count=1) -> Edge:

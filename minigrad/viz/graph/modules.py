@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from minigrad.viz.graph.names import Names
 
-__all__ = ["Call", "Places", "common", "place_leaves", "place_nodes"]
+__all__ = ["BACKWARD_PASS", "Call", "Places", "common", "place_leaves", "place_nodes"]
 
-BACKWARD = "backward pass"  # the frame around what one recorded
+BACKWARD_PASS = "backward pass"  # the frame around what one recorded
 UNCALLED = ("ModuleList", "ModuleDict", "ParameterList", "ParameterDict")  # they hold modules, nobody calls them
 FOLLOWING = ("activation", "dropout", "pool", "softmax")  # families of operations that belong to the layer before
 FOLLOWING_NAMES = ("relu", "sigmoid", "tanh")
@@ -44,22 +44,28 @@ class Places:
 
     of: dict
     inferred: bool = True
-    titles: dict[int, str] | None = None  # of outermost modules, by root: their names in `params`
+    titles: dict[int, str] = field(default_factory=dict)  # of outermost modules, by root: their names in `params`
+    homes: dict = field(default_factory=dict)  # key of a parameter or buffer -> the paths of its modules
 
     def title(self, call) -> str:
         """What a frame around a call is called: ``fc1: Linear``."""
         kind = call.kind
-        name = call.path.rpartition(".")[2] if call.path else (self.titles or {}).get(call.root, "")
+        name = call.path.rpartition(".")[2] if call.path else self.titles.get(call.root, "")
         return f"{name}: {kind}" if name and kind else name or kind
 
 
 def place_nodes(reading, names: Names) -> Places:
     """The `Places` of the operations of a `Reading`; ``()`` is outside all modules."""
     operations = [node for node in reading.order if not reading.is_leaf(node)]
-    backward = {node: (Call("", BACKWARD, turn, 0),) for node in operations if (turn := reading.backward_turn(node))}
+    backward = {
+        node: (Call("", BACKWARD_PASS, turn, 0),) for node in operations if (turn := reading.backward_turn(node))
+    }
     operations = [node for node in operations if node not in backward]
     places = _places_forward(reading, names, operations)
     places.of.update(backward)
+    for node in operations:
+        if reading.is_pick(node):  # one of several outputs stands beside what made them
+            places.of[node] = places.of[node.parents[0]]
     return places
 
 
@@ -71,22 +77,23 @@ def _places_forward(reading, names, operations):
         if modules:
             noted[node] = tuple([Call(c.path, c.kind, c.number, c.root) for c in modules])
     if noted:
-        return Places({node: noted.get(node, ()) for node in operations}, False, _root_names(reading, noted, homes))
+        of = {node: noted.get(node, ()) for node in operations}
+        return Places(of, False, _root_names(reading, noted, homes), homes)
     if not homes:
         return Places(dict.fromkeys(operations, ()))
-    return Places(_inferred(reading, operations, homes, names.kinds))
+    return Places(_inferred(reading, operations, homes, names.kinds), homes=homes)
 
 
-def place_leaves(reading, rolls, places, names):
+def place_leaves(reading, rolls, places):
     """Put the leaves that are drawn into `places.of`: a parameter where all that use it are, an input outside of the
     module that it is given to."""
-    homes, users = _homes(reading, names), defaultdict(list)
+    users = defaultdict(list)
     for node in rolls.order:
         for parent in rolls.parents(node):
             if reading.is_leaf(parent):
                 users[parent].append(node)
     for leaf, takers in users.items():
-        if leaf in homes or reading.is_parameter(leaf) or not any(gives_input(reading, node) for node in takers):
+        if leaf in places.homes or reading.is_parameter(leaf) or not any(gives_input(reading, node) for node in takers):
             places.of[leaf] = common([places.of.get(node, ()) for node in takers])
 
 
@@ -129,12 +136,9 @@ def _inferred(reading, operations, homes, kinds):
         for parent in reading.parents(node):
             users[parent].append(node)
 
-    below, around = {}, {}  # the calls that all users are in; the same, without the layers that end there
+    below = {}  # the calls that all users are in
     for node in reversed(operations):
-        seen = [place.get(user) or below.get(user) for user in users[node]]
-        outer = [place[user][:-1] if user in place else around.get(user) for user in users[node]]
-        below[node] = common(seen)
-        around[node] = common(outer)
+        below[node] = common([place.get(user) or below.get(user) for user in users[node]])
 
     followed = set(owned)
     for node in operations:
@@ -146,8 +150,8 @@ def _inferred(reading, operations, homes, kinds):
         choices = [()]
         if below[node] is not None:
             choices.append(common([*above, below[node]]) or ())
-            if any(there[: len(around[node])] == around[node] for there in above):
-                choices.append(around[node])
+            nearest = [place[user][:-1] for user in users[node] if user in owned]
+            choices += [there for there in nearest if any(one[: len(there)] == there for one in above)]
             if len(parents) > 1 and len(parents) == len(reading.parents(node)):
                 choices.append(common(containers))
         if len(parents) == 1 and parents[0] in followed and _follows(reading, node):

@@ -28,6 +28,14 @@ class Names:
     homes: list[tuple[str, Tensor]] = field(default_factory=list)
     kinds: dict[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, pairs):
+        """Of (name, tensor) pairs."""
+        names = cls()
+        for name, tensor in pairs:
+            names.add(name, tensor)
+        return names
+
     def add(self, name, tensor):
         """A tensor by its name; the dots of ``fc1.weight`` are those of a path."""
         self.pairs.append((name, tensor))
@@ -52,8 +60,11 @@ class Names:
                 self.homes += [(path, tensor) for _, tensor in own]
 
 
-def names_of(params) -> Names:
-    """The `Names` in any of the forms that `draw` takes. Raises TypeError for another form."""
+def names_of(params, who="draw()") -> Names:
+    """The `Names` in any of the forms that `draw` takes. Raises TypeError for another form; `who` is the function named
+    in the message."""
+    if isinstance(params, Names):
+        return params
     names = Names()
     if params is None:
         return names
@@ -68,14 +79,14 @@ def names_of(params) -> Names:
                 names.add_tensors_of(value, str(name))
         names.add_modules({str(name): value for name, value in params.items() if is_module(value)})
         if params and not names.pairs:
-            raise TypeError("draw(): argument 'params': the dict holds no Tensor; expected name to Tensor")
+            raise TypeError(f"{who}: argument 'params': the dict holds no Tensor; expected name to Tensor")
     elif isinstance(params, str | Tensor) or not hasattr(params, "__iter__"):
-        raise TypeError(f"draw(): argument 'params' must be {KINDS}, not {describe(params)}")
+        raise TypeError(f"{who}: argument 'params' must be {KINDS}, not {describe(params)}")
     else:
         for pair in list(params):
             if not (isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[1], Tensor)):
                 hint = "; pass model.named_parameters()" if isinstance(pair, Tensor) else ""
-                raise TypeError(f"draw(): argument 'params' must be {KINDS}; it holds {describe(pair)}{hint}")
+                raise TypeError(f"{who}: argument 'params' must be {KINDS}; it holds {describe(pair)}{hint}")
             names.add(str(pair[0]), pair[1])
     return names
 

@@ -10,12 +10,17 @@ from __future__ import annotations
 from minigrad.errors import describe
 from minigrad.tensor import Tensor
 from minigrad.viz.chain.story import story
+from minigrad.viz.graph.names import names_of
+from minigrad.viz.graph.reading import Reading
+from minigrad.viz.pages.frames import add_frames, closed_at
 from minigrad.viz.pages.shell import GRAPH, Page, page
 from minigrad.viz.pages.step_words import WORDS
+from minigrad.viz.values import takes_values
 
 __all__ = ["step"]
 
 DIRECTIONS = ("LR", "TB")
+HEIGHT = 680  # of the frame in a notebook, in CSS pixels
 MOST_NODES = 2000  # a browser lays so many out in a few seconds
 SCRIPTS = (*GRAPH, *(f"step{name}.js" for name in ("_player", "_values", "_graph", "_panels", "_quiz", "")))
 STYLES = ("graph.css", "step.css")
@@ -69,7 +74,8 @@ BODY = """
 """
 
 
-def step(x, params=None, *, direction="LR", limit=64, max_nodes=MOST_NODES) -> Page:
+@takes_values
+def step(x, params=None, *, direction="LR", depth=None, limit=64, max_nodes=MOST_NODES) -> Page:
     """step(x, params=None) -> Page.  The forward and the backward pass that led to `x`, to be played step by step.
 
     The page shows the graph. Going forward, values appear operation by operation with the formula in names and in
@@ -85,13 +91,14 @@ def step(x, params=None, *, direction="LR", limit=64, max_nodes=MOST_NODES) -> P
     x          a Tensor
     params     names, in the forms that `draw` takes: a Module, a dict (``locals()`` will do), or (name, Tensor) pairs
     direction  ``"LR"`` from left to right, ``"TB"`` from top to bottom
+    depth      how many levels of modules are open at first (a click opens and closes them); None: as many as fit
     limit      arrays of at most this many elements are shown number by number, larger ones by shape and norm
     max_nodes  the most nodes a page is made for: operations, leaves and constants
 
     Graphs made inside ``with viz.recording():`` know their source lines.
 
-    Raises TypeError for an `x` or `params` of another kind, ValueError for another `direction`, a negative `limit`, or
-    a graph of more than `max_nodes` nodes.
+    Raises TypeError for an `x` or `params` of another kind, ValueError for another `direction`, a negative `depth` or
+    `limit`, or a graph of more than `max_nodes` nodes.
 
     >>> import minigrad
     >>> from minigrad import viz
@@ -103,26 +110,41 @@ def step(x, params=None, *, direction="LR", limit=64, max_nodes=MOST_NODES) -> P
         raise TypeError(f"step(): argument 'x' must be a Tensor, not {describe(x)}")
     if direction not in DIRECTIONS:
         raise ValueError(f"step(): argument 'direction': got {direction!r}; expected 'LR' or 'TB'")
-    for name, value in (("limit", limit), ("max_nodes", max_nodes)):
+    for name, value in (("depth", depth), ("limit", limit), ("max_nodes", max_nodes)):
+        if value is None and name == "depth":
+            continue
         if isinstance(value, bool) or not isinstance(value, int):
             raise TypeError(f"step(): argument {name!r} must be int, not {type(value).__name__}")
         if value < 0:
             raise ValueError(f"step(): argument {name!r}: got {value}; expected 0 or more")
-    names = _named(params)
-    if not any(tensor is x for _, tensor in names):
-        names.append(("L", x))
-    told = story(x, names, limit=limit).data
+    names = names_of(params)
+    if not any(tensor is x for _, tensor in names.pairs):
+        names.pairs.append(("L", x))
+    reading = Reading([x], names.pairs)
+    if len(reading.order) > max_nodes:
+        raise ValueError(_too_large(len(reading.order), max_nodes))
+    told = story(x, names.pairs, limit=limit).data
     _name_all(told)
+    frames = add_frames(told, reading, names)
     title = _title(told)
     data = {
-        "title": title, "story": told, "direction": direction, "groups": [], "closed": [],
+        "title": title,
+        "story": told,
+        "direction": direction,
+        "groups": frames,
+        "closed": closed_at(told, frames, depth),
         "notes": _notes(told),
-    }  # fmt: skip
+    }
     html = page(title, body=BODY, scripts=SCRIPTS, styles=STYLES, data=data, words=WORDS)
-    return Page(html, title, height=680)
+    return Page(html, title, HEIGHT)
 
 
-from minigrad.viz.graph.drawing import _named
+def _too_large(count, most):
+    return (
+        f"step(): the graph has {count:,} nodes, and a page is made for at most max_nodes={most:,}. Step through a "
+        "smaller one: fewer samples, a shorter sequence, or a part of it that ends at an earlier tensor. Or pass "
+        f"max_nodes={count} (the browser may take minutes to lay it out); viz.draw(x) folds a graph of any size"
+    )
 
 
 def _name_all(told):

@@ -119,6 +119,11 @@ def rendered(figure, form, dpi=DOTS) -> bytes:
     return out.getvalue()
 
 
+def fault(who, argument, got, expected, hint="") -> str:
+    """The text of an error about an argument: `errors.message`, for a name with its parentheses."""
+    return message(who.removesuffix("()"), argument, got, expected, hint)
+
+
 def as_array(value, who, argument, ndim=None, like="numbers") -> np.ndarray:
     """A Tensor, an array or nested lists (of tensors too) as an array of numbers.
 
@@ -130,10 +135,10 @@ def as_array(value, who, argument, ndim=None, like="numbers") -> np.ndarray:
     except (ValueError, TypeError):
         array = np.asarray(None)
     if array.dtype.kind not in "iufb":
-        raise TypeError(message(who, argument, describe(value), like, "a Tensor, an array or lists of numbers"))
+        raise TypeError(fault(who, argument, describe(value), like, "a Tensor, an array or lists of numbers"))
     allowed = (ndim,) if isinstance(ndim, int) else ndim
     if allowed is not None and array.ndim not in allowed:
-        raise ValueError(message(who, argument, f"shape {shape_text(array.shape)}", like))
+        raise ValueError(fault(who, argument, f"shape {shape_text(array.shape)}", like))
     return array
 
 
@@ -149,14 +154,14 @@ def words(names, count, who, argument="labels"):
         return [str(k) for k in range(count)]
     names = [str(name) for name in names]
     if len(names) != count:
-        raise ValueError(message(who, argument, f"{len(names)} names", f"{count}, one for each"))
+        raise ValueError(fault(who, argument, f"{len(names)} names", f"{count}, one for each"))
     return names
 
 
 def checked_model(model, who, kind="a Module or a function"):
     """The model, if it can be called and has its parameters."""
     if not callable(model) or isinstance(model, type):
-        raise TypeError(message(who, "model", describe(model), kind, "an instance, not its class"))
+        raise TypeError(fault(who, "model", describe(model), kind, "an instance, not its class"))
     from minigrad.nn.parameter import UninitializedBuffer, UninitializedParameter
 
     lazy = (UninitializedParameter, UninitializedBuffer)
@@ -234,7 +239,7 @@ def view_of(points, bounds, who, around=0.12):
     if bounds is not None:
         view = as_array(bounds, who, "bounds", 2, "((left, right), (bottom, top))").astype(float)
         if view.shape != (2, 2) or not np.isfinite(view).all() or not (view[:, 0] < view[:, 1]).all():
-            raise ValueError(message(who, "bounds", str(bounds), "((left, right), (bottom, top))"))
+            raise ValueError(fault(who, "bounds", str(bounds), "((left, right), (bottom, top))"))
         return view
     low, high = points.min(axis=0), points.max(axis=0)
     size = np.where(high > low, high - low, 1.0)
@@ -246,9 +251,9 @@ def points_of(X, who, argument="X"):
     points = as_array(X, who, argument, 2, "points of two features, shape (N, 2)").astype(float)
     if points.shape[1] != 2 or not len(points):
         hint = "give a function of two features to plot others at fixed values"
-        raise ValueError(message(who, argument, f"shape {shape_text(points.shape)}", "points of shape (N, 2)", hint))
+        raise ValueError(fault(who, argument, f"shape {shape_text(points.shape)}", "points of shape (N, 2)", hint))
     if not np.isfinite(points).all():
-        raise ValueError(message(who, argument, "NaN or infinite numbers", "finite ones"))
+        raise ValueError(fault(who, argument, "NaN or infinite numbers", "finite ones"))
     return points
 
 
@@ -267,6 +272,9 @@ def pale(name, strength):
 
 
 def rows_and_columns(count, wide=4 / 3):
-    """How to lay `count` pictures out: (rows, columns), a little wider than high."""
-    columns = max(1, min(count, int(np.ceil(np.sqrt(count * wide)))))
+    """How to lay `count` pictures out: (rows, columns), a little wider than high, with few places left empty."""
+    ideal = np.sqrt(count * wide)
+    near = range(max(1, int(ideal * 0.75)), max(2, int(np.ceil(ideal * 1.3)) + 1))
+    columns = min(near, key=lambda c: ((-count % c) / c + abs(np.log(c / ideal)), c))
+    columns = min(columns, count)
     return -(-count // columns), columns

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.errors import describe, message, shape_text
+from minigrad.errors import describe, shape_text
 from minigrad.viz.plots.common import (
     INK,
     MARKS,
     as_array,
     checked_model,
     colour,
+    fault,
     figure_of,
     finish,
     heading,
@@ -101,14 +102,14 @@ def _classes_of(y, count, classes):
     if given.ndim == 2 and given.shape == (count, classes) and classes > 1:
         return given.argmax(axis=1)
     if given.size != count:
-        raise ValueError(message(WHO, "y", f"shape {shape_text(given.shape)}", f"a class for each of {count} points"))
+        raise ValueError(fault(WHO, "y", f"shape {shape_text(given.shape)}", f"a class for each of {count} points"))
     given = given.reshape(count)
     if classes == 2 and set(np.unique(given)) <= {-1, 1} and (given == -1).any():
         return (given > 0).astype(int)
     numbers = given.astype(int)
     if (numbers != given).any() or (numbers < 0).any() or (numbers >= classes).any():
         text = f"values such as {describe(given[(numbers != given) | (numbers < 0) | (numbers >= classes)][0].item())}"
-        raise ValueError(message(WHO, "y", text, f"classes 0 to {classes - 1}, as many as the model has outputs"))
+        raise ValueError(fault(WHO, "y", text, f"classes 0 to {classes - 1}, as many as the model has outputs"))
     return numbers
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.errors import describe, message
+from minigrad.errors import describe
 from minigrad.viz.plots.common import (
     GRID,
     INK,
@@ -12,6 +12,7 @@ from minigrad.viz.plots.common import (
     SOFT,
     as_array,
     colour,
+    fault,
     figure_of,
     finish,
     heading,
@@ -60,7 +61,7 @@ def loss_surface(
     check_kind(kind, who)
     paths = {} if paths is None else paths
     if not isinstance(paths, dict):
-        raise TypeError(message(who, "paths", describe(paths), "a dict: {name: points}"))
+        raise TypeError(fault(who, "paths", describe(paths), "a dict: {name: points}"))
     marks = {}
     if hasattr(fn, "named_parameters"):
         model = network_of(fn, loss, who)
@@ -81,10 +82,15 @@ def loss_surface(
         return finish(figure, target, who)
 
 
+def in_space(axes):
+    """Whether axes are of three dimensions."""
+    return hasattr(axes, "get_zlim")
+
+
 def check_kind(kind, who):
     """Refuse an unknown kind."""
     if kind not in KINDS:
-        raise ValueError(message(who, "kind", repr(kind), "'contour', '3d' or 'both'"))
+        raise ValueError(fault(who, "kind", repr(kind), "'contour', '3d' or 'both'"))
 
 
 def titled(function):
@@ -97,7 +103,7 @@ def _plane(model, ways, through, seed, who):
     here = vector_of(model, model, who, "model")
     if through is not None:
         if len(through) != 3:
-            raise ValueError(message(who, "through", f"{len(through)} weights", "three"))
+            raise ValueError(fault(who, "through", f"{len(through)} weights", "three"))
         three = [vector_of(weights, model, who, "through") for weights in through]
         plane = Plane.through(*three, who)
         return plane, {str(k + 1): plane.places([vector]) for k, vector in enumerate(three)}
@@ -131,19 +137,20 @@ class Scale:
         return [float(self(self.least + 10.0**p)) for p in powers], [f"{10.0**p:g}" for p in powers]
 
 
-def drawn(surface, ways, kind, log, title, marks=None, note="", of_ways=None):
-    """The figure of a surface with ways over it, and {axes: {name: its line}}."""
+def drawn(surface, ways, kind, log, title, marks=None, note="", of_ways=None, moving=False):
+    """The figure of a surface with ways over it, and {axes: [(line, the points of its way)]}. `moving`: the ends of the
+    ways are left out."""
     scale, lines = Scale(surface.heights, log), {}
     figure = figure_of(10.4 if kind == "both" else 6.4 if ways else 5.4, 4.7)
     if kind in ("contour", "both"):
         axes = figure.add_subplot(1, 2 if kind == "both" else 1, 1)
         _contours(axes, surface, scale)
-        lines[axes] = _ways_on_map(axes, surface, ways, marks or {})
+        lines[axes] = _ways_on_map(axes, surface, ways, marks or {}, not moving)
     if kind in ("3d", "both"):
         axes = figure.add_subplot(1, 2 if kind == "both" else 1, 2 if kind == "both" else 1, projection="3d")
         axes.computed_zorder = False  # ways lie on the surface, and are to be seen
         _hills(axes, surface, scale)
-        lines[axes] = _ways_on_hills(axes, surface, scale, ways, marks or {})
+        lines[axes] = _ways_on_hills(axes, surface, scale, ways, marks or {}, not moving)
     if ways:
         first = next(iter(lines))
         legend(first, loc="upper left" if kind == "3d" else "best", title=of_ways)
@@ -214,7 +221,8 @@ def _contours_on_hills(axes, surface, z, levels):
             breaks = np.flatnonzero(np.diff(visible)) + 1
             parts = zip(np.split(points, breaks), np.split(visible, breaks), strict=True)
             seen += [part for part, shown in parts if shown[0] and len(part) > 1]
-    axes.add_collection3d(Line3DCollection(seen, colors=INK, linewidths=0.4, alpha=0.45, zorder=2))
+    if seen:
+        axes.add_collection3d(Line3DCollection(seen, colors=INK, linewidths=0.4, alpha=0.45, zorder=2), autolim=False)
 
 
 def _is_visible(surface, z, points):
@@ -243,12 +251,12 @@ def _look(k, name):
     }  # fmt: skip
 
 
-def _ways_on_map(axes, surface, ways, marks):
-    lines = {}
+def _ways_on_map(axes, surface, ways, marks, ends):
+    lines = []
     for k, (name, way) in enumerate(ways.items()):
-        few = {"marker": "o", "markersize": 3} if len(way) <= 60 else {}
-        lines[name] = axes.plot(*way.T, **_look(k, name), **few, zorder=4)[0]
-    for k, way in enumerate(ways.values()):
+        few = {"marker": "o", "markersize": 3} if len(way) <= 60 and ends else {}
+        lines.append((axes.plot(*way.T, **_look(k, name), **few, zorder=4)[0], way))
+    for k, way in enumerate(ways.values() if ends else ()):
         axes.plot(*way[-1:].T, marker="o", markersize=8, color=colour(k), markeredgecolor="white", zorder=7)
     begins = {tuple(way[0]) for way in ways.values() if len(way)}
     for place in sorted(begins):
@@ -259,12 +267,13 @@ def _ways_on_map(axes, surface, ways, marks):
     return lines
 
 
-def _ways_on_hills(axes, surface, scale, ways, marks):
-    lines = {}
+def _ways_on_hills(axes, surface, scale, ways, marks, ends):
+    lines = []
     for k, (name, way) in enumerate(ways.items()):
-        lines[name] = axes.plot(*raised(surface, scale, way).T, **_look(k, name), zorder=5)[0]
-        axes.plot(*raised(surface, scale, way[-1:]).T, marker="o", markersize=6.5, color=colour(k),
-                  markeredgecolor="white", zorder=6)  # fmt: skip
+        points = raised(surface, scale, way)
+        lines.append((axes.plot(*points.T, **_look(k, name), zorder=5)[0], points))
+        if ends:
+            axes.plot(*points[-1:].T, marker="o", markersize=6.5, color=colour(k), markeredgecolor="white", zorder=6)
     if len(surface.minima):
         axes.plot(*raised(surface, scale, np.array(surface.minima, float)).T, marker="*", markersize=11, color=STAR,
                   markeredgecolor=INK, linestyle="none", zorder=4)  # fmt: skip

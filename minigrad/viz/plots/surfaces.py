@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 import minigrad
-from minigrad.errors import describe, message
-from minigrad.viz.plots.common import as_array, checked_model, undisturbed
+from minigrad.errors import describe
+from minigrad.viz.plots.common import as_array, checked_model, fault, undisturbed
 
 __all__ = ["FUNCTIONS", "Function", "Plane", "Surface"]
 
@@ -78,23 +78,23 @@ def function_of(given, who, bounds=None, start=None) -> Function:
     elif isinstance(given, str):
         key = given.lower().replace("_", " ")
         if key not in FUNCTIONS:
-            raise ValueError(message(who, "fn", repr(given), f"a function or one of {', '.join(FUNCTIONS)}"))
+            raise ValueError(fault(who, "fn", repr(given), f"a function or one of {', '.join(FUNCTIONS)}"))
         found = FUNCTIONS[key]
     elif callable(given) and not isinstance(given, type):
         name = getattr(given, "__name__", type(given).__name__)
         found = Function(given, "f(x, y)" if name == "<lambda>" else name)
     else:
-        raise TypeError(message(who, "fn", describe(given), "a function f(x, y), its name, or a Module with loss="))
+        raise TypeError(fault(who, "fn", describe(given), "a function f(x, y), its name, or a Module with loss="))
     changed = {}
     if bounds is not None:
         view = as_array(bounds, who, "bounds", 2, "((left, right), (bottom, top))").astype(float)
         if view.shape != (2, 2) or not np.isfinite(view).all() or not (view[:, 0] < view[:, 1]).all():
-            raise ValueError(message(who, "bounds", str(bounds), "((left, right), (bottom, top))"))
+            raise ValueError(fault(who, "bounds", str(bounds), "((left, right), (bottom, top))"))
         changed["view"] = tuple(map(tuple, view.tolist()))
     if start is not None:
         point = as_array(start, who, "start", 1, "a point (x, y)").astype(float)
         if point.shape != (2,) or not np.isfinite(point).all():
-            raise ValueError(message(who, "start", str(start), "a point (x, y)"))
+            raise ValueError(fault(who, "start", str(start), "a point (x, y)"))
         changed["start"] = tuple(point.tolist())
     return Function(**{**found.__dict__, **changed})
 
@@ -109,6 +109,9 @@ class Surface:
     axes: tuple = ("x", "y")
     minima: Any = ()
     name: str = "f"
+
+    def __post_init__(self):
+        self.heights = np.where(np.isfinite(self.heights), self.heights, np.nan)
 
     @classmethod
     def of_function(cls, function, resolution, who):
@@ -173,7 +176,7 @@ def loss_value(model, loss, who) -> float:
     try:
         return float(value)
     except (TypeError, ValueError, RuntimeError):
-        raise TypeError(message(who, "loss", f"a function that gave {describe(value)}", "one number")) from None
+        raise TypeError(fault(who, "loss", f"a function that gave {describe(value)}", "one number")) from None
 
 
 def network_of(model, loss, who):
@@ -181,7 +184,7 @@ def network_of(model, loss, who):
     checked_model(model, who)
     if not callable(loss):
         hint = "e.g. loss=lambda model: F.mse_loss(model(x), y)"
-        raise TypeError(message(who, "loss", describe(loss), "a function of the model that gives its loss", hint))
+        raise TypeError(fault(who, "loss", describe(loss), "a function of the model that gives its loss", hint))
     copied = copy.deepcopy(model)
     if not list(copied.parameters()):
         raise ValueError(f"{who}: the model has no parameters, so its loss is the same everywhere")
@@ -195,12 +198,12 @@ def vector_of(weights, model, who, argument) -> np.ndarray:
     if isinstance(weights, dict):
         missing = [name for name, _ in model.named_parameters() if name not in weights]
         if missing:
-            raise ValueError(message(who, argument, f"weights without {missing[0]!r}", "all parameters of the model"))
+            raise ValueError(fault(who, argument, f"weights without {missing[0]!r}", "all parameters of the model"))
         return flat([weights[name] for name, _ in model.named_parameters()])
     vector = as_array(weights, who, argument, 1, "a Module, a state_dict or a vector of all parameters").astype(float)
     count = sum(p.numel() for p in model.parameters())
     if vector.size != count:
-        raise ValueError(message(who, argument, f"{vector.size} numbers", f"{count}, the model's parameters"))
+        raise ValueError(fault(who, argument, f"{vector.size} numbers", f"{count}, the model's parameters"))
     return vector
 
 
@@ -249,7 +252,7 @@ class Plane:
         u = u / max(np.linalg.norm(u), 1e-30)
         v = third - first - ((third - first) @ u) * u
         if np.linalg.norm(second - first) < 1e-12 or np.linalg.norm(v) < 1e-9 * np.linalg.norm(third - first) + 1e-12:
-            raise ValueError(message(who, "through", "three points on one line", "three that span a plane"))
+            raise ValueError(fault(who, "through", "three points on one line", "three that span a plane"))
         return cls(first, np.array([u, v / np.linalg.norm(v)]), ("distance in the plane", "distance in the plane"))
 
     @classmethod

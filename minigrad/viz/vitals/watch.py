@@ -377,7 +377,8 @@ class Watch:
             drawing = time.perf_counter() - now
             self.spent += drawing
             own += drawing
-            self._view_due = now + max(drawing / self._view_share, self._view.least)
+            pause = drawing / self._view_share if self._view_due else 0.0  # the first time it has to load rich
+            self._view_due = now + max(pause, self._view.least)
         self._pace.end(own, alone=not self._waited)
 
     def _optimized_elsewhere(self):

@@ -35,8 +35,9 @@ mg.GroupTree = class {
   }
 };
 
-// {boxes, edges, groups} as they are seen. A closed group is one box of kind "module"; edges inside it are gone, and
-// edges between the same two things that way are one, which counts them.
+// {boxes, edges, groups} as they are seen. A closed group is one box of kind "module"; edges inside it are gone but for
+// those that go back from step to step, and edges between the same two things that way are one, as strong as the
+// strongest of them. `of`: the keys of the edges that such an edge stands for.
 mg.closeGraph = (graph, tree, closed) => {
   const shown = new Map(graph.boxes.map((box) => [box.key, tree.shown(box.key, closed)]));
   const boxes = new Map();
@@ -50,15 +51,14 @@ mg.closeGraph = (graph, tree, closed) => {
   const merged = new Map();
   for (const edge of graph.edges) {
     const [tail, head] = [shown.get(edge.tail), shown.get(edge.head)];
+    const name = JSON.stringify([tail, head, edge.loop]);
     if (tail === edge.tail && head === edge.head) edges.push(edge);
-    else if (tail !== head) {
-      const name = JSON.stringify([tail, head]);
-      if (merged.has(name)) merge(merged.get(name), edge);
-      else {
-        const first = { ...edge, tail, head, of: [edge.key], count: edge.count ?? 1 };
-        merged.set(name, first);
-        edges.push(first);
-      }
+    else if (tail === head && !edge.loop) continue;
+    else if (merged.has(name)) merge(merged.get(name), edge);
+    else {
+      const first = { ...edge, tail, head, tip: "", of: [edge.key] };
+      merged.set(name, first);
+      edges.push(first);
     }
   }
 
@@ -66,16 +66,22 @@ mg.closeGraph = (graph, tree, closed) => {
   for (const box of boxes.values()) for (const key of tree.above(box.group)) framed.add(key);
   const groups = [...tree.groups.values()].filter((group) => framed.has(group.key));
   return { boxes: [...boxes.values()], edges, groups };
-
-  function merge(into, edge) {
-    into.of.push(edge.key);
-    into.count += edge.count ?? 1;
-    into.faint = into.faint && edge.faint;
-    if (Number.isFinite(edge.strength)) into.strength = Math.hypot(into.strength ?? 0, edge.strength);
-  }
-
-  function closedBox(group) {
-    const { rows = [], tip, facts = [] } = group.closed ?? {};
-    return { key: group.key, kind: "module", title: group.title, rows, group: group.parent, tip: tip ?? group.tip, facts };
-  }
 };
+
+function merge(into, edge) {
+  into.of.push(edge.key);
+  into.faint = into.faint && edge.faint;
+  into.strength = strongest(into.strength, edge.strength);
+}
+
+// "nan" and "inf" are stronger than any number: they should be seen.
+function strongest(a, b) {
+  if (a === undefined || b === undefined) return a ?? b;
+  if (typeof a === "string" || typeof b === "string") return typeof a === "string" ? a : b;
+  return Math.max(a, b);
+}
+
+function closedBox(group) {
+  const { rows = [], tip = group.tip, facts = [], marks = [] } = group.closed ?? {};
+  return { key: group.key, kind: "module", title: group.title, rows, group: group.parent, tip, facts, marks };
+}

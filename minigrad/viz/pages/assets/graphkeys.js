@@ -52,6 +52,8 @@ mg.GraphKeys = class {
     this.target(this.view.current)?.setAttribute("tabindex", -1);
     target.setAttribute("tabindex", 0);
     this.view.current = key;
+    target.classList.remove("away"); // what is not displayed takes no focus
+    target.classList.remove("away"); // what is not displayed can't be focused
     if (takeFocus) target.focus({ preventScroll: true });
   }
 

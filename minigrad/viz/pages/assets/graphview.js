@@ -9,8 +9,10 @@
 //   view.fit()  view.focus(key)  view.select(key | null)  view.toggle(groupKey)  view.setClosed(iterable of group keys)
 //   view.setRows(key, rows)  view.mark(key, className, on)  view.markEdge(key, className, on)  view.element(key)
 //   view.related(key) → {before, after, edges}: sets of keys      view.shown(key): what stands for it now
-//   view.on("select" | "hover" | "toggle", (key | null) => ...)
+//   view.on("select" | "hover", (key | null) => ...)      view.on("toggle", (group key | null if many, open) => ...)
 "use strict";
+
+const READABLE = 0.4; // the least scale of a first sight
 
 mg.GraphView = class {
   constructor(container, graph, options = {}) {
@@ -18,13 +20,12 @@ mg.GraphView = class {
     this.container = container;
     this.options = options;
     this.graph = { ...graph, edges: graph.edges.map((edge, i) => ({ key: `e${i}`, count: 1, ...edge })) };
-    this.direction = graph.direction === "TB" ? "TB" : "LR";
     this.tree = new mg.GroupTree(this.graph);
-    this.layout = new mg.GraphLayout(this.tree, this.direction);
+    this.setDirection(graph.direction === "TB" ? "TB" : "LR");
     this.closed = new Set(graph.groups.filter((group) => group.open === false).map((group) => group.key));
     this.index = new Map(graph.boxes.map((box, i) => [box.key, i]));
     this.graph.boxes = [...graph.boxes];
-    this.range = mg.strengthRange(this.graph.edges);
+    this.range = mg.strengthRange(graph);
     this.marks = new Map();
     this.edgeMarks = new Map();
     this.listeners = { select: [], hover: [], toggle: [] };
@@ -39,13 +40,19 @@ mg.GraphView = class {
     container.append(this.svg, this.buttons());
     this.camera = new mg.PanZoom(this.svg, this.stage, {
       onTap: (event) => this.tap(event),
-      onChange: () => this.svg.classList.toggle("far", this.camera.k < 0.35),
+      onChange: () => {
+        this.svg.classList.toggle("far", this.camera.k < 0.35);
+        this.sight.update();
+      },
     });
+    this.sight = new mg.Sight(this);
     this.keys = new mg.GraphKeys(this);
-    this.svg.addEventListener("pointerover", (event) => this.tell("hover", this.keyAt(event.target)));
+    this.svg.addEventListener("pointerover", (event) => {
+      if (event.pointerType !== "touch") this.tell("hover", this.keyAt(event.target));
+    });
     this.svg.addEventListener("pointerleave", () => this.tell("hover", null));
     this.render();
-    this.fit();
+    this.begin();
     new ResizeObserver(() => this.resized()).observe(this.svg);
     mg.onLanguage(() => this.relabel());
   }
@@ -69,20 +76,35 @@ mg.GraphView = class {
     return this;
   }
 
-  tell(event, key) {
+  tell(event, key, ...more) {
     if (event === "hover" && this.hovered === key) return;
     if (event === "hover") this.hovered = key;
-    for (const listener of this.listeners[event]) listener(key);
+    for (const listener of this.listeners[event]) listener(key, ...more);
   }
 
+  // Shows all of it; a small graph is not blown up.
   fit(slowly = false) {
+    this.look(this.camera.limited(this.wholeScale()), slowly);
+  }
+
+  // The first sight: all of it if that can be read, else where it begins.
+  begin(slowly = false) {
+    this.look(Math.max(this.wholeScale(), READABLE), slowly);
+  }
+
+  wholeScale() {
+    const { width, height } = this.camera.size();
+    return Math.min(this.options.largest ?? 1.25, width / this.bounds.width, height / this.bounds.height);
+  }
+
+  look(k, slowly) {
     const { left, top, width, height } = this.bounds;
     const camera = this.camera;
     const view = camera.size();
-    const k = camera.limited(Math.min(this.options.largest ?? 1.25, view.width / width, view.height / height));
-    const [x, y] = [(view.width - width * k) / 2 - left * k, (view.height - height * k) / 2 - top * k];
-    if (slowly) camera.glide(x, y, k);
-    else camera.set(x, y, k);
+    const x = this.direction === "LR" ? Math.max(0, (view.width - width * k) / 2) : (view.width - width * k) / 2;
+    const y = this.direction === "TB" ? Math.max(0, (view.height - height * k) / 2) : (view.height - height * k) / 2;
+    if (slowly) camera.glide(x - left * k, y - top * k, k);
+    else camera.set(x - left * k, y - top * k, k);
     camera.touched = false;
   }
 
@@ -122,13 +144,29 @@ mg.GraphView = class {
     const before = anchor && this.cornerOf(anchor);
     this.closed = new Set(keys);
     this.render(anchor, before);
-    if (!anchor) this.fit(true);
-    this.tell("toggle", anchor);
+    if (!anchor || this.isLost()) this.begin(true);
+    this.tell("toggle", anchor, anchor !== null && !this.closed.has(anchor));
+  }
+
+  // Whether so little is left in sight that it is better to look anew.
+  isLost() {
+    const { left, top, width, height } = this.bounds;
+    const { x, y, k } = this.camera;
+    const view = this.camera.size();
+    const seen = (from, size, room) => Math.min(from + size, room) - Math.max(from, 0);
+    const [wide, high] = [seen(x + left * k, width * k, view.width), seen(y + top * k, height * k, view.height)];
+    return wide < 60 || high < 60 || (wide < view.width / 2 && high < view.height / 2 && k < 0.8);
   }
 
   setColoured(on) {
     this.coloured = on;
     this.render();
+  }
+
+  // "LR", from left to right, or "TB", from top to bottom; seen at the next `render`.
+  setDirection(direction) {
+    this.direction = direction;
+    this.layout = new mg.GraphLayout(this.tree, direction);
   }
 
   setRows(key, rows) {
@@ -192,12 +230,14 @@ mg.GraphView = class {
     this.sizes = new Map(this.seen.boxes.map((box) => [box.key, this.sizeOf(box)]));
     this.places = this.layout.place(this.seen, this.sizes);
     this.bounds = { left: 0, top: 0, width: this.places.width, height: this.places.height };
-    if (before) this.shift(before, this.cornerOf(anchor));
+    const after = before && this.cornerOf(anchor);
+    if (after) this.shift(before, after);
     this.svg.classList.toggle("many", this.seen.boxes.length > 300);
     this.draw();
     this.applyMarks();
     this.showSelection();
     this.keys.renew(hadFocus);
+    this.sight.renew();
   }
 
   renderSoon(anchor) {
@@ -206,7 +246,7 @@ mg.GraphView = class {
       this.waiting = requestAnimationFrame(() => {
         this.waiting = null;
         this.render(anchor, before);
-        if (!this.camera.touched) this.fit();
+        if (!this.camera.touched) this.begin();
       });
     }
   }
@@ -219,8 +259,8 @@ mg.GraphView = class {
   }
 
   cornerOf(key) {
-    const { x, y, width, height } = this.placeOf(key) ?? this.placeOf(this.shown(key));
-    return { x: x - width / 2, y: y - height / 2 };
+    const place = this.placeOf(key) ?? this.placeOf(this.shown(key));
+    return place ? { x: place.x - place.width / 2, y: place.y - place.height / 2 } : null; // none of an empty group
   }
 
   // Moves the new places so that what was clicked stays where it was.
@@ -232,7 +272,7 @@ mg.GraphView = class {
     };
     this.places.boxes.forEach(move);
     this.places.groups.forEach(move);
-    for (const points of this.places.edges.values()) points.forEach(move);
+    for (const { points } of this.places.edges.values()) points.forEach(move);
     this.bounds.left = dx;
     this.bounds.top = dy;
   }
@@ -254,7 +294,7 @@ mg.GraphView = class {
     const inOrder = [...this.seen.edges].sort((a, b) => Boolean(b.faint) - Boolean(a.faint)); // the faint ones beneath
     edges.replaceChildren(
       ...inOrder.map((edge) => {
-        const element = mg.drawing.edge(edge, this.places.edges.get(edge.key), this.levelOf(edge));
+        const element = mg.drawing.edge(edge, this.places.edges.get(edge.key), this.levelOf(edge), this.direction);
         this.edgeElements.set(edge.key, element);
         for (const key of edge.of ?? [edge.key]) this.edgeOf.set(key, edge);
         return element;
@@ -303,6 +343,7 @@ mg.GraphView = class {
     for (const [name, element] of this.elements) {
       element.classList.toggle("lit", before.has(name) || after.has(name));
       element.classList.toggle("selected", dims && name === this.shown(key));
+      if (!this.closed.has(name)) element.setAttribute("aria-pressed", dims && name === this.shown(key));
     }
     for (const [name, element] of this.edgeElements) element.classList.toggle("lit", edges.has(name));
     for (const [name, element] of this.frames) element.classList.toggle("selected", name === key);
@@ -313,7 +354,8 @@ mg.GraphView = class {
   }
 
   resized() {
-    if (!this.camera.touched) this.fit();
+    this.camera.measure();
+    if (!this.camera.touched) this.begin();
   }
 
   // ---- the pointer

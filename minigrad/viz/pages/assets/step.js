@@ -8,10 +8,11 @@
   const PACE = 1400; // milliseconds between two steps at speed 1
   const SPEEDS = [0.25, 0.5, 1, 2, 4, 8];
 
+  const side = document.querySelector(".side");
   const plan = makePlan(mg.data.story);
   const cards = panels(plan);
   const graph = mg.step.graph(plan, byId("graph"), mg.data);
-  const quiz = new Quiz(plan, byId("quiz-card"), { show: () => draw(), done: answered });
+  const quiz = new Quiz(plan, byId("quiz-card"), { show: () => draw(), done: answered, hint: cards.hint });
 
   let k = 0; // how many steps are done
   let selected = null; // the node whose card is open
@@ -25,6 +26,7 @@
     to = Math.max(0, Math.min(plan.total, to));
     const from = k;
     k = to;
+    side.scrollTop = 0; // on a phone the page scrolls instead, and stays where it is
     if (quiz.question) quiz.drop();
     graph.update(k, touched(plan, from, to));
     draw();
@@ -93,6 +95,7 @@
     const card = byId("now");
     card.replaceChildren(stepLine(ask), el("h2", {}, ...title), ...parts);
     card.classList.toggle("asking", Boolean(ask));
+    card.dataset.step = k;
     card.dataset.phase = ask ? plan.steps[k].phase : phaseAt(plan, k);
     graph.point(ask ? plan.steps[k] : k ? plan.steps[k - 1] : null, Boolean(ask));
     drawNode();
@@ -111,15 +114,16 @@
       return;
     }
     const { title, parts } = cards.about(selected, k, { goTo: jump, light, lit: lit && lit.key });
-    const close = el("button", { type: "button", class: "plain", id: "close-node", "aria-label": t("node.close"), onclick: () => select(null) }, "×");
+    const close = el("button", { type: "button", class: "plain", id: "close-node", "aria-label": t("node.close"), onclick: () => graph.choose(null) }, "×");
     card.replaceChildren(el("header", {}, el("h2", {}, ...title), close), ...parts);
   }
 
   function select(id) {
     if (selected !== null) graph.mark(selected, "chosen", false);
     selected = id;
-    lit = null;
-    graph.lightPaths(null);
+    const through = id === null ? new Set() : mg.step.edgesThrough(plan, id);
+    lit = through.size ? { key: `all ${id}`, edges: through } : null;
+    graph.lightPaths(lit && lit.edges);
     if (id !== null) graph.mark(id, "chosen", true);
     drawNode();
     if (id !== null) byId("node").scrollIntoView({ block: "nearest", behavior: mg.reduced.matches ? "auto" : "smooth" });
@@ -204,7 +208,7 @@
     q: actions.quiz,
     "[": () => faster(-1),
     "]": () => faster(1),
-    Escape: () => select(null),
+    Escape: () => graph.choose(null),
   };
   addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || help.open) return;
@@ -221,12 +225,17 @@
 
   // ---- the beginning
 
-  graph.onSelect(select);
+  graph.onSelect((id) => {
+    const at = document.activeElement;
+    if (byId("graph").contains(at) && !at.matches(":focus-visible")) at.blur(); // after a click the keys go on stepping
+    select(id);
+  });
   graph.onToggle(() => graph.point(k ? plan.steps[k - 1] : null, false));
   mg.onLanguage(() => {
     graph.rewrite(k);
     quiz.draw();
     draw();
+    mg.say(cards.spoken(k));
   });
   document.title = mg.data.title;
   graph.update(0, new Set(plan.nodes.map((node) => node.id)));

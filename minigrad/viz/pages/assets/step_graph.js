@@ -3,10 +3,10 @@
 
 mg.step.graph = function (plan, place, { direction, groups, closed }) {
   const { t } = mg;
-  const { brief, nodeAt, targetOf } = mg.step;
+  const { brief, isWhole, nodeAt, targetOf } = mg.step;
   const key = (id) => `n${id}`;
   const edgeKey = (id, position) => `${id}:${position}`;
-  const READABLE = 0.55; // a graph scaled below this is not read but looked at
+  const READABLE = innerWidth < 500 ? 0.8 : 0.6; // a graph scaled below this is not read but looked at
   const TITLE = 22; // the longest formula that a box has for its title
   const HIDDEN = "·"; // stands for what is not computed yet
 
@@ -14,7 +14,7 @@ mg.step.graph = function (plan, place, { direction, groups, closed }) {
   function rows(id, k) {
     const node = plan.nodes[id];
     const state = nodeAt(plan, id, k);
-    const found = node.op === "number" ? [] : [[t("row.value"), state.visible ? brief(node.value) : HIDDEN]];
+    const found = node.op === "number" ? [] : [[t("row.value"), state.visible ? brief(node.value, isWhole(node)) : HIDDEN]];
     if (state.expected) found.push([t("row.grad"), state.grad === undefined ? HIDDEN : brief(state.grad)]);
     return found;
   }
@@ -23,7 +23,7 @@ mg.step.graph = function (plan, place, { direction, groups, closed }) {
   function widest(id) {
     const texts = plan.received[id].map((one) => brief(one.total));
     const grad = texts.reduce((a, b) => (b.length > a.length ? b : a), "");
-    const found = plan.nodes[id].op === "number" ? [] : [[t("row.value"), brief(plan.nodes[id].value)]];
+    const found = plan.nodes[id].op === "number" ? [] : [[t("row.value"), brief(plan.nodes[id].value, isWhole(plan.nodes[id]))]];
     if (texts.length) found.push([t("row.grad"), grad]);
     return found;
   }
@@ -60,6 +60,7 @@ mg.step.graph = function (plan, place, { direction, groups, closed }) {
   const frames = groups.map((group) => ({ ...group, open: !closed.includes(group.key) }));
   const view = new mg.GraphView(place, { direction, boxes, edges, groups: frames }, {});
 
+  addArrow(view.svg);
   const groupOf = new Map(plan.nodes.map((node) => [node.id, node.group]));
   const parentOf = new Map(groups.map((group) => [group.key, group.parent]));
   const shut = new Set(closed);
@@ -134,6 +135,14 @@ mg.step.graph = function (plan, place, { direction, groups, closed }) {
     place.classList.toggle("routed", route.length > 0);
   }
 
+  /* The head of an edge that a gradient walks: at the end it walks to. */
+  function addArrow(into) {
+    const { svg } = mg;
+    const shape = { id: "back-arrow", viewBox: "0 0 10 10", refX: 2, refY: 5, markerWidth: 11, markerHeight: 11 };
+    const head = svg("path", { d: "M0 0L10 5L0 10z" });
+    into.prepend(svg("defs", {}, svg("marker", { ...shape, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" }, head)));
+  }
+
   return {
     update,
     point,
@@ -141,7 +150,8 @@ mg.step.graph = function (plan, place, { direction, groups, closed }) {
     closedAround,
     rewrite: (k) => update(k, plan.nodes.map((node) => node.id)),
     mark: (id, name, on) => view.mark(key(id), name, on),
-    onSelect: (run) => view.on("select", (chosen) => /^n\d+$/.test(chosen) && run(Number(chosen.slice(1)))),
+    choose: (id) => view.select(id === null ? null : key(id)),
+    onSelect: (run) => view.on("select", (chosen) => run(/^n\d+$/.test(chosen) ? Number(chosen.slice(1)) : null)),
     onToggle: (run) => view.on("toggle", (group, open) => {
       if (open) shut.delete(group);
       else shut.add(group);

@@ -6,9 +6,10 @@
 
 mg.step.panels = function (plan) {
   const { el, t } = mg;
-  const { bracketed, isScalar, show, shapeText, targetOf, text } = mg.step;
+  const { bracketed, isScalar, isWhole, show, shapeText, targetOf, text } = mg.step;
   const { nodes, story } = plan;
   const MOST_PATHS = 12;
+  const MOST_LEAVES = 12;
 
   const nameOf = (id) => nodes[id].name;
   const math = (...parts) => el("span", { class: "math" }, ...parts);
@@ -30,11 +31,15 @@ mg.step.panels = function (plan) {
     return el(
       "div",
       { class: `quantity ${kind}` },
-      el("div", { class: "what" }, t(`quantity.${kind}`)),
-      el("div", { class: "symbol" }, symbol),
+      ...heading(kind, symbol),
       show(value, { label: t(`quantity.${kind}`), ...options }),
     );
   }
+
+  const heading = (kind, symbol) => [
+    el("div", { class: "what" }, t(`quantity.${kind}`)),
+    symbol && el("div", { class: "symbol" }, symbol),
+  ];
 
   const sign = (s) => el("div", { class: "sign" }, s);
 
@@ -50,7 +55,15 @@ mg.step.panels = function (plan) {
     if (index < 0) return start();
     const step = plan.steps[index];
     if (step.phase === "forward") return forward(step, ask);
+    if (step.kind === "problem") return problem(step);
     return step.kind === "seed" ? seed(step, ask) : edge(step, index + 1, ask);
+  }
+
+  function problem(step) {
+    const name = nameOf(step.node);
+    const parts = [line(t(`problem.${step.why}`, { name }))];
+    if (step.upstream) parts.push(equation([null], quantity("upstream", step.upstream, ratio(output, name))));
+    return { title: [t("problem.title", { name })], parts };
   }
 
   function start() {
@@ -64,23 +77,44 @@ mg.step.panels = function (plan) {
   /* Which hints of a question are open: none hides the formula, one shows it, two show it in numbers. */
   const open = (ask, hint) => !ask || ask.hints >= hint;
 
+  /* What the hints of a question that are open say: the formula, then the formula in numbers. */
+  function hint(ask, index) {
+    const step = plan.steps[index];
+    if (step.kind === "value") return forwardFormula(nodes[step.node], ask.hints);
+    const box = el("div", { class: "formulas" });
+    if (step.kind === "seed") return line(t("seed.text", { name: output }));
+    const to = nameOf(step.part.node);
+    if (ask.what === "product") {
+      if (ask.hints >= 1) box.append(math(t("hint.product")), localFormula(step, ask.hints));
+    } else {
+      if (ask.hints >= 1) box.append(math(t("hint.total")));
+      const at = (v) => bracketed(mg.step.flat(v)[ask.position] ?? v);
+      if (ask.hints >= 2) box.append(math(ratio(output, to), ` = ${at(step.old)} + ${at(step.part.product)}`));
+    }
+    return box;
+  }
+
+  function forwardFormula(node, hints) {
+    const box = el("div", { class: "formulas" });
+    if (hints >= 1 && node.formula.text) box.append(math(`${node.name} = ${node.formula.text}`));
+    if (hints >= 2 && node.numbers) box.append(math(`${node.name} = ${node.numbers}`));
+    return box;
+  }
+
   function forward(step, ask) {
     const node = nodes[step.node];
     const name = nameOf(step.node);
     const hidden = ask ? ask.position : -1;
-    const formulas = el("div", { class: "formulas" });
-    if (open(ask, 1) && node.formula.text) formulas.append(math(`${name} = ${node.formula.text}`));
-    if (open(ask, 2) && node.numbers) formulas.append(math(`${name} = ${node.numbers}`));
     const operands = el(
       "ul",
       { class: "operands" },
       ...node.inputs.map(({ node: id, slot }) =>
-        el("li", {}, el("b", {}, nameOf(id)), slot && slot !== nameOf(id) ? el("i", {}, slot) : null, show(nodes[id].value)),
+        el("li", {}, el("b", {}, nameOf(id)), slot && slot !== nameOf(id) ? el("i", {}, slot) : null, show(nodes[id].value, { whole: isWhole(nodes[id]) })),
       ),
     );
     const result = el("div", { class: "quantity result" }, el("div", { class: "symbol" }, `${name} =`));
-    result.append(show(node.value, { label: name, hidden }));
-    const parts = [line(t("forward.text", { op: node.label })), formulas, result];
+    result.append(show(node.value, { label: name, hidden, whole: isWhole(node) }));
+    const parts = [line(t("forward.text", { op: node.label })), ...(ask ? [] : [forwardFormula(node, 2)]), result];
     parts.push(el("details", { open: true }, el("summary", {}, t("forward.operands")), operands));
     if (node.attributes.length) parts.splice(1, 0, attributes(node));
     return { title: [t("forward.title", { name })], parts };
@@ -97,8 +131,8 @@ mg.step.panels = function (plan) {
     const { part, upstream, node } = step;
     const [from, to] = [nameOf(node), nameOf(part.node)];
     const stage = ask ? ask.what : "";
-    const parts = [line(t("edge.text", { from, to, output }))];
-    parts.push(localFormula(step, ask));
+    const parts = [line(t(node === story.output ? "edge.first" : "edge.text", { from, to, output }))];
+    if (!ask) parts.push(localFormula(step, 2));
     const upstreamPart = quantity("upstream", upstream, ratio(output, from));
     const hideLocal = stage === "product" && !open(ask, 2);
     const local = part.local === null ? wholeOperation(step, from, to) : localPart(part, from, to, hideLocal);
@@ -110,13 +144,14 @@ mg.step.panels = function (plan) {
     parts.push(equation(values, upstreamPart, sign("×"), local, sign("="), product));
     if (step.old !== null && stage !== "product") parts.push(accumulation(step, to, ask));
     if (!ask) parts.push(standing(part.node, at));
+    if (!ask && at === plan.total) parts.push(...finish());
     return { title: [t("edge.title", { from, to })], parts };
   }
 
   function localPart(part, from, to, hide) {
-    if (hide) return el("div", { class: "quantity local" }, el("div", { class: "what" }, t("quantity.local")),
-      el("div", { class: "symbol" }, ratio(from, to)), el("span", { class: "value number" }, "?"));
-    return quantity("local", part.local, ratio(from, to));
+    const symbol = ratio(from, to);
+    if (!hide) return quantity("local", part.local, symbol);
+    return el("div", { class: "quantity local" }, ...heading("local", symbol), el("span", { class: "value number" }, "?"));
   }
 
   /* Of an operation between arrays the local derivative is a matrix too large to write: its rule stands instead. */
@@ -125,26 +160,26 @@ mg.step.panels = function (plan) {
     return el(
       "div",
       { class: "quantity local" },
-      el("div", { class: "what" }, t("quantity.local")),
-      el("div", { class: "symbol" }, ratio(from, to)),
+      ...heading("local", ratio(from, to)),
       el("div", { class: "value note" }, t("local.matrix", sizes)),
     );
   }
 
   const countOf = (node) => node.shape.flat().reduce((a, b) => a * b, 1);
 
-  /* The rule in names and, one hint further, in numbers. */
-  function localFormula(step, ask) {
+  /* The rule of an edge in names and, with two hints, in numbers. */
+  function localFormula(step, hints) {
     const { part, node } = step;
-    const asked = ask && ask.what === "product" ? ask : null;
     const box = el("div", { class: "formulas" });
-    if (!open(asked, 1)) return box;
     const [left, ...right] = part.formula.text.split(" = ");
     const whole = part.local === null;
     const symbol = whole ? ratio(output, nameOf(part.node)) : ratio(nameOf(node), nameOf(part.node));
     const plain = right.length === 1 && left.startsWith("∂");
     box.append(plain ? math(symbol, ` = ${right[0]}`) : math(part.formula.text));
-    if (part.numbers && open(asked, 2)) box.lastChild.append(` = ${part.numbers} = ${text(part.local)}`);
+    if (part.numbers && hints >= 2) {
+      const result = text(part.local);
+      box.lastChild.append(` = ${part.numbers}`, part.numbers === result ? "" : ` = ${result}`);
+    }
     if (whole && /(^|[^\p{L}])G([^\p{L}]|$)/u.test(right.join())) box.append(line(t("local.upstream", { from: nameOf(node) })));
     return box;
   }
@@ -159,9 +194,9 @@ mg.step.panels = function (plan) {
       line(t("meeting.text", { to })),
       equation(
         [old, part.product, part.total],
-        quantity("old", old, t("meeting.old")),
+        quantity("old", old, null),
         sign("+"),
-        quantity("new", part.product, t("meeting.new")),
+        quantity("new", part.product, null),
         sign("="),
         quantity("total", part.total, ratio(output, to), { hidden }),
       ),
@@ -176,6 +211,17 @@ mg.step.panels = function (plan) {
     if (!state.complete) return el("p", { class: "standing" }, t("standing.more", { name, come, all }));
     const key = nodes[id].kind === "leaf" ? "standing.leaf" : "standing.done";
     return el("p", { class: "standing done" }, "✓ ", t(key, { name, value: mg.step.brief(state.grad) }));
+  }
+
+  /* The last step's last word: all gradients that leaves got. */
+  function finish() {
+    const leaves = nodes.filter((node) => node.kind === "leaf" && plan.received[node.id].length);
+    const list = el("dl", { class: "facts" });
+    for (const { id, name } of leaves.slice(0, MOST_LEAVES)) {
+      list.append(el("dt", {}, `${name}.grad`), el("dd", {}, mg.step.brief(mg.step.nodeAt(plan, id, plan.total).grad)));
+    }
+    const more = leaves.length - MOST_LEAVES;
+    return [el("h3", {}, t("finish.title")), list, ...(more > 0 ? [line(t("finish.more", { more }))] : []), line(t("finish.text"))];
   }
 
   const attributes = (node) =>
@@ -213,12 +259,11 @@ mg.step.panels = function (plan) {
         el("li", {}, el("button", { type: "button", class: "plain when", onclick: () => act.goTo(step) }, t("history.step", { step })), ...what),
       );
     if (!state.visible) list.append(el("li", {}, t("history.notYet")));
-    else item(plan.shownAt[id], el("span", {}, t("history.value"), " "), show(nodes[id].value));
+    else item(plan.shownAt[id], el("span", {}, t("history.value")), show(nodes[id].value, { whole: isWhole(nodes[id]) }));
     for (const one of state.contributions) {
       const from = one.from === null ? t("history.seed") : t("history.from", { from: nameOf(one.from) });
-      const what = el("div", {}, el("span", {}, from, " "), show(one.product));
-      if (one.product !== one.total && state.expected > 1) what.append(el("span", {}, t("history.total"), " "), show(one.total));
-      item(one.step, what);
+      const sum = state.expected > 1 ? [el("span", {}, t("history.total")), show(one.total)] : [];
+      item(one.step, el("span", {}, from), show(one.product), ...sum);
     }
     const left = state.expected - state.contributions.length;
     if (left) list.append(el("li", { class: "hint" }, t("history.left", { left })));
@@ -271,6 +316,7 @@ mg.step.panels = function (plan) {
     const where = t("spoken.step", { step: k, total: plan.total, phase: t(`phase.${step.phase}`) });
     const name = nameOf(targetOf(step));
     if (step.phase === "forward") return `${where} ${name} = ${mg.step.brief(nodes[step.node].value)}`;
+    if (step.kind === "problem") return `${where} ${t("problem.title", { name })}`;
     if (step.kind === "seed") return `${where} ${t("ratio", { above: output, below: output })} = ${mg.step.brief(step.total)}`;
     const brief = (v) => (v === null ? t("quantity.local") : mg.step.brief(v));
     const values = { from: nameOf(step.node), to: name, upstream: brief(step.upstream), local: brief(step.part.local) };
@@ -278,5 +324,5 @@ mg.step.panels = function (plan) {
     return `${where} ${t("spoken.edge", { ...values, product: brief(step.part.product) })}${sum}`;
   }
 
-  return { now, about, spoken, nameOf };
+  return { now, hint, about, spoken, nameOf };
 };

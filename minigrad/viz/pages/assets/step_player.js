@@ -6,7 +6,8 @@
        k = 0        leaves and constants have values           steps[k - 1] is the step that led to state k
        1 ... F      one operation each: its value appears
        F + 1        the gradient of the output with respect to itself
-       F + 2 ...    one edge each: upstream x local derivative = a contribution to the gradient of an input          */
+       F + 2 ...    one edge each: upstream x local derivative = a contribution to the gradient of an input,
+                    or one operation whose gradients can't be told (the graph was freed)                             */
 "use strict";
 
 mg.step = {};
@@ -29,21 +30,26 @@ mg.step.plan = function (story) {
     received[story.output].push({ step: steps.length, from: null, product: seed, total: seed });
   }
   for (const entry of story.backward) {
-    for (const part of entry.parts) {
-      const before = received[part.node];
-      const old = part.first || !before.length ? null : before[before.length - 1].total;
-      steps.push({ phase: "backward", kind: "edge", node: entry.node, upstream: entry.upstream, part, old });
+    const upstream = isMany(nodes[entry.node]) ? { many: entry.upstream } : entry.upstream;
+    if (entry.problem) steps.push({ phase: "backward", kind: "problem", node: entry.node, upstream, why: entry.problem });
+    for (const told of entry.parts) {
+      const before = received[told.node];
+      const many = isMany(nodes[told.node]) && { many: [...before.map((one) => one.product), told.product] };
+      const part = many ? { ...told, total: many } : told;
+      const old = many || told.first || !before.length ? null : before[before.length - 1].total;
+      steps.push({ phase: "backward", kind: "edge", node: entry.node, upstream, part, old });
       before.push({ step: steps.length, from: entry.node, part, product: part.product, total: part.total });
     }
   }
   return { story, nodes, steps, forward, total: steps.length, shownAt, received, ways: waysThrough(story) };
 };
 
-/* The gradient that the backward pass starts with: what arrived at the output. */
+/* Whether a node has several outputs: its shape is a list of shapes, its gradient one for each output. */
+const isMany = (node) => Array.isArray(node.shape[0]);
+
+/* The gradient that the backward pass starts with, if there is one. */
 function seedOf(story) {
-  const first = story.backward.find((entry) => entry.node === story.output);
-  if (first) return first.upstream;
-  return story.grads[story.output];
+  return story.nodes[story.output].requires_grad ? story.seed : undefined;
 }
 
 /* What is known of a node after k steps. `grad` is undefined until a contribution came. */
@@ -56,7 +62,7 @@ mg.step.nodeAt = function (plan, id, k) {
     contributions: come,
     expected: all.length,
     grad: last && last.total,
-    complete: all.length > 0 && come.length === all.length,
+    complete: all.length > 0 && come.length === all.length && plan.story.grads[id] !== null,
   };
 };
 

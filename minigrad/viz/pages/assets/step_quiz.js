@@ -16,6 +16,7 @@
     const step = plan.steps[index];
     if (step.kind === "value") return one("value", plan.nodes[step.node].value, index);
     if (step.kind === "seed") return one("value", step.total, index);
+    if (step.kind === "problem") return [];
     const product = one("product", step.part.product, index);
     return step.old === null ? product : [...product, ...one("total", step.part.total, index)];
   };
@@ -60,10 +61,11 @@
     return "other";
   };
 
-  /* `show(ask)` draws the cards with the asked number hidden; `done()` goes on when a step is answered or skipped. */
+  /* `show()` draws the cards with the asked number hidden, `hint(question, index)` makes what a hint says,
+      `done()` goes on when a step is answered or skipped. */
   mg.step.Quiz = class {
-    constructor(plan, place, { show, done }) {
-      Object.assign(this, { plan, place, show, done, on: false, index: -1, asked: [], seen: new Set() });
+    constructor(plan, place, { show, done, hint }) {
+      Object.assign(this, { plan, place, show, done, tell: hint, on: false, index: -1, asked: [], seen: new Set() });
       this.score = { right: 0, helped: 0, skipped: 0 };
       this.verdict = "";
     }
@@ -144,7 +146,7 @@
     draw(focus = false) {
       this.place.hidden = !this.on;
       if (!this.on) return;
-      const parts = [el("h2", {}, t("quiz.title")), this.counts()];
+      const parts = [el("header", {}, el("h2", {}, t("quiz.title")), this.counts())];
       if (this.question) parts.push(...this.form());
       else parts.push(el("p", { class: "verdict" }, this.verdict || t("quiz.how")));
       if (!this.question) {
@@ -189,7 +191,8 @@
             input,
             el("button", { type: "submit", class: "main", id: "check" }, t("quiz.check")),
           ),
-          el("p", { class: "verdict wrong" }, this.verdict),
+          this.verdict ? el("p", { class: "verdict wrong" }, this.verdict) : null,
+          hints ? this.tell(this.question, this.index) : null,
           el(
             "div",
             { class: "line" },

@@ -1,6 +1,7 @@
 /* How a story's values look: numbers as numbers, small arrays as tables with colours, large ones as shape and norm.
 
-   A value V is a number, "nan", "inf", "-inf", a nested list of these, {shape, norm, mean, min, max} or null (unknown). */
+   A value V is a number, "nan", "inf", "-inf", a nested list of these, {shape, norm, mean, min, max} or null (unknown);
+   of an operation with several outputs {many: [V, ...]}.                                                              */
 "use strict";
 
 (() => {
@@ -8,9 +9,13 @@
   const INLINE = 4; // arrays of at most this many numbers are written on one line
 
   const isArray = (v) => Array.isArray(v);
-  const isSummary = (v) => v !== null && typeof v === "object" && !isArray(v);
+  const isMany = (v) => Boolean(v) && typeof v === "object" && "many" in v;
+  const isSummary = (v) => v !== null && typeof v === "object" && !isArray(v) && !isMany(v);
   const isScalar = (v) => v !== null && v !== undefined && typeof v !== "object";
-  const text = (v) => (typeof v === "string" ? v : typeof v === "number" ? number(v).replace(/^-/, "−") : String(v));
+  const minus = (written) => written.replace(/^-/, "−");
+  /* A number in four digits; a whole number of an integer array (`whole`) as it is. */
+  const text = (v, whole = false) => minus(typeof v === "number" && !whole ? number(v) : String(v));
+  const isWhole = (node) => /^(u?int|bool)/.test(node.dtype);
   const flat = (v) => (isArray(v) ? v.flat(Infinity) : [v]);
 
   function shapeOf(v) {
@@ -30,23 +35,25 @@
   }
 
   /* One line: the number, a short array, or shape and norm. */
-  function brief(v) {
+  function brief(v, whole = false) {
     if (v === null || v === undefined) return t("unknown");
-    if (isScalar(v)) return text(v);
-    if (isArray(v) && flat(v).length <= INLINE) return line(v);
+    if (isMany(v)) return t("outputs", { n: v.many.length });
+    if (isScalar(v)) return text(v, whole);
+    if (isArray(v) && flat(v).length <= INLINE) return line(v, whole);
     return `${shapeText(shapeOf(v))} ‖·‖ ${text(normOf(v))}`;
   }
 
-  const line = (v) => (isArray(v) ? `[${v.map(line).join(", ")}]` : text(v));
+  const line = (v, whole) => (isArray(v) ? `[${v.map((one) => line(one, whole)).join(", ")}]` : text(v, whole));
 
   /* A signed number inside a formula: (−0.5). */
   const bracketed = (v) => (text(v).startsWith("−") ? `(${text(v)})` : text(v));
 
   /* The element that shows V. `hidden` is the position (in the flat array) of a number that is not to be told,
-     `picked` of one to be pointed at. */
-  function show(v, { label = "", hidden = -1, picked = -1 } = {}) {
+     `whole` says that the numbers are integers. */
+  function show(v, { label = "", hidden = -1, whole = false } = {}) {
     if (v === null || v === undefined) return el("span", { class: "value unknown" }, t("unknown"));
-    if (isScalar(v)) return el("span", { class: "value number" }, hidden === 0 ? "?" : text(v));
+    if (isScalar(v)) return el("span", { class: "value number" }, hidden === 0 ? "?" : text(v, whole));
+    if (isMany(v)) return el("div", { class: "value many" }, ...v.many.map((one) => show(one, { label })));
     if (isSummary(v)) return summary(v);
     const numbers = flat(v);
     if (!numbers.length) return el("span", { class: "value unknown" }, `${shapeText(shapeOf(v))} ${t("empty")}`);
@@ -54,7 +61,7 @@
     const cell = (one, at) => {
       const share = largest && Number.isFinite(Number(one)) ? Number(one) / largest : 0;
       const covered = hidden === at;
-      const td = el("td", { class: covered ? "covered" : at === picked ? "picked" : null }, covered ? "?" : text(one));
+      const td = el("td", { class: covered ? "covered" : null }, covered ? "?" : text(one, whole));
       td.classList.add(share < 0 ? "below" : "above");
       td.style.setProperty("--heat", `${covered ? 0 : Math.round(Math.abs(share) * 100)}%`);
       return td;
@@ -104,6 +111,6 @@
   }
 
   Object.assign(mg.step, {
-    brief, bracketed, flat, indexAt, isArray, isScalar, isSummary, normOf, shapeOf, shapeText, show, text,
+    brief, bracketed, flat, indexAt, isArray, isMany, isScalar, isSummary, isWhole, normOf, shapeOf, shapeText, show, text,
   });
 })();

@@ -4,8 +4,10 @@
 
 mg.LEVELS = 7;
 
-// The least and the greatest strength of these edges that is neither 0 nor infinite; null where none is known.
-mg.strengthRange = (edges) => {
+// What the colours span: the powers of ten in `flow` if the graph says so, else from the least to the greatest strength
+// that is neither 0 nor infinite; null where none is known.
+mg.strengthRange = ({ edges, flow }) => {
+  if (flow) return { least: 10 ** flow[0], greatest: 10 ** flow[1] };
   const known = edges.map((edge) => Number(edge.strength ?? NaN)).filter((s) => s > 0 && Number.isFinite(s));
   return known.length ? { least: Math.min(...known), greatest: Math.max(...known) } : null;
 };
@@ -20,3 +22,5 @@ mg.strengthLevel = (strength, range) => {
   const part = high - low < 1e-9 ? 1 : (Math.log10(value) - low) / (high - low);
   return Math.max(0, Math.min(mg.LEVELS - 1, Math.round(part * (mg.LEVELS - 1))));
 };
+
+mg.strengthWidth = (level) => (level === "bad" ? 4.4 : level === "zero" ? 1 : 0.9 + 0.55 * level);

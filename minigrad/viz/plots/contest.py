@@ -8,8 +8,8 @@ import functools
 import numpy as np
 
 import minigrad
-from minigrad.errors import describe, message
-from minigrad.viz.plots.common import finish, settings, start, view_of
+from minigrad.errors import describe
+from minigrad.viz.plots.common import fault, finish, settings, start, view_of
 from minigrad.viz.plots.landscape import FUNCTION_POINTS, MODEL_POINTS, check_kind, drawn, titled
 from minigrad.viz.plots.surfaces import Plane, Surface, flat, function_of, loss_value, network_of
 
@@ -27,10 +27,11 @@ class Race:
     paths   {name: points (steps + 1, 2)} of a function, {name: weights (steps + 1, parameters)} of a model; a run that
             left for infinity is shorter
     losses  {name: the loss at each of them}
+    steps   how many steps each was to make
     """
 
-    def __init__(self):
-        self.paths, self.losses = {}, {}
+    def __init__(self, steps):
+        self.paths, self.losses, self.steps = {}, {}, steps
 
     def __repr__(self):
         runs = ", ".join(f"{name}: {losses[-1]:.4g} after {len(losses) - 1}" for name, losses in self.losses.items())
@@ -63,8 +64,8 @@ def descent(
     target = start(path, who)
     check_kind(kind, who)
     with settings():
-        figure, _ = figure_of_race(fn, optimizers, loss, start_at, steps, kind, bounds, resolution, log, title, who)[:2]
-        return finish(figure, target, who)
+        made = figure_of_race(fn, optimizers, loss, start_at, steps, kind, bounds, resolution, log, title, who)
+        return finish(made[0], target, who)
 
 
 def race(fn, optimizers=None, loss=None, *, start_at=None, steps=None) -> Race:
@@ -73,8 +74,10 @@ def race(fn, optimizers=None, loss=None, *, start_at=None, steps=None) -> Race:
     return _run(fn, optimizers, loss, start_at, steps, None, "race()")[0]
 
 
-def figure_of_race(fn, optimizers, loss, start_at, steps, kind, bounds, resolution, log, title, who):
-    """(figure, {axes: {name: line}}, the race)."""
+def figure_of_race(
+    fn, optimizers, loss, start_at, steps, kind, bounds, resolution, log, title, who, moving=False
+):  # fmt: skip
+    """(figure, {axes: [(line, points)]}, the race, title); `moving`: for a movie, which draws the ways itself."""
     found, setting = _run(fn, optimizers, loss, start_at, steps, bounds, who)
     if hasattr(fn, "named_parameters"):
         model = setting
@@ -86,9 +89,14 @@ def figure_of_race(fn, optimizers, loss, start_at, steps, kind, bounds, resoluti
     else:
         ways, title = found.paths, title or titled(setting)
         surface = Surface.of_function(setting, resolution or FUNCTION_POINTS, who)
-    steps = max(map(len, found.losses.values())) - 1
-    called = {f"{name}  {_outcome(found.losses[name], steps)}": way for name, way in ways.items()}
-    return *drawn(surface, called, kind, log, title, note=f"{steps} steps", of_ways="value at the end"), found
+    if moving:
+        return *drawn(surface, ways, kind, log, title, moving=True), found, title
+    called = {f"{name}  {_outcome(found.losses[name], found.steps)}": way for name, way in ways.items()}
+    return (
+        *drawn(surface, called, kind, log, title, note=f"{found.steps} steps", of_ways="value at the end"),
+        found,
+        title,
+    )
 
 
 def _outcome(losses, steps):
@@ -98,11 +106,11 @@ def _outcome(losses, steps):
 def _run(fn, optimizers, loss, start_at, steps, bounds, who):
     """The race, and what it was run on: the function, or a copy of the model."""
     if steps is not None and (not isinstance(steps, int) or steps < 1):
-        raise ValueError(message(who, "steps", describe(steps), "a whole number of at least 1"))
-    found, random = Race(), minigrad.get_rng_state()
+        raise ValueError(fault(who, "steps", describe(steps), "a whole number of at least 1"))
+    random = minigrad.get_rng_state()
     if hasattr(fn, "named_parameters"):
         if start_at is not None:
-            raise ValueError(message(who, "start_at", describe(start_at), "none: a model begins with its weights"))
+            raise ValueError(fault(who, "start_at", describe(start_at), "none: a model begins with its weights"))
         ground = network_of(fn, loss, who)
         makers = _makers(optimizers, MODEL_STRIDE, lambda: MODEL_RATE, who)
         contestants = functools.partial(_with_model, fn, loss)
@@ -114,6 +122,7 @@ def _run(fn, optimizers, loss, start_at, steps, bounds, who):
         makers = _makers(optimizers, 0.02 * size, rate, who)
         contestants = functools.partial(_with_function, ground)
         far, steps = FAR * size, steps or ground.steps or STEPS
+    found = Race(steps)
     try:
         for name, make in makers.items():
             minigrad.set_rng_state(random)
@@ -140,14 +149,15 @@ def _walk(name, make, params, call, place, steps, far, who):
     """Let an optimizer make its steps; where it was at the beginning and after each, and the loss there."""
     optimizer = make(params)
     if not hasattr(optimizer, "step"):
-        raise TypeError(message(who, "optimizers", f"{describe(optimizer)} from {name!r}", "an optimizer"))
+        raise TypeError(fault(who, "optimizers", f"{describe(optimizer)} from {name!r}", "an optimizer"))
     places, losses, seen = [place()], [], []
 
     def closure():
         optimizer.zero_grad()
         with minigrad.enable_grad():
             value = call()
-            value.backward()
+            if value.requires_grad:
+                value.backward()
         seen.append(loss_value(None, lambda _: value.detach(), who))
         return value
 
@@ -155,9 +165,7 @@ def _walk(name, make, params, call, place, steps, far, who):
         seen.clear()
         optimizer.step(closure)
         if all(p.grad is None for p in params):
-            raise ValueError(
-                message(who, "loss", "one that does not depend on its argument", "a function of the model")
-            )
+            raise ValueError(fault(who, "loss", "one that does not depend on its argument", "a function of the model"))
         losses.append(seen[0])  # L-BFGS looks at several points; the first is where it stands
         places.append(place())
         if not np.isfinite(places[-1]).all() or np.abs(places[-1]).max() > far:
@@ -210,11 +218,11 @@ def _makers(optimizers, stride, rate, who):
             makers[str(name)] = known.get(str(name).lower(), getattr(optim, str(name), None))
             if makers[str(name)] is None:
                 names = "SGD, Momentum, NAG, AdaGrad, RMSProp, Adam, or another of minigrad.optim"
-                raise ValueError(message(who, "optimizers", describe(name), names, "or a dict {name: function}"))
+                raise ValueError(fault(who, "optimizers", describe(name), names, "or a dict {name: function}"))
     else:
-        raise TypeError(message(who, "optimizers", describe(given), "names, or {name: lambda params: an optimizer}"))
+        raise TypeError(fault(who, "optimizers", describe(given), "names, or {name: lambda params: an optimizer}"))
     wrong = next((name for name, make in makers.items() if not callable(make)), None)
     if wrong is not None or not makers:
         text = "none" if not makers else f"{describe(makers[wrong])} for {wrong!r}"
-        raise TypeError(message(who, "optimizers", text, "functions from parameters to an optimizer"))
+        raise TypeError(fault(who, "optimizers", text, "functions from parameters to an optimizer"))
     return makers
