@@ -50,6 +50,16 @@ def test_text_table_and_verdicts_in_both_languages():
         health.language = "fr"
 
 
+def test_text_is_text_in_a_notebook_too(monkeypatch):
+    import rich.console
+
+    monkeypatch.setattr(rich.console, "_is_jupyter", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    text = str(ill())
+    assert "The gradient vanishes" in text
+    assert "\x1b" not in text
+
+
 @pytest.mark.parametrize("width", [60, 80, 200])
 def test_the_table_fits_the_terminal(width):
     import io
