@@ -63,6 +63,7 @@ MAKE = {
     "images": lambda **k: plots.images([PICTURE, PICTURE.T], ["a", "b"], **k),
     "loss_curve": lambda **k: plots.loss_curve([2.0, 1.0], **k),
     "loss_surface": lambda **k: plots.loss_surface(square, resolution=9, **k),
+    "step_sizes": lambda **k: plots.step_sizes("bowl", steps=3, **k),
     "relu_regions": lambda **k: plots.relu_regions(mlp(2, 3, 1), POINTS, [0, 1, 1, 0], **k),
 }
 STARTS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF-"}
