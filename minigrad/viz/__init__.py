@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from minigrad.viz.chain.explanation import Explanation
     from minigrad.viz.graph.drawing import Drawing, draw
     from minigrad.viz.pages.playground import playground
+    from minigrad.viz.pages.step import step
     from minigrad.viz.record.failure import draw_module, on_error
     from minigrad.viz.record.recording import ModuleCall, Note, note_of, recording
     from minigrad.viz.record.summary import Summary, summary
@@ -54,6 +55,7 @@ _HOMES = {
     "on_error": "record.failure",
     "playground": "pages.playground",
     "recording": "record.recording",
+    "step": "pages.step",
     "summary": "record.summary",
     "trace": "record.trace",
     "watch": "vitals.watch",
@@ -79,6 +81,7 @@ __all__ = [
     "playground",
     "plots",
     "recording",
+    "step",
     "summary",
     "trace",
     "watch",

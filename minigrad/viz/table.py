@@ -25,7 +25,7 @@ NARROWEST, USUAL = 40, 120  # columns of a terminal at least; and where nothing 
 INKS = {"": "", "strong": "bold", "faint": "dim"}
 STYLE = """
 .mg-table{overflow-x:auto;margin:.5em 0;font:13px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans KR",sans-serif}
-.mg-table table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:0}
+.mg-table table{font:inherit;color:inherit;border-collapse:collapse;font-variant-numeric:tabular-nums;margin:0}
 .mg-table th,.mg-table td{padding:.2em .7em;text-align:left!important;white-space:pre;border:0;background:none}
 .mg-table th{font-weight:600;border-bottom:1.5px solid rgba(128,128,128,.7)}
 .mg-table td{border-bottom:1px solid rgba(128,128,128,.2)}
@@ -34,6 +34,8 @@ STYLE = """
 .mg-table .strong td{font-weight:600}
 .mg-table .faint td{opacity:.65}
 .mg-table caption{caption-side:top;text-align:left;font-weight:600;padding:.2em .7em;color:inherit}
+.mg-table .t{margin-top:.6em}
+.mg-table .t td{border:0;padding:.05em .7em}
 .mg-table p{margin:.35em .7em;white-space:pre-wrap}
 """.strip()
 
@@ -60,13 +62,15 @@ class Row:
 
 @dataclass
 class Table:
-    """A table with a title above it and notes below it. `data` are the numbers behind the rows, one dict each."""
+    """A table with a title above it, and below it totals, (label, text) each, and notes. `data` are the numbers behind
+    the rows, one dict each."""
 
     columns: list[Column]
     rows: list[Row]
     title: str = ""
     notes: list[str] = field(default_factory=list)
     data: list[dict] = field(default_factory=list)
+    totals: list[tuple[str, str]] = field(default_factory=list)
 
     def text(self, width: int | None = None) -> str:
         """Plain text at most `width` columns wide (None: as the terminal is; 120 where there is none)."""
@@ -99,6 +103,9 @@ class Table:
             cells = "".join(f"<td{m}>{escape(shown(t))}</td>" for m, t in zip(marks, row.cells, strict=True))
             parts.append(f'<tr class="{row.look}">{cells}</tr>' if row.look else f"<tr>{cells}</tr>")
         parts.append("</tbody></table>")
+        if self.totals:
+            cells = [f'<tr><td>{escape(a)}</td><td class="r">{escape(b)}</td></tr>' for a, b in self.totals]
+            parts.append(f'<table class="t"><tbody>{"".join(cells)}</tbody></table>')
         parts += [f"<p>{escape(note)}</p>" for note in self.notes]
         return "\n".join([*parts, "</div>"])
 
@@ -137,6 +144,10 @@ class Table:
             lines.append(line([column.title for column in columns], "bold"))
             lines.append(line(["─" * wide for wide in widths], "dim"))
         lines += [line(cells, INKS[row.look]) for cells, row in zip(grid, self.rows, strict=True)]
+        if self.totals:
+            label, text = (max(map(len, column)) for column in zip(*self.totals, strict=True))
+            lines.append([("", "")])
+            lines += [[(f"{a:{label}}{GAP}", ""), (f"{b:>{text}}", "bold")] for a, b in self.totals]
         if self.notes:
             lines.append([("", "")])
             lines += [[(part, "")] for note in self.notes for part in _wrapped(note, width)]
@@ -162,9 +173,8 @@ class Table:
 
 
 def shown(text) -> str:
-    """A cell's text on one line; spaces at its beginning, which indent it, stay."""
-    text = str(text)
-    return text[: len(text) - len(text.lstrip(" "))] + clean(text)
+    """A cell's text on one line. Its spaces stay as they are."""
+    return " ".join(map(clean, str(text).split(" ")))
 
 
 def _wrapped(note, width):

@@ -19,12 +19,14 @@ from minigrad.viz.graph.scene import make_scene
 from minigrad.viz.graph.style import box_size, readable_direction
 from minigrad.viz.graph.svg import svg_text
 from minigrad.viz.graph.walk import Options, build
+from minigrad.viz.values import takes_values
 
 __all__ = ["Drawing", "draw"]
 
 LEAST_NODES = 12
 
 
+@takes_values
 def draw(
     x, params=None, *, values=True, shapes=True, grads=True, saved=False, flow=False, modules=True, depth=None,
     recurrent=None, repeats=None, direction=None, max_nodes=None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from minigrad.viz.graph.fold import modules_in
-from minigrad.viz.graph.model import BACKWARD, MODULE, OUTPUT, STEP, VALUE
+from minigrad.viz.graph.model import BACKWARD, MODULE, OUTPUT, PART, STEP, VALUE
 from minigrad.viz.graph.modules import BACKWARD_PASS, common, gives_input
 
 __all__ = ["Frames"]
@@ -36,11 +36,11 @@ class Frames:
         around = fold.around[:-1] if fold.around else common([self.places.of.get(node, ()) for node in fold.nodes])
         self.place_of[box.key] = around or ()
 
-    def place_constants(self, takers, reading):
-        """Constants stand with what takes them; data that is given to a module stands outside."""
+    def place_constants(self, takers, own, reading):
+        """Constants stand with what takes them; data that is given to a module stands outside. `takers` are the nodes
+        by the key of the constant's box, `own` the keys of numbers, buffers and frozen parameters."""
         for key, nodes in takers.items():
-            number = not self.graph.boxes[key].facts
-            if number or not any(gives_input(reading, node) for node in nodes):
+            if key in own or not any(gives_input(reading, node) for node in nodes):
                 self.place_of[key] = common([self.places.of.get(node, ()) for node in nodes])
 
     def finish(self):
@@ -69,7 +69,9 @@ class Frames:
         if self.places.inferred and call.root:
             tip += "; inferred from the parameters (viz.recording() knows for sure)"
         parent = self.key(place[:-1])
-        kind = MODULE if call.root else BACKWARD if call.kind == BACKWARD_PASS else STEP
+        steps = place in self.rolls.steps or call.kind.startswith("step")
+        other = BACKWARD if call.kind == BACKWARD_PASS else PART
+        kind = STEP if steps else MODULE if call.root else other
         self.groups[place] = self.graph.frame(title, parent, call.path if call.root else "", tip, count, kind)
 
     def key(self, place):

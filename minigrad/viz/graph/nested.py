@@ -72,7 +72,8 @@ class _Nested:
     def lay_out(self, key):
         """Place what stands in a group, and find out how large its frame is."""
         edges = [Edge(tail, head) for _, tail, head in self.edges[key]]
-        part = Graph(self.graph.direction, dict.fromkeys(self.members[key]), {}, edges)
+        order = _givers_first(self.members[key], edges)
+        part = Graph(self.graph.direction, dict.fromkeys(order), {}, edges)
         sizes = {child: self.sizes[child] for child in self.members[key]}
         inner = place_in_layers(part, sizes)
         boxes = [(*inner.centres[child], *sizes[child]) for child in sizes]
@@ -120,6 +121,20 @@ class _Nested:
             return [(x0, y0), (out, y0), (out, y1), (x1 + ARROW, y1), (x1, y1)]
         out = max(y0, y1) + DROP
         return [(x0, y0), (x0, out), (x1, out), (x1, y1 + ARROW), (x1, y1)]
+
+
+def _givers_first(keys, edges):
+    """The keys so that what gives comes before what takes; of a circle the first one comes first."""
+    givers = {key: set() for key in keys}
+    for edge in edges:
+        givers[edge.head].add(edge.tail)
+    left, order = dict.fromkeys(keys), {}
+    while left:
+        free = [key for key in left if givers[key] <= order.keys()] or [next(iter(left))]
+        order.update(dict.fromkeys(free))
+        for key in free:
+            del left[key]
+    return list(order)
 
 
 def _bend(start, stop, turned):

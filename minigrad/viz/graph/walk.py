@@ -79,7 +79,7 @@ class _Builder:
         self.places = place_nodes(reading, names) if options.modules else Places({})
         recurrent, repeats = ("unrolled", "open") if options.flow else (None, None)
         self.rolls = roll(reading, self.places, options.recurrent or recurrent, options.repeats or repeats)
-        place_leaves(reading, self.rolls, self.places, names)
+        place_leaves(reading, self.rolls, self.places)
         self.plan = make_plan(reading, self.rolls, self.places, options.max_nodes, options.depth, self.failed)
         self.graph = Graph()
         self.frames = Frames(self.graph, self.places, self.rolls)
@@ -89,6 +89,7 @@ class _Builder:
         self.operations = {}  # node -> the box of the operation itself
         self.constants = {}  # Constant.key -> box
         self.takers = {}  # key of a constant's box -> the operations that take it
+        self.own = set()  # keys of constants that belong to what takes them
         self.kept_constants = []  # a key is an address: what it belongs to must live until the drawing is done
         self.fold_of = {node: k for k, fold in enumerate(self.plan.folds) for node in fold.nodes}
         self.in_leaf_fold = set(self.plan.leaves)
@@ -97,7 +98,7 @@ class _Builder:
         self.add_all()
         self.add_loops()
         self.add_lone(tensors)
-        self.frames.place_constants(self.takers, reading)
+        self.frames.place_constants(self.takers, self.own, reading)
         self.frames.finish()
         self.graph.closed = self.frames.closed(self.plan.depth)
         if options.flow:
@@ -296,6 +297,8 @@ class _Builder:
             box = self.graph.add(CONSTANT, name, rows, f"{name}{shape}, does not require grad")
             box.facts = self.texts.data_facts(array, None)
         self.constants[constant.key] = box
+        if constant.number is not None or constant.key in self.places.homes:
+            self.own.add(box.key)
         self.kept_constants.append(constant)
         if origin is not None:
             box.marks = (STOPPED,)

@@ -26,6 +26,7 @@ from minigrad.autograd.node import PICK
 from minigrad.nn.modules.module import Module
 from minigrad.optim.optimizer import Optimizer
 from minigrad.tensor import Tensor, wrap
+from minigrad.trees import flatten
 from minigrad.viz.graph.text import public_name
 from minigrad.viz.record.recording import ModuleCall, Recorder
 
@@ -36,6 +37,7 @@ DOOR = "<minigrad door"
 CREATION = """
     arange bernoulli empty eye from_numpy full linspace multinomial normal ones rand randint randn randperm tensor zeros
 """.split()
+SETTINGS = (bool, int, float, str, tuple)
 PROBES, ROUNDS = 20, 5  # of the calibration: calls, and how often they are timed
 
 
@@ -46,6 +48,7 @@ class Step:
     phase    FORWARD, BACKWARD, OPTIMIZER or MODULE (a module call: the steps inside it follow)
     op       the name of the operation; `label` is the sign a drawing shows for it
     inputs   (argument, shape, dtype) of its tensors;  `outputs` (shape, dtype) of its results
+    settings  {argument: value} of its arguments that are numbers, texts or tuples of them
     bytes    of memory that it made for its results; 0 where they share an operand's, or a step inside made them
     start    seconds since the beginning;  `seconds` it took, what it called included;  `inside` those of steps in it
     parent   the position of the step it ran in, -1: none;  `depth` how many steps it ran in, modules not counted
@@ -58,6 +61,7 @@ class Step:
     label: str = ""
     inputs: list[tuple] = field(default_factory=list)
     outputs: list[tuple] = field(default_factory=list)
+    settings: dict = field(default_factory=dict)
     bytes: int = 0
     start: float = 0.0
     seconds: float = 0.0
@@ -86,17 +90,19 @@ class Observer:
         self._arrays = weakref.WeakValueDictionary()  # memory by id, whose bytes are counted
         self._made_by = weakref.WeakKeyDictionary()  # node -> the step that made it
 
-    def run(self, function, args, kwargs):
-        """What ``function(*args, **kwargs)`` gives. RuntimeError if a profiler runs that could not be put back."""
+    def run(self, function, args, kwargs, timed=True):
+        """What ``function(*args, **kwargs)`` gives. Not `timed`: what looking on costs is not measured. RuntimeError if
+        a profiler runs that could not be put back."""
         before = sys.getprofile()
         if before is not None and not callable(before):
             raise RuntimeError(
-                "trace(): another profiler is running (cProfile, or a tool built on it) and Python has room for one: "
+                "another profiler is running (cProfile, or a tool built on it) and Python has room for one: "
                 "stop it before"
             )
         look, measure, finish = self._profile_function()
         try:
-            measure()
+            if timed:
+                measure()
             sys.setprofile(look)
             return function(*args, **kwargs)
         finally:
@@ -188,9 +194,9 @@ class Observer:
         def begin(frame):
             local = frame.f_locals
             given = [entry for name in names for entry in self._given(name, local.get(name))]
-            return Step(
-                FORWARD, op, label, given, line=self._recorder.line(frame.f_back), modules=self._recorder.modules
-            )
+            step = Step(FORWARD, op, label, given, line=self._line(frame), modules=self._recorder.modules)
+            step.settings = {name: local[name] for name in names if isinstance(local.get(name), SETTINGS)}
+            return step
 
         return begin
 
@@ -288,12 +294,14 @@ class Observer:
         module = frame.f_locals["self"]
         self._recorder.begin(module, ())
         call = self._recorder.modules[-1]
-        return Step(MODULE, call.kind, line=self._line(frame), modules=self._recorder.modules)
+        step = Step(MODULE, call.kind, line=self._line(frame), modules=self._recorder.modules)
+        given = flatten((frame.f_locals.get("args", ()), frame.f_locals.get("kwargs", {})))[0]
+        step.inputs = [("input", *_told(value)) for value in given if isinstance(value, Tensor)]
+        return step
 
     def _module_end(self, step, frame, value):
         self._recorder.end(frame.f_locals["self"], (), value)
-        results = [value] if isinstance(value, Tensor) else value if isinstance(value, list | tuple) else []
-        step.outputs = [_told(out) for out in results if isinstance(out, Tensor)]
+        step.outputs = [_told(out) for out in flatten(value)[0] if isinstance(out, Tensor)]
 
     def _line(self, frame):
         return self._recorder.line(frame.f_back)

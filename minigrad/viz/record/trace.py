@@ -244,7 +244,14 @@ class Trace:
 
 
 def _event(step):
-    facts = {"shapes": _shapes(step, None), "dtype": _dtype(step), "bytes": step.bytes or "", "line": _line(step)}
+    said = ", ".join(f"{name}={value}" for name, value in step.settings.items())
+    facts = {
+        "shapes": _shapes(step, None),
+        "arguments": said,
+        "dtype": _dtype(step),
+        "bytes": step.bytes or "",
+        "line": _line(step),
+    }
     if step.modules:
         facts["module"] = _module(step)
     name = clean(step.op)

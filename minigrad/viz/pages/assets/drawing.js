@@ -68,11 +68,29 @@ addEventListener("DOMContentLoaded", () => {
   const showPanel = (on) => {
     $("panel").hidden = !on;
     $("side").setAttribute("aria-pressed", on);
+    view.resized();
   };
   showPanel(!narrow.matches);
   narrow.addEventListener("change", () => showPanel(!narrow.matches));
   $("side").addEventListener("click", () => showPanel($("panel").hidden));
-  view.begin();
+
+  // ---- the direction: a wide graph is turned where there is no room for it
+
+  const turn = (direction) => {
+    view.setDirection(direction);
+    view.render();
+    view.begin(true);
+  };
+  const turnButton = el("button", {
+    type: "button",
+    id: "turn",
+    "data-t-label": "turn",
+    "data-t-title": "turn",
+    onclick: () => turn(view.direction === "LR" ? "TB" : "LR"),
+  }, "⇄");
+  $("graph").querySelector(".graph-buttons").prepend(turnButton);
+  mg.translate($("graph"));
+  if (narrow.matches && view.direction === "LR" && view.wholeScale() < 0.6) turn("TB");
 
   if (data.note) {
     $("note").textContent = data.note;

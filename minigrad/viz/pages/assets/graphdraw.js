@@ -29,7 +29,9 @@ mg.drawing = (() => {
       });
     if (stack) element.append(sheet(stack, "sheet"), sheet(stack / 2, "sheet"));
     element.append(sheet(0, "shape"), ...texts(spec, size, left, top, wide - stack, high - stack));
-    if (spec.kind === "module") element.append(sign("+", left + wide - stack - 14, top + 14));
+    if (spec.kind !== "module") return element;
+    element.setAttribute("aria-expanded", "false");
+    element.append(sign("+", left + wide - stack - 14, top + 14));
     return element;
   }
 

@@ -229,13 +229,14 @@ function ahead({ from, to, bends, fromDoor, toDoor }, nodes, depth) {
 }
 
 // A line that goes back: out ahead of its node, around the side where the way is shorter, in behind the other node.
-function arc({ from, to, fromDoor, toDoor }, nodes, depth, routes) {
-  const [tail, head] = [nodes.get(from), nodes.get(to)];
+function arc({ from: before, to: after, fromDoor, toDoor }, nodes, depth, routes) {
+  const [tail, head] = [nodes.get(before), nodes.get(after)];
   const out = tail.row + depth.get(tail.row) + ARC;
   const back = head.row - depth.get(head.row) - ARC;
   let [low, high] = [Infinity, -Infinity];
+  const [from, to] = [Math.min(out, back, tail.row, head.row), Math.max(out, back, tail.row, head.row)];
   const reach = (along, across, half) => {
-    if (along < Math.min(out, back) || along > Math.max(out, back)) return;
+    if (along < from || along > to) return;
     low = Math.min(low, across - half);
     high = Math.max(high, across + half);
   };
