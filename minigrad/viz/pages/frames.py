@@ -5,7 +5,7 @@ Comes after `chain/story.py` (the nodes) and `graph/modules.py` (which operation
 
 from __future__ import annotations
 
-from minigrad.viz.graph.modules import place_nodes
+from minigrad.viz.graph.modules import common, place_nodes
 
 __all__ = ["add_frames", "closed_at"]
 
@@ -31,20 +31,11 @@ def add_frames(told, reading, names) -> list[dict]:
     for entry in told["nodes"]:
         chain = calls.get(entry["id"])
         if chain is None:
-            chain = _shared(users.get(entry["id"], [()]))
+            chain = common(users.get(entry["id"], [()]))
             if entry["op"] == "constant" and not _belongs(entry["name"], chain):
                 chain = ()
         entry["group"] = _frame(frames, places, chain)
     return list(frames.values())
-
-
-def _shared(chains):
-    """The calls that all chains begin with."""
-    first = min(chains, key=len)
-    for i, call in enumerate(first):
-        if any(chain[i] != call for chain in chains):
-            return first[:i]
-    return first
 
 
 def _belongs(name, chain):

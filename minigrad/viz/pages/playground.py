@@ -17,6 +17,7 @@ from minigrad.viz.chain.javascript import op_table
 from minigrad.viz.chain.tape import tape_of
 from minigrad.viz.pages.playground_words import WORDS
 from minigrad.viz.pages.shell import GRAPH, Page, page
+from minigrad.viz.values import takes_values
 
 __all__ = ["playground"]
 
@@ -66,6 +67,7 @@ BODY = """
 """
 
 
+@takes_values
 def playground(expression=None, /, **leaves) -> Page:
     """playground(expression=None, **leaves) -> Page.  A page where the learner types an expression, moves sliders for
     its leaves, and sees values, graph and gradients change at once. The page computes by itself: it needs no Python and

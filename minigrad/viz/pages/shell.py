@@ -23,8 +23,9 @@ from minigrad.viz.files import checked_path, write_whole
 __all__ = ["GRAPH", "Page", "page"]
 
 GRAPH = (
-    "dagre.min.js", "strength.js", "graphclose.js", "measure.js", "ranks.js", "straighten.js", "graphlayout.js",
-    "graphdraw.js", "panzoom.js", "graphkeys.js", "graphsight.js", "graphview.js",
+    "dagre.min.js", "strength.js", "graphclose.js", "measure.js", "ranks.js", "straighten.js", "graphlevels.js",
+    "graphlayout.js", "graphdraw.js", "panzoom.js", "graphkeys.js", "graphsight.js",
+    "graphview.js",
 )  # fmt: skip
 """The scripts that `mg.GraphView` needs; its style is ``graph.css``."""
 
@@ -44,6 +45,7 @@ WORDS = {
         "kind-op": "operation",
         "kind-fold": "folded",
         "kind-module": "module",
+        "kind-failed": "failed operation",
     },
     "ko": {
         "theme": "밝게 / 어둡게",
@@ -59,6 +61,7 @@ WORDS = {
         "kind-op": "연산",
         "kind-fold": "접힌 부분",
         "kind-module": "모듈",
+        "kind-failed": "실패한 연산",
     },
 }
 HEIGHT = 560  # of the frame in a notebook, in CSS pixels

@@ -15,6 +15,7 @@ from minigrad.viz.graph.reading import Reading
 from minigrad.viz.pages.frames import add_frames, closed_at
 from minigrad.viz.pages.shell import GRAPH, Page, page
 from minigrad.viz.pages.step_words import WORDS
+from minigrad.viz.values import takes_values
 
 __all__ = ["step"]
 
@@ -73,6 +74,7 @@ BODY = """
 """
 
 
+@takes_values
 def step(x, params=None, *, direction="LR", depth=None, limit=64, max_nodes=MOST_NODES) -> Page:
     """step(x, params=None) -> Page.  The forward and the backward pass that led to `x`, to be played step by step.
 
@@ -95,8 +97,8 @@ def step(x, params=None, *, direction="LR", depth=None, limit=64, max_nodes=MOST
 
     Graphs made inside ``with viz.recording():`` know their source lines.
 
-    Raises TypeError for an `x` or `params` of another kind, ValueError for another `direction`, a negative `depth` or `limit`, or
-    a graph of more than `max_nodes` nodes.
+    Raises TypeError for an `x` or `params` of another kind, ValueError for another `direction`, a negative `depth` or
+    `limit`, or a graph of more than `max_nodes` nodes.
 
     >>> import minigrad
     >>> from minigrad import viz
@@ -140,7 +142,7 @@ def step(x, params=None, *, direction="LR", depth=None, limit=64, max_nodes=MOST
 def _too_large(count, most):
     return (
         f"step(): the graph has {count:,} nodes, and a page is made for at most max_nodes={most:,}. Step through a "
-        "smaller one: fewer samples, a shorter sequence, or a part of the graph that ends at an earlier tensor. Or pass "
+        "smaller one: fewer samples, a shorter sequence, or a part of it that ends at an earlier tensor. Or pass "
         f"max_nodes={count} (the browser may take minutes to lay it out); viz.draw(x) folds a graph of any size"
     )
 

@@ -95,6 +95,7 @@
     const card = byId("now");
     card.replaceChildren(stepLine(ask), el("h2", {}, ...title), ...parts);
     card.classList.toggle("asking", Boolean(ask));
+    card.dataset.step = k;
     card.dataset.phase = ask ? plan.steps[k].phase : phaseAt(plan, k);
     graph.point(ask ? plan.steps[k] : k ? plan.steps[k - 1] : null, Boolean(ask));
     drawNode();
@@ -234,6 +235,7 @@
     graph.rewrite(k);
     quiz.draw();
     draw();
+    mg.say(cards.spoken(k));
   });
   document.title = mg.data.title;
   graph.update(0, new Set(plan.nodes.map((node) => node.id)));

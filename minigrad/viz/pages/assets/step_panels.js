@@ -55,7 +55,15 @@ mg.step.panels = function (plan) {
     if (index < 0) return start();
     const step = plan.steps[index];
     if (step.phase === "forward") return forward(step, ask);
+    if (step.kind === "problem") return problem(step);
     return step.kind === "seed" ? seed(step, ask) : edge(step, index + 1, ask);
+  }
+
+  function problem(step) {
+    const name = nameOf(step.node);
+    const parts = [line(t(`problem.${step.why}`, { name }))];
+    if (step.upstream) parts.push(equation([null], quantity("upstream", step.upstream, ratio(output, name))));
+    return { title: [t("problem.title", { name })], parts };
   }
 
   function start() {
@@ -308,6 +316,7 @@ mg.step.panels = function (plan) {
     const where = t("spoken.step", { step: k, total: plan.total, phase: t(`phase.${step.phase}`) });
     const name = nameOf(targetOf(step));
     if (step.phase === "forward") return `${where} ${name} = ${mg.step.brief(nodes[step.node].value)}`;
+    if (step.kind === "problem") return `${where} ${t("problem.title", { name })}`;
     if (step.kind === "seed") return `${where} ${t("ratio", { above: output, below: output })} = ${mg.step.brief(step.total)}`;
     const brief = (v) => (v === null ? t("quantity.local") : mg.step.brief(v));
     const values = { from: nameOf(step.node), to: name, upstream: brief(step.upstream), local: brief(step.part.local) };

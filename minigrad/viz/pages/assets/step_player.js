@@ -6,7 +6,8 @@
        k = 0        leaves and constants have values           steps[k - 1] is the step that led to state k
        1 ... F      one operation each: its value appears
        F + 1        the gradient of the output with respect to itself
-       F + 2 ...    one edge each: upstream x local derivative = a contribution to the gradient of an input          */
+       F + 2 ...    one edge each: upstream x local derivative = a contribution to the gradient of an input,
+                    or one operation whose gradients can't be told (the graph was freed)                             */
 "use strict";
 
 mg.step = {};
@@ -30,6 +31,7 @@ mg.step.plan = function (story) {
   }
   for (const entry of story.backward) {
     const upstream = isMany(nodes[entry.node]) ? { many: entry.upstream } : entry.upstream;
+    if (entry.problem) steps.push({ phase: "backward", kind: "problem", node: entry.node, upstream, why: entry.problem });
     for (const told of entry.parts) {
       const before = received[told.node];
       const many = isMany(nodes[told.node]) && { many: [...before.map((one) => one.product), told.product] };
@@ -60,7 +62,7 @@ mg.step.nodeAt = function (plan, id, k) {
     contributions: come,
     expected: all.length,
     grad: last && last.total,
-    complete: all.length > 0 && come.length === all.length,
+    complete: all.length > 0 && come.length === all.length && plan.story.grads[id] !== null,
   };
 };
 

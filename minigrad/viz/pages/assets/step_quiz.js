@@ -16,6 +16,7 @@
     const step = plan.steps[index];
     if (step.kind === "value") return one("value", plan.nodes[step.node].value, index);
     if (step.kind === "seed") return one("value", step.total, index);
+    if (step.kind === "problem") return [];
     const product = one("product", step.part.product, index);
     return step.old === null ? product : [...product, ...one("total", step.part.total, index)];
   };
