@@ -28,7 +28,6 @@ __all__ = ["FEW", "Constant", "Operand", "Reading", "repeatable"]
 
 FEW = 6  # values of at most this many elements are shown as numbers
 REPLAY_ELEMENTS = 4096  # operands of at most this many elements are computed with again
-REPEATABLE = tuple(f"minigrad.ops.{family}" for family in ("index", "join", "linalg", "loss", "reduce", "shape"))
 USUAL = {
     "by_frequency": False, "ceil_mode": False, "correction": 1, "count_include_pad": True, "descending": False,
     "dilation": 1, "divisor_override": None, "eps": 1e-5, "groups": 1, "how": "mean", "ignore_index": -100,
@@ -376,8 +375,8 @@ def _unwritten(version, node):
 
 
 def repeatable(op):
-    """Whether the op gives the same result again: it is ours, and of a family that draws no random numbers."""
-    return OPS.get(op.name) is op and (op.pointwise or op.__module__ in REPEATABLE)
+    """Whether the op gives the same result again: it is ours: random numbers are drawn before it, and given to it."""
+    return OPS.get(op.name) is op and op.__module__.startswith("minigrad.ops.")
 
 
 def _compute(node, inputs):
