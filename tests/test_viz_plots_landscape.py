@@ -6,7 +6,6 @@ import re
 
 import numpy as np
 import pytest
-from browser import browser_page, chromium  # noqa: F401 - fixtures
 
 import minigrad
 from minigrad import nn, optim
@@ -344,7 +343,7 @@ def test_files_of_a_movie(movie, tmp_path, monkeypatch):
         movie.save(tmp_path / "b.mp4")
 
 
-def test_the_player(movie, browser_page):  # noqa: F811
+def test_the_player(movie, browser_page):
     tab = browser_page(movie)
 
     def points():
@@ -370,7 +369,7 @@ def test_the_player(movie, browser_page):  # noqa: F811
     assert tab.inner_text("output") == "12단계 중 12단계"
 
 
-def test_the_player_plays_by_itself_and_stops(movie, browser_page):  # noqa: F811
+def test_the_player_plays_by_itself_and_stops(movie, browser_page):
     tab = browser_page(movie, calm=False, width=380, dark=True)
     tab.wait_for_function("() => document.querySelectorAll('polyline')[1].getAttribute('points').split(' ').length > 2")
     tab.click("#play")
