@@ -138,7 +138,18 @@ def test_writes_in_place_and_views():
     view = b.reshape(3, 1)
     data = grads_agree((view * view).sum(), [("a", a)])
     assert "copy_slices" in [node["op"] for node in data["nodes"]]
-    assert any("written" in node["label"] or node["label"] == "write" for node in data["nodes"])
+    write = next(node for node in data["nodes"] if node["op"] == "copy_slices")
+    assert write["label"] == "write"
+    assert write["value"] == [4.0, 2.0, 3.0]
+
+
+def test_values_that_nothing_kept_are_computed_again():
+    x = leaf(1.0, 2.0, 3.0)
+    a = x + 1.0
+    a[1:] *= 10.0
+    data = told((a + 1.0).sum() + nn.LSTM(3, 2)(x.reshape(1, 1, 3))[0].sum(), [("x", x)])
+    assert [node["op"] for node in data["nodes"] if node["kind"] == "op" and node["value"] is None] == ["lstm_layer"]
+    assert next(n["value"] for n in data["nodes"] if n["op"] == "copy_slices") == [2.0, 30.0, 40.0]
 
 
 def test_a_function_of_ones_own():
