@@ -8,8 +8,9 @@ as it comes:
 
 So what counts is what a step takes for its activations, gradients and passing buffers.  Parameters, the optimizer's
 state and the gradients of the step before are there already, in both libraries, and so is what importing and compiling
-took.  Pages are counted, so figures of less than some hundred kilobytes say little.  Linux only: the peak is VmHWM of
-/proc/self/status, set back by writing 5 to /proc/self/clear_refs.
+took; Python itself takes pages in the first calls of a function, when it makes its bytecode faster.  Pages are counted,
+and what differs by a few of them is the interpreter's: what is less than LEAST counts as LEAST in a ratio.  Linux only:
+the peak is VmHWM of /proc/self/status, set back by writing 5 to /proc/self/clear_refs.
 
     python -m bench.memory [TEXT]           # only the steps whose name holds TEXT
 """
@@ -28,7 +29,8 @@ from bench.row import MINIGRAD, TORCH, Row
 from bench.rows import all_rows
 from bench.rows.startup import python
 
-WARM_UP, STEPS, PROCESSES = 2, 3, 3
+WARM_UP, STEPS, PROCESSES = 10, 3, 3
+LEAST = 64 << 10  # bytes
 BOUND = 1.0  # of torch's peak
 CHILD = "import sys; from bench.memory import measure_here; measure_here(*sys.argv[1:])"
 
@@ -74,7 +76,7 @@ def peaks(words=()) -> list[dict]:
                 for library in libraries:
                     taken[library].append(int(python(CHILD, library, row.name)))
             medians = {library: statistics.median(each) for library, each in taken.items()}
-            ratio = medians[MINIGRAD] / medians[TORCH] if medians.get(TORCH) else math.nan
+            ratio = max(medians[MINIGRAD], LEAST) / max(medians[TORCH], LEAST) if TORCH in medians else math.nan
             found.append(
                 {"name": "memory/" + row.name.partition("/")[2], "bytes": medians, "ratio": ratio, "bound": BOUND}
             )

@@ -41,6 +41,8 @@ def one_dim(dim, ndim, op="dim"):
     """A dimension counted from the front. A 0-dim tensor accepts 0 and -1, as PyTorch does."""
     if dim.__class__ is not int:
         dim = index_of(dim, op, "dim")
+    elif 0 <= dim < ndim:  # nearly always
+        return dim
     n = ndim or 1
     if not -n <= dim < n:
         raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
@@ -58,10 +60,15 @@ def dims_of(dim, ndim, op="dim"):
     return dims
 
 
+EVERY = tuple([tuple(range(ndim)) for ndim in range(65)])  # all dimensions of arrays with as many; NumPy's most is 64
+
+
 def dims_or_all(dim, ndim, op="dim"):
     """As `dims_of`, where None and an empty sequence name all dimensions; a 0-dim tensor has none to name."""
     if dim is None or (isinstance(dim, SEQUENCE) and not dim):
-        return tuple(range(ndim))
+        return EVERY[ndim]
+    if dim.__class__ is int and -ndim <= dim < ndim:
+        return (dim % ndim,)
     dims = dims_of(dim, ndim, op)
     return dims if ndim else ()
 

@@ -70,4 +70,4 @@ def browser_page(chromium, tmp_path):
     yield open_page
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert not complaints, "\n".join(complaints)

@@ -18,15 +18,19 @@ def test_each_training_step_is_measured_once():
     assert not [name for name in names if "own process" in name or "torch" in name or not name.startswith("step/")]
 
 
-def test_peaks_are_medians_as_a_part_of_torchs(monkeypatch):
-    given = {"minigrad": iter(["10", "30", "20"]), "torch": iter(["40", "40", "90"])}
+@pytest.mark.parametrize(
+    ("ours", "theirs", "ratio"),
+    [((100, 300, 200), (400, 400, 900), 0.5), ((32, 128, 128), (0, 0, 4), 2), ((60, 60, 60), (0, 0, 0), 1)],
+)
+def test_peaks_are_medians_as_a_part_of_torchs_and_few_pages_are_alike(monkeypatch, ours, theirs, ratio):
+    given = {"minigrad": iter([str(n << 10) for n in ours]), "torch": iter([str(n << 10) for n in theirs])}
     monkeypatch.setattr(memory, "python", lambda code, library, row: next(given[library]))
     monkeypatch.setattr(memory.importlib.util, "find_spec", lambda name: True)
     first = memory.steps()[:1]
     monkeypatch.setattr(memory, "steps", lambda: first)
     (peak,) = memory.peaks()
-    assert peak["bytes"] == {"minigrad": 20, "torch": 40}
-    assert peak["ratio"] == 0.5
+    assert peak["bytes"] == {"minigrad": sorted(ours)[1] << 10, "torch": sorted(theirs)[1] << 10}
+    assert peak["ratio"] == ratio
     assert peak["name"].startswith("memory/")
 
 

@@ -438,6 +438,12 @@ def test_a_reason_for_a_row_that_is_not_missed_is_an_error(name):
         page.text(run_data(ratio=0.4), reasons={name: "why"})
 
 
+def test_a_reason_waits_where_a_row_is_barely_met():
+    text = page.text(run_data(ratio=0.48), reasons={CHAIN: "the profile says: Python"})
+    assert "met (rows: 1)" in line_with(text, "100-op chain")
+    assert "the profile says" not in text
+
+
 def test_page_and_pictures_are_written_beside_each_other(tmp_path):
     data = {**run_data(), "curves": [scaling.as_json(curve())]}
     written = page.write(tmp_path / "benchmarks.md", data)

@@ -92,6 +92,16 @@ def test_when_is_asked_in_auto_only():
     assert asked == [9, 1, 9, 1]
 
 
+def test_a_kernel_that_chooses_takes_plain_parameters():
+    def spread(*numbers):
+        return numbers
+
+    chosen = Kernel(spread)
+    chosen.numba(spread, when=lambda *numbers: True, python=True)
+    with backend("auto"), pytest.raises(TypeError, match="spread: expected one parameter at least, and none with st"):
+        chosen(1)
+
+
 def test_backend_is_restored_after_an_error_and_nests():
     set_backend("numpy")
     with contextlib.suppress(ZeroDivisionError), backend("numba"):

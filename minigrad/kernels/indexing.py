@@ -89,23 +89,30 @@ def take_places(x, index, out, outer, count, inner, lowest):
     """out[o, k, j] = x[o, index[o, k, j], j], all in one row of numbers, or False if an index is out of bounds."""
     row = index.size // max(outer, 1)
     at_once = max(1, AT_ONCE // max(row, 1))  # rows that are looked through, then still in the cache when taken
-    for o in range(outer):
-        first, last = o * row, (o + 1) * row
-        if o % at_once == 0 and not inside(index, first, min(o + at_once, outer) * row, lowest, count - 1):
+    for top in range(0, outer, at_once):
+        bottom = min(top + at_once, outer)
+        if not inside(index, top * row, bottom * row, lowest, count - 1):
             return False
-        if inner == 1 and row < SHORT:
-            for at in range(first, last):
-                i = index[at]
-                out[at] = x[np.uint64(o * count + (i + count if i < 0 else i))]
+        if inner == 1 and row == 1:
+            for o in range(top, bottom):
+                i = index[o]
+                out[o] = x[np.uint64(o * count + i + (count & (i >> 63)))]
             continue
-        source, names, target = x[o * count * inner : (o + 1) * count * inner], index[first:last], out[first:last]
-        if inner == 1:
-            take_row(source, names, target, lowest)
-            continue
-        for at in range(0, row, inner):
-            for j in range(inner):
-                i = names[at + j]
-                target[at + j] = source[np.uint64((i + count if i < 0 else i) * inner + j)]
+        for o in range(top, bottom):
+            first, last = o * row, (o + 1) * row
+            if inner == 1 and row < SHORT:
+                for at in range(first, last):
+                    i = index[at]
+                    out[at] = x[np.uint64(o * count + i + (count & (i >> 63)))]
+                continue
+            source, names, target = x[o * count * inner : (o + 1) * count * inner], index[first:last], out[first:last]
+            if inner == 1:
+                take_row(source, names, target, lowest)
+                continue
+            for at in range(0, row, inner):
+                for j in range(inner):
+                    i = names[at + j]
+                    target[at + j] = source[np.uint64((i + count if i < 0 else i) * inner + j)]
     return True
 
 

@@ -128,14 +128,34 @@ def least(products):
 
 
 def forward_pays(input, hidden, *rest):
-    """From 4 sequences on; for fewer up to 32 columns of state, or up to 256 over 4 steps or more: packing a weight
-    that serves few rows costs more than it saves."""
-    return len(hidden) >= 4 or hidden.shape[1] <= 32 or (hidden.shape[1] <= 256 and len(rest[-2]) >= 4)
+    """From 4 sequences on, of one step from 512 numbers of state on; for fewer up to 16 columns of state over 2 steps,
+    128 over 4, 256 over 8 or more: packing a weight that serves few rows costs more than it saves."""
+    steps, (sequences, columns) = len(rest[-2]), hidden.shape
+    if sequences >= 4:
+        return steps > 1 or sequences * columns >= 512
+    return columns <= (256 if steps >= 8 else 128 if steps >= 4 else 16 if steps >= 2 else 0)
 
 
-def backward_pays(input, hidden, *rest):
-    """Up to 400 columns of state, from 4 steps or 32 sequences on: BLAS is the faster with larger weights."""
-    return hidden.shape[1] <= 400 and (len(rest[-3]) >= 4 or len(hidden) >= 32)
+def plain_forward_pays(input, hidden, *rest):
+    """The same of 4 steps or more; of fewer from 8 sequences on, of one from 2048 numbers of state on, too."""
+    steps, (sequences, columns) = len(rest[-2]), hidden.shape
+    if steps >= 4:
+        return forward_pays(input, hidden, *rest)
+    return sequences >= 8 and (steps > 1 or sequences * columns >= 2048)
+
+
+def backward_pays(input, hidden, *rest, least=4096):
+    """Up to 400 columns of state (BLAS is the faster with larger weights), over 8 steps or more; over 4 or of 32
+    sequences from 4096 numbers of state in all on."""
+    steps, (sequences, columns) = len(rest[-3]), hidden.shape
+    if columns > 400 or steps >= 8:
+        return columns <= 400
+    return (steps >= 4 or sequences >= 32) and steps * sequences * columns >= least
+
+
+def plain_backward_pays(input, hidden, *rest):
+    """The same, but 8192 numbers."""
+    return backward_pays(input, hidden, *rest, least=8192)
 
 
 def sample(gates, biases, states, size):
@@ -424,7 +444,7 @@ def rnn_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, relu, siz
     return states, hidden
 
 
-@rnn_forward.numba(python=True, when=forward_pays)
+@rnn_forward.numba(python=True, when=plain_forward_pays)
 def rnn_forward(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, relu, sizes, reverse):
     if not input.size * hidden.size:
         return rnn_forward.twin(input, hidden, weight_ih, weight_hh, bias_ih, bias_hh, relu, sizes, reverse)
@@ -456,7 +476,7 @@ def rnn_backward(input, hidden, weight_ih, weight_hh, states, d_states, d_hidden
     return d_input, d_hidden, *d_weights
 
 
-@rnn_backward.numba(python=True, when=backward_pays)
+@rnn_backward.numba(python=True, when=plain_backward_pays)
 def rnn_backward(input, hidden, weight_ih, weight_hh, states, d_states, d_hidden, relu, sizes, reverse, through):
     size, dtype = hidden.shape[1], input.dtype
     if not input.size * hidden.size:

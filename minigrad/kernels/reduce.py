@@ -26,7 +26,7 @@ STRIP = 64  # rows added before strips are added
 SHORT = 32  # a row too short to be worth lanes
 CACHED = 4 << 20  # bytes: what is larger is read from memory
 SMALL, SMALL_TOTAL = 512, 8192  # below so many numbers (above: over all axes) NumPy has added them up already
-LONG, FEW_IN_ROWS = 64, 16384  # a row NumPy adds to another quickly; numbers so few that it has finished by then
+LONG, FEW_ROWS = 64, 16  # a row NumPy adds to another quickly; so few of them that it is done at once
 IN_BLAS, IN_ONE_SUM = 4096, 256  # numbers of a matrix, and of one sum, up to which BLAS has done it when loops start
 BESIDE, FEW = 16, 4096  # numbers side by side from which rows are compared; numbers so few that calls cost the most
 WIDE = 2048  # numbers of a row that are added at a time, to stay in the first-level cache
@@ -274,21 +274,24 @@ def sum(x, axes, keepdims):
 @sum.numba(python=True, half=True)
 def sum(x, axes, keepdims):
     # Asked here and not by `when`, and the twin written out: a sum of few numbers is among the most frequent calls.
-    if x.ndim == 2 and x.size <= IN_BLAS and axes is not None and len(axes) == 1 and x.dtype.char in "fd":
+    size, over_all = x.size, axes is None or len(axes) == x.ndim
+    if over_all and size < SMALL_TOTAL:
+        return np.asarray(np.add.reduce(x, axes, keepdims=keepdims))
+    ordered, char = x.flags.c_contiguous, x.dtype.char
+    if size <= IN_BLAS and ordered and len(axes) == 1 and x.ndim == 2 and char in "fd":
         (axis,) = axes
         count = x.shape[axis]
-        if count <= IN_ONE_SUM and x.flags.c_contiguous:
-            out = np.dot(x, ones(count, x.dtype.char)) if axis else np.dot(ones(count, x.dtype.char), x)
+        if count <= IN_ONE_SUM:
+            out = np.dot(x, ones(count, char)) if axis else np.dot(ones(count, char), x)
             return out.reshape((-1, 1) if axis else (1, -1)) if keepdims else out
-    small = x.size < SMALL or (axes is None and x.size < SMALL_TOTAL)
-    if small or x.dtype.char not in "fd" or not x.flags.c_contiguous:
+    if size < SMALL or not ordered or char not in "fd":
         return np.asarray(np.add.reduce(x, axes, keepdims=keepdims))
     runs, _, shape = layout(x.shape, axes, keepdims)
     if not runs:
         return x.copy()
-    inner = runs[0][2]
-    # Columns of what must come from memory: NumPy's single pass is faster. Few numbers in long rows: NumPy is done.
-    if inner > 1 and (x.nbytes > CACHED or (inner >= LONG and x.size < FEW_IN_ROWS)):
+    _, count, inner = runs[0]
+    # Columns of what must come from memory, and few long rows: NumPy's single pass is faster.
+    if inner > 1 and (x.nbytes > CACHED or (inner >= LONG and count < FEW_ROWS)):
         return sum.twin(x, axes, keepdims)
     for run in runs[:-1]:
         out = np.empty(run[0] * run[2], x.dtype)
@@ -396,6 +399,13 @@ def sum_to(x, shape):
     return sum(x, broadcast_axes(x.shape, shape), False).reshape(shape)
 
 
+def extreme_of_all(x, sign):
+    """The largest (sign 1) or smallest (-1) of all numbers, or NaN. Of few, NumPy finds the place faster."""
+    if x.size < FEW // 2 and x.flags.c_contiguous:
+        return x.reshape(-1)[x.argmax() if sign > 0 else x.argmin()]
+    return x.max() if sign > 0 else x.min()
+
+
 @jit
 def extreme_along(x, sign, values, places, count):
     """values[o]: the largest (sign 1) or smallest (-1) of `count` numbers side by side, or NaN; places[o]: where it is
@@ -412,9 +422,10 @@ def extreme_along(x, sign, values, places, count):
 
 
 @jit
-def extreme_rows(x, sign, values, places):
-    """values[o, j]: the largest (sign 1) or smallest (-1) of x[o, :, j], or NaN; places[o, j]: where it is first."""
-    outer, count, inner = x.shape
+def extreme_rows(x, sign, values, places, outer, count, inner):
+    """values[o, j]: the largest (sign 1) or smallest (-1) of x[o, :, j], or NaN; places[o, j]: where it is first. For
+    arrays of any shapes of these sizes."""
+    x, values, places = x.reshape(outer, count, inner), values.reshape(outer, inner), places.reshape(outer, inner)
     for o in range(outer):
         for left in range(0, inner, WIDE):
             width = min(WIDE, inner - left)
@@ -474,12 +485,11 @@ def extreme(x, axis, sign):
 
 @extreme.numba(python=True, when=extreme_pays)
 def extreme(x, axis, sign):
-    shape = x.shape[:axis] + x.shape[axis + 1 :]
+    (run,), _, shape = layout(x.shape, (axis,), False)
     values, places = np.empty(shape, x.dtype), np.empty(shape, np.int64)
-    if values.size and axis == x.ndim - 1:
-        extreme_along(matrix(np.ascontiguousarray(x)), sign, matrix(values), matrix(places), x.shape[axis])
+    x = matrix(np.ascontiguousarray(x))
+    if values.size and run[2] == 1:
+        extreme_along(x, sign, matrix(values), matrix(places), run[1])
     elif values.size:
-        rows = (math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :]))
-        flat = rows[0], rows[2]
-        extreme_rows(np.ascontiguousarray(x).reshape(rows), sign, values.reshape(flat), places.reshape(flat))
+        extreme_rows(x, sign, matrix(values), matrix(places), *run)
     return values, places

@@ -39,7 +39,7 @@ def cast_sum(input, dtype):
     """The input in the dtype a sum is computed in: the one asked for, or int64 for integers and bools."""
     if dtype is not None:
         return to_dtype(input, dtypes.as_numpy(dtype))
-    return to_dtype(input, np.dtype("i8")) if np_dtype(input).kind in "iub" else input
+    return input if np_dtype(input).kind == "f" else to_dtype(input, np.dtype("i8"))
 
 
 @helper
@@ -256,7 +256,7 @@ class max_all(amax):
         return nonempty(input, "max", dims, False), dims, False
 
     def forward(input, /, dim, keepdim):
-        return input.max()
+        return kernels.extreme_of_all(input, 1)
 
     def grad_input(g, input, output, input_shape, dim):
         return share(g, input, output, input_shape, dim)
@@ -272,7 +272,7 @@ class min_all(amin):
         return nonempty(input, "min", dims, False), dims, False
 
     def forward(input, /, dim, keepdim):
-        return input.min()
+        return kernels.extreme_of_all(input, -1)
 
     def grad_input(g, input, output, input_shape, dim):
         return share(g, input, output, input_shape, dim)

@@ -84,8 +84,8 @@ class Tape:
         names = tuple(sorted({*USUAL, *(instruction(node) for node in self._made)}))
         number = {name: k for k, name in enumerate(names)}
         n = first + len(self._made)
-        self._code, self._extra = np.full(n, -1, np.int16), np.zeros(n, np.int64)
-        self._operands, constants = np.zeros((3, n), np.int64), []
+        self._code, self._extra = np.full(n, -1, np.int16), np.zeros(n, np.int32)
+        self._operands, constants = np.zeros((3, n), np.int32), []
         exponents = iter(exponents)
         for i, node in enumerate(self._made, first):
             self._code[i] = number[instruction(node)]
@@ -96,7 +96,7 @@ class Tape:
                 self._extra[i] = len(constants)
                 constants += node.attrs
         self._constants = np.array([*constants, 0.0], np.float64)
-        self._forward, self._backward = machines(names)
+        self._names = names
 
     # ---- replay ----------------------------------------------------------------------------------------------------
 
@@ -117,7 +117,8 @@ class Tape:
         if given is not None:
             rows[: len(self.inputs)] = given
         self._batch = batch
-        self._forward(*self._program(width), self._values)
+        forward, self._backward = machines(self._names, width == 1)
+        forward(*self._program(width), self._values)
         self._check(rows)
         results = tuple([rows[self._row[v]].copy() if batch else float(rows[self._row[v], 0]) for v in self.outputs])
         if not batch:

@@ -24,6 +24,7 @@ from minigrad.viz.chain.backward import pull, walk_back
 from minigrad.viz.chain.explanation import Explanation, Factor, Path
 from minigrad.viz.chain.telling import Telling
 from minigrad.viz.graph.names import names_of
+from minigrad.viz.values import takes_values
 
 __all__ = ["explain"]
 
@@ -31,6 +32,7 @@ CELLS = 4096  # a Jacobian of more numbers is not worked out: neither that of y 
 MATRIX = 64  # and one of more numbers is not shown
 
 
+@takes_values
 def explain(y, x, params=None, *, max_paths=6) -> Explanation:
     """explain(y, x, params=None) -> Explanation.  The chain rule for this very graph: every path from `y` back to `x`
     with its product of local derivatives, in symbols and numbers. Together they are what ``y.backward()`` adds to
@@ -107,7 +109,10 @@ class _Explainer:
         paths = [self.path(way) for way in ways]
         if self.is_scalar:
             paths.sort(key=lambda path: -_norm(path.value))
-        shown = sum((path.value for path in paths), np.zeros_like(total))
+        rest = np.zeros_like(total)
+        if len(paths) < count:
+            with np.errstate(all="ignore"):
+                rest = total - sum(path.value for path in paths)
         self.explanation = Explanation(
             y=self.telling.shown(self.root),
             x=self.telling.shown(self.target),
@@ -116,7 +121,7 @@ class _Explainer:
             paths=paths,
             count=count,
             total=total,
-            rest=total - shown,
+            rest=rest,
             where=self.where(ways),
         )
 
@@ -261,7 +266,7 @@ class _Explainer:
                 gradient = [unit if k == output.attrs else None for k in range(len(node.shape))]
             row = pull(self.reading, node, gradient)[position]
             found.append(np.zeros(columns) if row is None else np.ravel(row))
-        return np.array(found).reshape(-1, columns)
+        return np.array(found).reshape(len(found), columns)
 
     def where(self, ways):
         """The entries of all results on the paths that are shown, oldest first."""

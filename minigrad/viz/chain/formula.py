@@ -23,11 +23,14 @@ __all__ = [
     "forward",
     "gradient_text",
     "is_pointwise",
+    "local_text",
     "numbers_text",
     "operation_text",
     "printed",
+    "product_text",
     "raw_derivative",
     "raw_forward",
+    "renamed",
 ]
 
 
@@ -161,6 +164,11 @@ def used_names(expr) -> set:
     if expr.head == "name":
         return {expr.args[0]}
     return set() if expr.number is not None else {used for arg in expr.args for used in used_names(arg)}
+
+
+def renamed(expr, rename) -> Expr:
+    """The expression with every operand replaced by ``rename(its name)``."""
+    return substitute(expr, {used: rename(used) for used in used_names(expr)})
 
 
 def _filled(expr, operands, attributes):

@@ -157,7 +157,7 @@ class _Reader:
                 pass
             case _:
                 raise Unreadable(ast.unparse(function))
-        if text == "zeros_of":
+        if text in ("zeros_of", "zero_like"):
             return ZERO
         text = RENAMED.get(text, text)
         arguments = [self.read(arg) for arg in args]

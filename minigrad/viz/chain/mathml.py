@@ -34,10 +34,12 @@ PLAIN_TEXT = {
     "textbackslash": "\\", "textasciicircum": "^", "textasciitilde": "~", "textless": "<", "textgreater": ">",
 }  # fmt: skip
 
+BRACKETS = "border:solid currentColor;border-width:0 1px;border-radius:.4em;padding:0 .2em"  # they grow with any font
+
 
 def mathml(latex: str) -> str:
     """A ``<math>`` element for a formula in LaTeX; every text in it is escaped."""
-    return f'<math xmlns="http://www.w3.org/1998/Math/MathML">{_Reader(latex).row()}</math>'
+    return f'<math xmlns="http://www.w3.org/1998/Math/MathML" displaystyle="true">{_Reader(latex).row()}</math>'
 
 
 class _Reader:
@@ -172,11 +174,9 @@ class _Reader:
                 break
         if token == r"\end":
             self.text("text", raw=True)
-        align = ' columnalign="left"' if kind != "bmatrix" else ""
+        style = f' style="{BRACKETS if kind == "bmatrix" else "text-align:left"}"'
         body = "".join("<mtr>" + "".join(f"<mtd>{cell}</mtd>" for cell in cells) + "</mtr>" for cells in rows)
-        before, after = {"cases": ("{", ""), "bmatrix": ("[", "]")}.get(kind, ("", ""))
-        table = f"<mtable{align}>{body}</mtable>"
-        return f"<mrow>{_sign(before) if before else ''}{table}{_sign(after) if after else ''}</mrow>"
+        return f"<mrow>{_sign('{') if kind == 'cases' else ''}<mtable{style}>{body}</mtable></mrow>"
 
 
 def _row(parts):

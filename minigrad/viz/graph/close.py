@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from minigrad.viz.graph.model import LEAF, MODULE, OP, STACKED, Box, Graph
+from minigrad.viz.graph.model import LEAF, MODULE, OP, STACKED, STEP, Box, Graph
 
-__all__ = ["close"]
+__all__ = ["close", "module_box"]
 
 
 def close(graph: Graph, closed=None) -> Graph:
-    """A graph in which each group whose key is in `closed` (None: `graph.closed`) is one box of kind MODULE, with the group's key.
+    """A graph in which each group whose key is in `closed` (None: `graph.closed`) is one box of kind MODULE.
 
-    Edges between two closed groups become one, which has the greatest of their strengths; edges inside vanish. Nothing
-    is changed in the graph given.
+    The box has the group's key. Edges between two closed groups become one, which has the greatest of their strengths;
+    edges inside vanish. Nothing is changed in the graph given.
     """
     closed = graph.closed if closed is None else closed
     outermost = {key: _outermost(graph, key, closed) for key in graph.groups}
@@ -35,7 +35,7 @@ def close(graph: Graph, closed=None) -> Graph:
         if not group:
             result.boxes[key] = box
         elif group not in result.boxes:
-            result.boxes[group] = _module(graph, group, inside[group])
+            result.boxes[group] = module_box(graph, group, inside[group])
     merged = {}
     for edge in graph.edges:
         tail, head = (_end(graph, outermost, key) for key in (edge.tail, edge.head))
@@ -65,12 +65,12 @@ def _end(graph, outermost, key):
     return (group and outermost[group]) or key
 
 
-def _module(graph, key, boxes):
+def module_box(graph, key, boxes):
     """The box of a closed group: its name, how much is inside, and the shape of what comes out last."""
     group = graph.groups[key]
-    operations = sum(box.kind == OP for box in boxes)
+    operations = sum(_times(graph, key, box) for box in boxes if box.kind == OP)
     rows = [("", f"{operations:,} operation{'s' * (operations != 1)}")]
-    parameters = sum(box.size for box in boxes if box.kind == LEAF)
+    parameters = sum(box.size * _times(graph, key, box) for box in boxes if box.kind == LEAF)
     if parameters:
         rows.append(("", f"{parameters:,} parameters"))
     shapes = [text for box in boxes if box.kind == OP for label, text in box.facts if label == "shape"]
@@ -80,3 +80,14 @@ def _module(graph, key, boxes):
     tip = group.tip or group.title
     marks = (STACKED,) if group.count > 1 else ()
     return Box(key, MODULE, group.title, rows, tip, group=group.parent, facts=facts, marks=marks)
+
+
+def _times(graph, key, box):
+    """How many there are of a box inside one group of this key: blocks are drawn once, and steps share parameters."""
+    times = 1
+    for inner in graph.around(box.group):
+        if inner == key:
+            break
+        group = graph.groups[inner]
+        times *= 1 if group.kind == STEP and box.kind == LEAF else group.count
+    return times

@@ -44,8 +44,10 @@ class Contents:
         """The lines of an operation: its attributes, and for a recurrent layer how many steps it does at once."""
         into = "into " if self.reading.is_write(node) else ""
         rows = [("", into + attribute(name, value)) for name, value in self.reading.attributes(node)]
+        if self.reading.is_inplace(node) and not into:
+            rows.insert(0, ("", "in place"))
         steps = self.steps(node)
-        return [("", f"{steps:,} steps at once"), *rows] if steps else rows
+        return [("", f"{steps:,} steps at once"), *rows] if steps > 1 else rows
 
     def steps(self, node):
         """How many time steps an operation does at once; 0 if it is no recurrent layer."""

@@ -25,9 +25,9 @@ POINTS = 72.0  # per inch, Graphviz' unit of size
 MARGIN = 10.0  # around what stands in a frame
 
 
-def dot_source(graph) -> str:
+def dot_source(graph, helped=False) -> str:
     """DOT text of a `Graph`. Boxes are ``n0 n1 …``, groups ``cluster_g0 …`` and edges ``e0 e1 …`` in the order of the
-    walk; a closed module has its group's key."""
+    walk; a closed module has its group's key. `helped` adds unseen edges for a better layout."""
     import graphviz
 
     dot = graphviz.Digraph("minigrad")
@@ -48,6 +48,7 @@ def dot_source(graph) -> str:
             look["style"] = "dashed"
         if edge.loop:
             look["constraint"] = "false"
+            look["tailport"] = look["headport"] = "e" if graph.direction == "TB" else "s"
         elif edge.tail in fed:
             look["weight"] = "3"  # the way through the operations is drawn straighter than what is fed in
         if edge.count > 1:
@@ -55,7 +56,24 @@ def dot_source(graph) -> str:
         if edge.tip:
             look["tooltip"] = _quoted([edge.tip])
         dot.edge(edge.tail, edge.head, id=f"e{i}", **look)
+    for tail, head in _helpers(graph) if helped else ():
+        dot.edge(tail, head, style="invis", weight="1")
     return dot.source
+
+
+def _helpers(graph):
+    """From what comes into a frame to the parameters in it: so that each frame begins where the one before has ended,
+    and they can stand in one line."""
+    arriving: dict[str, list[str]] = {}
+    for edge in graph.edges:
+        if not edge.loop:
+            arriving.setdefault(edge.head, []).append(edge.tail)
+    for head, tails in arriving.items():
+        group = graph.boxes[head].group
+        inner = [key for key in tails if graph.boxes[key].group == group and key not in arriving]
+        for tail in dict.fromkeys(tails):
+            if group and group not in graph.around(graph.boxes[tail].group):
+                yield from [(tail, key) for key in dict.fromkeys(inner)]
 
 
 def _members(graph):
@@ -77,8 +95,9 @@ def _fill(dot, graph, key, members):
         style = frame_style(len(graph.around(group.key)), group)
         with dot.subgraph(name=f"cluster_{group.key}") as inner:
             inner.attr(
-                label=_quoted([group.title]), labeljust="l", labelloc="t", fontsize=f"{FRAME:g}", tooltip=_quoted([group.tip]),
-                style="rounded,filled", fillcolor=style.fill, color=style.border, fontcolor=style.ink, margin=f"{MARGIN:g}",
+                label=_quoted([group.title]), labeljust="l", labelloc="t", fontsize=f"{FRAME:g}", margin=f"{MARGIN:g}",
+                style="rounded,filled", fillcolor=style.fill, color=style.border, fontcolor=style.ink,
+                tooltip=_quoted([group.tip]),
             )  # fmt: skip
             _fill(inner, graph, group.key, members)
 

@@ -19,12 +19,14 @@ from minigrad.viz.graph.scene import make_scene
 from minigrad.viz.graph.style import box_size, readable_direction
 from minigrad.viz.graph.svg import svg_text
 from minigrad.viz.graph.walk import Options, build
+from minigrad.viz.values import takes_values
 
 __all__ = ["Drawing", "draw"]
 
 LEAST_NODES = 12
 
 
+@takes_values
 def draw(
     x, params=None, *, values=True, shapes=True, grads=True, saved=False, flow=False, modules=True, depth=None,
     recurrent=None, repeats=None, direction=None, max_nodes=None,
@@ -146,7 +148,7 @@ class Drawing:
     @functools.cached_property
     def _scene(self):
         sizes = {key: box_size(box) for key, box in self.shown.boxes.items()}
-        return make_scene(self.shown, sizes, place(self.shown, sizes, self.source))
+        return make_scene(self.shown, sizes, place(self.shown, sizes))
 
     @functools.cached_property
     def svg(self) -> str:

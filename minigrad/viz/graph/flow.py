@@ -20,6 +20,7 @@ FREED = (
     "The gradients of some edges can't be told: a backward pass has freed what they are computed from. Draw before "
     "backward(), or call backward(retain_graph=True)."
 )
+POWERS = 8  # of ten, that the colours span: what is smaller has vanished
 UNKNOWN = "The gradients of some edges can't be told: a rule could not be run again."
 
 
@@ -67,8 +68,10 @@ def _dtype(reading, root):
 
 
 def span(strengths):
-    """The (least, greatest) power of ten around norms that are numbers above 0; None if there are none."""
+    """The (least, greatest) power of ten of the scale, which ends above the greatest norm and always spans as many, so
+    that drawings can be compared; None if no norm is a number above 0."""
     known = [s for s in strengths if s is not None and s > 0 and math.isfinite(s)]
     if not known:
         return None
-    return math.floor(math.log10(min(known))), math.ceil(math.log10(max(known)))
+    greatest = math.ceil(math.log10(max(known)))
+    return greatest - POWERS, greatest

@@ -51,8 +51,8 @@ class Plan:
     def notes(self, total):
         """What to say of a graph of `total` nodes that is not drawn as it is."""
         if self.forced:
-            opens = f"draw(..., depth={self.depth + 1}) opens the next, max_nodes={total} shows all"
-            return [f"{total:,} nodes are too many to read: modules are closed below depth {self.depth}. {opens}."]
+            opens = f"draw(..., depth={self.depth + 1}) opens the next, max_nodes={total} all."
+            return [f"{total:,} nodes are too many to read: modules are closed below depth {self.depth}.", opens]
         by_time = sum(len(fold.nodes) for fold in self.folds if not fold.around) + len(self.leaves)
         if not by_time:
             return []
@@ -63,7 +63,7 @@ class Plan:
 
 
 def make_plan(reading, rolls, places, max_nodes=None, depth=None, kept=()) -> Plan:
-    """What is drawn of the nodes of a `Reading` so that at most `max_nodes` boxes stand for them (None: as is readable).
+    """What is drawn of the nodes of a `Reading` in at most `max_nodes` boxes (None: as is readable).
 
     If they are too many, modules are closed, the innermost first, unless a `depth` is given; if that is not enough,
     operations are folded by time, but for those `kept`.

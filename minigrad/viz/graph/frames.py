@@ -1,7 +1,7 @@
 """Frames around boxes: a module's, one step's of a loop, a recorded backward pass's.
 
-Before it: `modules.py` (the calls around each node), `repeats.py`.  Used by `walk.py`, which says which node a box is of;
-when all boxes are there, the frames are made that have something to hold.
+Before it: `modules.py` (the calls around each node), `repeats.py`.  Used by `walk.py`, which says which node a box is
+of; when all boxes are there, the frames are made that have something to hold.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from minigrad.viz.graph.fold import modules_in
-from minigrad.viz.graph.model import BACKWARD, MODULE, OUTPUT, STEP, VALUE
+from minigrad.viz.graph.model import BACKWARD, MODULE, OUTPUT, PART, STEP, VALUE
 from minigrad.viz.graph.modules import BACKWARD_PASS, common, gives_input
 
 __all__ = ["Frames"]
@@ -36,15 +36,15 @@ class Frames:
         around = fold.around[:-1] if fold.around else common([self.places.of.get(node, ()) for node in fold.nodes])
         self.place_of[box.key] = around or ()
 
-    def place_constants(self, takers, reading):
-        """Constants stand with what takes them; data that is given to a module stands outside."""
+    def place_constants(self, takers, own, reading):
+        """Constants stand with what takes them; data that is given to a module stands outside. `takers` are the nodes
+        by the key of the constant's box, `own` the keys of numbers, buffers and frozen parameters."""
         for key, nodes in takers.items():
-            number = not self.graph.boxes[key].facts
-            if number or not any(gives_input(reading, node) for node in nodes):
+            if key in own or not any(gives_input(reading, node) for node in nodes):
                 self.place_of[key] = common([self.places.of.get(node, ()) for node in nodes])
 
     def finish(self):
-        """Make the groups, and tell every box its own. A frame around a single operation says nothing: it is left out."""
+        """Make the groups, and tell every box its own. One operation alone gets no frame: it would say nothing."""
         held = Counter()
         for key, box in self.graph.boxes.items():
             place = self.place_of.get(key, ())
@@ -69,7 +69,9 @@ class Frames:
         if self.places.inferred and call.root:
             tip += "; inferred from the parameters (viz.recording() knows for sure)"
         parent = self.key(place[:-1])
-        kind = MODULE if call.root else BACKWARD if call.kind == BACKWARD_PASS else STEP
+        steps = place in self.rolls.steps or call.kind.startswith("step")
+        other = BACKWARD if call.kind == BACKWARD_PASS else PART
+        kind = STEP if steps else MODULE if call.root else other
         self.groups[place] = self.graph.frame(title, parent, call.path if call.root else "", tip, count, kind)
 
     def key(self, place):
@@ -77,12 +79,12 @@ class Frames:
         return next((self.groups[place[:i]].key for i in range(len(place), 0, -1) if place[:i] in self.groups), "")
 
     def title(self, place):
-        """What stands on a frame: ``fc1: Linear``, ``Block ×12``, ``cell: LSTMCell, 5 steps``."""
+        """What stands on a frame: ``fc1: Linear``, ``Block ×12``, ``cell: LSTMCell, step 1 of 5``."""
         call, count = place[-1], self.rolls.counts.get(place, 1)
         if count > 1:
             if place in self.rolls.steps:
                 name = self.places.title(call) if call.root else ""
-                return f"{name}, {count:,} steps".removeprefix(", ")
+                return f"{name}, step 1 of {count:,}".removeprefix(", ")
             return f"{call.kind if call.root else 'repeated'} ×{count:,}"
         if not call.root:
             return call.kind

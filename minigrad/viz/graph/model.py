@@ -19,6 +19,7 @@ __all__ = [
     "MORE",
     "OP",
     "OUTPUT",
+    "PART",
     "STACKED",
     "STEP",
     "STOPPED",
@@ -41,7 +42,8 @@ FAILED = "failed"  # an operation that raised: its rows say what it got, and the
 FOLD = "fold"  # many operations, or many leaves, in one box
 MODULE = "module"  # a group that is closed: a module's operations in one box
 
-STEP = "step"  # a group that is what a loop, or a part that repeats, does once
+STEP = "step"  # a group that is one step of a loop over the same parameters
+PART = "part"  # a group that is one of several parts alike, though no module
 
 VIEW = "view"  # the operation computes nothing: its result shares the memory of its input
 BACKWARD = "backward"  # recorded while a backward pass ran (create_graph=True)
@@ -80,8 +82,8 @@ class Box:
 @dataclass(slots=True)
 class Group:
     """A frame around boxes and other groups: a module's, one step of a loop, a recorded backward pass. `parent` is the
-    key of the group it stands in, or ""; `count` is how many alike it stands for (``Block ×12``); `kind` is MODULE, STEP
-    or BACKWARD."""
+    key of the group it stands in, or ""; `count` is how many alike it stands for (``Block ×12``); `kind` is MODULE,
+    STEP, PART or BACKWARD."""
 
     key: str
     title: str

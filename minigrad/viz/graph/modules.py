@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from minigrad.viz.graph.names import Names
 
@@ -44,12 +44,13 @@ class Places:
 
     of: dict
     inferred: bool = True
-    titles: dict[int, str] | None = None  # of outermost modules, by root: their names in `params`
+    titles: dict[int, str] = field(default_factory=dict)  # of outermost modules, by root: their names in `params`
+    homes: dict = field(default_factory=dict)  # key of a parameter or buffer -> the paths of its modules
 
     def title(self, call) -> str:
         """What a frame around a call is called: ``fc1: Linear``."""
         kind = call.kind
-        name = call.path.rpartition(".")[2] if call.path else (self.titles or {}).get(call.root, "")
+        name = call.path.rpartition(".")[2] if call.path else self.titles.get(call.root, "")
         return f"{name}: {kind}" if name and kind else name or kind
 
 
@@ -62,6 +63,9 @@ def place_nodes(reading, names: Names) -> Places:
     operations = [node for node in operations if node not in backward]
     places = _places_forward(reading, names, operations)
     places.of.update(backward)
+    for node in operations:
+        if reading.is_pick(node):  # one of several outputs stands beside what made them
+            places.of[node] = places.of[node.parents[0]]
     return places
 
 
@@ -73,22 +77,23 @@ def _places_forward(reading, names, operations):
         if modules:
             noted[node] = tuple([Call(c.path, c.kind, c.number, c.root) for c in modules])
     if noted:
-        return Places({node: noted.get(node, ()) for node in operations}, False, _root_names(reading, noted, homes))
+        of = {node: noted.get(node, ()) for node in operations}
+        return Places(of, False, _root_names(reading, noted, homes), homes)
     if not homes:
         return Places(dict.fromkeys(operations, ()))
-    return Places(_inferred(reading, operations, homes, names.kinds))
+    return Places(_inferred(reading, operations, homes, names.kinds), homes=homes)
 
 
-def place_leaves(reading, rolls, places, names):
+def place_leaves(reading, rolls, places):
     """Put the leaves that are drawn into `places.of`: a parameter where all that use it are, an input outside of the
     module that it is given to."""
-    homes, users = _homes(reading, names), defaultdict(list)
+    users = defaultdict(list)
     for node in rolls.order:
         for parent in rolls.parents(node):
             if reading.is_leaf(parent):
                 users[parent].append(node)
     for leaf, takers in users.items():
-        if leaf in homes or reading.is_parameter(leaf) or not any(gives_input(reading, node) for node in takers):
+        if leaf in places.homes or reading.is_parameter(leaf) or not any(gives_input(reading, node) for node in takers):
             places.of[leaf] = common([places.of.get(node, ()) for node in takers])
 
 

@@ -63,6 +63,8 @@ class Names:
 def names_of(params, who="draw()") -> Names:
     """The `Names` in any of the forms that `draw` takes. Raises TypeError for another form; `who` is the function named
     in the message."""
+    if isinstance(params, Names):
+        return params
     names = Names()
     if params is None:
         return names

@@ -30,10 +30,13 @@ FEW = 6  # values of at most this many elements are shown as numbers
 REPLAY_ELEMENTS = 4096  # operands of at most this many elements are computed with again
 REPEATABLE = tuple(f"minigrad.ops.{family}" for family in ("index", "join", "linalg", "loss", "reduce", "shape"))
 USUAL = {
-    "ceil_mode": False, "correction": 1, "count_include_pad": True, "descending": False, "dilation": 1,
-    "divisor_override": None, "eps": 1e-5, "groups": 1, "ignore_index": -100, "keepdim": False, "label_smoothing": 0.0,
-    "largest": True, "padding": 0, "padding_idx": None, "reduction": "mean", "stride": 1,
+    "by_frequency": False, "ceil_mode": False, "correction": 1, "count_include_pad": True, "descending": False,
+    "dilation": 1, "divisor_override": None, "eps": 1e-5, "groups": 1, "how": "mean", "ignore_index": -100,
+    "keepdim": False, "label_smoothing": 0.0, "largest": True, "padding": 0, "padding_idx": None, "reduction": "mean",
+    "reverse": False, "stride": 1,
 }  # attributes at PyTorch's defaults, not worth a line  # fmt: skip
+
+UNSAID = ("name", "sizes", "through")  # attributes that are the engine's own business
 
 
 @dataclass(slots=True)
@@ -236,11 +239,11 @@ class Reading:
         if op is PICK or not isinstance(values, tuple):
             return []
         usual = USUAL | getattr(op, "attr_defaults", {})
-        whole = {"dim": ...} if node.shape == () else {}
+        unsaid = (*UNSAID, "dim") if node.shape == () else UNSAID
         return [
             (name, value)
             for name, value in zip(op.attrs, values, strict=False)
-            if name not in whole and not (name in usual and _same(value, usual[name])) and not _same(value, node.shape)
+            if name not in unsaid and not (name in usual and _same(value, usual[name])) and not _same(value, node.shape)
         ]
 
     def operands(self, node) -> list[Operand]:

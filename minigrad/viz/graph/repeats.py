@@ -35,7 +35,8 @@ class Rolls:
     stands   for a node that is not drawn: the one drawn in its place
     counts   (the calls around the first unit, as in `Places.of`) -> how many units it stands for
     steps    those of `counts` that are steps of a recurrence
-    loops    (node of the second unit, position of an operand that comes from the first)
+    loops    (node of the second step, position of an operand that comes from the first)
+    seconds  node of a first unit -> the same of the second
     """
 
     order: list
@@ -43,6 +44,7 @@ class Rolls:
     counts: dict = field(default_factory=dict)
     steps: set = field(default_factory=set)
     loops: list = field(default_factory=list)
+    seconds: dict = field(default_factory=dict)
 
     def drawn(self, node):
         """The node that is drawn for this one."""
@@ -57,10 +59,8 @@ def roll(reading, places, recurrent=None, repeats=None) -> Rolls:
     """Find what repeats, and put frames around it into `places`. `recurrent` is "rolled", "unrolled" or None,
     `repeats` "folded", "open" or None; None is what reads best."""
     rolls = Rolls(reading.order)
-    if recurrent == "unrolled" and repeats == "open":
-        return rolls
     finder = _Finder(reading, places, rolls, recurrent, repeats)
-    operations = [node for node in reading.order if not reading.is_leaf(node)]
+    operations = [node for node in reading.order if not (reading.is_leaf(node) or reading.is_pick(node))]
     finder.look((), operations)
     if rolls.stands:
         rolls.stands = {node: finder.resolved(node) for node in rolls.stands}
@@ -73,12 +73,16 @@ class _Finder:
     def __init__(self, reading, places, rolls, recurrent, repeats):
         self.reading, self.of, self.rolls = reading, places.of, rolls
         self.recurrent, self.repeats = recurrent, repeats
+        self.framed = 0  # frames made so far
         self.numbers = {}  # signature -> a small number
         self.position = {}  # node of a candidate -> (unit, place in it)
         self.users = defaultdict(list)
+        self.picks = defaultdict(dict)  # node of several outputs -> {which: its pick}
         for node in reading.order:
             for parent in reading.parents(node):
                 self.users[parent].append(node)
+            if reading.is_pick(node):
+                self.picks[node.parents[0]][reading.index(node)] = node
 
     def resolved(self, node):
         """What stands for what stands for ... a node: blocks may repeat inside a block that repeats."""
@@ -101,7 +105,8 @@ class _Finder:
                 inside += items[start:stop]
                 continue
             first, size, count = found
-            inside += items[first : first + size]
+            if items[first][0] in self.rolls.seconds:  # else each unit is drawn
+                inside += items[first : first + size]
             pending += [(start, first), (first + size * count, stop)]
         for item in inside:
             if len(item) > 1:
@@ -154,7 +159,8 @@ class _Finder:
     def try_roll(self, around, units, size):
         """Roll these units if that is wanted and each is wired as the others are."""
         shared = self.shared(units)
-        if not self.wanted(around, units, size, shared):
+        frames_only = shared and not self.rolls_steps(units)
+        if not frames_only and not self.wanted(around, units, size, shared):
             return False
         self.position = {node: (i, j) for i, unit in enumerate(units) for j, node in enumerate(unit)}
         carried = self.carried(units)
@@ -162,29 +168,54 @@ class _Finder:
             return False
         first, rolls, depth = units[0], self.rolls, len(around)
         is_step = bool(carried) and shared
+        if frames_only:
+            return is_step and self.frame_steps(around, units, size)
         for unit in units[1:]:
             rolls.stands.update(zip(unit, first, strict=True))
             self.match_leaves(unit, first)
-        rolls.loops += [(units[1][j], k) for j, k in carried]
+            for node, model in zip(unit, first, strict=True):
+                rolls.stands.update({pick: self.picks[model][k] for k, pick in self.picks[node].items()})
+        if is_step:
+            rolls.loops += [(units[1][j], k) for j, k in carried]
+        rolls.seconds.update(zip(first, units[1], strict=True))
         if size == 1 and len(self.of.get(first[0], ())) > depth:
             frame = self.of[first[0]][: depth + 1]
         else:
-            frame = (*around, Call(str(len(rolls.counts)), "step" if is_step else "part", 0, 0))
-            for node in first:
-                self.of[node] = (*frame, *self.of.get(node, ())[depth:])
+            frame = self.frame(around, first, "step" if is_step else "part")
         rolls.counts[frame] = len(units)
         if is_step:
             rolls.steps.add(frame)
         return True
 
+    def frame(self, around, unit, kind):
+        """Put a unit into a frame of its own, and return the frame's place."""
+        self.framed += 1
+        frame, depth = (*around, Call(str(self.framed), kind, 0, 0)), len(around)
+        picks = [pick for node in unit for pick in self.picks[node].values()]
+        for node in (*unit, *picks):
+            self.of[node] = (*frame, *self.of.get(node, ())[depth:])
+        return frame
+
+    def frame_steps(self, around, units, size):
+        """Steps that stay unrolled: each in a frame, where it is not a module's anyway."""
+        if len(units) < LEAST_UNITS:
+            return False
+        if size > 1 or len(self.of.get(units[0][0], ())) == len(around):
+            for i, unit in enumerate(units):
+                self.frame(around, unit, f"step {i + 1} of {len(units):,}")
+        return True
+
+    def rolls_steps(self, units):
+        """Whether steps of a recurrence are rolled."""
+        return self.recurrent == "rolled" or (self.recurrent is None and len(units) > MOST_STEPS)
+
     def wanted(self, around, units, size, shared):
-        if shared and self.recurrent != "unrolled":
-            return len(units) > MOST_STEPS or self.recurrent == "rolled"
-        operations = sum(not self.reading.is_pick(node) for node in units[0])
+        if shared and self.rolls_steps(units):
+            return True
         if self.repeats is None:
             in_module = any(len(self.of.get(node, ())) > len(around) for node in units[0])
-            return in_module and size <= 2 and len(units) >= LEAST_UNITS and operations >= LEAST_OPERATIONS
-        return self.repeats == "folded" and (operations > 1 or len(units) >= LEAST_UNITS)
+            return in_module and size <= 2 and len(units) >= LEAST_UNITS and len(units[0]) >= LEAST_OPERATIONS
+        return self.repeats == "folded" and (len(units[0]) > 1 or len(units) >= LEAST_UNITS)
 
     def shared(self, units):
         """Whether the units use the same parameters."""
@@ -194,6 +225,9 @@ class _Finder:
 
     def carried(self, units):
         """The (place in the unit, position) of operands that come from the unit before; None if units differ."""
+        kept = [set(self.picks[node]) for node in units[0]]
+        if any(not kept[j].issuperset(self.picks[node]) for unit in units for j, node in enumerate(unit)):
+            return None
         links = [[self.links(node, i) for node in unit] for i, unit in enumerate(units)]
         if any(later != links[1] for later in links[2:]):
             return None
@@ -209,11 +243,13 @@ class _Finder:
         return carried
 
     def links(self, node, unit):
-        """For each operand (how many units ago it was made, its place in that unit), None if made elsewhere."""
+        """For each operand (how many units ago it was made, its place there, which output), None if elsewhere."""
         found = []
         for parent in node.parents:
-            i, j = self.position.get(parent, (None, None))
-            found.append(None if i is None else (unit - i, j))
+            picked = parent is not None and self.reading.is_pick(parent)
+            made = parent.parents[0] if picked else parent
+            i, j = self.position.get(made, (None, None))
+            found.append(None if i is None else (unit - i, j, self.reading.index(parent) if picked else 0))
         return found
 
     def match_leaves(self, unit, first):

@@ -80,15 +80,17 @@ class Scene:
 
 def make_scene(graph: Graph, sizes, placement: Placement) -> Scene:
     """The shapes of a `Graph` that has been laid out."""
-    parts = []
+    parts, titles = [], []
     for key, group in graph.groups.items():
-        if key in placement.frames:
-            style = s.frame_style(len(graph.around(key)), group)
-            parts.append(Part(key, "group", group.tip, _frame_shapes(group, style, *placement.frames[key])))
+        style = s.frame_style(len(graph.around(key)), group)
+        frame, title = _frame_shapes(group, style, *placement.frames[key])
+        parts.append(Part(key, "group", group.tip, frame))
+        titles.append(Part(f"{key}-title", "group-title", group.tip, title))
     edges = sorted(enumerate(graph.edges), key=lambda pair: not pair[1].faint)  # the faint ones lie beneath
     for i, edge in edges:
         kind = "edge loop" if edge.loop else "edge"
         parts.append(Part(f"e{i}", kind, edge.tip, _edge_shapes(edge, graph.flow, placement.routes[i])))
+    parts += titles  # edges run beneath them
     for key, box in graph.boxes.items():
         (x, y), (wide, high) = placement.centres[key], sizes[key]
         kind = " ".join([box.kind, *["inplace"] * box.inplace, *box.marks])
@@ -109,11 +111,12 @@ def make_scene(graph: Graph, sizes, placement: Placement) -> Scene:
 def _frame_shapes(group, style, left, top, right, bottom):
     wide, high, shapes = right - left, bottom - top, []
     if group.count > 1:
-        for d in (2 * s.STACK, s.STACK):
-            shapes.append(Rect(left + d, top + d, wide, high, 9, style.fill, style.border, 0.8))
+        behind = (2 * s.STACK, s.STACK)
+        shapes += [Rect(left + d, top + d, wide, high, 9, style.fill, style.border, 0.8) for d in behind]
     shapes.append(Rect(left, top, wide, high, 9, style.fill, style.border, 1.0))
-    shapes.append(Text(left + 9, top + 16, group.title, s.FRAME, style.ink, wide - 14, True, centred=False))
-    return shapes
+    room = min(s.width(group.title, s.FRAME, True), wide - 12)
+    title = Text(left + 9, top + 16, group.title, s.FRAME, style.ink, room, True, centred=False)
+    return shapes, [Rect(left + 7, top + 5, 0.93 * room + 2, 14, 4, style.fill, style.fill, 0.0), title]
 
 
 def _box_shapes(box, x, y, wide, high):

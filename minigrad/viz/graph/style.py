@@ -29,8 +29,8 @@ from minigrad.viz.graph.model import (
 )  # fmt: skip
 
 __all__ = [
-    "STYLES", "Stroke", "Style", "blended", "box_size", "edge_style", "flow_text", "frame_style", "is_round", "is_stacked",
-    "label_width", "readable_direction", "row_width", "style_of", "title_size", "width",
+    "STYLES", "Stroke", "Style", "blended", "box_size", "edge_style", "flow_text", "frame_style", "is_round",
+    "is_stacked", "label_width", "readable_direction", "row_width", "style_of", "title_size", "width",
 ]  # fmt: skip
 
 FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Noto Sans', 'Noto Sans KR', sans-serif"
@@ -79,7 +79,7 @@ GONE_BACK = Style("#5a3d8a", "#b79ee0", "#ffffff", "#e4d9f6")  # recorded by a b
 CUT = Style("#f4e9e6", "#a33c00", "#39424e", dashed=True)  # gradients end here
 FRAMES = (Style("#f7f9fb", "#b6c1ce", "#39424e"), Style("#eef2f6", "#a9b6c5", "#39424e"))  # in turn, from outside
 BACKWARD_FRAME = Style("#f5f1fb", "#b79ee0", "#5a3d8a")
-STEP_FRAME = Style("#f8eaf2", "#b0578a", "#7d3763")
+MANY_FRAME = Style("#fdf7fa", "#b0578a", "#7d3763")  # one of several alike
 NOTE = Style("#fff8db", "#b99400")
 
 TITLE, ROW, SIGN, OP_ROW, FRAME = 13.0, 11.5, 17.0, 10.5, 11.5
@@ -124,7 +124,7 @@ def frame_style(level, group) -> Style:
     """The style of a frame that is the `level`-th from outside."""
     if group.kind == BACKWARD:
         return BACKWARD_FRAME
-    return STEP_FRAME if group.count > 1 else FRAMES[(level - 1) % len(FRAMES)]
+    return MANY_FRAME if group.count > 1 else FRAMES[(level - 1) % len(FRAMES)]
 
 
 def edge_style(edge, flow=None) -> Stroke:

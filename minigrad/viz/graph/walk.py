@@ -79,7 +79,7 @@ class _Builder:
         self.places = place_nodes(reading, names) if options.modules else Places({})
         recurrent, repeats = ("unrolled", "open") if options.flow else (None, None)
         self.rolls = roll(reading, self.places, options.recurrent or recurrent, options.repeats or repeats)
-        place_leaves(reading, self.rolls, self.places, names)
+        place_leaves(reading, self.rolls, self.places)
         self.plan = make_plan(reading, self.rolls, self.places, options.max_nodes, options.depth, self.failed)
         self.graph = Graph()
         self.frames = Frames(self.graph, self.places, self.rolls)
@@ -89,6 +89,7 @@ class _Builder:
         self.operations = {}  # node -> the box of the operation itself
         self.constants = {}  # Constant.key -> box
         self.takers = {}  # key of a constant's box -> the operations that take it
+        self.own = set()  # keys of constants that belong to what takes them
         self.kept_constants = []  # a key is an address: what it belongs to must live until the drawing is done
         self.fold_of = {node: k for k, fold in enumerate(self.plan.folds) for node in fold.nodes}
         self.in_leaf_fold = set(self.plan.leaves)
@@ -97,7 +98,7 @@ class _Builder:
         self.add_all()
         self.add_loops()
         self.add_lone(tensors)
-        self.frames.place_constants(self.takers, reading)
+        self.frames.place_constants(self.takers, self.own, reading)
         self.frames.finish()
         self.graph.closed = self.frames.closed(self.plan.depth)
         if options.flow:
@@ -168,7 +169,7 @@ class _Builder:
             self.sources[node] = box
             return
         missing = "freed by backward" if reading.freed(node) else "not kept"
-        taken = [(operand, self.operand_box(operand, missing)) for operand in reading.operands(node)]
+        taken = [(operand, self.operand_box(operand, missing, node)) for operand in reading.operands(node)]
         rows, tip = self.texts.operation_rows(node), self.texts.operation_tip(node)
         if node in self.failed:
             label, said = self.failed[node]
@@ -242,8 +243,8 @@ class _Builder:
 
     # ---- what operations take
 
-    def operand_box(self, operand, missing):
-        return self.constant(operand, missing) if operand.node is None else self.source(operand.node)
+    def operand_box(self, operand, missing, node):
+        return self.constant(operand, missing, node) if operand.node is None else self.source(operand.node)
 
     def source(self, node):
         """The box an edge from this node starts at."""
@@ -279,7 +280,7 @@ class _Builder:
         self.sources[node] = box
         self.connect_origin(Constant(value), box)
 
-    def constant(self, operand, missing):
+    def constant(self, operand, missing, node):
         """The box of a constant operand; `missing` is what to say of one whose value is gone."""
         constant = operand.constant
         if constant.key in self.constants:
@@ -289,18 +290,30 @@ class _Builder:
             box = self.graph.add(CONSTANT, compact(constant.number), (), f"the number {constant.number}")
         else:
             name = constant.name or ("detached" if origin else operand.slot or "constant")
+            name += self.step_of(operand, node)
             known = array is not None
             rows = self.texts.data_rows(array, None, None, True) if known else [("", missing)]
             shape = f" {shape_text(array.shape)}" if known else ""
             box = self.graph.add(CONSTANT, name, rows, f"{name}{shape}, does not require grad")
             box.facts = self.texts.data_facts(array, None)
         self.constants[constant.key] = box
+        if constant.number is not None or constant.key in self.places.homes:
+            self.own.add(box.key)
         self.kept_constants.append(constant)
         if origin is not None:
             box.marks = (STOPPED,)
             box.tip += ": detached, no gradient flows back"
             self.connect_origin(constant, box)
         return box
+
+    def step_of(self, operand, node):
+        """What to say of data if the next step or block takes other data in its place."""
+        second = self.rolls.seconds.get(node)
+        if second is None:
+            return ""
+        same = [other for other in self.reading.operands(second) if other.position == operand.position]
+        taken = same[0].constant if same else None
+        return "" if taken is None or taken.key == operand.constant.key else ", step 1"
 
     def connect_origin(self, constant, box):
         """An edge from what a detached tensor shares its memory with."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import MISSING, fields
 
+from minigrad.viz.graph.close import module_box
 from minigrad.viz.graph.model import Graph
 from minigrad.viz.pages.shell import GRAPH, Page, page
 
@@ -56,6 +57,7 @@ WORDS = {
         "openAll": "Open all",
         "colours": "Gradients",
         "coloursHint": "Colour edges by the size of the gradient that went back along them",
+        "turn": "Turn: from left to right, or from top to bottom",
         "panel": "Facts",
         "panelLabel": "Facts about what is selected",
         "graphLabel": "Graph of {boxes} boxes. Arrow keys walk along it, Enter selects, plus and minus scale it.",
@@ -82,6 +84,11 @@ WORDS = {
         "times": "used {n} times",
         "gradient": "gradient norm",
         "selected": "{what} selected. {before} before it, {after} after it.",
+        "mark-view": "view: shares memory",
+        "mark-inplace": "written in place",
+        "mark-backward": "of a backward pass",
+        "mark-stopped": "gradients end here",
+        "fact-": "",
         "operations": "operations",
         "leaves": "leaves",
         "modules": "modules",
@@ -102,6 +109,7 @@ WORDS = {
         "openAll": "모두 펼치기",
         "colours": "기울기",
         "coloursHint": "간선을 따라 되돌아간 기울기의 크기로 색칠합니다",
+        "turn": "방향 바꾸기: 왼쪽→오른쪽 또는 위→아래",
         "panel": "정보",
         "panelLabel": "선택한 것에 대한 정보",
         "graphLabel": "상자 {boxes}개로 된 그래프. 화살표 키로 따라가고, Enter로 선택하고, +와 −로 크기를 바꿉니다.",
@@ -128,6 +136,23 @@ WORDS = {
         "times": "{n}번 사용",
         "gradient": "기울기 노름",
         "selected": "{what} 선택됨. 앞에 {before}개, 뒤에 {after}개.",
+        "mark-view": "뷰: 메모리를 공유",
+        "mark-inplace": "제자리 쓰기",
+        "mark-backward": "역전파에서 기록됨",
+        "mark-stopped": "기울기가 여기서 멈춤",
+        "fact-": "",
+        "fact-operation": "연산",
+        "fact-shape": "모양",
+        "fact-dtype": "자료형",
+        "fact-value": "값",
+        "fact-data": "값",
+        "fact-grad": "기울기",
+        "fact-‖grad‖": "‖기울기‖",
+        "fact-‖gradient‖": "‖기울기‖",
+        "fact-module": "모듈",
+        "fact-line": "줄",
+        "fact-saves": "저장",
+        "fact-attribute": "속성",
         "operations": "연산",
         "leaves": "리프",
         "modules": "모듈",
@@ -137,18 +162,14 @@ WORDS = {
 }
 
 
-def drawing_page(graph: Graph, title="Computation graph", closed=()) -> Page:
-    """The page of a `Graph`; the groups whose keys are in `closed` are closed at first."""
-    data = graph_data(graph)
-    for group in data["groups"]:
-        group["open"] = group["key"] not in closed
-    data["note"] = graph.note
+def drawing_page(graph: Graph, title="Computation graph") -> Page:
+    """The page of a `Graph`; what is in `graph.closed` is closed at first."""
     html = page(
         title,
         body=BODY,
         scripts=(*GRAPH, "hovercard.js", "search.js", "panel.js", "drawing.js"),
         styles=("graph.css", "drawing.css"),
-        data=data,
+        data={**graph_data(graph), "note": graph.note},
         words=WORDS,
     )
     least, greatest = HEIGHTS
@@ -157,12 +178,22 @@ def drawing_page(graph: Graph, title="Computation graph", closed=()) -> Page:
 
 def graph_data(graph: Graph) -> dict:
     """A `Graph` as `mg.GraphView` takes it."""
-    return {
+    inside = {key: [] for key in graph.groups}
+    for box in graph.boxes.values():
+        for key in graph.around(box.group):
+            inside[key].append(box)
+    groups = []
+    for key, group in graph.groups.items():
+        closed = module_box(graph, key, inside[key])
+        shown = {"rows": closed.rows, "tip": closed.tip, "facts": closed.facts, "marks": closed.marks}
+        groups.append({**_plain(group), "open": key not in graph.closed, "closed": shown})
+    data = {
         "direction": graph.direction,
         "boxes": [_plain(box) for box in graph.boxes.values()],
-        "groups": [_plain(group) for group in graph.groups.values()],
+        "groups": groups,
         "edges": [_plain(edge) for edge in graph.edges],
     }
+    return {**data, "flow": graph.flow} if graph.flow else data
 
 
 def _plain(item) -> dict:

@@ -23,8 +23,9 @@ from minigrad.viz.files import checked_path, write_whole
 __all__ = ["GRAPH", "Page", "page"]
 
 GRAPH = (
-    "dagre.min.js", "strength.js", "graphclose.js", "measure.js", "ranks.js", "straighten.js", "graphlayout.js",
-    "graphdraw.js", "panzoom.js", "graphkeys.js", "graphsight.js", "graphview.js",
+    "dagre.min.js", "strength.js", "graphclose.js", "measure.js", "ranks.js", "straighten.js", "graphlevels.js",
+    "graphlayout.js", "graphdraw.js", "panzoom.js", "graphkeys.js", "graphsight.js",
+    "graphview.js",
 )  # fmt: skip
 """The scripts that `mg.GraphView` needs; its style is ``graph.css``."""
 
@@ -44,6 +45,7 @@ WORDS = {
         "kind-op": "operation",
         "kind-fold": "folded",
         "kind-module": "module",
+        "kind-failed": "failed operation",
     },
     "ko": {
         "theme": "밝게 / 어둡게",
@@ -59,18 +61,20 @@ WORDS = {
         "kind-op": "연산",
         "kind-fold": "접힌 부분",
         "kind-module": "모듈",
+        "kind-failed": "실패한 연산",
     },
 }
 HEIGHT = 560  # of the frame in a notebook, in CSS pixels
 
 
-def page(title, *, body, scripts=(), styles=(), data=None, words=None) -> str:
+def page(title, *, body, scripts=(), styles=(), data=None, words=None, program="") -> str:
     """One self-contained HTML file as text.
 
     title    what the browser's tab says; a user's text may stand in it
     body     HTML of the page's own making: a user's text must not stand in it, but come by `data`
     scripts  names of files in ``assets/``, run in this order after ``common.js``
     styles   names of files in ``assets/``, after ``common.css``
+    program  a script made for this page, run after ``common.js`` and before `scripts`; no user's text may stand in it
     data     what the page shows, of dicts, lists, str, bool, None and finite numbers: ``mg.data`` in the page
     words    ``{"en": {key: text}, "ko": {key: text}}``: ``mg.t(key)`` in the page, and the text of elements with
              ``data-t="key"``; ``data-t-label`` and ``data-t-title`` do so for aria-label and title
@@ -79,7 +83,8 @@ def page(title, *, body, scripts=(), styles=(), data=None, words=None) -> str:
     """
     words = {language: {**WORDS[language], **(words or {}).get(language, {})} for language in WORDS}
     head = "\n".join(f"<style>\n{_asset(name)}</style>" for name in ("common.css", *styles))
-    foot = "\n".join(f"<script>\n{_asset(name)}</script>" for name in ("common.js", *scripts))
+    programs = [_asset("common.js"), *([program] if program else []), *map(_asset, scripts)]
+    foot = "\n".join(f"<script>\n{text}</script>" for text in programs)
     text = f"""<!DOCTYPE html>
 <html lang="en">
 <head>

@@ -15,6 +15,7 @@ from minigrad.viz.graph.reading import Reading
 from minigrad.viz.pages.frames import add_frames, closed_at
 from minigrad.viz.pages.shell import GRAPH, Page, page
 from minigrad.viz.pages.step_words import WORDS
+from minigrad.viz.values import takes_values
 
 __all__ = ["step"]
 
@@ -73,6 +74,7 @@ BODY = """
 """
 
 
+@takes_values
 def step(x, params=None, *, direction="LR", depth=None, limit=64, max_nodes=MOST_NODES) -> Page:
     """step(x, params=None) -> Page.  The forward and the backward pass that led to `x`, to be played step by step.
 

@@ -27,10 +27,11 @@ class Race:
     paths   {name: points (steps + 1, 2)} of a function, {name: weights (steps + 1, parameters)} of a model; a run that
             left for infinity is shorter
     losses  {name: the loss at each of them}
+    steps   how many steps each was to make
     """
 
-    def __init__(self):
-        self.paths, self.losses = {}, {}
+    def __init__(self, steps):
+        self.paths, self.losses, self.steps = {}, {}, steps
 
     def __repr__(self):
         runs = ", ".join(f"{name}: {losses[-1]:.4g} after {len(losses) - 1}" for name, losses in self.losses.items())
@@ -88,11 +89,14 @@ def figure_of_race(
     else:
         ways, title = found.paths, title or titled(setting)
         surface = Surface.of_function(setting, resolution or FUNCTION_POINTS, who)
-    steps = max(map(len, found.losses.values())) - 1
     if moving:
         return *drawn(surface, ways, kind, log, title, moving=True), found, title
-    called = {f"{name}  {_outcome(found.losses[name], steps)}": way for name, way in ways.items()}
-    return *drawn(surface, called, kind, log, title, note=f"{steps} steps", of_ways="value at the end"), found, title
+    called = {f"{name}  {_outcome(found.losses[name], found.steps)}": way for name, way in ways.items()}
+    return (
+        *drawn(surface, called, kind, log, title, note=f"{found.steps} steps", of_ways="value at the end"),
+        found,
+        title,
+    )
 
 
 def _outcome(losses, steps):
@@ -103,7 +107,7 @@ def _run(fn, optimizers, loss, start_at, steps, bounds, who):
     """The race, and what it was run on: the function, or a copy of the model."""
     if steps is not None and (not isinstance(steps, int) or steps < 1):
         raise ValueError(fault(who, "steps", describe(steps), "a whole number of at least 1"))
-    found, random = Race(), minigrad.get_rng_state()
+    random = minigrad.get_rng_state()
     if hasattr(fn, "named_parameters"):
         if start_at is not None:
             raise ValueError(fault(who, "start_at", describe(start_at), "none: a model begins with its weights"))
@@ -118,6 +122,7 @@ def _run(fn, optimizers, loss, start_at, steps, bounds, who):
         makers = _makers(optimizers, 0.02 * size, rate, who)
         contestants = functools.partial(_with_function, ground)
         far, steps = FAR * size, steps or ground.steps or STEPS
+    found = Race(steps)
     try:
         for name, make in makers.items():
             minigrad.set_rng_state(random)
@@ -151,7 +156,8 @@ def _walk(name, make, params, call, place, steps, far, who):
         optimizer.zero_grad()
         with minigrad.enable_grad():
             value = call()
-            value.backward()
+            if value.requires_grad:
+                value.backward()
         seen.append(loss_value(None, lambda _: value.detach(), who))
         return value
 

@@ -221,7 +221,8 @@ def _contours_on_hills(axes, surface, z, levels):
             breaks = np.flatnonzero(np.diff(visible)) + 1
             parts = zip(np.split(points, breaks), np.split(visible, breaks), strict=True)
             seen += [part for part, shown in parts if shown[0] and len(part) > 1]
-    axes.add_collection3d(Line3DCollection(seen, colors=INK, linewidths=0.4, alpha=0.45, zorder=2))
+    if seen:
+        axes.add_collection3d(Line3DCollection(seen, colors=INK, linewidths=0.4, alpha=0.45, zorder=2), autolim=False)
 
 
 def _is_visible(surface, z, points):

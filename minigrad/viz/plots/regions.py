@@ -137,21 +137,21 @@ def _found(model, view, who):
 
 
 class _Precise(NamedTuple):
-    """A model, and the dtype in which it is asked: float64, so that no kink is lost in rounding."""
+    """A model, the dtype in which it is asked (float64: no kink is lost in rounding), and that of its answers."""
 
     call: Callable
     dtype: minigrad.dtype
+    answers: minigrad.dtype
 
 
 def _precise(model, view):
     """The model in float64, a copy; itself where that can't be had."""
     try:
         copied = copy.deepcopy(model).double().requires_grad_(True) if hasattr(model, "double") else model
-        precise = _Precise(copied, minigrad.float64)
-        _evaluate(precise, view.T, "")
+        precise = _Precise(copied, minigrad.float64, minigrad.float64)
+        return precise._replace(answers=_recorded(precise, view.T, "")[0].dtype)
     except (TypeError, RuntimeError, ValueError):
-        return _Precise(model, dtype_of(model))
-    return precise
+        return _Precise(model, dtype_of(model), minigrad.float32)
 
 
 # ---- polygons
@@ -301,7 +301,7 @@ def _cut_layer(mesh, values, depth, who):
 
 def _recorded(model, points, who):
     """The recorded output, (points, outputs), and its input."""
-    call, dtype = model
+    call, dtype, _ = model
     with minigrad.enable_grad():
         x = minigrad.tensor(points, dtype=dtype, requires_grad=True)
         try:
@@ -330,7 +330,7 @@ def _is_affine_on(mesh, model):
         inside = np.array([w @ mesh.points[piece] for w, piece in zip(weights, mesh.pieces, strict=True)])
         expected = np.array([w @ means[piece] for w, piece in zip(weights, mesh.pieces, strict=True)])
         size = np.abs(means).max() + 1e-30
-        tolerance = 1e-8 if model.dtype == minigrad.float64 else 1e-4
+        tolerance = 1e-8 if model.answers == minigrad.float64 else 1e-4
         if not np.allclose(_evaluate(model, inside, ""), expected, rtol=0.0, atol=tolerance * size):
             return False
     return True
@@ -349,7 +349,9 @@ def _affine_maps(model, mesh, who):
             slope = np.zeros_like(centres) if slope is None else slope.array.astype(float)
     value = mixture.detach().array.astype(float)
     steep, size = np.abs(slope).max() + 1e-30, np.abs(centres).max()
-    near = NEARLY_EQUAL[model.dtype == minigrad.float64] * np.array([steep, steep, np.abs(value).max() + steep * size])
+    near = NEARLY_EQUAL[model.answers == minigrad.float64] * np.array(
+        [steep, steep, np.abs(value).max() + steep * size]
+    )
     return np.column_stack([slope, value - (slope * centres).sum(axis=1)]), near
 
 

@@ -110,6 +110,9 @@ class Surface:
     minima: Any = ()
     name: str = "f"
 
+    def __post_init__(self):
+        self.heights = np.where(np.isfinite(self.heights), self.heights, np.nan)
+
     @classmethod
     def of_function(cls, function, resolution, who):
         """The function's values, from one call with the whole grid if it can be called so, else point by point."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from minigrad.errors import describe, shape_text
 from minigrad.viz.plots.common import (
@@ -68,6 +69,7 @@ def embedding(
         _scatter(axes, points, sorts)
         axes.set(xlabel=names[0], ylabel=names[1])
         axes.margins(0.1)
+        axes.set_aspect("equal", adjustable="datalim")
         plain(axes)
         if method == "tsne":
             axes.set_xticks([])
@@ -115,7 +117,8 @@ def _tsne(array, seed, perplexity, who):
         raise ValueError(fault(who, "perplexity", describe(perplexity), f"less than the {len(array)} vectors"))
     wide = min(array.shape[1], len(array)) > 1
     made = TSNE(2, perplexity=perplexity, random_state=seed, init="pca" if wide else "random")
-    return made.fit_transform(array.astype(np.float32)).astype(float)
+    with threadpool_limits(1):  # the same sums in the same order each time; and few vectors are not worth more
+        return made.fit_transform(array.astype(np.float32)).astype(float)
 
 
 def _scatter(axes, points, sorts):

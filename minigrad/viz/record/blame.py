@@ -22,6 +22,7 @@ from minigrad.autograd.node import OURS, Node
 from minigrad.nn.modules.module import Module
 from minigrad.registry import NOT_GIVEN, TENSORS
 from minigrad.tensor import Tensor
+from minigrad.viz.graph.text import public_name
 from minigrad.viz.record.recording import described
 
 __all__ = ["Failure", "failure_of"]
@@ -48,7 +49,8 @@ class Failure:
     tensors  (argument, Tensor) in the order of the arguments
     others   (argument, value) of arguments that are no tensors
     line     (file, line, text of the line, function) of the user's program, or None
-    names    (name, Tensor) of what the program's variables and the outermost module call it, the best name first
+    model    the outermost module that was running, or None
+    names    (name, Tensor) of what the program's variables call it, the best name first
     node     the node whose gradient rule raised, if this was in a backward pass
     roots    tensors whose graph the backward pass went through, or that the program has in hand
     """
@@ -59,6 +61,7 @@ class Failure:
     tensors: list = field(default_factory=list)
     others: list = field(default_factory=list)
     line: tuple | None = None
+    model: Module | None = None
     names: list = field(default_factory=list)
     node: Node | None = None
     roots: list = field(default_factory=list)
@@ -71,6 +74,8 @@ def failure_of(error, traceback) -> Failure:
     last = _innermost_of_program(frames)
     if last >= 0:
         failure.line = described(*steps[last])
+    modules = [frame.f_locals.get("self") for frame in frames if _in_nn(frame)]
+    failure.model = next((module for module in modules if _is_whole(module)), None)
     failure.names = _names(frames, last)
     walk = max((i for i, frame in enumerate(frames) if _is_walk(frame)), default=-1)
     if walk >= 0:
@@ -153,7 +158,7 @@ def _is_door(frame):
 def _read_call(failure, frames, entry):
     frame = frames[entry]
     failure.op, arguments = _call(frame)
-    doors = [frame.f_code.co_name for frame in frames[entry + 1 :] if _is_door(frame)]
+    doors = [public_name(frame.f_code.co_name) for frame in frames[entry + 1 :] if _is_door(frame)]
     failure.inside = doors[-1] if doors and doors[-1].rstrip("_") != failure.op.rstrip("_") else ""
     usual = _defaults(frame)
     for name, value in arguments:
@@ -194,8 +199,7 @@ def _call(frame):
         return owner.__name__, [(n, v) for n, v in given if v is not owner]
     if name == "__init__":
         return type(owner).__name__, given[1:]
-    place, _, short = name.partition("_")
-    return (f"{place}.{short}" if place in ("linalg", "special") and short else name), given
+    return public_name(name), given
 
 
 def _defaults(frame):
@@ -247,10 +251,8 @@ def _name_of(node):
 
 
 def _names(frames, last):
-    """The outermost module's parameters and buffers by path, then the variables of the program, innermost first."""
-    modules = [frame.f_locals.get("self") for frame in frames if _in_nn(frame)]
-    model = next((module for module in modules if _is_whole(module)), None)
-    pairs = [] if model is None else [*model.named_parameters(), *model.named_buffers()]
+    """What the variables of the program call tensors, innermost first."""
+    pairs = []
     for frame in reversed(frames[: last + 1]):
         if not _is_ours(frame):
             pairs += [(name, value) for name, value in _variables(frame) if isinstance(value, Tensor)]

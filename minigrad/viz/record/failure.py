@@ -32,7 +32,7 @@ from minigrad.trees import flatten
 from minigrad.viz.files import checked_path
 from minigrad.viz.graph.drawing import FORMS, Drawing, checked_limit, draw
 from minigrad.viz.graph.model import FAILED, Graph, clean
-from minigrad.viz.graph.names import names_of
+from minigrad.viz.graph.names import Names
 from minigrad.viz.graph.style import readable_direction
 from minigrad.viz.graph.walk import Options, build
 from minigrad.viz.record.blame import failure_of
@@ -157,11 +157,12 @@ def draw_module(model, *inputs, options=None, **kwargs) -> Drawing:
     checked_module(model, "draw_module")
     with untouched(model) as model, enable_grad(), recording(model):
         args, named = fresh(inputs), fresh(kwargs)
-        names = [*model.named_parameters(), *model.named_buffers(), *_given(model, args, named)]
+        given = list(_given(model, args, named))
+        names = names_in(model, given)
         try:
             output = model(*args, **named)
         except Exception as error:
-            return drawing_of(error, error.__traceback__.tb_next, names)
+            return drawing_of(error, error.__traceback__.tb_next, given)
     outputs = [value for value in flatten(output)[0] if isinstance(value, Tensor)]
     if not outputs:
         raise TypeError(
@@ -199,8 +200,7 @@ def drawing_of(error, traceback, names=(), max_nodes=None) -> Drawing:
     """The drawing of an exception; `names` are (name, Tensor) pairs known beforehand."""
     failure = _first_failure(error, traceback)
     error, options = failure.error, Options(max_nodes=max_nodes)
-    taken = {id(tensor) for _, tensor in names}
-    names = names_of([*names, *(pair for pair in failure.names if id(pair[1]) not in taken)])
+    names = names_in(failure.model, [*names, *failure.names])
     if failure.node is not None:
         rows = [*_inside(failure), *_message(error)]
         graph = build(failure.roots, names, options, {failure.node: (f"✗ {failure.op}", rows)})
@@ -231,6 +231,20 @@ def _first_failure(error, traceback):
         if first.op:
             return first
     return failure
+
+
+def names_in(model, pairs) -> Names:
+    """What is known of a model (or None) and of (name, Tensor) pairs; a tensor's first name counts."""
+    names = Names()
+    if model is not None:
+        names.add_tensors_of(model)
+        names.add_modules({"": model})
+    taken = {id(tensor) for _, tensor in names.pairs}
+    for name, tensor in pairs:
+        if id(tensor) not in taken:
+            taken.add(id(tensor))
+            names.add(name, tensor)
+    return names
 
 
 def _failed_node(failure):

@@ -25,7 +25,7 @@ from minigrad.errors import describe
 if TYPE_CHECKING:
     from minigrad.nn.modules.module import Module
 
-__all__ = ["ModuleCall", "Note", "described", "modules_at", "note_of", "recording"]
+__all__ = ["ModuleCall", "Note", "Recorder", "described", "modules_at", "note_of", "recording"]
 
 _hooking = threading.Lock()
 
@@ -72,7 +72,7 @@ def note_of(node) -> Note | None:
 def modules_at(error) -> tuple[ModuleCall, ...]:
     """The modules that were running when an error was raised, if a `recording` that goes on still saw it."""
     recorder = getattr(watch.noting.get(), "__self__", None)
-    return recorder.raised[1] if isinstance(recorder, _Recorder) and recorder.raised[0] is error else ()
+    return recorder.raised[1] if isinstance(recorder, Recorder) and recorder.raised[0] is error else ()
 
 
 @contextlib.contextmanager
@@ -102,7 +102,7 @@ def recording(model=None):
 
     if model is not None and not isinstance(model, Module):
         raise TypeError(f"recording(): argument 'model' must be a Module or None, not {describe(model)}")
-    recorder = _Recorder(model)
+    recorder = Recorder(model)
     with _hooking:  # two threads that come and go at once could lose each other's hooks
         handles = [register_module_forward_pre_hook(recorder.begin)]
         handles.append(register_module_forward_hook(recorder.end, always_call=True))
@@ -128,14 +128,14 @@ class _Running:
     called: Counter
 
 
-class _Recorder:
-    """What one `recording` knows."""
+class Recorder:
+    """Which line of the program and which modules run now: what one `recording` knows."""
 
     def __init__(self, model):
         self._thread = threading.get_ident()  # hooks are called for the modules of all threads
         self._model = model
         self._running: list[_Running] = []
-        self._modules: tuple[ModuleCall, ...] = ()
+        self.modules: tuple[ModuleCall, ...] = ()  # that run now
         self._roots: list[Module] = [] if model is None else [model]
         self._places: dict[int, list[str]] | None = None  # of the outermost module, by id
         self.raised: tuple = None, ()  # the error that came last, and the modules that ran when it was raised
@@ -149,7 +149,20 @@ class _Recorder:
 
     def note(self):
         """The note of a node that is being made: every node of a line and a module shares one."""
-        frame, ours = sys._getframe(2), self._ours
+        frame = self._of_program(sys._getframe(2))
+        key = frame.f_code, frame.f_lineno
+        found = self._notes.get(key)
+        if found is None:
+            found = self._notes[key] = Note(*self._described(frame, key), self.modules)
+        return found
+
+    def line(self, frame):
+        """(file, line, text of the line, function): the innermost of the program's in a frame and those below it."""
+        frame = self._of_program(frame)
+        return self._described(frame, (frame.f_code, frame.f_lineno))
+
+    def _of_program(self, frame):
+        ours = self._ours
         while frame.f_back is not None:
             code = frame.f_code
             if code not in ours:
@@ -157,13 +170,12 @@ class _Recorder:
             if not ours[code]:
                 break
             frame = frame.f_back
-        key = frame.f_code, frame.f_lineno
-        found = self._notes.get(key)
-        if found is None:
-            if key not in self._lines:
-                self._lines[key] = described(frame, frame.f_lineno)
-            found = self._notes[key] = Note(*self._lines[key], self._modules)
-        return found
+        return frame
+
+    def _described(self, frame, key):
+        if key not in self._lines:
+            self._lines[key] = described(frame, frame.f_lineno)
+        return self._lines[key]
 
     # ---- modules
 
@@ -183,14 +195,14 @@ class _Recorder:
             return
         error = sys.exc_info()[1]
         if error is not self.raised[0]:
-            self.raised = error, self._modules
+            self.raised = error, self.modules
         if any(running.module is module for running in self._running):
             while self._running.pop().module is not module:
                 pass  # left by a KeyboardInterrupt, of which hooks are not told
             self._now()
 
     def _now(self):
-        self._modules = tuple([running.call for running in self._running])
+        self.modules = tuple([running.call for running in self._running])
         self._notes = {}
 
     def _place(self, module):

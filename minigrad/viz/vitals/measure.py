@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-__all__ = ["SATURATING", "Stats", "alive_units", "saturated_share", "stats_of", "unit_axis"]
+__all__ = ["SATURATING", "Stats", "alive_units", "saturated_share", "stats_of", "sums_of", "unit_axis"]
 
 BLOCK = 1 << 16  # elements that are widened to float64 at once
 SAMPLE = 1024  # values kept of an array, for pictures
@@ -58,23 +58,34 @@ class Stats:
 
 
 def stats_of(array) -> Stats:
-    """The `Stats` of a float array of any shape, computed in float64; of an empty one all are 0."""
+    """The `Stats` of a float array of any shape; of an empty one all are 0."""
     flat = np.ravel(array, order="K")
     size = flat.size
     if not size:
         return Stats(0, 0.0, 0.0, 0.0, 0, 0.0, np.empty(0))
-    total = squares = 0.0
+    total, squares = sums_of(flat)
+    mean = total / size
+    spread = math.sqrt(max(squares / size - mean * mean, 0.0)) if math.isfinite(squares) else math.nan
+    lost = 0 if math.isfinite(squares) else size - int(np.count_nonzero(np.isfinite(flat)))
+    zeros = int(np.count_nonzero(flat == 0)) / size
+    sample = flat[:: -(-size // SAMPLE)].astype(np.float64)
+    return Stats(size, mean, spread, math.sqrt(squares) if squares >= 0 else math.nan, lost, zeros, sample)
+
+
+def sums_of(flat) -> tuple[float, float]:
+    """(the sum, the sum of squares) of a 1-D float array: in its own dtype, which is fast, or where that would not do
+    (overflow, underflow, a mean far larger than the spread, half precision) in float64."""
     with np.errstate(all="ignore"):
-        for start in range(0, size, BLOCK):
+        if flat.itemsize > 2:
+            total, squares = float(flat.sum()), float(np.dot(flat, flat))
+            if 1e-30 < squares < 1e30 and squares * flat.size > (1 + 1e-3) * total * total:
+                return total, squares
+        total = squares = 0.0
+        for start in range(0, flat.size, BLOCK):
             wide = flat[start : start + BLOCK].astype(np.float64)
             total += float(wide.sum())
             squares += float(np.dot(wide, wide))
-        mean = total / size
-        spread = math.sqrt(max(squares / size - mean * mean, 0.0)) if math.isfinite(squares) else math.nan
-        lost = 0 if math.isfinite(squares) else size - int(np.count_nonzero(np.isfinite(flat)))
-    zeros = 1.0 - int(np.count_nonzero(flat)) / size
-    sample = flat[:: -(-size // SAMPLE)].astype(np.float64)
-    return Stats(size, mean, spread, math.sqrt(squares) if squares >= 0 else math.nan, lost, zeros, sample)
+    return total, squares
 
 
 def saturated_share(array, op: str) -> float:
@@ -88,7 +99,8 @@ def alive_units(array, axis: int) -> np.ndarray:
     """For each unit along `axis` of a ReLU's output whether it is above zero for a sample (NaN counts as alive)."""
     if not array.ndim:
         return np.atleast_1d(array != 0)
-    return (array != 0).any(axis=tuple(i for i in range(array.ndim) if i != axis % array.ndim))
+    others = tuple(i for i in range(array.ndim) if i != axis % array.ndim)
+    return array.max(axis=others, initial=0) != 0
 
 
 def unit_axis(node, ndim: int) -> int:

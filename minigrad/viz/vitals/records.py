@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from minigrad.viz.vitals.measure import Stats, stats_of
+from minigrad.viz.vitals.measure import Stats, stats_of, sums_of
 from minigrad.viz.vitals.origin import Origin
 from minigrad.viz.vitals.passes import TOLD_APART, Call
 
@@ -158,9 +158,10 @@ class Parameter:
             self.alike = self.state == "ok" and _rows_alike(values) and _rows_alike(grad)
 
     def update(self, step, before, after):
-        """A step has changed the values from `before` to `after`."""
+        """A step has changed the values from `before` to `after`. What `before` holds is overwritten."""
         size = _norm(before)
-        change = _norm(after.astype(np.float64, copy=False) - before)
+        with np.errstate(all="ignore"):
+            change = _norm(np.subtract(after, before, out=before))
         if size > 0:
             self.largest = max(self.largest, (change / size, step))
             self.ratios.append(change / size)
@@ -168,13 +169,8 @@ class Parameter:
 
 
 def _norm(array):
-    flat = np.ravel(array, order="K")
-    with np.errstate(all="ignore"):
-        short = float(np.dot(flat, flat))  # in its own dtype: fast, and again in float64 where that does not do
-        if not (1e-30 < short < 1e30) or array.dtype.itemsize < 4:
-            wide = flat.astype(np.float64)
-            short = float(np.dot(wide, wide))
-    return math.sqrt(short) if short >= 0 else math.nan
+    squares = sums_of(np.ravel(array, order="K"))[1]
+    return math.sqrt(squares) if squares >= 0 else math.nan
 
 
 def _rows_alike(array):

@@ -1,7 +1,7 @@
 """`watch`: looks at some of the steps of a training loop, as many as its share of the time allows.
 
-Before it: `passes.py`, `records.py`, `live.py`.  Two hooks stay on the model while it is watched; all others are there
-only during a step that is measured:
+Before it: `passes.py`, `records.py`, `pace.py`, `live.py`.  One hook stays on the model while it is watched; all others
+are there only during a step that is measured:
 
     model(x) ─▶ not due: nothing    due: a `Pass` is opened, the weights are copied
                                              │
@@ -23,7 +23,7 @@ import time
 
 import numpy as np
 
-from minigrad.autograd.modes import is_grad_enabled, size_now
+from minigrad.autograd.modes import size_now
 from minigrad.errors import describe
 from minigrad.nn import Module
 from minigrad.optim import Optimizer
@@ -32,6 +32,7 @@ from minigrad.tensor import Tensor
 from minigrad.viz.vitals.check import asleep, named_inputs
 from minigrad.viz.vitals.live import view_for
 from minigrad.viz.vitals.origin import graph_origin
+from minigrad.viz.vitals.pace import Gate, Pace
 from minigrad.viz.vitals.passes import Look, Pass, first_tensor, layers_of
 from minigrad.viz.vitals.records import Findings
 from minigrad.viz.vitals.report import Health
@@ -45,7 +46,7 @@ PER_HOOK = 5e-6  # seconds that calling a hook costs outside of what is timed
 FOR_MEASURING = 0.6  # of the budget where there is a live view; the rest is for drawing it
 
 
-def watch(model, optimizer=None, *, budget=0.03, live="auto", language="en") -> Watch:
+def watch(model, optimizer=None, *, budget=0.02, live="auto", language="en") -> Watch:
     """watch(model) -> Watch.  Look at a model while it is trained; see `health` for what is measured.
 
     ::
@@ -62,7 +63,7 @@ def watch(model, optimizer=None, *, budget=0.03, live="auto", language="en") -> 
 
     model      nn.Module; its calls with gradients on are counted as steps (those under no_grad are passed over)
     optimizer  look only at the steps of this one; default: of any optimizer that has parameters of the model
-    budget     the share of the time that may be spent: 0.03 is 3 %. The first two steps are measured, then one whenever
+    budget     the share of the time that may be spent: 0.02 is 2 %. The first two steps are measured, then one whenever
                it is affordable. None: every step, whatever it costs, e.g. to see in which step NaN appears
     live       True or False: whether to show the table while training; "auto": on a terminal and in a notebook
     language   "en" or "ko"
@@ -80,7 +81,7 @@ def watch(model, optimizer=None, *, budget=0.03, live="auto", language="en") -> 
         raise TypeError(f"watch(): argument 'budget' must be a number or None, not {describe(budget)}")
     if budget is not None and not 0 < budget < 1:
         raise ValueError(
-            f"watch(): argument 'budget': got {budget}; expected a share between 0 and 1, e.g. 0.03, or None"
+            f"watch(): argument 'budget': got {budget}; expected a share between 0 and 1, e.g. 0.02, or None"
         )
     if live not in (True, False, "auto"):
         raise ValueError(f"watch(): argument 'live': got {live!r}; expected True, False or 'auto'")
@@ -103,10 +104,11 @@ class Watch:
         self._budget = budget
         self._pass: Pass | None = None
         self._parameters = dict(model.named_parameters())
-        self._before: dict[str, np.ndarray] = {}
+        self._before: dict[str, np.ndarray] = {}  # the weights, as they were when the step began
         self._versions: dict[str, int] = {}
         self._left: set[str] = set()
-        self._waited, self._due, self._cost = 0, 0.0, 0.0
+        self._waited, self._cost = 0, 0.0
+        self._pace, self._due = Pace(), 0.0
         self._used: tuple[str, bytes] | None = None
         self._choosing = threading.Lock()
         self._view = view_for(live)
@@ -114,17 +116,21 @@ class Watch:
         self._share = None if budget is None else budget * share
         self._view_due, self._view_share = 0.0, 1.0 if budget is None else budget * (1 - FOR_MEASURING)
         self._optimizer_hook = None
-        self._handles = [
-            model.register_forward_pre_hook(Look(model, self._called)),
-            model.register_forward_hook(Look(model, self._returned), with_kwargs=True, always_call=True),
-        ]
+        self._gate = Gate(model, self._called)
+        self._handle = model.register_forward_pre_hook(self._gate)
+        self._closed = False
+        self._returns = self._listen()
+
+    def _listen(self):
+        look = Look(self.model, self._returned)
+        return self.model.register_forward_hook(look, with_kwargs=True, always_call=True)
 
     # ---- what the user calls
 
     @property
     def steps(self) -> int:
         """Calls of the model with gradients on, so far."""
-        return self.findings.steps
+        return self._gate.steps
 
     @property
     def measured(self) -> int:
@@ -140,14 +146,15 @@ class Watch:
         value = float(loss.item() if isinstance(loss, Tensor) else loss)
         findings = self.findings
         first = findings.first_loss is None
-        findings.told(findings.steps, value, _classes_in(loss) if first and isinstance(loss, Tensor) else None)
+        findings.told(self.steps, value, _classes_in(loss) if first and isinstance(loss, Tensor) else None)
         if findings.origin is None and not math.isfinite(value) and isinstance(loss, Tensor):
             findings.origin = graph_origin([loss])
-            findings.origin_step = findings.steps if findings.origin is not None else None
+            findings.origin_step = self.steps if findings.origin is not None else None
 
     def report(self) -> Health:
         """What is known so far. It does not change any more when the loop goes on."""
         findings, unknown = copy.deepcopy(self.findings), []
+        findings.steps = self.steps
         if not findings.measured:
             unknown.append("no-pass")
         if not findings.backwards:
@@ -177,9 +184,9 @@ class Watch:
                 self._complete()
             else:
                 self._discard()
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
+        self._handle.remove()
+        self._stop_listening()
+        self._before, self._closed = {}, True
         if self._view is not None:
             self._view.close(self.report())
             self._view = None
@@ -191,7 +198,7 @@ class Watch:
         self.close()
 
     def __repr__(self):
-        state = "watching" if self._handles else "closed"
+        state = "closed" if self._closed else "watching"
         return f"<Watch of {type(self.model).__name__}: {state}, {self.measured} of {self.steps} steps measured>"
 
     def __str__(self):
@@ -199,40 +206,45 @@ class Watch:
 
     # ---- what hooks call
 
-    def _called(self, args):
-        """The model is called."""
-        if not is_grad_enabled() or size_now() is not None:
-            return
-        findings = self.findings
-        findings.steps += 1
-        if self._pass is None and time.perf_counter() < self._due:
-            return
-        if not self._choosing.acquire(blocking=False):  # another thread is at it
+    def _called(self, now):
+        """The model is called, and a step is due, or is being measured."""
+        if size_now() is not None or not self._choosing.acquire(blocking=False):  # inside vmap; another thread is at it
             return
         try:
-            started = time.perf_counter()
+            self.findings.steps = self._gate.steps
+            settling = self._pace.settling(now, self._gate.steps)
             if self._pass is not None:
                 self._go_on_waiting()
-            if self._pass is None and started >= self._due:
-                self._begin()
-            self._cost += time.perf_counter() - started
+            elif self.measured < ALWAYS or self._budget is None:
+                self._begin(now)
+            elif settling:
+                pass
+            elif now < self._due:
+                self._gate.due = self._due
+            elif self._returns is None:  # a hook that is added now is called from the next call on
+                self._pace.learn(now, self._gate.steps)
+                self._returns = self._listen()
+            else:
+                self._begin(now)
         finally:
             self._choosing.release()
 
-    def _begin(self):
-        self._cost, self._waited = 0.0, 0
+    def _begin(self, now):
+        self._waited = 0
+        self._pace.begin(now)
         self._parameters = dict(self.model.named_parameters())
         known = [p.name for p in self.findings.parameters]
         if known != list(self._parameters):  # layers were added, or lazy ones got their shapes
             self.findings.of_model(self.model, layers_of(self.model))
         trainable = {name: p for name, p in self._parameters.items() if p.requires_grad}
-        self._before = {name: p.array.copy() for name, p in trainable.items()}
+        self._before = {name: _copied(p.array, self._before.get(name)) for name, p in trainable.items()}
         self._versions = {name: p._version for name, p in trainable.items()}
         self._left = set(trainable)
         self.findings.asleep = asleep(self.model)
         self._pass = Pass(self.model).open()
         self._pass.on_backward = self._backward_began
         self._optimizer_hook = register_optimizer_step_post_hook(self._stepped)
+        self._cost = time.perf_counter() - now
 
     def _returned(self, args, kwargs, output):
         """The model returns, or has raised (`output` is None)."""
@@ -340,19 +352,28 @@ class Watch:
         calls = len(measured.calls)
         self._discard()
         now = time.perf_counter()
-        cost = self._cost + measured.spent + (now - started) + PER_HOOK * 3 * calls
+        own = self._cost + measured.spent + (now - started) + PER_HOOK * 3 * calls
+        cost = own * self._pace.factor
         self.spent += cost
         if self._share is not None and findings.measured >= ALWAYS:
             self._due = now + cost * (1 / self._share - 1)
+            self._stop_listening()
         if self._view is not None and now >= self._view_due:
             self._view.update(findings, self.language)
-            cost = time.perf_counter() - now
-            self.spent += cost
-            self._view_due = now + max(cost / self._view_share, self._view.least)
+            drawing = time.perf_counter() - now
+            self.spent += drawing
+            own += drawing
+            self._view_due = now + max(drawing / self._view_share, self._view.least)
+        self._pace.end(own, alone=not self._waited)
 
     def _optimized_elsewhere(self):
         """Whether an optimizer has made its step, so that a parameter without gradient really got none."""
         return len(self._left) < len(self._before)
+
+    def _stop_listening(self):
+        if self._returns is not None:
+            self._returns.remove()
+            self._returns = None
 
     def _discard(self):
         """Take away the hooks of a measured step."""
@@ -360,7 +381,15 @@ class Watch:
             self._pass.close()
         if self._optimizer_hook is not None:
             self._optimizer_hook.remove()
-        self._pass, self._optimizer_hook, self._before = None, None, {}
+        self._pass, self._optimizer_hook = None, None
+
+
+def _copied(array, room):
+    """A copy of an array, in the room of an older one if it fits: fresh memory costs more than copying."""
+    if room is None or room.shape != array.shape or room.dtype != array.dtype:
+        return array.copy()
+    np.copyto(room, array)
+    return room
 
 
 def _classes_in(loss) -> int | None:

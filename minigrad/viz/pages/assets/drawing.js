@@ -68,11 +68,29 @@ addEventListener("DOMContentLoaded", () => {
   const showPanel = (on) => {
     $("panel").hidden = !on;
     $("side").setAttribute("aria-pressed", on);
+    view.resized();
   };
   showPanel(!narrow.matches);
   narrow.addEventListener("change", () => showPanel(!narrow.matches));
   $("side").addEventListener("click", () => showPanel($("panel").hidden));
-  view.begin();
+
+  // ---- the direction: a wide graph is turned where there is no room for it
+
+  const turn = (direction) => {
+    view.setDirection(direction);
+    view.render();
+    view.begin(true);
+  };
+  const turnButton = el("button", {
+    type: "button",
+    id: "turn",
+    "data-t-label": "turn",
+    "data-t-title": "turn",
+    onclick: () => turn(view.direction === "LR" ? "TB" : "LR"),
+  }, "⇄");
+  $("graph").querySelector(".graph-buttons").prepend(turnButton);
+  mg.translate($("graph"));
+  if (narrow.matches && view.direction === "LR" && view.wholeScale() < 0.6) turn("TB");
 
   if (data.note) {
     $("note").textContent = data.note;
@@ -96,8 +114,9 @@ function card(view, key) {
     return rows.length ? el("div", {}, ...rows) : null;
   }
   const group = view.tree.groups.get(key);
-  const box = group ?? view.graph.boxes[view.index.get(key)];
-  const pairs = [...(box.facts ?? []), ...(group?.closed?.rows ?? [])].slice(0, 8);
-  const lines = pairs.map(([label, text]) => el("p", {}, el("span", { class: "soft" }, `${label} `), String(text)));
-  return el("div", {}, el("strong", {}, box.tip || box.title), ...lines);
+  const box = group ? { ...group.closed, kind: "module", title: group.title } : view.graph.boxes[view.index.get(key)];
+  const pairs = mg.factsOf(box).filter(([, text]) => text !== box.tip);
+  if (box.kind === "fold" && mg.data.note) pairs.push(["", mg.data.note]);
+  const line = ([label, text]) => el("p", {}, el("span", { class: "soft" }, `${mg.factLabel(label)} `), String(text));
+  return el("div", {}, el("strong", {}, box.tip || box.title), ...pairs.slice(0, 9).map(line));
 }

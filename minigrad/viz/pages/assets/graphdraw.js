@@ -11,10 +11,11 @@ mg.drawing = (() => {
   function box(spec, size, place) {
     const classes = ["box", `kind-${spec.kind}`];
     for (const flag of ["inplace", "faint"]) if (spec[flag]) classes.push(flag);
+    for (const mark of spec.marks ?? []) classes.push(`is-${mark}`);
     const element = svg("g", { class: classes.join(" "), "data-key": spec.key, tabindex: -1, role: "button" });
     element.setAttribute("aria-label", spoken(spec));
     const [wide, high] = [place.width, place.height];
-    const stack = spec.kind === "fold" || spec.kind === "module" ? F.stack : 0;
+    const stack = mg.isStacked(spec) ? F.stack : 0;
     const [left, top] = [-wide / 2, -high / 2];
     const radius = size.round ? high / 2 : spec.kind === "op" ? Math.min(high / 2, 14) : 7;
     const sheet = (shift, name) =>
@@ -28,7 +29,9 @@ mg.drawing = (() => {
       });
     if (stack) element.append(sheet(stack, "sheet"), sheet(stack / 2, "sheet"));
     element.append(sheet(0, "shape"), ...texts(spec, size, left, top, wide - stack, high - stack));
-    if (spec.kind === "module") element.append(sign("+", left + wide - stack - 14, top + 14));
+    if (spec.kind !== "module") return element;
+    element.setAttribute("aria-expanded", "false");
+    element.append(sign("+", left + wide - stack - 14, top + 14));
     return element;
   }
 
@@ -105,8 +108,12 @@ mg.drawing = (() => {
       title,
     );
     handle.setAttribute("aria-label", `${mg.t("kind-module")} ${group.title}`);
-    const element = svg("g", { class: "frame", "data-frame": group.key });
-    element.append(svg("rect", { class: "frame-shape", width: round(width), height: round(height), rx: 10 }));
+    const kind = `kind-${group.count > 1 ? "step" : (group.kind ?? "module")}`;
+    handle.classList.add(kind);
+    const element = svg("g", { class: `frame ${kind}`, "data-frame": group.key });
+    const sheet = (name, x) => svg("rect", { class: name, x, y: x, width: round(width), height: round(height), rx: 10 });
+    if (group.count > 1) element.append(sheet("frame-sheet", 2 * F.stack), sheet("frame-sheet", F.stack));
+    element.append(sheet("frame-shape", 0));
     for (const one of [element, handle]) one.style.transform = `translate(${round(left)}px, ${round(top)}px)`;
     return { frame: element, handle };
   }
@@ -116,12 +123,12 @@ mg.drawing = (() => {
   const ARROW = 7;
 
   // `level` is that of strength.js, or null: an edge without a colour of its own.
-  function edge(spec, points, level, direction) {
+  function edge(spec, { points, goesBack }, level, direction) {
     const classes = ["edge"];
-    if (spec.faint) classes.push("faint");
+    for (const flag of ["faint", "loop"]) if (spec[flag]) classes.push(flag);
     if (level !== null) classes.push(`level-${level}`);
-    const thick = level === "bad" ? 3 : 1.3 + 0.3 * (Number(level) || 0);
-    const { line, head } = edgeLines(points, thick, direction);
+    const thick = level === null ? 1.3 : mg.strengthWidth(level);
+    const { line, head } = edgeLines(points, thick, direction, goesBack);
     const element = svg(
       "g",
       { class: classes.join(" "), "data-edge": spec.key },
@@ -141,17 +148,18 @@ mg.drawing = (() => {
   }
 
   // From point to point by curves that set out and arrive along the graph's direction, with an arrow's head.
-  function edgeLines(points, thick, direction) {
+  function edgeLines(points, thick, direction, goesBack) {
     const isLR = direction === "LR";
     const at = (p) => `${round(p.x)},${round(p.y)}`;
     const end = points.at(-1);
     const before = points.at(-2);
     const sign = Math.sign(isLR ? end.x - before.x : end.y - before.y) || 1;
-    const arrow = ARROW + (thick - 1.3) * 1.6;
+    const arrow = ARROW + Math.max(0, thick - 1.3) * 1.6;
     const base = isLR ? { x: end.x - sign * arrow, y: end.y } : { x: end.x, y: end.y - sign * arrow };
     const path = [...points.slice(0, -1), base];
     let line = `M${at(path[0])}`;
-    for (let i = 1; i < path.length; i++) {
+    if (goesBack) line = cornered(path, at);
+    for (let i = 1; i < path.length && !goesBack; i++) {
       const [p, q] = [path[i - 1], path[i]];
       const middle = isLR ? (p.x + q.x) / 2 : (p.y + q.y) / 2;
       const straight = isLR ? Math.abs(p.y - q.y) < 0.5 : Math.abs(p.x - q.x) < 0.5;
@@ -162,6 +170,16 @@ mg.drawing = (() => {
     const side = arrow * 0.45;
     const corner = (s) => (isLR ? { x: base.x, y: base.y + s * side } : { x: base.x + s * side, y: base.y });
     return { line, head: `M${at(end)}L${at(corner(1))}L${at(corner(-1))}Z` };
+  }
+
+  // Straight from point to point, with round corners.
+  function cornered(path, at) {
+    const towards = (p, q, far) => {
+      const part = Math.min(0.5, far / (Math.hypot(q.x - p.x, q.y - p.y) || 1));
+      return { x: p.x + (q.x - p.x) * part, y: p.y + (q.y - p.y) * part };
+    };
+    const inner = path.slice(1, -1).map((p, i) => `L${at(towards(p, path[i], 10))}Q${at(p)} ${at(towards(p, path[i + 2], 10))}`);
+    return `M${at(path[0])}${inner.join("")}L${at(path.at(-1))}`;
   }
 
   function halfway(points) {

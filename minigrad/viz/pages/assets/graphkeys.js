@@ -53,6 +53,7 @@ mg.GraphKeys = class {
     target.setAttribute("tabindex", 0);
     this.view.current = key;
     target.classList.remove("away"); // what is not displayed takes no focus
+    target.classList.remove("away"); // what is not displayed can't be focused
     if (takeFocus) target.focus({ preventScroll: true });
   }
 

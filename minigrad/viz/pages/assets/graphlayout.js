@@ -1,138 +1,34 @@
 // Places for boxes, frames and edges. Every frame is laid out by itself by dagre, with the frames inside it as boxes:
 // so frames stay compact, what is inside one does not move when another opens, and a large graph is many small ones.
 //
-// An edge is drawn in pieces. From a box to the frame's border it leads to a port; ports of one value are one, so that
-// a value goes into a module once, however often it is used there:
-//
-//     x ──▶ │ ──┬──▶ (q)        at this level: x to frame      inside: port to q, port to k
-//           │   └──▶ (k)
+// Inside, "along" is the axis that the graph runs along (x from left to right) and "across" the other.
 "use strict";
+
+const GAPS = { LR: { box: 16, bend: 12, rank: 36 }, TB: { box: 24, bend: 12, rank: 32 } };
+const ARC = 14; // how far from boxes a line that goes back runs
 
 mg.GraphLayout = class {
   constructor(tree, direction) {
-    Object.assign(this, { tree, direction, known: new Map() }); // known: layouts of frames as they were
+    Object.assign(this, { tree, direction, isLR: direction === "LR", known: new Map() }); // layouts of frames as they were
   }
 
-  // {boxes: Map key → {x, y, width, height} (x, y: the middle), groups: the same, edges: Map key → [{x, y}, ...],
-  // width, height}
+  // {boxes: Map key → {x, y, width, height} (x, y: the middle), groups: the same, edges: Map key → {points: [{x, y}, ...],
+  // goesBack}, width, height}
   place(seen, sizes) {
-    const levels = this.levels(seen, sizes);
+    const { levels, pieces } = mg.graphLevels(seen, sizes, this.tree);
     const whole = this.level("", levels);
     const places = { boxes: new Map(), groups: new Map(), edges: new Map(), width: whole.width, height: whole.height };
     this.collect(whole, 0, 0, places, sizes);
+    const twins = new Map();
     for (const edge of seen.edges) {
       const isLoop = edge.tail === edge.head;
-      places.edges.set(edge.key, isLoop ? this.loop(places.boxes.get(edge.tail)) : this.route(edge, levels));
+      const route = isLoop ? this.loop(places.boxes.get(edge.tail)) : this.route(pieces.get(edge.key), levels);
+      places.edges.set(edge.key, route);
+      const ends = JSON.stringify([edge.tail, edge.head]);
+      twins.set(ends, [...(twins.get(ends) ?? []), route]);
     }
+    for (const routes of twins.values()) this.apart(routes);
     return places;
-  }
-
-  // ---- what stands and what leads where, frame by frame
-
-  levels(seen, sizes) {
-    const levels = new Map();
-    for (const key of ["", ...seen.groups.map((group) => group.key)]) {
-      levels.set(key, { boxes: [], groups: [], links: new Map(), ports: new Map(), title: "" });
-    }
-    for (const group of seen.groups) {
-      levels.get(group.key).title = group.title;
-      levels.get(group.parent || "").groups.push(group.key);
-    }
-    const order = new Map();
-    for (const box of seen.boxes) {
-      const { width, height, round } = sizes.get(box.key);
-      levels.get(box.group || "").boxes.push({ key: box.key, width, height, round });
-      for (const key of [box.key, ...this.tree.above(box.group)]) if (!order.has(key)) order.set(key, order.size);
-    }
-    this.groupOf = new Map(seen.boxes.map((box) => [box.key, box.group || ""]));
-    this.pieces = new Map(); // of each edge: [frame, name of the link]
-    const data = this.dataEdges(seen);
-    const lifted = seen.edges.filter((edge) => edge.tail !== edge.head).map((edge) => this.lift(edge, data.has(edge.key)));
-    this.turnBack(lifted, order);
-    for (const edge of lifted) this.link(edge, levels);
-    return levels;
-  }
-
-  // The edges along which the data go: results, and the first operand of what takes no result.
-  dataEdges(seen) {
-    const kinds = new Map(seen.boxes.map((box) => [box.key, box.kind]));
-    const isSource = ({ tail }) => kinds.get(tail) === "leaf" || kinds.get(tail) === "constant";
-    const results = seen.edges.filter((edge) => !isSource(edge));
-    const fed = new Set(results.map((edge) => edge.head));
-    const found = new Set(results.map((edge) => edge.key));
-    for (const edge of seen.edges) {
-      if (fed.has(edge.head)) continue;
-      fed.add(edge.head);
-      found.add(edge.key);
-    }
-    return found;
-  }
-
-  // An edge with the frames that it leaves and enters, and what it joins in the frame around both.
-  lift({ key, tail, head }, isData) {
-    const leaves = [tail, ...this.tree.above(this.groupOf.get(tail))];
-    const enters = [head, ...this.tree.above(this.groupOf.get(head))];
-    while (leaves.length > 1 && leaves.at(-1) === enters.at(-1) && enters.length > 1) {
-      leaves.pop();
-      enters.pop();
-    }
-    const outermost = leaves.at(-1);
-    const level = (outermost === tail ? this.groupOf.get(tail) : this.tree.around(outermost)) || "";
-    return { key, source: tail, leaves, enters, level, weight: mg.WEIGHTS[isData ? "data" : "side"], back: false };
-  }
-
-  // Marks the edges that close a cycle: they are laid out the other way round. Frames make cycles where there are
-  // none of boxes, if a value leaves a module and what came of it goes in again.
-  turnBack(edges, order) {
-    const next = new Map();
-    for (const edge of edges) {
-      const [from, to] = [edge.leaves.at(-1), edge.enters.at(-1)];
-      if (!next.has(from)) next.set(from, new Map());
-      if (!next.get(from).has(to)) next.get(from).set(to, []);
-      next.get(from).get(to).push(edge);
-    }
-    const state = new Map();
-    for (const start of [...next.keys()].sort((a, b) => order.get(a) - order.get(b))) {
-      if (state.has(start)) continue;
-      state.set(start, "open");
-      const path = [[start, next.get(start).entries()]];
-      while (path.length) {
-        const [at, ways] = path.at(-1);
-        const way = ways.next();
-        if (way.done) {
-          state.set(at, "done");
-          path.pop();
-          continue;
-        }
-        const [to, along] = way.value;
-        if (state.get(to) === "open") for (const edge of along) edge.back = true;
-        if (state.has(to)) continue;
-        state.set(to, "open");
-        path.push([to, (next.get(to) ?? new Map()).entries()]);
-      }
-    }
-  }
-
-  // Adds the pieces of an edge to the frames that it runs through, and remembers them for its route.
-  link(edge, levels) {
-    const { source, leaves, enters, weight, back } = edge;
-    const pieces = [];
-    const add = (level, from, to) => {
-      const name = JSON.stringify([source, from, to]);
-      const links = levels.get(level).links;
-      if (links.has(name)) links.get(name).weight += weight;
-      else links.set(name, { source, from, to, name, weight, back });
-      pieces.push([level, name]);
-    };
-    const port = (level, way) => {
-      const key = portKey(way, back, source);
-      levels.get(level).ports.set(key, (way === "in") !== back);
-      return key;
-    };
-    for (let i = 1; i < leaves.length; i++) add(leaves[i], leaves[i - 1], port(leaves[i], "out"));
-    add(edge.level, leaves.at(-1), enters.at(-1));
-    for (let i = enters.length - 1; i > 0; i--) add(enters[i], port(enters[i], "in"), enters[i - 1]);
-    this.pieces.set(edge.key, pieces);
   }
 
   // ---- one frame
@@ -140,111 +36,81 @@ mg.GraphLayout = class {
   level(key, levels) {
     const level = levels.get(key);
     const inner = new Map(level.groups.map((group) => [group, this.level(group, levels)]));
+    const frames = [...inner].map(([group, { width, height }]) => ({ key: group, width, height }));
+    const nodes = [...level.boxes, ...frames];
     const links = [...level.links.values()];
-    const nodes = [...level.boxes, ...[...inner].map(([group, { width, height }]) => ({ key: group, width, height }))];
-    const name = JSON.stringify([nodes, links, level.title, [...inner.values()].map((one) => one.number)]);
+    const name = JSON.stringify([nodes, links, level.title, [...inner.values()].map((one) => one.version)]);
     const old = this.known.get(key);
     if (old?.name === name) level.layout = old;
     else {
-      level.layout = { key, name, number: this.known.size + (old?.number ?? 0) + 1, inner, ...this.arrange(level, nodes, links, inner) };
+      level.layout = { name, version: (old?.version ?? 0) + 1, inner, ...this.arrange(level, nodes, links, inner) };
       this.known.set(key, level.layout);
     }
     return level.layout;
   }
 
   arrange(level, nodes, links, inner) {
+    const { ports } = level;
+    const gaps = GAPS[this.direction];
+    const first = new Set([...ports.keys()].filter((port) => ports.get(port)));
+    const last = new Set([...ports.keys()].filter((port) => !ports.get(port)));
     const g = new dagre.graphlib.Graph({ multigraph: true });
-    const isLR = this.direction === "LR";
-    const ports = level.ports;
-    const first = new Set([...ports].filter(([, isFirst]) => isFirst).map(([port]) => port));
-    const last = new Set([...ports].filter(([, isFirst]) => !isFirst).map(([port]) => port));
     g.setGraph({
       rankdir: this.direction,
-      nodesep: isLR ? 16 : 24,
-      ranksep: isLR ? 36 : 32,
-      edgesep: 12,
+      nodesep: gaps.box,
+      ranksep: gaps.rank,
+      edgesep: gaps.bend,
       ranker: (graph) => mg.rank(graph, first, last),
     });
-    for (const [key, size] of this.inOrder(nodes, links, ports)) g.setNode(key, size);
-    for (const { from, to, name, weight, back } of links) {
-      if (back) g.setEdge(to, from, { weight }, name);
-      else g.setEdge(from, to, { weight }, name);
-    }
+    for (const { key, width, height, round = false } of nodes) g.setNode(key, { width, height, round });
+    for (const port of ports.keys()) g.setNode(port, { width: 4, height: 4 });
+    for (const { from, to, name, weight, back } of links) if (!back) g.setEdge(from, to, { weight }, name);
     dagre.layout(g);
     return this.trim(this.straight(g, links, inner), nodes, level);
   }
 
-  // dagre's result made straight: {nodes: Map key → {along, across, half, deep}, routes: Map name → [{along, across}]}.
-  // `half` is half of a node's size across, `deep` half of it along. A route leads from a node's side to another's
-  // side; where it passes a row, it passes straight.
+  // dagre's result made straight: {nodes: Map key → {along, across, half, deep}, routes: Map name → {points: [{along,
+  // across}, ...], goesBack}}. `half` is half of a node's size across, `deep` half of it along, `row` where its row is.
   straight(g, links, inner) {
-    const isLR = this.direction === "LR";
-    const turned = ({ x, y }) => (isLR ? { along: x, across: y } : { along: y, across: x });
+    const turned = ({ x, y }) => (this.isLR ? { along: x, across: y } : { along: y, across: x });
     const nodes = new Map();
-    const depth = new Map(); // half of the size of the greatest of each row
+    const depth = new Map(); // row → half of the size of the greatest of it
     for (const key of g.nodes()) {
       const { x, y, width, height, round } = g.node(key);
-      const [half, deep] = isLR ? [height / 2, width / 2] : [width / 2, height / 2];
+      const [half, deep] = this.isLR ? [height / 2, width / 2] : [width / 2, height / 2];
       const place = turned({ x, y });
       const row = Math.round(place.along);
       nodes.set(key, { ...place, row, half, deep, round });
       depth.set(row, Math.max(depth.get(row) ?? 0, deep));
     }
-    const door = (frame, way, { back, source }) => {
-      const at = frame?.doors.get(portKey(way, back, source));
-      return at ? (isLR ? at.y - frame.height / 2 : at.x - frame.width / 2) : null;
+    const door = (key, way, source) => {
+      const frame = inner.get(key);
+      const at = frame?.doors.get(mg.portKey(way, source));
+      return at ? (this.isLR ? at.y - frame.height / 2 : at.x - frame.width / 2) : null;
     };
-    const lines = links.map((link) => {
-      const { from, to, name, weight, back } = link;
-      const ends = [
-        { key: from, door: door(inner.get(from), "out", link) },
-        { key: to, door: door(inner.get(to), "in", link) },
-      ];
-      const [tail, head] = back ? ends.reverse() : ends;
-      const points = g.edge(tail.key, head.key, name).points.slice(1, -1).map(turned);
+    const lines = links.map(({ from, to, name, weight, source, back }) => {
+      const points = back ? [] : g.edge(from, to, name).points.slice(1, -1).map(turned);
       const passed = points.map((point) => ({ ...point, row: Math.round(point.along) }));
       const bends = passed.filter(({ row }) => depth.has(row));
-      return { from: tail.key, to: head.key, name, back, weight, bends, fromDoor: tail.door, toDoor: head.door };
+      return { from, to, name, weight, back, bends, fromDoor: door(from, "out", source), toDoor: door(to, "in", source) };
     });
-    mg.straighten(nodes, lines, isLR ? { box: 16, bend: 12 } : { box: 24, bend: 12 });
+    const forward = lines.filter(({ back }) => !back);
+    mg.straighten(nodes, forward, GAPS[this.direction]);
     for (const node of nodes.values()) {
       const spare = depth.get(node.row) - node.deep; // beside something long: what begins or ends stands at its side
       if (!node.before.length && node.after.length) node.along += spare;
       if (node.before.length && !node.after.length) node.along -= spare;
     }
-
-    const routes = new Map();
-    for (const { from, to, name, back, bends, fromDoor, toDoor } of lines) {
-      const [tail, head] = [nodes.get(from), nodes.get(to)];
-      const deep = (item) => depth.get(item.row);
-      const [start, end] = ends(tail, fromDoor, head, toDoor, bends);
-      const points = [start];
-      const pass = (along, across) => along - points.at(-1).along > 1 && points.push({ along, across });
-      pass(tail.row + deep(tail), start.across);
-      for (const bend of bends) {
-        pass(bend.row - deep(bend), bend.across);
-        pass(bend.row + deep(bend), bend.across);
-      }
-      if (end.along - (head.row - deep(head)) > 1) pass(head.row - deep(head), end.across);
-      points.push(end);
-      routes.set(name, back ? points.reverse() : points);
+    const routes = new Map(forward.map((line) => [line.name, { points: ahead(line, nodes, depth), goesBack: false }]));
+    for (const line of lines) {
+      if (line.back) routes.set(line.name, { points: arc(line, nodes, depth, routes), goesBack: true });
     }
     return { nodes, routes };
   }
 
-  // The order in which dagre begins: what enters a frame between its parameters, so that it leads straight on.
-  inOrder(nodes, links, ports) {
-    const taking = new Set(links.map(({ from, to, back }) => (back ? from : to)));
-    const boxes = nodes.map(({ key, width, height, round = false }) => [key, { width, height, round }]);
-    const doors = [...ports.keys()].map((port) => [port, { width: 4, height: 4 }]);
-    const sources = boxes.filter(([key]) => !taking.has(key));
-    const half = Math.ceil(sources.length / 2);
-    return [...sources.slice(0, half), ...doors, ...sources.slice(half), ...boxes.filter(([key]) => taking.has(key))];
-  }
-
   // The frame around what was laid out, with room for its title; ports come to lie on its border.
   trim({ nodes: laid, routes }, nodes, level) {
-    const isLR = this.direction === "LR";
+    const { isLR } = this;
     const low = { along: Infinity, across: Infinity };
     const high = { along: -Infinity, across: -Infinity };
     const reach = (axis, at, half) => {
@@ -256,7 +122,12 @@ mg.GraphLayout = class {
       reach("along", along, deep);
       reach("across", across, half);
     }
-    for (const points of routes.values()) for (const { across } of points) reach("across", across, 2);
+    for (const { points, goesBack } of routes.values()) {
+      for (const { along, across } of points) {
+        reach("across", across, 2);
+        if (goesBack) reach("along", along, 2);
+      }
+    }
     const flip = ({ along, across }) => (isLR ? { x: along, y: across } : { x: across, y: along });
     const [least, greatest] = [flip(low), flip(high)];
 
@@ -277,12 +148,13 @@ mg.GraphLayout = class {
     };
     const doors = new Map(); // port → where it is on the border
     for (const [port, isFirst] of level.ports) doors.set(port, { ...place(laid.get(port)), [axis]: isFirst ? 0 : end });
+    const placed = ({ points, goesBack }) => ({ points: points.map(place), goesBack });
     return {
       width,
       height,
       doors,
       places: new Map(nodes.map(({ key }) => [key, place(laid.get(key))])),
-      routes: new Map([...routes].map(([name, points]) => [name, points.map((point) => place(point))])),
+      routes: new Map([...routes].map(([name, route]) => [name, placed(route)])),
     };
   }
 
@@ -305,42 +177,96 @@ mg.GraphLayout = class {
   }
 
   // The whole way of an edge: its pieces, joined at the ports.
-  route(edge, levels) {
+  route(pieces, levels) {
     const points = [];
-    for (const [key, name] of this.pieces.get(edge.key)) {
+    let goesBack = false;
+    for (const [key, name] of pieces) {
       const { layout, links } = levels.get(key);
       const { from, to } = links.get(name);
-      const piece = [...layout.routes.get(name)];
-      if (layout.doors.has(from)) piece[0] = layout.doors.get(from);
-      if (layout.doors.has(to)) piece[piece.length - 1] = layout.doors.get(to);
-      for (const { x, y } of piece) points.push({ x: layout.left + x, y: layout.top + y });
+      const piece = layout.routes.get(name);
+      const way = [...piece.points];
+      if (layout.doors.has(from)) way[0] = layout.doors.get(from);
+      if (layout.doors.has(to)) way[way.length - 1] = layout.doors.get(to);
+      for (const { x, y } of way) points.push({ x: layout.left + x, y: layout.top + y });
+      goesBack ||= piece.goesBack;
     }
-    return points;
+    return { points, goesBack };
   }
 
-  // From a box back to itself: around the side of it where data do not go.
+  // From a box back to itself, around its side.
   loop({ x, y, width, height }) {
-    const isLR = this.direction === "LR";
-    const [half, deep] = isLR ? [height / 2, width / 2] : [width / 2, height / 2];
-    const ways = [[deep, half * 0.5], [deep + 12, half * 0.5], [deep + 12, half + 12], [-deep - 12, half + 12], [-deep - 12, half * 0.5], [-deep, half * 0.5]];
-    return ways.map(([along, across]) => (isLR ? { x: x + along, y: y + across } : { x: x + across, y: y + along }));
+    const [half, deep] = this.isLR ? [height / 2, width / 2] : [width / 2, height / 2];
+    const [near, far, out] = [half * 0.4, half + ARC, deep + ARC];
+    const way = [[deep, near], [out, near], [out, far], [-out, far], [-out, near], [-deep, near]];
+    const place = ([along, across]) => (this.isLR ? { x: x + along, y: y + across } : { x: x + across, y: y + along });
+    return { points: way.map(place), goesBack: true };
+  }
+
+  // Several edges between the same two boxes lie side by side.
+  apart(routes) {
+    for (const [i, { points }] of routes.entries()) {
+      const aside = (i - (routes.length - 1) / 2) * 7;
+      for (const point of points) point[this.isLR ? "y" : "x"] += aside;
+    }
   }
 };
 
-// A port's name among the keys of boxes.
-function portKey(way, back, source) {
-  return `\u0001${way} ${back} ${source}`;
+// A line from node to node: it leaves and arrives at their sides, and passes rows straight.
+function ahead({ from, to, bends, fromDoor, toDoor }, nodes, depth) {
+  const [tail, head] = [nodes.get(from), nodes.get(to)];
+  const [start, end] = ends(tail, fromDoor, head, toDoor, bends);
+  const points = [start];
+  const pass = (along, across) => along - points.at(-1).along > 1 && points.push({ along, across });
+  pass(tail.row + depth.get(tail.row), start.across);
+  for (const { row, across } of bends) {
+    pass(row - depth.get(row), across);
+    pass(row + depth.get(row), across);
+  }
+  const arrival = head.row - depth.get(head.row);
+  if (end.along - arrival > 1) pass(arrival, end.across);
+  points.push(end);
+  return points;
+}
+
+// A line that goes back: out ahead of its node, around the side where the way is shorter, in behind the other node.
+function arc({ from: before, to: after, fromDoor, toDoor }, nodes, depth, routes) {
+  const [tail, head] = [nodes.get(before), nodes.get(after)];
+  const out = tail.row + depth.get(tail.row) + ARC;
+  const back = head.row - depth.get(head.row) - ARC;
+  let [low, high] = [Infinity, -Infinity];
+  const [from, to] = [Math.min(out, back, tail.row, head.row), Math.max(out, back, tail.row, head.row)];
+  const reach = (along, across, half) => {
+    if (along < from || along > to) return;
+    low = Math.min(low, across - half);
+    high = Math.max(high, across + half);
+  };
+  for (const { row, across, half } of nodes.values()) reach(row, across, half);
+  for (const { points } of routes.values()) for (const { along, across } of points) reach(along, across, 0);
+  const middle = (tail.across + head.across) / 2;
+  const isLow = middle - low <= high - middle;
+  const side = isLow ? low - ARC : high + ARC;
+  const aside = (node, door) => node.across + (door ?? (isLow ? -1 : 1) * node.half * 0.5);
+  const [start, end] = [aside(tail, fromDoor), aside(head, toDoor)];
+  return [
+    sideOf(tail, 1, start),
+    { along: out, across: start },
+    { along: out, across: side },
+    { along: back, across: side },
+    { along: back, across: end },
+    sideOf(head, -1, end),
+  ];
 }
 
 // Where a line leaves one node and reaches another: at the doors of frames, else where it can go straight.
 function ends(tail, fromDoor, head, toDoor, bends) {
   const [a, b] = [range(tail, fromDoor), range(head, toDoor)];
   const within = ({ low, high }, at) => Math.max(low, Math.min(high, at));
-  if (bends.length) return [side(tail, 1, within(a, bends[0].across)), side(head, -1, within(b, bends.at(-1).across))];
   const both = { low: Math.max(a.low, b.low), high: Math.min(a.high, b.high) };
-  const middle = (tail.across + head.across) / 2;
-  if (both.low <= both.high) return [side(tail, 1, within(both, middle)), side(head, -1, within(both, middle))];
-  return [side(tail, 1, within(a, b.low)), side(head, -1, within(b, a.low))];
+  let [start, end] = [within(a, b.low), within(b, a.low)];
+  if (bends.length) [start, end] = [within(a, bends[0].across), within(b, bends.at(-1).across)];
+  else if (both.low <= both.high) start = end = within(both, (tail.across + head.across) / 2);
+  else if (a.low > b.high) [start, end] = [a.low, b.high];
+  return [sideOf(tail, 1, start), sideOf(head, -1, end)];
 }
 
 function range({ across, half, round }, door) {
@@ -349,7 +275,8 @@ function range({ across, half, round }, door) {
   return { low: across - room, high: across + room };
 }
 
-function side({ along, across: middle, deep, round }, sign, across) {
+// The point of a node's side ahead (+1) or behind (-1).
+function sideOf({ along, across: middle, deep, round }, sign, across) {
   const reach = round ? Math.sqrt(deep ** 2 - (across - middle) ** 2) : deep;
   return { along: along + sign * reach, across };
 }

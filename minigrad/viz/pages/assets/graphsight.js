@@ -35,7 +35,7 @@ mg.Sight = class {
       element.classList.toggle("away", !meets(place.x - w, place.y - h, place.x + w, place.y + h));
     }
     for (const [key, element] of view.edgeElements) {
-      const points = view.places.edges.get(key);
+      const { points } = view.places.edges.get(key);
       const [xs, ys] = [points.map((p) => p.x), points.map((p) => p.y)];
       element.classList.toggle("away", !meets(Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)));
     }

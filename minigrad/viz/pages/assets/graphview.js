@@ -20,9 +20,8 @@ mg.GraphView = class {
     this.container = container;
     this.options = options;
     this.graph = { ...graph, edges: graph.edges.map((edge, i) => ({ key: `e${i}`, count: 1, ...edge })) };
-    this.direction = graph.direction === "TB" ? "TB" : "LR";
     this.tree = new mg.GroupTree(this.graph);
-    this.layout = new mg.GraphLayout(this.tree, this.direction);
+    this.setDirection(graph.direction === "TB" ? "TB" : "LR");
     this.closed = new Set(graph.groups.filter((group) => group.open === false).map((group) => group.key));
     this.index = new Map(graph.boxes.map((box, i) => [box.key, i]));
     this.graph.boxes = [...graph.boxes];
@@ -164,6 +163,12 @@ mg.GraphView = class {
     this.render();
   }
 
+  // "LR", from left to right, or "TB", from top to bottom; seen at the next `render`.
+  setDirection(direction) {
+    this.direction = direction;
+    this.layout = new mg.GraphLayout(this.tree, direction);
+  }
+
   setRows(key, rows) {
     const i = this.index.get(key);
     const spec = (this.graph.boxes[i] = { ...this.graph.boxes[i], rows });
@@ -225,7 +230,8 @@ mg.GraphView = class {
     this.sizes = new Map(this.seen.boxes.map((box) => [box.key, this.sizeOf(box)]));
     this.places = this.layout.place(this.seen, this.sizes);
     this.bounds = { left: 0, top: 0, width: this.places.width, height: this.places.height };
-    if (before) this.shift(before, this.cornerOf(anchor));
+    const after = before && this.cornerOf(anchor);
+    if (after) this.shift(before, after);
     this.svg.classList.toggle("many", this.seen.boxes.length > 300);
     this.draw();
     this.applyMarks();
@@ -253,8 +259,8 @@ mg.GraphView = class {
   }
 
   cornerOf(key) {
-    const { x, y, width, height } = this.placeOf(key) ?? this.placeOf(this.shown(key));
-    return { x: x - width / 2, y: y - height / 2 };
+    const place = this.placeOf(key) ?? this.placeOf(this.shown(key));
+    return place ? { x: place.x - place.width / 2, y: place.y - place.height / 2 } : null; // none of an empty group
   }
 
   // Moves the new places so that what was clicked stays where it was.
@@ -266,7 +272,7 @@ mg.GraphView = class {
     };
     this.places.boxes.forEach(move);
     this.places.groups.forEach(move);
-    for (const points of this.places.edges.values()) points.forEach(move);
+    for (const { points } of this.places.edges.values()) points.forEach(move);
     this.bounds.left = dx;
     this.bounds.top = dy;
   }
@@ -337,7 +343,7 @@ mg.GraphView = class {
     for (const [name, element] of this.elements) {
       element.classList.toggle("lit", before.has(name) || after.has(name));
       element.classList.toggle("selected", dims && name === this.shown(key));
-      element.setAttribute("aria-pressed", dims && name === this.shown(key));
+      if (!this.closed.has(name)) element.setAttribute("aria-pressed", dims && name === this.shown(key));
     }
     for (const [name, element] of this.edgeElements) element.classList.toggle("lit", edges.has(name));
     for (const [name, element] of this.frames) element.classList.toggle("selected", name === key);
@@ -348,6 +354,7 @@ mg.GraphView = class {
   }
 
   resized() {
+    this.camera.measure();
     if (!this.camera.touched) this.begin();
   }
 

@@ -31,6 +31,9 @@ mg.textWidth = (() => {
   };
 })();
 
+// Whether a box is drawn as several sheets: it stands for several alike.
+mg.isStacked = ({ kind, marks = [] }) => kind === "fold" || marks.includes("stacked");
+
 // What a box's text needs: {width, height, round, column, block}. `column` is the width of the labels of its rows,
 // `block` that of labels and texts together.
 mg.measure = (box) => {
@@ -50,7 +53,7 @@ mg.measure = (box) => {
   const button = box.kind === "module" ? 22 : 0;
   const wide = Math.max(titleWidth + button, block, ...free);
   const line = isOp ? F.signLine : box.title ? F.titleLine : 0;
-  const stack = box.kind === "fold" || box.kind === "module" ? F.stack : 0;
+  const stack = mg.isStacked(box) ? F.stack : 0;
   return {
     width: Math.ceil(wide + 2 * F.padX + stack),
     height: Math.ceil(line + F.rowLine * rows.length + 2 * F.padY + stack - (isOp ? 4 : 0)),

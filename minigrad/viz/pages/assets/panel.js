@@ -24,7 +24,6 @@ mg.Panel = class {
     const { el, t } = mg;
     const group = view.tree.groups.get(key);
     const box = group ?? view.graph.boxes[view.index.get(key)];
-    const rows = group ? (group.closed?.rows ?? []) : (box.rows ?? []);
     const kind = group ? "module" : box.kind;
     const parts = [
       el("button", { type: "button", class: "plain back", onclick: () => view.select(null) }, `‹ ${t("clear")}`),
@@ -32,8 +31,9 @@ mg.Panel = class {
       el("h2", {}, box.title || box.tip || t(`kind-${kind}`)),
     ];
     if (box.tip && box.tip !== box.title) parts.push(el("p", { class: "tip" }, box.tip));
-    const pairs = [...rows, ...(box.facts ?? []), ...(group?.closed?.facts ?? [])];
+    const pairs = mg.factsOf(group ? { ...group.closed, kind } : box);
     if (pairs.length) parts.push(table(pairs));
+    if (kind === "fold" && mg.data.note) parts.push(el("p", { class: "tip" }, mg.data.note)); // it says how to open it
     if (group) parts.push(this.toggleButton(group));
     const inside = view.tree.above(view.tree.around(key)).reverse();
     if (inside.length) parts.push(el("h3", {}, t("inside")), this.links(inside.map((at) => [at, ""])));
@@ -106,10 +106,17 @@ mg.Panel = class {
     const parts = [el("h2", {}, t("counts")), table(shown)];
     if (view.range) parts.push(el("h3", {}, t("strength")), this.strengthLegend());
     const present = new Set(boxes.map((box) => box.kind));
-    if (groups.length) present.add("module");
+    if (groups.some((group) => (group.kind ?? "module") === "module")) present.add("module");
     const kinds = ["leaf", "constant", "value", "op", "output", "fold", "module", "failed"].filter((k) => present.has(k));
-    const entry = (kind) => el("li", {}, el("span", { class: `swatch kind-${kind}` }), t(`kind-${kind}`));
-    parts.push(el("h3", {}, t("kinds")), el("ul", { class: "legend" }, ...kinds.map(entry)));
+    const marks = new Set(boxes.flatMap((box) => [...(box.marks ?? []), ...(box.inplace ? ["inplace"] : [])]));
+    const looks = { view: "kind-op is-view", inplace: "kind-op inplace", backward: "kind-op is-backward", stopped: "kind-constant is-stopped" };
+    const entry = (look, word) => el("li", {}, el("span", { class: `swatch ${look}` }), t(word));
+    const marked = Object.keys(looks).filter((mark) => marks.has(mark));
+    const entries = [
+      ...kinds.map((kind) => entry(`kind-${kind}`, `kind-${kind}`)),
+      ...marked.map((mark) => entry(looks[mark], `mark-${mark}`)),
+    ];
+    parts.push(el("h3", {}, t("kinds")), el("ul", { class: "legend" }, ...entries));
     const keys = [
       ["← ↑ ↓ →", "keysArrows"],
       ["Enter", "keysEnter"],
@@ -138,14 +145,29 @@ mg.Panel = class {
   }
 };
 
-// (label, text) pairs as a table; the label of a row that goes on from the one above is blank.
+// All (label, text) pairs that are known of a box: its facts say what its rows do, where it has any.
+mg.factsOf = ({ kind, rows = [], facts = [] }) => {
+  const isOwn = facts.length && !["fold", "module", "failed"].includes(kind);
+  return [...(isOwn ? [] : rows), ...facts].map(([label, text]) => {
+    const [, name, value] = (label === "attribute" && /^(\w+)=(.*)$/s.exec(text)) || [null, label, text];
+    return [name, value];
+  });
+};
+
+// A label in the page's language; names of attributes are the same in all.
+mg.factLabel = (label) => {
+  const key = `fact-${label}`;
+  const word = mg.t(key);
+  return word === key ? label.trim() : word;
+};
+
 function table(pairs) {
   const { el } = mg;
-  const cell = (label, text) => {
-    if (!label) return el("tr", {}, el("td", { colspan: 2, class: "whole" }, String(text)));
-    const isGrad = /grad|‖/.test(label);
-    const name = /^(line|code|source)/.test(label) ? "code" : isGrad ? "grad" : "";
-    return el("tr", {}, el("th", { scope: "row" }, label.trim()), el("td", { class: name }, String(text)));
+  const row = ([label, text]) => {
+    const value = String(text);
+    if (!label || label === "code") return el("tr", {}, el("td", { colspan: 2, class: label || "whole" }, value));
+    const name = label === "line" ? "line" : /grad|‖/.test(label) ? "grad" : "";
+    return el("tr", {}, el("th", { scope: "row" }, mg.factLabel(label)), el("td", { class: name }, value));
   };
-  return el("table", { class: "facts" }, el("tbody", {}, ...pairs.map(([label, text]) => cell(label, text))));
+  return el("table", { class: "facts" }, el("tbody", {}, ...pairs.map(row)));
 }

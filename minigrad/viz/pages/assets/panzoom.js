@@ -6,7 +6,7 @@ mg.PanZoom = class {
   constructor(svg, stage, { onTap, onChange }) {
     Object.assign(this, { svg, stage, onTap, onChange, x: 0, y: 0, k: 1, pointers: new Map(), moved: 0, touched: false });
     this.framed = window.self !== window.top;
-    new ResizeObserver(() => (this.room = null)).observe(svg);
+    new ResizeObserver(() => this.measure()).observe(svg);
     svg.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     svg.addEventListener("pointerdown", (event) => this.down(event));
     svg.addEventListener("pointermove", (event) => this.move(event));
@@ -18,6 +18,10 @@ mg.PanZoom = class {
   size() {
     this.room ??= { width: this.svg.clientWidth || 1, height: this.svg.clientHeight || 1 };
     return this.room;
+  }
+
+  measure() {
+    this.room = null;
   }
 
   set(x, y, k) {

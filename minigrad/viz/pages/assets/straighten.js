@@ -4,11 +4,9 @@
 // parameters, so that the way from input to loss is as straight as it can be, with parameters at its sides.
 "use strict";
 
-mg.WEIGHTS = { data: 1000, side: 1 }; // of an edge that carries a result; of a parameter's or a constant's
-
 // A line between boxes should be straight, one that passes rows should be so while it passes: after Gansner et al.,
 // "A Technique for Drawing Directed Graphs", with more for the way from box to box.
-const PULL = [100, 1, 800]; // of a piece of a line with no bend at its ends, with one, with two
+const PULL = [1000, 1, 8]; // of a piece of a line with no bend at its ends, with one, with two
 
 // lines: [{from, to, weight, fromDoor, toDoor, bends: [{along, across}, ...]}, ...]; a door is how far aside of the
 // middle of a frame a line is joined to it, null for boxes. nodes: Map key → {along, across, half}: each `across` is moved.
@@ -36,11 +34,14 @@ mg.straighten = (nodes, lines, gaps) => {
   const order = [...rows.entries()].sort(([a], [b]) => a - b).map(([, row]) => row.sort((a, b) => a.across - b.across));
   for (const row of order) spread(row);
   const reversed = [...order].reverse();
+  const loose = () => 0.001; // what is joined to nothing stays
   for (let turn = 0; turn < 4; turn++) {
-    for (const row of order) settle(row, (item) => item.before, gaps);
-    for (const row of reversed) settle(row, (item) => item.after, gaps);
+    for (const row of order) settle(row, (item) => item.before, loose, gaps);
+    for (const row of reversed) settle(row, (item) => item.after, loose, gaps);
   }
-  for (const row of order) settle(row, (item) => [...item.before, ...item.after], gaps);
+  // Last, each stands below what leads to it, and what nothing leads to follows: so bends gather where ways meet.
+  for (const row of order) settle(row, (item) => item.before, loose, gaps);
+  for (const row of reversed) settle(row, (item) => item.after, (item) => (item.before.length ? 1e15 : 0.001), gaps);
 };
 
 // What stands side by side and leads to one and the same operation: the data go in the middle, parameters at the sides.
@@ -67,8 +68,8 @@ function spread(row) {
 }
 
 // Moves a row to where its items want to be, as near as its order and distances let it: least squares by pooling
-// neighbours that would come too close (isotonic regression).
-function settle(row, joined, gaps) {
+// neighbours that would come too close (isotonic regression). `inertia(item)` weighs where it is now.
+function settle(row, joined, inertia, gaps) {
   const pools = [];
   let shift = 0;
   for (const [i, item] of row.entries()) {
@@ -77,7 +78,8 @@ function settle(row, joined, gaps) {
       shift += row[i - 1].half + item.half + gap;
     }
     item.shift = shift;
-    let [sum, weight] = [item.across * 0.001, 0.001]; // what is joined to nothing stays
+    let weight = inertia(item);
+    let sum = item.across * weight;
     for (const { other, pull, aside } of joined(item)) {
       sum += (other.across + aside) * pull;
       weight += pull;

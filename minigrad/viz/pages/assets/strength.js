@@ -22,3 +22,5 @@ mg.strengthLevel = (strength, range) => {
   const part = high - low < 1e-9 ? 1 : (Math.log10(value) - low) / (high - low);
   return Math.max(0, Math.min(mg.LEVELS - 1, Math.round(part * (mg.LEVELS - 1))));
 };
+
+mg.strengthWidth = (level) => (level === "bad" ? 4.4 : level === "zero" ? 1 : 0.9 + 0.55 * level);
