@@ -84,7 +84,7 @@ def test_the_page_of_the_two_engines_is_the_derived_one():
 
 
 def test_the_gallery_shows_what_is_there():
-    """Each picture and page that docs/gallery.md names exists, and none is left over; the lines are docs/gallery.py's."""
+    """Each picture and page that docs/gallery.md names exists, and none is left over."""
     text = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
     named = set(re.findall(r"gallery/([\w.-]+)", text))
     assert named == {path.name for path in (ROOT / "docs" / "gallery").iterdir()}
