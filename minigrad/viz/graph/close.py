@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from minigrad.viz.graph.model import LEAF, MODULE, OP, STACKED, STEP, Box, Graph
+from minigrad.viz.graph.model import LEAF, MODULE, OP, STACKED, STEP, Box, Edge, Graph
 
 __all__ = ["close", "module_box"]
 
@@ -36,7 +36,7 @@ def close(graph: Graph, closed=None) -> Graph:
             result.boxes[key] = box
         elif group not in result.boxes:
             result.boxes[group] = module_box(graph, group, inside[group])
-    merged = {}
+    merged: dict[tuple, Edge] = {}
     for edge in graph.edges:
         tail, head = (_end(graph, outermost, key) for key in (edge.tail, edge.head))
         if tail == head and not edge.loop and tail in graph.groups:
