@@ -60,8 +60,8 @@ A Value is its own node: it has the op, the inputs, and the number that the rule
 ```
 
 The same: the rule, `{rule}`. For tensors it is compiled to one loop over the arrays
-(`grad_input32`); for Values it stands there as it is. Different: the engine adds up a tensor's gradients outside (it may
-have to undo broadcasting first), and looks whether what was saved has been written to since; a Value adds to its
+(`grad_input32`); for Values it stands there as it is. Different: the engine adds up a tensor's gradients outside (it
+may have to undo broadcasting first), and looks whether what was saved has been written to since; a Value adds to its
 inputs' `grad` at once.
 
 ## The walk
