@@ -143,7 +143,7 @@ class Tape:
 
     @staticmethod
     def update(parameters, lr) -> None:
-        """One step of gradient descent: ``p.data -= lr * p.grad`` for each of the Values, whose gradients are 0 then."""
+        """A step of gradient descent: ``p.data -= lr * p.grad`` for each of the Values, whose gradients are 0 then."""
         for parameter in parameters:
             parameter.data -= lr * parameter.grad
             parameter.grad = 0
