@@ -115,6 +115,7 @@ def test_facts_of_what_is_clicked(net, browser_page):
     for text in ("tanh", facts["shape"], facts["module"], facts["line"], facts["code"], "first: Block"):
         assert text in panel
     assert "test_viz_pages_drawing.py" in panel
+    tab.mouse.move(5, 5)
     tab.hover(f'.box[data-key="{key}"]')
     card = tab.locator(".hovercard")
     card.wait_for(state="visible")
