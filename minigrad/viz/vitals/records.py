@@ -155,7 +155,7 @@ class Parameter:
         elif grad is None:
             self.state = "none"
         else:
-            self.grad = stats_of(grad)
+            self.grad = stats_of(grad, zeros=False)
             self.state = "bad" if self.grad.nonfinite else "zero" if self.grad.norm == 0 and grad.size else "ok"
             self.alike = self.state == "ok" and _rows_alike(values) and _rows_alike(grad)
 
