@@ -152,7 +152,7 @@ def test_a_name_without_a_glyph_is_drawn_with_one_clear_warning(tmp_path):
 
 @pytest.mark.parametrize("name", ["graph.jpg", "graph", "graph.", ".svg.d", "graph.svg.zip"])
 def test_an_unknown_ending(name, drawing, tmp_path):
-    with pytest.raises(ValueError, match=r"expected one of \.svg, \.png, \.pdf, \.dot, \.gv$"):
+    with pytest.raises(ValueError, match=r"expected one of \.svg, \.png, \.pdf, \.html, \.dot, \.gv$"):
         drawing.save(tmp_path / name)
     assert not list(tmp_path.iterdir())
 
@@ -375,7 +375,7 @@ def test_show_in_a_notebook_displays_the_drawing(drawing, monkeypatch):
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.setitem(sys.modules, "IPython.display", display)
     drawing.show()
-    assert shown == [drawing]
+    assert shown == [drawing.page]
 
 
 @pytest.mark.parametrize("browser", [True, False])
@@ -386,6 +386,6 @@ def test_show_in_a_program_opens_a_browser_or_says_where(browser, drawing, monke
     monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or browser)
     drawing.show()
     (path,) = tmp_path.iterdir()
-    assert path.read_text(encoding="utf-8") == drawing.svg
+    assert path.read_text(encoding="utf-8") == drawing.html
     assert opened == [path.as_uri()]
-    assert capsys.readouterr().out == ("" if browser else f"No browser here: the drawing is in {path}\n")
+    assert capsys.readouterr().out == ("" if browser else f"No browser here: the page is in {path}\n")

@@ -6,7 +6,6 @@ import re
 
 import numpy as np
 import pytest
-from browser import browser_page, chromium  # noqa: F401 - fixtures
 
 import minigrad
 from minigrad import nn, optim
@@ -76,6 +75,14 @@ def test_heights_between_grid_points_and_beyond():
     points = raised(surface, lambda heights: heights, way)
     np.testing.assert_allclose(points[:3, 2], [0.5, 4.0, 0.0])
     assert np.isnan(points[3:]).all()
+
+
+def test_a_finer_surface_goes_through_the_points():
+    surface = Surface.of_function(function_of(lambda x, y: x**3 - x * y**2, "f()"), 9, "f()")
+    finer = surface.finer(3)
+    np.testing.assert_allclose(finer.heights[::3, ::3], surface.heights)
+    x, y = np.meshgrid(finer.across, finer.up)
+    np.testing.assert_allclose(finer.heights[3:-3, 3:-3], (x**3 - x * y**2)[3:-3, 3:-3], atol=0.06)
 
 
 def test_steep_heights_are_drawn_by_their_logarithm():
@@ -282,6 +289,17 @@ def test_all_optimizers_by_name():
     assert all(losses[-1] < losses[0] for losses in found.losses.values())
 
 
+def test_adagrad_has_a_rate_for_each_parameter():
+    optimizers = {"SGD": OPTIMIZERS["plain"], "AdaGrad": lambda p: optim.Adagrad(p, lr=0.5)}
+    rates = plots.effective_rates("ravine", optimizers, steps=9)
+    np.testing.assert_allclose(rates["SGD"], 0.02, rtol=1e-9)
+    way = plots.race("ravine", optimizers, steps=9).paths["AdaGrad"][:-1]
+    squares = np.cumsum((way * [0.1, 2.0]) ** 2, axis=0)
+    np.testing.assert_allclose(rates["AdaGrad"], 0.5 / (np.sqrt(squares) + 1e-10), rtol=1e-6)
+    with pytest.raises(TypeError, match=r"argument 'fn': got Sequential; expected a function of two variables"):
+        plots.step_sizes(net())
+
+
 # ---- movies
 
 
@@ -344,7 +362,7 @@ def test_files_of_a_movie(movie, tmp_path, monkeypatch):
         movie.save(tmp_path / "b.mp4")
 
 
-def test_the_player(movie, browser_page):  # noqa: F811
+def test_the_player(movie, browser_page):
     tab = browser_page(movie)
 
     def points():
@@ -370,7 +388,7 @@ def test_the_player(movie, browser_page):  # noqa: F811
     assert tab.inner_text("output") == "12단계 중 12단계"
 
 
-def test_the_player_plays_by_itself_and_stops(movie, browser_page):  # noqa: F811
+def test_the_player_plays_by_itself_and_stops(movie, browser_page):
     tab = browser_page(movie, calm=False, width=380, dark=True)
     tab.wait_for_function("() => document.querySelectorAll('polyline')[1].getAttribute('points').split(' ').length > 2")
     tab.click("#play")
