@@ -51,11 +51,6 @@ class Stats:
         sample = together[:: -(-together.size // SAMPLE) or 1]
         return cls(size, mean, spread, norm, sum(part.nonfinite for part in parts), zeros, sample)
 
-    @property
-    def rms(self) -> float:
-        """The root of the mean of squares."""
-        return self.norm / math.sqrt(self.size) if self.size else 0.0
-
 
 def stats_of(array, zeros=True) -> Stats:
     """The `Stats` of a float array of any shape; of an empty one all are 0. Without `zeros` these are not counted."""

@@ -65,8 +65,7 @@ class Layer:
     grad: Stats | None = None
     op: str = ""
     hidden: bool = False
-    samples: int = 0
-    several: bool = False
+    several: bool = False  # rows of this path
     parameters: list[Parameter] = field(default_factory=list)
     norms: deque = field(default_factory=lambda: deque(maxlen=WINDOW))  # of the gradient
     shares: deque = field(default_factory=lambda: deque(maxlen=WINDOW))  # saturated

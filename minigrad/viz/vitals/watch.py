@@ -47,7 +47,7 @@ PER_HOOK = 5e-6  # seconds that calling a hook costs outside of what is timed
 FOR_MEASURING = 0.6  # of the budget where there is a live view; the rest is for drawing it
 
 
-def watch(model, optimizer=None, *, budget=0.015, live="auto", language="en") -> Watch:
+def watch(model, optimizer=None, *, budget=0.01, live="auto", language="en") -> Watch:
     """watch(model) -> Watch.  Look at a model while it is trained; see `health` for what is measured.
 
     ::
@@ -64,7 +64,7 @@ def watch(model, optimizer=None, *, budget=0.015, live="auto", language="en") ->
 
     model      nn.Module; its calls with gradients on are counted as steps (those under no_grad are passed over)
     optimizer  look only at the steps of this one; default: of any optimizer that has parameters of the model
-    budget     the share of the time that measuring and showing may take: 0.015 is 1.5 %. The first two steps are
+    budget     the share of the time that measuring and showing may take: 0.01 is 1 %. The first two steps are
                measured, then one whenever it is affordable; the hook that waits in between takes about 10 µs a step
                besides. None: every step, whatever it costs, e.g. to see in which step NaN appears
     live       True or False: whether to show the table while training; "auto": on a terminal and in a notebook
@@ -83,7 +83,7 @@ def watch(model, optimizer=None, *, budget=0.015, live="auto", language="en") ->
         raise TypeError(f"watch(): argument 'budget' must be a number or None, not {describe(budget)}")
     if budget is not None and not 0 < budget < 1:
         raise ValueError(
-            f"watch(): argument 'budget': got {budget}; expected a share between 0 and 1, e.g. 0.02, or None"
+            f"watch(): argument 'budget': got {budget}; expected a share between 0 and 1, e.g. 0.01, or None"
         )
     if live not in (True, False, "auto"):
         raise ValueError(f"watch(): argument 'live': got {live!r}; expected True, False or 'auto'")
