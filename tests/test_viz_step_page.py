@@ -1,5 +1,7 @@
 """The step page as a file: what `viz.step` takes and refuses, languages, light and dark, phones, odd graphs."""
 
+import importlib
+import inspect
 import re
 from importlib.resources import files
 
@@ -24,7 +26,7 @@ HOSTILE = ["<script>hacked()</script>", "a\"b'c&d\\", "line\nbreak", "가중치"
         (lambda y: viz.step(3.0), TypeError, r"step\(\): argument 'x' must be a Tensor, not"),
         (lambda y: viz.step(y, 5), TypeError, "argument 'params' must be"),
         (lambda y: viz.step(y, direction="up"), ValueError, r"got 'up'; expected 'LR' or 'TB'"),
-        (lambda y: viz.step(y, limit=-1), ValueError, r"'limit': got -1; expected 0 or more"),
+        (lambda y: viz.step(y, limit=0), ValueError, r"'limit': got 0; expected 1 or more"),
         (lambda y: viz.step(y, depth=1.5), TypeError, r"'depth' must be int, not float"),
         (lambda y: viz.step(y, max_nodes=True), TypeError, r"'max_nodes' must be int, not bool"),
         (lambda y: viz.step(y, max_nodes=2), ValueError, r"the graph has 5 nodes.*max_nodes=2.*max_nodes=5"),
@@ -75,7 +77,9 @@ def test_both_languages_have_the_same_words_and_all_that_are_used():
     scripts = "".join(path.read_text("utf-8") for path in folder.iterdir() if path.name.startswith("step"))
     used = set(re.findall(r'\bt\("([\w.]+)"', scripts))
     assert used <= set(WORDS["en"]), used - set(WORDS["en"])
-    assert len(used) > 50
+    written = scripts + inspect.getsource(importlib.import_module("minigrad.viz.pages.step"))
+    for key in WORDS["en"]:
+        assert f'"{key}"' in written or f"`{key.partition('.')[0]}.${{" in written, key
 
 
 def test_korean_and_back(browser_page):
@@ -205,7 +209,10 @@ def test_modules_are_frames_and_a_closed_one_is_one_stride(browser_page):
     k = press(tab, "ArrowRight")  # into and through the closed block
     assert k == steps - 1
     assert press(tab, "ArrowLeft") == 3
-    assert tab.locator(f"#graph .box[data-key={key}]").count() == 1
+    tab.locator(f"#graph .box[data-key={key}]").click()  # open again: step by step
+    press(tab, "Escape")
+    assert press(tab, "ArrowRight") == 4
+    assert press(tab, "ArrowRight") == 5
 
 
 def test_a_deep_model_is_closed_at_first_and_depth_opens_it(browser_page):

@@ -119,7 +119,9 @@ class _Writer:
             binding, sign = SIGNS[head][0], SIGNS[head][self.place]
             left, right = args
             written = self.write(left, binding if binding != COMPARED else binding + 1)
-            tight = binding + (head in NOT_ASSOCIATIVE or binding == COMPARED or _starts_with_minus(right))
+            tight = binding + (head in NOT_ASSOCIATIVE or binding == COMPARED)
+            if binding in (SUM, PRODUCT) and _starts_with_minus(right):
+                tight = POWER  # 1 + (−0.3)
             return binding, f"{written} {sign} {self.write(right, tight)}"
         special = getattr(self, "write_" + head, None)
         return special(*args) if special else self.function(head, args)

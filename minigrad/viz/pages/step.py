@@ -97,8 +97,8 @@ def step(x, params=None, *, direction="LR", depth=None, limit=64, max_nodes=MOST
 
     Graphs made inside ``with viz.recording():`` know their source lines.
 
-    Raises TypeError for an `x` or `params` of another kind, ValueError for another `direction`, a negative `depth` or
-    `limit`, or a graph of more than `max_nodes` nodes.
+    Raises TypeError for an `x` or `params` of another kind, ValueError for another `direction`, a negative `depth`,
+    a `limit` below 1, or a graph of more than `max_nodes` nodes.
 
     >>> import minigrad
     >>> from minigrad import viz
@@ -110,13 +110,13 @@ def step(x, params=None, *, direction="LR", depth=None, limit=64, max_nodes=MOST
         raise TypeError(f"step(): argument 'x' must be a Tensor, not {describe(x)}")
     if direction not in DIRECTIONS:
         raise ValueError(f"step(): argument 'direction': got {direction!r}; expected 'LR' or 'TB'")
-    for name, value in (("depth", depth), ("limit", limit), ("max_nodes", max_nodes)):
+    for name, value, least in (("depth", depth, 0), ("limit", limit, 1), ("max_nodes", max_nodes, 1)):
         if value is None and name == "depth":
             continue
         if isinstance(value, bool) or not isinstance(value, int):
             raise TypeError(f"step(): argument {name!r} must be int, not {type(value).__name__}")
-        if value < 0:
-            raise ValueError(f"step(): argument {name!r}: got {value}; expected 0 or more")
+        if value < least:
+            raise ValueError(f"step(): argument {name!r}: got {value}; expected {least} or more")
     names = names_of(params)
     if not any(tensor is x for _, tensor in names.pairs):
         names.pairs.append(("L", x))
@@ -124,7 +124,7 @@ def step(x, params=None, *, direction="LR", depth=None, limit=64, max_nodes=MOST
     if len(reading.order) > max_nodes:
         raise ValueError(_too_large(len(reading.order), max_nodes))
     told = story(x, names.pairs, limit=limit).data
-    _name_all(told)
+    _prepare(told)
     frames = add_frames(told, reading, names)
     title = _title(told)
     data = {
@@ -147,8 +147,12 @@ def _too_large(count, most):
     )
 
 
-def _name_all(told):
-    """Give the nodes without a name the one that their formulas call them by."""
+def _prepare(told):
+    """Give the nodes without a name the one that their formulas call them by; LaTeX is left out, no page shows it."""
+    parts = [part for entry in told["backward"] for part in entry["parts"]]
+    for each in [*told["nodes"], *parts]:
+        if each["formula"] is not None:
+            del each["formula"]["latex"]
     for node in told["nodes"]:
         if not node["name"]:
             node["name"] = str(node["value"]) if node["op"] == "number" else f"v{node['id']}"

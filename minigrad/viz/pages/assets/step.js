@@ -10,7 +10,7 @@
 
   const side = document.querySelector(".side");
   const plan = makePlan(mg.data.story);
-  const cards = panels(plan);
+  const cards = panels(plan, mg.data.groups);
   const graph = mg.step.graph(plan, byId("graph"), mg.data);
   const quiz = new Quiz(plan, byId("quiz-card"), { show: () => draw(), done: answered, hint: cards.hint });
 
@@ -230,7 +230,6 @@
     if (byId("graph").contains(at) && !at.matches(":focus-visible")) at.blur(); // after a click the keys go on stepping
     select(id);
   });
-  graph.onToggle(() => graph.point(k ? plan.steps[k - 1] : null, false));
   mg.onLanguage(() => {
     graph.rewrite(k);
     quiz.draw();

@@ -3,10 +3,12 @@
 
 mg.step.graph = function (plan, place, { direction, groups, closed }) {
   const { t } = mg;
-  const { brief, isWhole, nodeAt, targetOf } = mg.step;
+  const { brief, isWhole, nodeAt, valueOf, targetOf } = mg.step;
   const key = (id) => `n${id}`;
   const edgeKey = (id, position) => `${id}:${position}`;
-  const READABLE = innerWidth < 500 ? 0.8 : 0.6; // a graph scaled below this is not read but looked at
+  const SMALL = 0.6; // a graph scaled below this is not read but looked at:
+  const READABLE = 0.8; // it is shown at this scale, and followed
+  const APART = 12; // between two edges that lead from one box to one other
   const TITLE = 22; // the longest formula that a box has for its title
   const HIDDEN = "·"; // stands for what is not computed yet
 
@@ -14,7 +16,7 @@ mg.step.graph = function (plan, place, { direction, groups, closed }) {
   function rows(id, k) {
     const node = plan.nodes[id];
     const state = nodeAt(plan, id, k);
-    const found = node.op === "number" ? [] : [[t("row.value"), state.visible ? brief(node.value, isWhole(node)) : HIDDEN]];
+    const found = node.op === "number" ? [] : [[t("row.value"), state.visible ? brief(valueOf(node), isWhole(node)) : HIDDEN]];
     if (state.expected) found.push([t("row.grad"), state.grad === undefined ? HIDDEN : brief(state.grad)]);
     return found;
   }
@@ -23,7 +25,7 @@ mg.step.graph = function (plan, place, { direction, groups, closed }) {
   function widest(id) {
     const texts = plan.received[id].map((one) => brief(one.total));
     const grad = texts.reduce((a, b) => (b.length > a.length ? b : a), "");
-    const found = plan.nodes[id].op === "number" ? [] : [[t("row.value"), brief(plan.nodes[id].value, isWhole(plan.nodes[id]))]];
+    const found = plan.nodes[id].op === "number" ? [] : [[t("row.value"), brief(valueOf(plan.nodes[id]), isWhole(plan.nodes[id]))]];
     if (texts.length) found.push([t("row.grad"), grad]);
     return found;
   }
@@ -61,16 +63,17 @@ mg.step.graph = function (plan, place, { direction, groups, closed }) {
   const view = new mg.GraphView(place, { direction, boxes, edges, groups: frames }, {});
 
   addArrow(view.svg);
+  spread();
+  view.on("toggle", spread);
   const groupOf = new Map(plan.nodes.map((node) => [node.id, node.group]));
   const parentOf = new Map(groups.map((group) => [group.key, group.parent]));
-  const shut = new Set(closed);
   let pointed = { boxes: [], edges: [] };
   let route = [];
 
   /* The outermost closed group around the node of a step, or null. */
   function closedAround(step) {
     let found = null;
-    for (let at = groupOf.get(step.node); at; at = parentOf.get(at)) if (shut.has(at)) found = at;
+    for (let at = groupOf.get(step.node); at; at = parentOf.get(at)) if (view.closed.has(at)) found = at;
     return found;
   }
 
@@ -114,7 +117,7 @@ mg.step.graph = function (plan, place, { direction, groups, closed }) {
     const { camera } = view;
     const places = ids.map((id) => view.placeOf(view.shown(key(id))));
     const { width, height } = camera.size();
-    const k = camera.touched ? camera.k : Math.max(camera.k, READABLE);
+    const k = camera.touched || camera.k >= SMALL ? camera.k : READABLE;
     const inSight = places.every(({ x, y, width: w, height: h }) => {
       const [left, top] = [camera.x + (x - w / 2) * camera.k, camera.y + (y - h / 2) * camera.k];
       return left > 8 && top > 8 && left + w * camera.k < width - 8 && top + h * camera.k < height - 8;
@@ -135,10 +138,23 @@ mg.step.graph = function (plan, place, { direction, groups, closed }) {
     place.classList.toggle("routed", route.length > 0);
   }
 
+  /* Two uses of one value by one operation are two paths: they are drawn beside each other. */
+  function spread() {
+    for (const node of plan.nodes) {
+      for (const [i, input] of node.inputs.entries()) {
+        const alike = node.inputs.filter((other) => other.node === input.node).length;
+        const before = node.inputs.slice(0, i).filter((other) => other.node === input.node).length;
+        const shift = APART * (before - (alike - 1) / 2);
+        const element = view.edgeElements.get(edgeKey(node.id, i));
+        if (shift && element) element.style.transform = direction === "LR" ? `translateY(${shift}px)` : `translateX(${shift}px)`;
+      }
+    }
+  }
+
   /* The head of an edge that a gradient walks: at the end it walks to. */
   function addArrow(into) {
     const { svg } = mg;
-    const shape = { id: "back-arrow", viewBox: "0 0 10 10", refX: 2, refY: 5, markerWidth: 11, markerHeight: 11 };
+    const shape = { id: "back-arrow", viewBox: "0 0 10 10", refX: 9, refY: 5, markerWidth: 11, markerHeight: 11 };
     const head = svg("path", { d: "M0 0L10 5L0 10z" });
     into.prepend(svg("defs", {}, svg("marker", { ...shape, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" }, head)));
   }
@@ -152,11 +168,6 @@ mg.step.graph = function (plan, place, { direction, groups, closed }) {
     mark: (id, name, on) => view.mark(key(id), name, on),
     choose: (id) => view.select(id === null ? null : key(id)),
     onSelect: (run) => view.on("select", (chosen) => run(/^n\d+$/.test(chosen) ? Number(chosen.slice(1)) : null)),
-    onToggle: (run) => view.on("toggle", (group, open) => {
-      if (open) shut.delete(group);
-      else shut.add(group);
-      run();
-    }),
     view,
   };
 };

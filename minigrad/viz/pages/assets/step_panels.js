@@ -4,9 +4,9 @@
    hidden: {what: "value" | "product" | "total", position, hints}.                                                   */
 "use strict";
 
-mg.step.panels = function (plan) {
+mg.step.panels = function (plan, groups) {
   const { el, t } = mg;
-  const { bracketed, isScalar, isWhole, show, shapeText, targetOf, text } = mg.step;
+  const { bracketed, isMany, isScalar, isWhole, shapeOf, shapeText, show, targetOf, text, valueOf } = mg.step;
   const { nodes, story } = plan;
   const MOST_PATHS = 12;
   const MOST_LEAVES = 12;
@@ -41,7 +41,10 @@ mg.step.panels = function (plan) {
     symbol && el("div", { class: "symbol" }, symbol),
   ];
 
-  const sign = (s) => el("div", { class: "sign" }, s);
+  const valueShown = (node, options = {}) =>
+    isMany(valueOf(node)) ? el("span", { class: "value" }, mg.step.brief(valueOf(node))) : show(node.value, { whole: isWhole(node), ...options });
+
+  const sign = (s, key) => el("div", { class: "sign", title: key && t(key) }, s);
 
   /* Scalars stand in one line, arrays below each other. */
   function equation(values, ...parts) {
@@ -109,11 +112,11 @@ mg.step.panels = function (plan) {
       "ul",
       { class: "operands" },
       ...node.inputs.map(({ node: id, slot }) =>
-        el("li", {}, el("b", {}, nameOf(id)), slot && slot !== nameOf(id) ? el("i", {}, slot) : null, show(nodes[id].value, { whole: isWhole(nodes[id]) })),
+        el("li", {}, el("b", {}, nameOf(id)), slot && slot !== nameOf(id) ? el("i", {}, slot) : null, valueShown(nodes[id])),
       ),
     );
     const result = el("div", { class: "quantity result" }, el("div", { class: "symbol" }, `${name} =`));
-    result.append(show(node.value, { label: name, hidden, whole: isWhole(node) }));
+    result.append(valueShown(node, { label: name, hidden }));
     const parts = [line(t("forward.text", { op: node.label })), ...(ask ? [] : [forwardFormula(node, 2)]), result];
     parts.push(el("details", { open: true }, el("summary", {}, t("forward.operands")), operands));
     if (node.attributes.length) parts.splice(1, 0, attributes(node));
@@ -141,7 +144,9 @@ mg.step.panels = function (plan) {
     const kind = meets ? "contribution" : "product";
     const product = quantity(kind, part.product, ratio(output, to), { hidden });
     const values = [upstream, part.product, ...(part.local === null ? ["—"] : [part.local])];
-    parts.push(equation(values, upstreamPart, sign("×"), local, sign("="), product));
+    const each = part.local !== null && !isScalar(upstream);
+    parts.push(equation(values, upstreamPart, each ? sign("⊙", "sign.each") : sign("×", "sign.times"), local, sign("="), product));
+    if (part.local !== null && String(shapeOf(part.local)) !== String(shapeOf(part.product))) parts.push(line(t("local.sum", { to })));
     if (step.old !== null && stage !== "product") parts.push(accumulation(step, to, ask));
     if (!ask) parts.push(standing(part.node, at));
     if (!ask && at === plan.total) parts.push(...finish());
@@ -165,7 +170,8 @@ mg.step.panels = function (plan) {
     );
   }
 
-  const countOf = (node) => node.shape.flat().reduce((a, b) => a * b, 1);
+  const sizeOf = (shape) => shape.reduce((a, b) => a * b, 1);
+  const countOf = ({ shape }) => (Array.isArray(shape[0]) ? shape.reduce((sum, one) => sum + sizeOf(one), 0) : sizeOf(shape));
 
   /* The rule of an edge in names and, with two hints, in numbers. */
   function localFormula(step, hints) {
@@ -180,7 +186,7 @@ mg.step.panels = function (plan) {
       const result = text(part.local);
       box.lastChild.append(` = ${part.numbers}`, part.numbers === result ? "" : ` = ${result}`);
     }
-    if (whole && /(^|[^\p{L}])G([^\p{L}]|$)/u.test(right.join())) box.append(line(t("local.upstream", { from: nameOf(node) })));
+    if (whole && /(^|[^\p{L}\d_.])G(?![a-zA-Z\d_.])/u.test(right.join())) box.append(line(t("local.upstream", { from: nameOf(node) })));
     return box;
   }
 
@@ -237,7 +243,8 @@ mg.step.panels = function (plan) {
     const fact = (key, ...what) => facts.append(el("dt", {}, t(`node.${key}`)), el("dd", {}, ...what));
     fact("kind", t(`kind.${node.kind}`) + (node.kind === "op" ? `: ${node.op}` : ""));
     fact("shape", `${node.dtype} ${node.shape.length ? shapeText(node.shape) : t("scalar")}`);
-    if (node.group) fact("module", node.group);
+    const frame = groups.find((group) => group.key === node.group);
+    if (frame) fact("module", frame.path || frame.title);
     if (node.formula && node.formula.text) fact("formula", math(node.formula.text));
     if (node.attributes.length) fact("attributes", node.attributes.map(([key, value]) => `${key} = ${value}`).join(", "));
     fact("line", sourceLine(node));
@@ -249,7 +256,7 @@ mg.step.panels = function (plan) {
   function sourceLine(node) {
     const place = node.line;
     if (!place) return el("span", { class: "hint" }, t(node.kind === "op" ? "line.how" : "line.none"));
-    return el("span", {}, el("code", { class: "code" }, place.code || "…"), el("span", { class: "place" }, `${place.file}:${place.line}`));
+    return el("span", {}, el("code", { class: "code" }, place.code || "…"), el("span", { class: "place", title: place.file }, `${place.file.split(/[\\/]/).pop()}:${place.line}`));
   }
 
   function history(id, k, state, act) {
@@ -259,7 +266,7 @@ mg.step.panels = function (plan) {
         el("li", {}, el("button", { type: "button", class: "plain when", onclick: () => act.goTo(step) }, t("history.step", { step })), ...what),
       );
     if (!state.visible) list.append(el("li", {}, t("history.notYet")));
-    else item(plan.shownAt[id], el("span", {}, t("history.value")), show(nodes[id].value, { whole: isWhole(nodes[id]) }));
+    else item(plan.shownAt[id], el("span", {}, t("history.value")), valueShown(nodes[id]));
     for (const one of state.contributions) {
       const from = one.from === null ? t("history.seed") : t("history.from", { from: nameOf(one.from) });
       const sum = state.expected > 1 ? [el("span", {}, t("history.total")), show(one.total)] : [];
@@ -315,7 +322,7 @@ mg.step.panels = function (plan) {
     const step = plan.steps[k - 1];
     const where = t("spoken.step", { step: k, total: plan.total, phase: t(`phase.${step.phase}`) });
     const name = nameOf(targetOf(step));
-    if (step.phase === "forward") return `${where} ${name} = ${mg.step.brief(nodes[step.node].value)}`;
+    if (step.phase === "forward") return `${where} ${name} = ${mg.step.brief(valueOf(nodes[step.node]))}`;
     if (step.kind === "problem") return `${where} ${t("problem.title", { name })}`;
     if (step.kind === "seed") return `${where} ${t("ratio", { above: output, below: output })} = ${mg.step.brief(step.total)}`;
     const brief = (v) => (v === null ? t("quantity.local") : mg.step.brief(v));

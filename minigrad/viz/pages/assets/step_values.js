@@ -6,6 +6,7 @@
 
 (() => {
   const { el, t, number } = mg;
+  const WIDE = 4;
   const INLINE = 4; // arrays of at most this many numbers are written on one line
 
   const isArray = (v) => Array.isArray(v);
@@ -53,13 +54,13 @@
   function show(v, { label = "", hidden = -1, whole = false } = {}) {
     if (v === null || v === undefined) return el("span", { class: "value unknown" }, t("unknown"));
     if (isScalar(v)) return el("span", { class: "value number" }, hidden === 0 ? "?" : text(v, whole));
-    if (isMany(v)) return el("div", { class: "value many" }, ...v.many.map((one) => show(one, { label })));
+    if (isMany(v)) return el("div", { class: "value many" }, ...v.many.map((one) => (one === null ? unused() : show(one, { label }))));
     if (isSummary(v)) return summary(v);
     const numbers = flat(v);
     if (!numbers.length) return el("span", { class: "value unknown" }, `${shapeText(shapeOf(v))} ${t("empty")}`);
     const largest = Math.max(...numbers.map((one) => Math.abs(Number(one))).filter(Number.isFinite), 0);
     const cell = (one, at) => {
-      const share = largest && Number.isFinite(Number(one)) ? Number(one) / largest : 0;
+      const share = !whole && largest && Number.isFinite(Number(one)) ? Number(one) / largest : 0;
       const covered = hidden === at;
       const td = el("td", { class: covered ? "covered" : null }, covered ? "?" : text(one, whole));
       td.classList.add(share < 0 ? "below" : "above");
@@ -76,7 +77,8 @@
     const rows = shape.length > 1 ? shape[shape.length - 2] : 1;
     const leading = shape.slice(0, -2);
     const numbers = flat(v);
-    const box = el("div", { class: "value arrays", tabindex: "0", role: "group", "aria-label": label || shapeText(shape) });
+    const box = el("div", { class: "value arrays", role: "group", "aria-label": label || shapeText(shape) });
+    if (columns > WIDE) box.tabIndex = 0; // it may have to be scrolled, by keyboard too
     for (let start = 0; start < numbers.length; start += rows * columns) {
       const table = el("table", { class: "heat" });
       if (leading.length) table.append(el("caption", {}, `[${indexAt(start / (rows * columns), leading).join(", ")}]`));
@@ -99,6 +101,8 @@
     }
     return index;
   }
+
+  const unused = () => el("div", { class: "value unknown" }, t("unused"));
 
   function summary(v) {
     const rows = [["shape", shapeText(v.shape)], ["norm", text(v.norm)], ["mean", text(v.mean)]];
