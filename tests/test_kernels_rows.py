@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import minigrad
-from minigrad.kernels import loss, pool, reduce, rownorm, softmax, threads
+from minigrad.kernels import extreme, loss, pool, reduce, rownorm, softmax, threads
 from minigrad.kernels.pointwise import BLOCK, compile_ufunc, has_own_loop
 from minigrad.ops.pointwise import exp, log
 
@@ -175,6 +175,29 @@ def test_sums_of_small_arrays_keep_nan_and_infinities_in_their_place():
         np.testing.assert_allclose(reduce.sum(x, (1,), False), np.add.reduce(x, 1), rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("count", [511, 512, 1000, 2048, 2049, 9001])
+def test_sums_wherever_the_numbers_lie(dtype, count):
+    memory = draw(3 * count + 17, dtype=dtype)
+    for start in range(17):
+        x = memory[start : start + 3 * count].reshape(3, count)
+        exact = x.astype(np.longdouble).sum(1)
+        np.testing.assert_allclose(reduce.sum.compiled(x, (1,), False), exact, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(reduce.sum.compiled(x, (0, 1), False), exact.sum(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i4", "u1", "?"])
+def test_the_extreme_of_all(dtype, sign):
+    for shape in ((), (1,), (7, 9), (80, 50)):
+        x = (100 * draw(*shape, dtype=np.float64)).astype(dtype)
+        for given in (x, x.T):
+            assert extreme.extreme_of_all(given, sign) == (given.max() if sign > 0 else given.min())
+        if x.dtype.kind == "f":
+            x.flat[-1] = math.nan
+            assert math.isnan(extreme.extreme_of_all(x, sign))
+
+
 @pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "i8", "u1"])
 @pytest.mark.parametrize("shape", [(5,), (7, 1), (64, 10), (3, 4, 5), (2, 1, 3, 7)], ids=str)
 @pytest.mark.parametrize("sign", [1, -1])
@@ -183,6 +206,6 @@ def test_extremes_and_their_places_are_the_first_ones_and_nan_is_both(shape, dty
     if x.dtype.kind == "f":
         x.flat[x.size // 2] = x.flat[-1] = math.nan
     for axis in range(x.ndim):
-        for expected, found in zip(reduce.extreme.twin(x, axis, sign), reduce.extreme.compiled(x, axis, sign)):
+        for expected, found in zip(extreme.extreme.twin(x, axis, sign), extreme.extreme.compiled(x, axis, sign)):
             np.testing.assert_array_equal(found, expected)
             assert found.dtype == expected.dtype

@@ -85,6 +85,10 @@ class Net(nn.Module):
         (lambda: Net()(x, 3), "Net", [("args[0]", "float32 [3, 4]")]),
         (lambda: (x * 2).backward(), "backward", [("self", "float32 [3, 4]")]),
         (lambda: minigrad.tensor("a"), "tensor", [("", "data=a")]),
+        (lambda: x.clone().__setitem__((5, 5), 1), "setitem", [("", "[5, 5]")]),
+        (lambda: bool(x > 0), "bool", [("self", "bool [3, 4]")]),
+        (lambda: nn.Linear(2, 3).load_state_dict({"weight": w}), "Linear.load_state_dict", [("", "strict=True")]),
+        (lambda: minigrad.vmap(lambda row: row @ w)(x), "matmul", [("other", "float32 [5, 6]")]),
         (lambda: minigrad.ones(2).half() + minigrad.ones(3), "add", [("input", "float16 [2]")]),
     ],
 )  # fmt: skip
@@ -191,6 +195,17 @@ def test_a_function_of_the_users_own(tmp_path):
     assert len(failed(long_way, tmp_path, max_nodes=500).graph.boxes) > 400
 
 
+def test_a_hook(tmp_path):
+    def hooked():
+        y = x * 2
+        y.register_hook(lambda g: 1 / 0)
+        y.sum().backward()
+
+    drawing = failed(hooked, tmp_path)
+    assert red(drawing).rows[0] == ("", "in its hook <lambda>")
+    assert red(drawing).title == "✗ backward of ×"
+
+
 def test_gradients_asked_for_by_grad_and_recorded(tmp_path):
     def graded():
         y = x.exp()
@@ -214,7 +229,7 @@ def test_an_error_of_the_programs_own(tmp_path):
     assert red(drawing).title == "✗ KeyError"
     assert into(drawing) == {}
     assert "tanh" in titles(drawing, OP)
-    assert drawing.note.startswith("No operation failed: the program raised KeyError")
+    assert drawing.note.startswith("No operation failed, but there was a KeyError")
 
 
 def test_an_error_with_nothing_in_hand(tmp_path):

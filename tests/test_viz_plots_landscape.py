@@ -77,6 +77,14 @@ def test_heights_between_grid_points_and_beyond():
     assert np.isnan(points[3:]).all()
 
 
+def test_a_finer_surface_goes_through_the_points():
+    surface = Surface.of_function(function_of(lambda x, y: x**3 - x * y**2, "f()"), 9, "f()")
+    finer = surface.finer(3)
+    np.testing.assert_allclose(finer.heights[::3, ::3], surface.heights)
+    x, y = np.meshgrid(finer.across, finer.up)
+    np.testing.assert_allclose(finer.heights[3:-3, 3:-3], (x**3 - x * y**2)[3:-3, 3:-3], atol=0.06)
+
+
 def test_steep_heights_are_drawn_by_their_logarithm():
     assert Scale(np.array([0.0, 1.0, 2.0, 1e6]), None).log
     assert not Scale(np.array([0.0, 1.0, 2.0, 3.0]), None).log
@@ -279,6 +287,17 @@ def test_all_optimizers_by_name():
     found = plots.race("ravine", [*names, "Rprop"], steps=60)
     assert list(found.losses) == [*names, "Rprop"]
     assert all(losses[-1] < losses[0] for losses in found.losses.values())
+
+
+def test_adagrad_has_a_rate_for_each_parameter():
+    optimizers = {"SGD": OPTIMIZERS["plain"], "AdaGrad": lambda p: optim.Adagrad(p, lr=0.5)}
+    rates = plots.effective_rates("ravine", optimizers, steps=9)
+    np.testing.assert_allclose(rates["SGD"], 0.02, rtol=1e-9)
+    way = plots.race("ravine", optimizers, steps=9).paths["AdaGrad"][:-1]
+    squares = np.cumsum((way * [0.1, 2.0]) ** 2, axis=0)
+    np.testing.assert_allclose(rates["AdaGrad"], 0.5 / (np.sqrt(squares) + 1e-10), rtol=1e-6)
+    with pytest.raises(TypeError, match=r"argument 'fn': got Sequential; expected a function of two variables"):
+        plots.step_sizes(net())
 
 
 # ---- movies

@@ -144,6 +144,13 @@ def test_pieces_with_one_map_are_one_region():
     assert plots.linear_regions(off).count == 1
 
 
+def test_lines_that_all_meet_in_one_point():
+    star = nn.Sequential(nn.Linear(2, 5, bias=False), nn.ReLU(), nn.Linear(5, 3))
+    found = plots.linear_regions(star)
+    assert (found.count, found.exact) == (10, True)
+    assert star[0].bias is None
+
+
 KINKS = {
     "leaky": (nn.Sequential(linear([[1, 0]], [0]), nn.LeakyReLU(0.1)), 2),
     "prelu": (nn.Sequential(linear([[1, 0]], [0]), nn.PReLU()), 2),
@@ -239,6 +246,7 @@ def test_what_hides_its_kinks_is_looked_at_cell_by_cell():
     ("call", "text"),
     [
         (lambda: plots.linear_regions(nn.Sequential(nn.Linear(2, 4), nn.Tanh())), "not piecewise linear"),
+        (lambda: plots.linear_regions(lambda x: x / 0), "NaN or infinite numbers"),
         (lambda: plots.linear_regions(nn.Linear(3, 1)), r"does not take points of shape \[4, 2\]"),
         (lambda: plots.linear_regions(lambda x: x.sum()), "a row for each point"),
         (lambda: plots.relu_regions(LINE, CORNERS, [0, 1]), "argument 'y': got 2 classes; expected one for each of 4"),

@@ -1,8 +1,10 @@
 """viz.recording: the user's line and the modules of every node; nothing left behind, nothing in the way of others."""
 
+import functools
 import inspect
 import subprocess
 import sys
+import sysconfig
 import threading
 import warnings
 
@@ -86,6 +88,17 @@ def test_every_node_is_noted_with_the_users_line(compute):
         assert viz.note_of(node).file == __file__
         assert viz.note_of(node).function == "<lambda>"
         assert viz.note_of(node).code.startswith("lambda x:")
+
+
+def test_libraries_are_passed_over():
+    x = leaf(3)
+    with viz.recording():
+        y = functools.reduce(lambda a, b: a * b, [x, x])
+    assert note(y).function == "<lambda>"
+    space = {"x": x}
+    with viz.recording():
+        exec(compile("y = x * 2", sysconfig.get_path("purelib") + "/made_up.py", "exec"), space)
+    assert note(space["y"]).function == "test_libraries_are_passed_over"
 
 
 def test_outside_nothing_is_noted_and_doors_are_as_they_were():

@@ -9,8 +9,8 @@ PyTorch names (`kernels/select.py`).
 
 import numpy as np
 
+from minigrad.kernels import extreme as extreme_kernels
 from minigrad.kernels import indexing
-from minigrad.kernels import reduce as reduction_kernels
 from minigrad.kernels import select as kernels
 from minigrad.ops.reduce import nonempty
 from minigrad.registry import FUNCTION, METHOD, NOT_GIVEN, Op, composite, helper, np_dtype, on_every_path
@@ -58,7 +58,7 @@ def extreme(input, dim, keepdim, sign):
     """The largest (sign 1) or smallest (-1) along a dimension, and its places."""
     if not input.ndim:
         return input.copy(), np.zeros((), np.int64)
-    values, places = reduction_kernels.extreme(input, dim, sign)
+    values, places = extreme_kernels.extreme(input, dim, sign)
     return (np.expand_dims(values, dim), np.expand_dims(places, dim)) if keepdim else (values, places)
 
 
@@ -146,9 +146,9 @@ def place(op, input, dim, keepdim):
     if not input.ndim:
         return np.zeros((), np.int64)
     nonempty(input, op, range(input.ndim) if dim is None else (dim,), dim is not None, IndexError)
-    if dim is None or input.size < reduction_kernels.FEW or not reduction_kernels.by_rows(input, dim):
+    if dim is None or input.size < extreme_kernels.FEW or not extreme_kernels.by_rows(input, dim):
         return np.asarray(getattr(input, op)(axis=dim, keepdims=keepdim), np.int64)
-    found = reduction_kernels.extreme(input, dim, 1 if op == "argmax" else -1)[1]
+    found = extreme_kernels.extreme(input, dim, 1 if op == "argmax" else -1)[1]
     return np.expand_dims(found, dim) if keepdim else found
 
 

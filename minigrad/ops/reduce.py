@@ -10,6 +10,7 @@ that the rules see one form.  Sums of integers and bools are int64, as in PyTorc
 import numpy as np
 
 from minigrad import dtypes
+from minigrad.kernels import extreme as extreme_kernels
 from minigrad.kernels import reduce as kernels
 from minigrad.kernels import softmax as softmax_kernels
 from minigrad.registry import FUNCTION, METHOD, NOT_GIVEN, Op, composite, helper, on_every_path
@@ -256,7 +257,7 @@ class max_all(amax):
         return nonempty(input, "max", dims, False), dims, False
 
     def forward(input, /, dim, keepdim):
-        return kernels.extreme_of_all(input, 1)
+        return extreme_kernels.extreme_of_all(input, 1)
 
     def grad_input(g, input, output, input_shape, dim):
         return share(g, input, output, input_shape, dim)
@@ -272,7 +273,7 @@ class min_all(amin):
         return nonempty(input, "min", dims, False), dims, False
 
     def forward(input, /, dim, keepdim):
-        return kernels.extreme_of_all(input, -1)
+        return extreme_kernels.extreme_of_all(input, -1)
 
     def grad_input(g, input, output, input_shape, dim):
         return share(g, input, output, input_shape, dim)

@@ -34,7 +34,8 @@ OF_MATH = {
 }  # fmt: skip
 OF_OURS = {
     "copysign", "digamma", "erf", "erfc", "floor_divide", "fmod", "gcd", "isfinite", "isinf", "lcm", "lgamma",
-    "one_less", "polygamma_of", "remainder", "round", "special_erfcx", "special_zeta", "erfinv",
+    "one_less", "polygamma_of", "remainder", "round", "special_erfcx", "special_zeta", "erfinv", "i0", "special_i0e",
+    "special_i1", "special_i1e", "igamma", "igammac", "special_ndtri", "special_log_ndtr",
 }  # functions of playground_math.js  # fmt: skip
 
 

@@ -28,7 +28,6 @@ SAME_NUMBER = {
 }  # what these give of a single number is that number  # fmt: skip
 PRODUCTS = {"matmul", "einsum2"}  # of single numbers, a product
 KNOWN = SAME_NUMBER | PRODUCTS | {"linear", "where"}
-WORD = re.compile(r"[^\W\d]\w*")
 
 
 def tape_of(x, names):
@@ -94,7 +93,8 @@ class _Writer:
 
     def fresh(self, name):
         """A name as the language allows it, that nothing else has."""
-        name = unicodedata.normalize("NFC", "_".join(WORD.findall(re.sub(r"\W", " ", name)))) or "x"
+        name = re.sub(r"\W+", "_", unicodedata.normalize("NFC", name)).strip("_")
+        name = name if re.match(r"[^\W\d]", name) else f"x{name}"
         chosen, n = name, 1
         while chosen in self.taken or chosen in OPS:
             n += 1

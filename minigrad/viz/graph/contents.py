@@ -138,8 +138,6 @@ def summarised(array) -> str:
         return " ".join(lines_of(array))
     if not np.issubdtype(array.dtype, np.number):
         return f"{array.size:,} {array.dtype.name}"
-    if np.iscomplexobj(array):
-        return f"norm {number(norm(array))}"
     with np.errstate(all="ignore"):
         mean = array.mean(dtype=np.float64)
     low, high = number(array.min()), number(array.max())
@@ -148,6 +146,5 @@ def summarised(array) -> str:
 
 def norm(array) -> float:
     """The Euclidean length, without overflow in half precision."""
-    wide = np.abs(array) if np.iscomplexobj(array) else array
     with np.errstate(all="ignore"):
-        return float(np.sqrt(np.square(wide.astype(np.float64)).sum()))
+        return float(np.sqrt(np.square(array.astype(np.float64)).sum()))

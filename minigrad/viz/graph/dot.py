@@ -1,9 +1,11 @@
-"""The drawing as DOT text, Graphviz' language: what `Drawing.source` is, and what is laid out.
+"""The drawing as DOT text, Graphviz' language: what `Drawing.source` is, and its skeleton, which is laid out.
 
 Box sizes are given, so that every Graphviz places the boxes the same way whatever fonts it knows.
 """
 
 from __future__ import annotations
+
+import math
 
 from minigrad.viz.graph.model import OP
 from minigrad.viz.graph.style import (
@@ -16,18 +18,20 @@ from minigrad.viz.graph.style import (
     flow_text,
     frame_style,
     is_round,
+    spread,
     style_of,
+    width,
 )  # fmt: skip
 
-__all__ = ["dot_source"]
+__all__ = ["dot_source", "skeleton"]
 
 POINTS = 72.0  # per inch, Graphviz' unit of size
 MARGIN = 10.0  # around what stands in a frame
 
 
-def dot_source(graph, helped=False) -> str:
+def dot_source(graph) -> str:
     """DOT text of a `Graph`. Boxes are ``n0 n1 …``, groups ``cluster_g0 …`` and edges ``e0 e1 …`` in the order of the
-    walk; a closed module has its group's key. `helped` adds unseen edges for a better layout."""
+    walk; a closed module has its group's key."""
     import graphviz
 
     dot = graphviz.Digraph("minigrad")
@@ -56,9 +60,45 @@ def dot_source(graph, helped=False) -> str:
         if edge.tip:
             look["tooltip"] = _quoted([edge.tip])
         dot.edge(edge.tail, edge.head, id=f"e{i}", **look)
-    for tail, head in _helpers(graph) if helped else ():
-        dot.edge(tail, head, style="invis", weight="1")
     return dot.source
+
+
+def skeleton(graph, sizes) -> str:
+    """DOT text of what the layout needs to know and no more: keys, sizes, frames with room for their titles, edges."""
+    turned = graph.direction == "TB"
+    tail, head, beside = ("s", "n", "e") if turned else ("e", "w", "s")
+    lines = [
+        "digraph {",
+        f"rankdir={graph.direction} nodesep=0.25 ranksep={RANK_GAP / POINTS:.4f} fontname=Helvetica labeljust=l",
+        'node [shape=box fixedsize=true label=""]',
+        f"edge [tailport={tail} headport={head} fontname=Helvetica]",
+    ]
+    _outline(lines, graph, "", _members(graph), sizes)
+    fed = {edge.head for edge in graph.edges}
+    for i, edge in enumerate(graph.edges):
+        looks = [f"id=e{i}"]
+        if edge.loop:
+            looks.append(f"constraint=false tailport={beside} headport={beside}")
+        elif edge.tail in fed:
+            looks.append("weight=3")
+        if edge.count > 1:
+            looks.append(f'label="×{edge.count:,}"')
+        lines.append(f"{edge.tail} -> {edge.head} [{' '.join(looks)}]")
+    lines += [f"{tail} -> {head} [style=invis]" for tail, head in _helpers(graph)]
+    return "\n".join([*lines, "}"])
+
+
+def _outline(lines, graph, key, members, sizes):
+    boxes, groups = members[key]
+    for box in boxes:
+        wide, high = sizes[box.key]
+        lines.append(f"{box.key} [width={wide / POINTS:.4f} height={high / POINTS:.4f}]")
+    for group in groups:
+        room = "m" * math.ceil(width(group.title, FRAME, True) / (0.8 * FRAME))  # the letter is as wide in every font
+        margin = MARGIN + spread(group)
+        lines.append(f"subgraph cluster_{group.key} {{ margin={margin:g} fontsize={FRAME:g} label={room}")
+        _outline(lines, graph, group.key, members, sizes)
+        lines.append("}")
 
 
 def _helpers(graph):

@@ -13,7 +13,7 @@ import threading
 
 import numpy as np
 
-from minigrad.viz.graph.dot import dot_source
+from minigrad.viz.graph.dot import skeleton
 from minigrad.viz.graph.layered import Placement, slots
 from minigrad.viz.graph.nested import place_with_frames
 from minigrad.viz.graph.style import ARROW
@@ -34,7 +34,7 @@ _overflowed = False
 def place(graph, sizes) -> Placement:
     """Lay out a `Graph`: `sizes` are the boxes' (width, height) by key."""
     if slots(graph) <= MOST_SLOTS:
-        source = dot_source(graph, helped=True)
+        source = skeleton(graph, sizes)
         text = _system_dot(source) or _in_process(source)
         if text:
             placement = _parse(text, len(graph.edges))

@@ -198,11 +198,11 @@ def _owned(reading, operations, homes):
 
 def _numbered(owned, reading, homes, kinds):
     """{operation: the calls around it}."""
-    used = defaultdict(list)  # path -> (operation, keys) of all that is in the module
+    used = defaultdict(list)  # path -> (operation, what it uses) of all that is in the module
     chain = {path: _outwards(path, kinds) for path, _ in owned.values()}
     for node, (path, keys) in owned.items():
         for around in chain[path]:
-            used[around].append((node, keys))
+            used[around].append((node, [(key, path) for key in keys]))
     number = {}
     for path, uses in used.items():
         is_layer = all(owned[node][0] == path for node, _ in uses)

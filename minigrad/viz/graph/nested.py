@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from minigrad.viz.graph.layered import Placement, place_in_layers
 from minigrad.viz.graph.model import Edge, Graph
-from minigrad.viz.graph.style import ARROW, FRAME, width
+from minigrad.viz.graph.style import ARROW, FRAME, spread, width
 
 __all__ = ["place_with_frames"]
 
@@ -87,7 +87,7 @@ class _Nested:
         self.inner[key] = Placement(centres, routes)
         if key:
             title = width(self.graph.groups[key].title, FRAME, True) + 2 * INSET
-            spare = DROP * any(edge.loop for edge in self.graph.edges)
+            spare = spread(self.graph.groups[key]) + DROP * any(edge.loop for edge in self.graph.edges)
             self.sizes[key] = max(right - left + 2 * INSET, title) + spare, bottom - top + INSET + HEAD + spare
 
     def led_on(self, edge, route, centres):

@@ -20,7 +20,7 @@ from minigrad.autograd.engine import recorded_backwards
 from minigrad.autograd.general import quiet
 from minigrad.autograd.node import COPY_SLICES, LEAF, PICK, DeadEnd, Node, node_of
 from minigrad.nn.parameter import Parameter
-from minigrad.registry import OPS, arrays
+from minigrad.registry import ARRAYS, OPS, arrays
 from minigrad.tensor import Tensor
 from minigrad.viz.record.recording import note_of
 
@@ -28,7 +28,6 @@ __all__ = ["FEW", "Constant", "Operand", "Reading", "repeatable"]
 
 FEW = 6  # values of at most this many elements are shown as numbers
 REPLAY_ELEMENTS = 4096  # operands of at most this many elements are computed with again
-REPEATABLE = tuple(f"minigrad.ops.{family}" for family in ("index", "join", "linalg", "loss", "reduce", "shape"))
 USUAL = {
     "by_frequency": False, "ceil_mode": False, "correction": 1, "count_include_pad": True, "descending": False,
     "dilation": 1, "divisor_override": None, "eps": 1e-5, "groups": 1, "how": "mean", "ignore_index": -100,
@@ -321,15 +320,26 @@ class Reading:
         """Find values that nothing kept, for results of at most `most` elements of `nodes` (oldest first) whose
         operands are known and have at most `operands` elements each."""
         for node in nodes:
-            source = node.parents[0] if node.op is PICK else node
-            if node in self._known or not repeatable(source.op) or self.is_many(node) or math.prod(node.shape) > most:
+            if node in self._known or self.is_many(node) or math.prod(node.shape) > most:
+                continue
+            source = _source(node)
+            if not repeatable(source.op):
                 continue
             inputs = [self.operand_array(source, i) for i in range(len(source.parents))]
-            if all(a is not None and a.size <= operands for a in inputs):
-                result = _compute(source, inputs)
+            if self.is_write(node):
+                inputs[0] = self.operand_array(node, 0)
+            if all(self._was_left_out(source, i) if a is None else a.size <= operands for i, a in enumerate(inputs)):
+                result = _rewritten(node, inputs) if self.is_write(node) else _compute(source, inputs)
                 result = np.asarray(result[node.attrs] if node.op is PICK else result)
                 if result.shape == node.shape:
                     self._known[node] = result, None
+
+    def _was_left_out(self, node, i):
+        """Whether an optional operand was None, as far as what the operation saved tells."""
+        op = node.op
+        if i >= len(op.inputs) or op.inputs[i] not in op.optional or op.inputs[i] not in op.saved or not node.saved:
+            return False
+        return node.saved[op.saved.index(op.inputs[i])] is None
 
     def operand_array(self, node, i) -> np.ndarray | None:
         """What the i-th operand of an operation was when it ran, if that can still be told."""
@@ -376,8 +386,8 @@ def _unwritten(version, node):
 
 
 def repeatable(op):
-    """Whether the op gives the same result again: it is ours, and of a family that draws no random numbers."""
-    return OPS.get(op.name) is op and (op.pointwise or op.__module__ in REPEATABLE)
+    """Whether the op gives the same result again: it is ours: random numbers are drawn before it, and given to it."""
+    return OPS.get(op.name) is op and op.__module__.startswith("minigrad.ops.")
 
 
 def _compute(node, inputs):
@@ -390,6 +400,23 @@ def _compute(node, inputs):
     forward = arrays(op.__dict__["forward"])
     result = quiet.run(forward, inputs, *attrs) if op.variadic else quiet.run(forward, *inputs, *attrs)
     return result[0] if op.aux and not op.pieces else result
+
+
+def _source(node):
+    """The operation that made what this node stands for: of one output of several, of a write into a part."""
+    if node.op is COPY_SLICES and node.saved:
+        return node.saved[0]
+    return node.parents[0] if node.op is PICK else node
+
+
+def _rewritten(node, inputs):
+    """The base of a view after the view was written to: ``base[0].mul_(2)``."""
+    (inner,), (chain, order) = node.saved, node.attrs
+    base = part = ARRAYS["copy_laid_out"](inputs[0], order)
+    for op, attrs, *_ in chain:
+        part = quiet.run(arrays(op.__dict__["forward"]), part, *attrs)
+    quiet.run(np.copyto, part, _compute(inner, [part, *inputs[1:]]), "unsafe")
+    return base
 
 
 def _same(a, b):

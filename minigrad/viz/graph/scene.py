@@ -109,8 +109,9 @@ def make_scene(graph: Graph, sizes, placement: Placement) -> Scene:
 
 
 def _frame_shapes(group, style, left, top, right, bottom):
-    wide, high, shapes = right - left, bottom - top, []
-    if group.count > 1:
+    spread = s.spread(group)
+    wide, high, shapes = right - left - spread, bottom - top - spread, []
+    if spread:
         behind = (2 * s.STACK, s.STACK)
         shapes += [Rect(left + d, top + d, wide, high, 9, style.fill, style.border, 0.8) for d in behind]
     shapes.append(Rect(left, top, wide, high, 9, style.fill, style.border, 1.0))

@@ -30,7 +30,7 @@ from minigrad.viz.graph.model import (
 
 __all__ = [
     "STYLES", "Stroke", "Style", "blended", "box_size", "edge_style", "flow_text", "frame_style", "is_round",
-    "is_stacked", "label_width", "readable_direction", "row_width", "style_of", "title_size", "width",
+    "is_stacked", "label_width", "readable_direction", "row_width", "spread", "style_of", "title_size", "width",
 ]  # fmt: skip
 
 FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Noto Sans', 'Noto Sans KR', sans-serif"
@@ -186,6 +186,11 @@ def is_round(box) -> bool:
 def is_stacked(box) -> bool:
     """Whether a box is drawn as several sheets."""
     return box.kind == FOLD or STACKED in box.marks
+
+
+def spread(group) -> float:
+    """How far the sheets behind a frame stand out, to the right and below."""
+    return 2 * STACK if group.count > 1 else 0.0
 
 
 def label_width(box) -> float:

@@ -9,6 +9,7 @@
                         loss_surface        the loss as a landscape, of a function or a network
                         descent             the ways of optimizers over it (race: as numbers)
                         descent_movie       the same, moving: a page with a player, or a GIF
+                        step_sizes          how far each goes per gradient (effective_rates: as numbers)
     inside a model      activations         functions and their derivatives (activation_curve: as numbers)
                         filters             what convolutions look for
                         feature_maps        what layers make of a picture
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from minigrad.viz.plots.landscape import loss_surface
     from minigrad.viz.plots.movie import Movie, descent_movie
     from minigrad.viz.plots.pictures import feature_maps, filters, images
+    from minigrad.viz.plots.rates import effective_rates, step_sizes
     from minigrad.viz.plots.regions import Regions, linear_regions, relu_regions
     from minigrad.viz.plots.sequence import Gates, gate_values, gates
     from minigrad.viz.plots.training import confusion_matrix, loss_curve
@@ -56,6 +58,8 @@ _HOMES = {
     "loss_surface": "landscape",
     "Movie": "movie",
     "descent_movie": "movie",
+    "effective_rates": "rates",
+    "step_sizes": "rates",
     "Regions": "regions",
     "linear_regions": "regions",
     "relu_regions": "regions",
@@ -68,8 +72,9 @@ _HOMES = {
 
 __all__ = [
     "Gates", "Movie", "Race", "Regions", "activation_curve", "activations", "attention", "confusion_matrix",
-    "decision_boundary", "descent", "descent_movie", "embedding", "feature_maps", "filters", "fits", "gate_values",
-    "gates", "images", "linear_regions", "loss_curve", "loss_surface", "pca", "race", "relu_regions",
+    "decision_boundary", "descent", "descent_movie", "effective_rates", "embedding", "feature_maps", "filters", "fits",
+    "gate_values", "gates", "images", "linear_regions", "loss_curve", "loss_surface", "pca", "race", "relu_regions",
+    "step_sizes",
 ]  # fmt: skip
 
 

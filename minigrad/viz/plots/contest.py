@@ -156,16 +156,16 @@ def _walk(name, make, params, call, place, steps, far, who):
         optimizer.zero_grad()
         with minigrad.enable_grad():
             value = call()
-            if value.requires_grad:
+            if getattr(value, "requires_grad", False):
                 value.backward()
-        seen.append(loss_value(None, lambda _: value.detach(), who))
+        seen.append(loss_value(None, lambda _: value, who))
         return value
 
     for _ in range(steps):
         seen.clear()
         optimizer.step(closure)
         if all(p.grad is None for p in params):
-            raise ValueError(fault(who, "loss", "one that does not depend on its argument", "a function of the model"))
+            raise ValueError(fault(who, "fn or loss", "one that does not depend on its argument", "one that does"))
         losses.append(seen[0])  # L-BFGS looks at several points; the first is where it stands
         places.append(place())
         if not np.isfinite(places[-1]).all() or np.abs(places[-1]).max() > far:
@@ -177,17 +177,17 @@ def _walk(name, make, params, call, place, steps, far, who):
 
 def _curvature(function):
     """The largest curvature at the start: the largest size of an eigenvalue of the Hessian, by the engine."""
-    p = minigrad.tensor(function.start, dtype=minigrad.float64, requires_grad=True)
-    (slope,) = minigrad.autograd.grad(function.call(p[0], p[1]), p, create_graph=True)
-    rows = []
-    for k in range(2):
-        row = (
-            minigrad.autograd.grad(slope[k], p, retain_graph=True, allow_unused=True)[0]
-            if slope.requires_grad
-            else None
-        )
-        rows.append(np.zeros(2) if row is None else row.numpy())
-    return max(float(np.abs(np.linalg.eigvalsh(np.array(rows))).max()), 1e-3)
+    rows = np.zeros((2, 2))
+    with minigrad.enable_grad():
+        p = minigrad.tensor(function.start, dtype=minigrad.float64, requires_grad=True)
+        value = function.call(p[0], p[1])
+        if not getattr(value, "requires_grad", False):
+            return 1.0
+        (slope,) = minigrad.autograd.grad(value, p, create_graph=True)
+        for k in range(2 if slope.requires_grad else 0):
+            row = minigrad.autograd.grad(slope[k], p, retain_graph=True, allow_unused=True)[0]
+            rows[k] = 0.0 if row is None else row.numpy()
+    return max(float(np.abs(np.linalg.eigvalsh(rows)).max()), 1e-3)
 
 
 def _makers(optimizers, stride, rate, who):

@@ -28,7 +28,7 @@ __all__ = ["loss_surface"]
 
 KINDS = ("contour", "3d", "both")
 LEVELS = 16
-FUNCTION_POINTS, MODEL_POINTS = 121, 33  # along each side
+FUNCTION_POINTS, MODEL_POINTS, FINE = 121, 33, 80  # along each side; below the last, they are drawn with some between
 STEEP = 12.0  # largest height over the middle one, beyond which heights are drawn by their logarithm
 ELEVATION, AZIMUTH, BOX = 38, -60, (4, 4, 3)  # where a hilly picture is looked at from, in degrees; its proportions
 LOW, HIGH, STAR = "#fafbf7", "#66809f", "#ffd23f"
@@ -68,8 +68,9 @@ def loss_surface(
         ways = {str(k): np.array([vector_of(w, model, who, "paths") for w in way]) for k, way in paths.items()}
         plane, marks = _plane(model, ways, through, seed, who)
         ways = {name: plane.places(way) for name, way in ways.items()}
-        around = np.concatenate([*ways.values(), *marks.values()]) if ways or marks else np.array([[-1, -1], [1, 1.0]])
-        view = view_of(around, bounds, who, around=0.25 if ways or marks else 0.0)
+        seen = np.concatenate([*ways.values(), *marks.values()])
+        aim = 1.0 if through is None and not ways else 0.0  # as far again as the weights themselves
+        view = view_of(np.concatenate([seen - aim, seen + aim]), bounds, who, around=0.0 if aim else 0.25)
         surface = Surface.of_model(model, loss, plane, view, resolution or MODEL_POINTS, who)
         title = title or f"Loss of {type(fn).__name__}"
     else:
@@ -140,6 +141,7 @@ class Scale:
 def drawn(surface, ways, kind, log, title, marks=None, note="", of_ways=None, moving=False):
     """The figure of a surface with ways over it, and {axes: [(line, the points of its way)]}. `moving`: the ends of the
     ways are left out."""
+    surface = surface.finer(3) if len(surface.up) < FINE else surface
     scale, lines = Scale(surface.heights, log), {}
     figure = figure_of(10.4 if kind == "both" else 6.4 if ways else 5.4, 4.7)
     if kind in ("contour", "both"):
@@ -183,7 +185,7 @@ def _hills(axes, surface, scale):
     low, high = np.nanmin(z), np.nanmax(z)
     shares = (np.nan_to_num(z, nan=high) - low) / (high - low or 1.0)
     lit = LightSource(azdeg=315, altdeg=50).shade_rgb(
-        mixed(LOW, HIGH, shares), shares * len(x) / 2.5, blend_mode="soft", fraction=0.5
+        mixed(LOW, HIGH, shares), shares * len(x) / 2.5, blend_mode="soft", fraction=0.7
     )
     axes.plot_surface(
         x, y, z, facecolors=lit, rstride=1, cstride=1, linewidth=0, antialiased=False, shade=False, zorder=1,
@@ -210,7 +212,7 @@ def _hills(axes, surface, scale):
 def _contours_on_hills(axes, surface, z, levels):
     """Contours where no hill stands before them."""
     from contourpy import contour_generator
-    from mpl_toolkits.mplot3d.art3d import Line3DCollection
+    from matplotlib.collections import LineCollection
 
     lines = contour_generator(surface.across, surface.up, np.ma.masked_invalid(z))
     seen = []
@@ -219,10 +221,11 @@ def _contours_on_hills(axes, surface, z, levels):
             points = np.column_stack([line, np.full(len(line), level)])
             visible = _is_visible(surface, z, points)
             breaks = np.flatnonzero(np.diff(visible)) + 1
-            parts = zip(np.split(points, breaks), np.split(visible, breaks), strict=True)
-            seen += [part for part, shown in parts if shown[0] and len(part) > 1]
+            parts = zip(np.split(line, breaks), np.split(visible, breaks), strict=True)
+            seen += [(part, level) for part, shown in parts if shown[0] and len(part) > 1]
     if seen:
-        axes.add_collection3d(Line3DCollection(seen, colors=INK, linewidths=0.4, alpha=0.45, zorder=2), autolim=False)
+        lines = LineCollection([part for part, _ in seen], colors=INK, linewidths=0.4, alpha=0.45, zorder=2)
+        axes.add_collection3d(lines, zs=[level for _, level in seen], autolim=False)
 
 
 def _is_visible(surface, z, points):

@@ -253,7 +253,5 @@ def _on_paper(axes, points):
     """Points of a map as they are; of space as the eye sees them."""
     if not in_space(axes):
         return points
-    from mpl_toolkits.mplot3d import proj3d
-
-    x, y, _ = proj3d.proj_transform(*points.T, axes.get_proj())
-    return np.column_stack([np.ma.filled(x, np.nan), np.ma.filled(y, np.nan)])
+    seen = np.column_stack([points, np.ones(len(points))]) @ axes.get_proj().T
+    return seen[:, :2] / seen[:, 3:]

@@ -100,7 +100,7 @@ def feature_maps(model, x, layer=None, path=None, *, most=16, title="Feature map
     """feature_maps(model, x, layer=None, path=None) -> Figure.  What layers make of a picture: a row for each layer.
 
     model  a Module that reads pictures
-    x      one picture, (channels, H, W), (1, channels, H, W), or (H, W)
+    x      one picture, (channels, H, W), (1, channels, H, W), or (H, W); for 1-D convolutions a row (channels, length)
     layer  names of modules, as in `named_modules()`, or modules, one or a list; all convolutions if not given
     path   where to save it, too (.png, .svg or .pdf)
     most   maps of a layer, beyond which the rest is left out
@@ -113,12 +113,14 @@ def feature_maps(model, x, layer=None, path=None, *, most=16, title="Feature map
     checked_model(model, who, "a Module")
     chosen = _layers(model, layer, who)
     picture = as_array(x, who, "x", (2, 3, 4), "one picture, (channels, H, W)").astype(float)
-    picture = picture[None] if picture.ndim == 2 else picture
-    picture = picture[None] if picture.ndim == 3 else picture
+    for sides in (3, 4)[: 1 if _reads_rows(model) else 2]:
+        picture = picture[None] if picture.ndim < sides else picture
     if len(picture) != 1:
         raise ValueError(fault(who, "x", f"shape {shape_text(picture.shape)}", "one picture", "e.g. x[0]"))
     maps = _outputs(model, picture, chosen, who)
-    rows = [("input", picture[0])] + [(f"{name}  {kind}", value) for name, kind, value in maps]
+    rows = [("input", picture[0] if picture.ndim == 4 else picture[0][:, None])] + [
+        (f"{name}  {kind}", value) for name, kind, value in maps
+    ]
     columns = max(min(most, len(value)) for _, value in rows)
     with settings():
         figure = figure_of(max(columns * SIDE + 0.2, 4.0), len(rows) * (SIDE + 0.3) + 0.4)
@@ -208,6 +210,13 @@ def _layers(model, layer, who):
             raise ValueError(fault(who, "layer", describe(each), f"modules of this model: {names}"))
         found.append(pairs[0])
     return found
+
+
+def _reads_rows(model):
+    from minigrad import nn
+
+    kinds = [type(m) for m in model.modules() if isinstance(m, nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d)]
+    return bool(kinds) and issubclass(kinds[0], nn.Conv1d)
 
 
 def _outputs(model, picture, chosen, who):

@@ -147,11 +147,23 @@ class _Precise(NamedTuple):
 def _precise(model, view):
     """The model in float64, a copy; itself where that can't be had."""
     try:
-        copied = copy.deepcopy(model).double().requires_grad_(True) if hasattr(model, "double") else model
+        copied = _copied(model) if hasattr(model, "named_parameters") else model
         precise = _Precise(copied, minigrad.float64, minigrad.float64)
         return precise._replace(answers=_recorded(precise, view.T, "")[0].dtype)
     except (TypeError, RuntimeError, ValueError):
         return _Precise(model, dtype_of(model), minigrad.float32)
+
+
+def _copied(model):
+    """A copy in float64 whose graph tells all: no parameter is frozen, and no layer is without a bias, because a graph
+    does not say whether a missing operand was none or was not kept."""
+    from minigrad import nn
+
+    copied = copy.deepcopy(model).double().requires_grad_(True)
+    for module in copied.modules():
+        if isinstance(module, nn.Linear) and module.bias is None:
+            module.bias = nn.Parameter(minigrad.zeros(module.out_features, dtype=minigrad.float64))
+    return copied
 
 
 # ---- polygons
@@ -311,6 +323,8 @@ def _recorded(model, points, who):
         output = output[0] if isinstance(output, tuple) else output
         if not isinstance(output, Tensor) or output.shape[:1] != (len(points),):
             raise ValueError(f"{who}: expected a model that gives a row for each point, got {describe(output)}")
+        if not np.isfinite(output.detach().array).all():
+            raise ValueError(f"{who}: the model gave NaN or infinite numbers; look at its parameters")
         return output.reshape(len(points), -1), x
 
 

@@ -67,7 +67,7 @@ def gates(
     """
     who = "gates()"
     target = start(path, who)
-    found = gate_values(layer, x, state=state, number=number, reverse=reverse, sequence=sequence)
+    found = _values(layer, x, state, number, reverse, sequence, who)
     steps, hidden = found.values["hidden"].shape
     called = None if labels is None else words(labels, steps, who)
     chosen = np.arange(min(hidden, MOST_UNITS)) if units is None else np.atleast_1d(np.asarray(units))
@@ -91,7 +91,10 @@ def gates(
 
 def gate_values(layer, x, *, state=None, number=0, reverse=False, sequence=0) -> Gates:
     """gate_values(layer, x) -> Gates.  The numbers that `gates` draws; arguments as there."""
-    who = "gate_values()"
+    return _values(layer, x, state, number, reverse, sequence, "gate_values()")
+
+
+def _values(layer, x, state, number, reverse, sequence, who):
     checked_model(layer, who, "nn.LSTM, nn.GRU, nn.RNN or a cell")
     kind = _kind(layer, who)
     array = as_array(x, who, "x", (2, 3), "(steps, input_size), or a batch of such").astype(float)

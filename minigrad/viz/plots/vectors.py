@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 from threadpoolctl import threadpool_limits
 
@@ -104,7 +106,7 @@ def pca(vectors, components=2):
 
 def _tsne(array, seed, perplexity, who):
     try:
-        from sklearn.manifold import TSNE
+        manifold = importlib.import_module("sklearn.manifold")
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
             f"{who}: method='tsne' needs scikit-learn, which is not installed: pip install scikit-learn; or "
@@ -116,7 +118,7 @@ def _tsne(array, seed, perplexity, who):
     if not 0 < perplexity < len(array):
         raise ValueError(fault(who, "perplexity", describe(perplexity), f"less than the {len(array)} vectors"))
     wide = min(array.shape[1], len(array)) > 1
-    made = TSNE(2, perplexity=perplexity, random_state=seed, init="pca" if wide else "random")
+    made = manifold.TSNE(2, perplexity=perplexity, random_state=seed, init="pca" if wide else "random")
     with threadpool_limits(1):  # the same sums in the same order each time; and few vectors are not worth more
         return made.fit_transform(array.astype(np.float32)).astype(float)
 

@@ -13,29 +13,26 @@ Nothing was observed before the error: the exception's own frames hold the opera
 
 from __future__ import annotations
 
-import os
-import sysconfig
 from dataclasses import dataclass, field
 
 from minigrad.autograd import engine
 from minigrad.autograd.node import OURS, Node
 from minigrad.nn.modules.module import Module
-from minigrad.registry import NOT_GIVEN, TENSORS
+from minigrad.registry import NOT_GIVEN, OPS, TENSORS
 from minigrad.tensor import Tensor
 from minigrad.viz.graph.text import public_name
-from minigrad.viz.record.recording import described
+from minigrad.viz.record.recording import LIBRARIES, described
 
 __all__ = ["Failure", "failure_of"]
 
 DOOR = "<minigrad door"
 ENGINE = "minigrad.autograd.engine"
-WRAPPERS = ("minigrad.autograd.link", "minigrad.conversion", "minigrad.protocol")  # a door stands behind these
+WRAPPERS = ("minigrad.autograd.link", "minigrad.protocol")  # the operation stands behind what these define
 OPERATIONS = (
     "minigrad.autograd", "minigrad.conversion", "minigrad.creation", "minigrad.door", "minigrad.exchange",
     "minigrad.functional", "minigrad.linalg", "minigrad.nn", "minigrad.ops", "minigrad.protocol", "minigrad.ranges",
     "minigrad.sampling", "minigrad.tensor",
 )  # fmt: skip
-LIBRARIES = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 UNSAID = (None, False, NOT_GIVEN)  # arguments not worth a line
 LISTED = 12  # tensors shown of one argument that is a list
 
@@ -45,7 +42,7 @@ class Failure:
     """What is known of an error.
 
     op       the name of what failed; ``""`` if it was no operation of minigrad, but the program itself
-    inside   the operation in it that raised, if it is made of others
+    inside   what in it raised, if it is made of others: ``"step matmul"``, ``"hook f"``
     tensors  (argument, Tensor) in the order of the arguments
     others   (argument, value) of arguments that are no tensors
     line     (file, line, text of the line, function) of the user's program, or None
@@ -142,13 +139,17 @@ def _entry(frames, last):
         start = inside[-1] + 1
     if start >= len(frames) or not _is_operation(frames[start]):
         return None
-    if _name_of_module(frames[start]) in WRAPPERS:
-        return next((i for i in range(start, len(frames)) if _is_door(frames[i])), start)
+    while start + 1 < len(frames) and _is_wrapper(frames[start]) and _is_operation(frames[start + 1]):
+        start += 1
     return start
 
 
 def _is_operation(frame):
     return _is_door(frame) or (_is_ours(frame) and _name_of_module(frame).startswith(OPERATIONS))
+
+
+def _is_wrapper(frame):
+    return _name_of_module(frame) in WRAPPERS or frame.f_code.co_name == "where_or_nonzero"
 
 
 def _is_door(frame):
@@ -159,7 +160,7 @@ def _read_call(failure, frames, entry):
     frame = frames[entry]
     failure.op, arguments = _call(frame)
     doors = [public_name(frame.f_code.co_name) for frame in frames[entry + 1 :] if _is_door(frame)]
-    failure.inside = doors[-1] if doors and doors[-1].rstrip("_") != failure.op.rstrip("_") else ""
+    failure.inside = f"step {doors[-1]}" if doors and doors[-1].rstrip("_") != failure.op.rstrip("_") else ""
     usual = _defaults(frame)
     for name, value in arguments:
         found = list(_spread(name, value))
@@ -194,12 +195,13 @@ def _call(frame):
     name = names.co_name
     owner = local.get("self", local.get("cls"))
     if isinstance(owner, Module):
-        return type(owner).__name__, [(n, v) for n, v in given if v is not owner]
+        kind, own = type(owner).__name__, name in ("forward", "__call__", "__init__", "call_with_hooks")
+        return kind if own else f"{kind}.{name}", [(n, v) for n, v in given if v is not owner]
     if isinstance(owner, type) and not isinstance(owner, Tensor):  # Function.apply
         return owner.__name__, [(n, v) for n, v in given if v is not owner]
     if name == "__init__":
         return type(owner).__name__, given[1:]
-    return public_name(name), given
+    return public_name(name.strip("_") if name.startswith("__") else name), given
 
 
 def _defaults(frame):
@@ -239,7 +241,12 @@ def _read_backward(failure, frames, walk):
             failure.roots = found
     inner = [frame for frame in frames[walk + 1 :] if not _name_of_module(frame).startswith("minigrad.autograd")]
     doors = [frame.f_code.co_name for frame in inner if _is_door(frame)]
-    failure.inside = next((name for name in reversed(doors) if not name.endswith("_backward")), "")
+    step = next((name for name in reversed(doors) if not name.endswith("_backward")), "")
+    hooks = [frame for frame in frames[walk + 1 :] if not _is_ours(frame)]
+    if step:
+        failure.inside = f"step {step}"
+    elif hooks and OPS.get(failure.node.op.name) is failure.node.op:  # a Function's own backward is no hook
+        failure.inside = f"hook {hooks[0].f_code.co_name}"
 
 
 def _name_of(node):

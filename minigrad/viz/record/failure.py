@@ -35,6 +35,7 @@ from minigrad.viz.graph.model import FAILED, Graph, clean
 from minigrad.viz.graph.names import Names
 from minigrad.viz.graph.style import readable_direction
 from minigrad.viz.graph.walk import Options, build
+from minigrad.viz.notebook import line_name, shown_in_notebook
 from minigrad.viz.record.blame import failure_of
 from minigrad.viz.record.recording import Note, modules_at, recording
 from minigrad.viz.record.untouched import checked_module, fresh, untouched
@@ -50,14 +51,14 @@ class on_error(contextlib.ContextDecorator):
     inside the block.
 
     The failed operation is red and says which shapes it got and what the error is.  The error itself goes on as if the
-    block were not there.  In a notebook the drawing appears under the cell; elsewhere it is saved, and a line at the
-    end of the traceback says where.  Nothing is observed before an error comes, so the block costs nothing; inside
-    ``with viz.recording():`` the modules are exact.  Errors of `backward` are drawn too: red is the operation whose
-    gradient could not be computed.  If no operation failed (a KeyError of the program's own), the tensors that the
-    failing line had in hand are drawn.  An interrupt (Ctrl-C) is no error.
+    block were not there.  In Jupyter and VS Code the drawing appears under the cell; elsewhere it is saved, and a line
+    at the end of the traceback says where.  Nothing is observed before an error comes, so the block costs nothing;
+    inside ``with viz.recording():`` the modules are exact.  Errors of `backward` are drawn too: then red is the
+    operation whose gradient could not be computed.  If no operation failed (a KeyError of the program's own), the
+    tensors that the failing line had in hand are drawn.  An interrupt (Ctrl-C) is no error.
 
     path       where to save the drawing: a name that ends in .svg, .png, .pdf, .dot or .gv.  None: a new file in the
-               system's folder of temporary files, unless this is a notebook
+               system's folder of temporary files, unless it is shown under the cell
     max_nodes  as `draw` has it: how many operations and leaves are drawn one by one
     drawing    (attribute) the `Drawing`, None as long as nothing has failed
     saved      (attribute) the Path it was saved to, or None
@@ -100,7 +101,7 @@ class on_error(contextlib.ContextDecorator):
 
     def _draw(self, error, traceback):
         self.drawing = drawing_of(error, traceback, max_nodes=self._max_nodes)
-        shown = _shown_in_notebook(self.drawing)
+        shown = shown_in_notebook(self.drawing)
         if shown and self._path is None:
             return "viz.on_error: the graph up to here is drawn in the cell's output"
         path = self._path
@@ -117,19 +118,6 @@ def _add_note(error, text):
         error.add_note(text)
     else:
         print(text, file=sys.stderr)
-
-
-def _shown_in_notebook(drawing):
-    """Show the drawing under the running cell; False if this is no notebook."""
-    if "IPython" not in sys.modules:
-        return False
-    from IPython import get_ipython
-    from IPython.display import display
-
-    if not hasattr(get_ipython(), "kernel"):
-        return False
-    display(drawing)
-    return True
 
 
 def draw_module(model, *inputs, options=None, **kwargs) -> Drawing:
@@ -271,7 +259,7 @@ def _told(tensor):
 
 
 def _inside(failure):
-    return [("", f"in its step {failure.inside}")] if failure.inside else []
+    return [("", f"in its {failure.inside}")] if failure.inside else []
 
 
 def _message(error):
@@ -294,9 +282,9 @@ def _sentence(failure):
     where = ""
     if failure.line:
         file, line, code, _ = failure.line
-        where = f" at {os.path.basename(file)}:{line}" + (f" ({code})" if code else "")
+        where = f" at {line_name(file, line)}" + (f" ({code})" if code else "")
     kind = _kind(failure.error)
     if failure.op:
         return clean(f"{failure.op} raised {kind}{where}.")
     drawn = " Drawn is what the line had in hand." if failure.roots else ""
-    return clean(f"No operation failed: the program raised {kind}{where}.{drawn}")
+    return clean(f"No operation failed, but there was a {kind}{where}.{drawn}")

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import linecache
+import os
 import sys
+import sysconfig
 import threading
 from collections import Counter
 from dataclasses import dataclass
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["ModuleCall", "Note", "Recorder", "described", "modules_at", "note_of", "recording"]
 
 _hooking = threading.Lock()
+LIBRARIES = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class ModuleCall:
 class Note:
     """Where a node was made.
 
-    file, line  the innermost line of the program that is not minigrad's own
+    file, line  the innermost line of the program that is neither minigrad's own nor an installed library's
     code        the text of that line, without the space around it; ``""`` if it can't be read
     function    the name of the function the line stands in; ``"<module>"`` outside functions
     modules     the `ModuleCall`s that were running, the outermost first
@@ -141,7 +144,7 @@ class Recorder:
         self.raised: tuple = None, ()  # the error that came last, and the modules that ran when it was raised
         self._strays: list[tuple[Module, str]] = []  # modules that are nobody's attribute, and what they are called
         self._calls: Counter = Counter()
-        self._ours: dict = {}  # code object -> whether it is minigrad's
+        self._passed: dict = {}  # code object -> whether it is minigrad's or a library's
         self._lines: dict = {}  # (code object, line) -> what a note says of it
         self._notes: dict = {}  # the same, with the modules that run now
 
@@ -162,15 +165,19 @@ class Recorder:
         return self._described(frame, (frame.f_code, frame.f_lineno))
 
     def _of_program(self, frame):
-        ours = self._ours
-        while frame.f_back is not None:
+        """The innermost frame of the program's: a library that minigrad uses, or that the program hands tensors to, is
+        passed over, unless all there is is a library."""
+        passed, library = self._passed, None
+        while frame is not None:
             code = frame.f_code
-            if code not in ours:
-                ours[code] = code.co_filename.startswith(OURS)
-            if not ours[code]:
-                break
-            frame = frame.f_back
-        return frame
+            if code not in passed:
+                passed[code] = code.co_filename.startswith((*OURS, *LIBRARIES))
+            if not passed[code]:
+                return frame
+            if library is None and not code.co_filename.startswith(OURS):
+                library = frame
+            last, frame = frame, frame.f_back
+        return library or last
 
     def _described(self, frame, key):
         if key not in self._lines:

@@ -7,13 +7,13 @@ which shapes, from which line, and where the time went.
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
 from pathlib import Path
 
 from minigrad.errors import describe
 from minigrad.viz.files import checked_path, write_whole
 from minigrad.viz.graph.model import clean
+from minigrad.viz.notebook import line_name
 from minigrad.viz.record.observer import BACKWARD, FORWARD, MODULE, OPTIMIZER, Observer, Step
 from minigrad.viz.table import Column, Row, Table, bytes_text, seconds_text
 
@@ -35,8 +35,8 @@ def trace(fn, /, *args, **kwargs) -> Trace:
 
     Times are of wall clocks.  Looking on makes Python two to three times slower, not the kernels; what it cost is
     measured and taken off every time, so that operations on large arrays are true and those that take a few
-    microseconds are about right (`Trace.overhead` says how much was taken off).  The first run of an operation may
-    compile its kernel: call `fn` once before.  Only this thread is seen.
+    microseconds are about right, but for the first of each kind (`Trace.overhead` says how much was taken off). The
+    first run of an operation may compile its kernel: call `fn` once before. Only this thread is seen.
 
     It uses Python's one profile function (`sys.setprofile`): one that a program has set is put back afterwards, under
     cProfile it raises RuntimeError (Python 3.10, 3.11; later cProfile uses another way). coverage and debuggers are not
@@ -77,8 +77,7 @@ class Trace:
         at = (limit or 0) - (limit or 0) // 4
         rows = [self._row(step) for step in (steps[:at] + steps[at + left :] if left else steps)]
         if left:
-            told = "… by_op() sums them, table(limit=None) shows all"
-            rows.insert(at, Row((f"… {left:,} more", told, "", "", "", "", "", ""), "faint"))
+            rows.insert(at, Row((f"… {left:,} more", "", "", "", "", "", "", ""), "faint"))
         columns = [
             Column("op", least=20),
             Column("in → out", least=20, code=True),
@@ -89,7 +88,8 @@ class Trace:
             Column("module", least=6),
             Column("line", least=14, code=True),
         ]
-        return Table(columns, rows, self._title(steps), self._notes())
+        cut = [f"{left:,} steps are left out: by_op() sums them all, table(limit=None) shows them."] if left else []
+        return Table(columns, rows, self._title(steps), cut + self._notes())
 
     def _title(self, steps):
         count = len(steps)
@@ -314,4 +314,4 @@ def _line(step):
     if step.line is None:
         return ""
     file, line, code, _ = step.line
-    return f"{os.path.basename(file)}:{line}  {code}".rstrip()
+    return f"{line_name(file, line)}  {code}".rstrip()

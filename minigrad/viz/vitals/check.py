@@ -17,6 +17,7 @@ from minigrad.autograd.modes import enable_grad
 from minigrad.errors import describe
 from minigrad.nn import CrossEntropyLoss, Module
 from minigrad.nn import functional as F
+from minigrad.nn.parameter import is_lazy
 from minigrad.tensor import Tensor
 from minigrad.viz.record.recording import recording
 from minigrad.viz.vitals.origin import graph_origin
@@ -80,7 +81,8 @@ def _as_it_is(model, language):
     findings, unknown = Findings(), ["no-pass"]
     findings.of_model(model, layers_of(model))
     for parameter, (_, tensor) in zip(findings.parameters, model.named_parameters(), strict=True):
-        parameter.measure(tensor, _gradient_of(tensor))
+        if not is_lazy(tensor):
+            parameter.measure(tensor, _gradient_of(tensor))
     if any(p.grad is not None for p in findings.parameters):
         findings.backwards = 1
     elif findings.parameters:
@@ -101,7 +103,6 @@ def _on_the_side(model, arguments, y, loss_fn, optimizer, language):
     except Exception as error:
         raise RuntimeError(f"health(): the model (or loss_fn, or optimizer) can't be copied: {error}") from error
     args, kwargs = arguments
-    findings.of_model(model, layers_of(model))
     measured = Pass(model, thorough=True)
     inputs = named_inputs(args, kwargs)
     with _random_states_kept(), recording(model), enable_grad():
@@ -109,6 +110,7 @@ def _on_the_side(model, arguments, y, loss_fn, optimizer, language):
             measured.open()
             output = model(*args, **kwargs)
             measured.finish(inputs, output)
+            findings.of_model(model, layers_of(model))  # now that lazy layers have their shapes
             if loss_fn is None:
                 unknown.append("no-loss")
             else:

@@ -79,16 +79,16 @@ class Notebook:
 
     def update(self, findings, language):
         """Show the findings as they are now."""
-        self._put(Health(findings, (), language))
+        health = Health(findings, (), language)
+        self._put({"text/html": health._repr_html_(), "text/plain": health.heading()})
 
     def close(self, health):
         """Show the last state."""
-        self._put(health)
+        self._put(health._repr_mimebundle_())
 
-    def _put(self, health):
+    def _put(self, bundle):
         from IPython.display import display
 
-        bundle = health._repr_mimebundle_()
         if self._handle is None:
             self._handle = display(bundle, raw=True, display_id=True)
         else:

@@ -222,8 +222,9 @@ class Pass:
                     self.origin = Origin("loss", "backward", shape=tuple(g.shape))
             else:
                 stats = stats_of(g.array)
-                for call in calls:
-                    call.grad = stats  # of several backwards the last
+                for call in calls:  # of several backwards the one that matters most
+                    if call.grad is None or not stats.norm <= call.grad.norm:
+                        call.grad = stats
             self.spent += time.perf_counter() - started
 
         self._node_hooks.append(Handle(extra_of(node).hooks, arrived))

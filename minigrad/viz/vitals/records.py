@@ -13,14 +13,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from minigrad.nn.parameter import is_lazy
 from minigrad.viz.vitals.measure import Stats, stats_of, sums_of
 from minigrad.viz.vitals.origin import Origin
 from minigrad.viz.vitals.passes import TOLD_APART, Call
 
-__all__ = ["WINDOW", "Findings", "Layer", "Parameter", "Series"]
+__all__ = ["WINDOW", "Findings", "Layer", "Parameter", "Series", "shape_of"]
 
 WINDOW = 20  # measured steps that verdicts are about
 KEPT = 256  # points of a curve
+ALIKE = 1e-4  # of the largest number of a row
 
 
 class Series:
@@ -174,9 +176,17 @@ def _norm(array):
 
 
 def _rows_alike(array):
+    """Whether all rows are the same, but for rounding."""
     if array.ndim < 2 or len(array) < 2 or array[0].size == 0:
         return False
-    return bool((array[0] == array[1]).all()) and bool((array[1:] == array[0]).all())
+    bound = ALIKE * float(np.abs(array[0]).max())
+    first = np.abs(array[1] - array[0]).max() <= bound  # spares the rest, nearly always
+    return bool(first) and bool((np.abs(array - array[0]) <= bound).all())
+
+
+def shape_of(parameter) -> tuple:
+    """The shape of a parameter; () while it is lazy."""
+    return () if is_lazy(parameter) else tuple(parameter.shape)
 
 
 @dataclass(slots=True)
@@ -208,7 +218,7 @@ class Findings:
 
     def of_model(self, model, layers):
         """Learn a model's parameters, and its layers ((path, module) pairs) while none has been called."""
-        self.parameters = [Parameter(name, tuple(p.shape)) for name, p in model.named_parameters()]
+        self.parameters = [Parameter(name, shape_of(p)) for name, p in model.named_parameters()]
         self.layers = [Layer(path, type(module).__name__) for path, module in layers]
         self._share_out()
 

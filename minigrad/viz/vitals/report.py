@@ -108,7 +108,10 @@ class Health:
 
     def __str__(self):
         out = io.StringIO()
-        console = Console(file=out, width=WIDTH, color_system=None, legacy_windows=False, emoji=False, highlight=False)
+        console = Console(
+            file=out, width=WIDTH, color_system=None, legacy_windows=False, emoji=False, highlight=False,
+            force_jupyter=False, force_terminal=False,
+        )  # fmt: skip
         console.print(self)
         return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).strip("\n")
 

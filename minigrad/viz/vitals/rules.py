@@ -24,7 +24,7 @@ ERROR, WARNING, NOTE = SEVERITIES = ("error", "warning", "note")
 DEPTH = 3  # layers with weights below which nothing is said of depth
 VANISHED, EXPLODED = 1e-3, 1e3  # * norm of the gradient at the first such layer over that at the last
 SATURATED, MOSTLY_SATURATED = 0.5, 0.9  # * share of the outputs of a hidden sigmoid or tanh
-DEAD, MOSTLY_DEAD = 0.4, 0.9  # * share of units; CS231n speaks of 40 % where the learning rate is too large
+DEAD, MOSTLY_DEAD = 0.5, 0.9  # * share of units; a narrow deep net with He initialisation may start with 40 %
 ENOUGH = 100  # samples (and places, of images) that a unit must have been zero for to be called dead
 LARGE_STEP, HUGE_STEP = 0.1, 2.0  # * update-to-weight ratio, usually and once; 1e-3 is usual (Karpathy, CS231n)
 SMALL_STEP, NO_STEP = 1e-6, 1e-3  # * that ratio, unless the gradient itself is below so many times the weights

@@ -26,6 +26,7 @@ import numpy as np
 from minigrad.autograd.modes import size_now
 from minigrad.errors import describe
 from minigrad.nn import Module
+from minigrad.nn.parameter import is_lazy
 from minigrad.optim import Optimizer
 from minigrad.optim.hooks import register_optimizer_step_post_hook
 from minigrad.tensor import Tensor
@@ -34,7 +35,7 @@ from minigrad.viz.vitals.live import view_for
 from minigrad.viz.vitals.origin import graph_origin
 from minigrad.viz.vitals.pace import Gate, Pace
 from minigrad.viz.vitals.passes import Look, Pass, first_tensor, layers_of
-from minigrad.viz.vitals.records import Findings
+from minigrad.viz.vitals.records import Findings, shape_of
 from minigrad.viz.vitals.report import Health
 from minigrad.viz.vitals.words import checked_language
 
@@ -109,7 +110,8 @@ class Watch:
         self._left: set[str] = set()
         self._waited, self._cost = 0, 0.0
         self._pace, self._due = Pace(), 0.0
-        self._used: tuple[str, bytes] | None = None
+        self._used: tuple[str, bytes] | None = None  # a gradient, as it was when an optimizer used it
+        self._uncleared = False
         self._choosing = threading.Lock()
         self._view = view_for(live)
         share = FOR_MEASURING if self._view is not None else 1.0
@@ -181,6 +183,8 @@ class Watch:
         """Stop watching: all hooks are taken away, and the live view shows its last. A second call does nothing."""
         if self._pass is not None:
             if self._pass.finished and self._pass.backwards:
+                if len(self._left) == len(self._before) and self._changed():
+                    self._measure_by_hand()
                 self._complete()
             else:
                 self._discard()
@@ -215,6 +219,8 @@ class Watch:
             settling = self._pace.settling(now, self._gate.steps)
             if self._pass is not None:
                 self._go_on_waiting()
+            if self._pass is not None:
+                pass
             elif self.measured < ALWAYS or self._budget is None:
                 self._begin(now)
             elif settling:
@@ -230,13 +236,15 @@ class Watch:
             self._choosing.release()
 
     def _begin(self, now):
-        self._waited = 0
+        self._waited, self._uncleared = 0, False
         self._pace.begin(now)
         self._parameters = dict(self.model.named_parameters())
-        known = [p.name for p in self.findings.parameters]
-        if known != list(self._parameters):  # layers were added, or lazy ones got their shapes
+        known = [(p.name, p.shape) for p in self.findings.parameters]
+        if known != [
+            (name, shape_of(p)) for name, p in self._parameters.items()
+        ]:  # layers were added, or lazy ones got their shapes
             self.findings.of_model(self.model, layers_of(self.model))
-        trainable = {name: p for name, p in self._parameters.items() if p.requires_grad}
+        trainable = {name: p for name, p in self._parameters.items() if p.requires_grad and not is_lazy(p)}
         self._before = {name: _copied(p.array, self._before.get(name)) for name, p in trainable.items()}
         self._versions = {name: p._version for name, p in trainable.items()}
         self._left = set(trainable)
@@ -266,8 +274,7 @@ class Watch:
             return
         name, before = self._used
         grad = self._parameters[name].grad if name in self._parameters else None
-        if grad is not None and grad.array.tobytes() == before:
-            self.findings.uncleared += 1
+        self._uncleared = grad is not None and grad.array.tobytes() == before
 
     def _stepped(self, optimizer, args, kwargs):
         """An optimizer has made a step."""
@@ -280,6 +287,8 @@ class Watch:
         owned = {id(p) for group in optimizer.param_groups for p in group["params"]}
         ours = [name for name, p in self._parameters.items() if id(p) in owned]
         if ours and measured.backwards:
+            if self._uncleared and not self._waited:  # with another call in between, they may be cleared since
+                self.findings.uncleared += 1
             self.findings.lr = tuple(float(group["lr"]) for group in optimizer.param_groups if "lr" in group)
             self._measure(ours, True)
             self._left -= set(ours)
@@ -319,18 +328,21 @@ class Watch:
         elif self._waited > PATIENCE or len(self._left) < len(self._before):
             self._complete()
         elif measured.backwards and self._changed():
-            grads = [self._parameters[name].grad for name in self._left]
-            if any(grad is not None and grad.array.any() for grad in grads):
-                self._measure(self._left, False)
-            else:  # updated by hand, and the gradients are cleared already
-                self.findings.updates += 1
-                for parameter in self.findings.parameters:
-                    if parameter.name in self._left:
-                        parameter.update(self.findings.steps, self._before[parameter.name], self._array(parameter))
+            self._measure_by_hand()
             self._complete()
 
-    def _array(self, parameter):
-        return self._parameters[parameter.name].array
+    def _measure_by_hand(self):
+        """The weights have changed, and no optimizer told: look at the update, and at gradients that are left."""
+        grads = [self._parameters[name].grad for name in self._left]
+        if any(grad is not None and grad.array.any() for grad in grads):
+            self._measure(self._left, False)
+            return
+        self.findings.updates += 1
+        for parameter in self.findings.parameters:
+            if parameter.name in self._left:
+                before, after = self._before[parameter.name], self._parameters[parameter.name].array
+                parameter.update(self.findings.steps, before, after)
+        self._left = set()
 
     def _changed(self):
         return any(self._parameters[name]._version != version for name, version in self._versions.items())
@@ -343,6 +355,8 @@ class Watch:
             if parameter.name in self._left or parameter.name not in self._before:
                 tensor = self._parameters[parameter.name]
                 grad = tensor.grad
+                if is_lazy(tensor):
+                    continue
                 if grad is not None or not tensor.requires_grad or (measured.backwards and self._optimized_elsewhere()):
                     parameter.measure(tensor, None if grad is None else grad.array)
         findings.take(findings.steps, measured.calls)
@@ -363,7 +377,8 @@ class Watch:
             drawing = time.perf_counter() - now
             self.spent += drawing
             own += drawing
-            self._view_due = now + max(drawing / self._view_share, self._view.least)
+            pause = drawing / self._view_share if self._view_due else 0.0  # the first time it has to load rich
+            self._view_due = now + max(pause, self._view.least)
         self._pace.end(own, alone=not self._waited)
 
     def _optimized_elsewhere(self):

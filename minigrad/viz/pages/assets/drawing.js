@@ -12,11 +12,12 @@ addEventListener("DOMContentLoaded", () => {
 
   view.on("select", (key) => {
     if (key === null) return;
+    if (narrow.matches || view.camera.framed) showPanel(true);
+    if (view.frames.has(key)) return;
     const { before, after } = view.related(key);
-    const box = view.graph.boxes[view.index.get(key)] ?? view.tree.groups.get(key);
-    mg.say(t("selected", { what: box.title, before: before.size - 1, after: after.size - 1 }));
-    if (narrow.matches) showPanel(true);
-    view.camera.show(view.placeOf(view.shown(key)));
+    const { title } = view.elements.get(view.shown(key)).spec;
+    mg.say(t("selected", { what: title, before: before.size - 1, after: after.size - 1 }));
+    view.camera.show(view.placeOf(view.shown(key)), true);
   });
   addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !event.defaultPrevented) view.select(null);
@@ -70,7 +71,7 @@ addEventListener("DOMContentLoaded", () => {
     $("side").setAttribute("aria-pressed", on);
     view.resized();
   };
-  showPanel(!narrow.matches);
+  showPanel(!narrow.matches && !(view.camera.framed && innerWidth < 1000)); // in a notebook the graph needs the room
   narrow.addEventListener("change", () => showPanel(!narrow.matches));
   $("side").addEventListener("click", () => showPanel($("panel").hidden));
 

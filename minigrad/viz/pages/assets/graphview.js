@@ -87,9 +87,12 @@ mg.GraphView = class {
     this.look(this.camera.limited(this.wholeScale()), slowly);
   }
 
-  // The first sight: all of it if that can be read, else where it begins.
+  // The first sight: all of it if that can be read, else its beginning, as wide as there is room.
   begin(slowly = false) {
-    this.look(Math.max(this.wholeScale(), READABLE), slowly);
+    const whole = this.wholeScale();
+    const { width, height } = this.camera.size();
+    const across = this.direction === "LR" ? height / this.bounds.height : width / this.bounds.width;
+    this.look(whole >= READABLE ? whole : Math.max(READABLE, Math.min(0.85, across)), slowly);
   }
 
   wholeScale() {

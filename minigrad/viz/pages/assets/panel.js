@@ -98,7 +98,7 @@ mg.Panel = class {
     const counts = [
       [t("operations"), count("op")],
       [t("leaves"), count("leaf")],
-      [t("modules"), groups.length],
+      [t("modules"), groups.filter(({ kind = "module" }) => kind === "module").length],
       [t("boxes"), boxes.length],
       [t("edges"), edges.length],
     ];

@@ -65,10 +65,10 @@ mg.PanZoom = class {
     this.zoomAt(width / 2, height / 2, factor, true);
   }
 
-  // Brings a place into sight, at a scale that can be read.
-  show(place) {
+  // Brings a place into sight, at a scale that can be read unless the scale is to be kept.
+  show(place, keepScale = false) {
     const { width, height } = this.size();
-    const k = Math.max(this.k, Math.min(0.9, width / (place.width + 40)));
+    const k = keepScale || this.k > 0.55 ? this.k : Math.min(0.9, width / (place.width + 40));
     const [left, top] = [this.x + (place.x - place.width / 2) * this.k, this.y + (place.y - place.height / 2) * this.k];
     const [right, bottom] = [left + place.width * this.k, top + place.height * this.k];
     const edge = 24;

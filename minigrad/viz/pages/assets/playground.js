@@ -51,6 +51,7 @@
   }
 
   function start(program) {
+    const chosen = tape?.nodes[selected]?.name; // stays chosen if it has a name
     tape = new mg.Tape(program);
     for (const id of tape.leaves) {
       const { name, initial } = tape.nodes[id];
@@ -59,7 +60,7 @@
     }
     const names = tape.leaves.map((id) => tape.nodes[id].name);
     if (!names.includes(against)) against = names.find((name) => leaves.get(name).grad) ?? names[0] ?? null;
-    if (selected === null || selected >= tape.nodes.length) selected = tape.output;
+    selected = tape.nodes.find((node) => node.name && node.name === chosen)?.id ?? tape.output;
     compute();
     sliders();
     drawGraph();

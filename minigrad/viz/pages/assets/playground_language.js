@@ -277,16 +277,20 @@ mg.TypingError = class extends Error {
     }
   }
 
-  // The name of a function that is most like this one.
+  // The name of a function that is most like this one: by how many letters are wrong, missing, too many or swapped.
   function nearest(name) {
     const far = (a, b) => {
-      let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+      const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
       for (let i = 1; i <= a.length; i++) {
-        const next = [i];
-        for (let j = 1; j <= b.length; j++) next[j] = Math.min(next[j - 1] + 1, row[j] + 1, row[j - 1] + (a[i - 1] !== b[j - 1]));
-        row = next;
+        rows.push([i]);
+        for (let j = 1; j <= b.length; j++) {
+          const changed = rows[i - 1][j - 1] + (a[i - 1] !== b[j - 1]);
+          rows[i][j] = Math.min(rows[i][j - 1] + 1, rows[i - 1][j] + 1, changed);
+          const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+          if (swapped) rows[i][j] = Math.min(rows[i][j], rows[i - 2][j - 2] + 0.9);
+        }
       }
-      return row[b.length];
+      return rows[a.length][b.length];
     };
     const short = name.slice(0, 40);
     return Object.keys(mg.ops).reduce((best, op) => (far(short, op) < far(short, best) ? op : best));

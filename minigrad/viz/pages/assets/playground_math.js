@@ -92,6 +92,62 @@ Object.assign(
       return (n % 2 ? 1 : -1) * factorial * zeta(n + 1, x);
     }
 
+    // exp(-|x|) I_n(x) for n = 0, 1: the power series (A&S 9.6.10), far out the asymptotic one (A&S 9.7.1).
+    function bessel(n, x) {
+      const size = Math.abs(x);
+      const sign = n === 1 && x < 0 ? -1 : 1;
+      let sum = 0;
+      if (size < 30) {
+        let term = n === 1 ? size / 2 : 1;
+        for (let k = 1; term > 1e-17 * sum; k++) {
+          sum += term;
+          term *= (size * size) / (4 * k * (k + n));
+        }
+        return sign * sum * Math.exp(-size);
+      }
+      let term = 1;
+      for (let k = 1; k < 30; k++) {
+        sum += term;
+        term *= -(4 * n * n - (2 * k - 1) ** 2) / (8 * k * size);
+      }
+      return (sign * sum) / Math.sqrt(2 * Math.PI * size);
+    }
+
+    // The lower incomplete gamma function P(a, x) by its series, the upper one Q by its continued fraction (A&S 6.5).
+    function igamma(a, x) {
+      if (a < 0 || x < 0) return NaN;
+      if (a === 0) return x > 0 ? 1 : NaN;
+      if (x === 0) return 0;
+      if (x > a + 1) return 1 - igammac(a, x);
+      let sum = 0;
+      let term = 1 / a;
+      for (let k = 1; k < 2000 && term > 1e-17 * sum; k++) {
+        sum += term;
+        term *= x / (a + k);
+      }
+      return sum * Math.exp(a * Math.log(x) - x - lgamma(a));
+    }
+
+    function igammac(a, x) {
+      if (a < 0 || x < 0) return NaN;
+      if (a === 0) return x > 0 ? 0 : NaN;
+      if (x <= a + 1) return 1 - igamma(a, x);
+      let fraction = 0;
+      for (let k = 300; k >= 1; k--) fraction = (k * (k - a)) / (x + 2 * k + 1 - a - fraction);
+      return Math.exp(a * Math.log(x) - x - lgamma(a)) / (x + 1 - a - fraction);
+    }
+
+    const ROOT_HALF = Math.SQRT1_2;
+    const logNdtr = (x) => (x < -1 ? Math.log(erfcx(-x * ROOT_HALF) / 2) - (x * x) / 2 : Math.log1p(-erfc(x * ROOT_HALF) / 2));
+
+    function ndtri(p) {
+      if (!(p > 0 && p < 1)) return p === 0 ? -Infinity : p === 1 ? Infinity : NaN;
+      if (p > 0.01) return erfinv(2 * p - 1) / ROOT_HALF;
+      let x = -Math.sqrt(-2 * Math.log(p)); // then Newton's steps on the logarithm
+      for (let i = 0; i < 30; i++) x -= (logNdtr(x) - Math.log(p)) / (Math.sqrt(2 / Math.PI) / erfcx(-x * ROOT_HALF));
+      return x;
+    }
+
     function round(x) {
       const down = Math.floor(x);
       if (x - down !== 0.5) return Math.round(x);
@@ -109,6 +165,14 @@ Object.assign(
       digamma,
       polygamma_of: polygamma,
       special_zeta: zeta,
+      special_ndtri: ndtri,
+      special_log_ndtr: logNdtr,
+      igamma,
+      igammac,
+      i0: (x) => bessel(0, x) * Math.exp(Math.abs(x)),
+      special_i0e: (x) => bessel(0, x),
+      special_i1: (x) => bessel(1, x) * Math.exp(Math.abs(x)),
+      special_i1e: (x) => bessel(1, x),
       round,
       gcd,
       lcm: (a, b) => (a === 0 || b === 0 ? 0 : Math.abs(a * b) / gcd(a, b)),

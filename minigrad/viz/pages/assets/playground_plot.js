@@ -56,7 +56,7 @@ mg.plotAgainst = (place, { tape, numbers, leaf, slope, output }) => {
   }
   if (Number.isFinite(y)) inside.push(svg("circle", { class: "now", cx: px(now), cy: py(y), r: 5 }));
   const frame = svg("svg", { class: "frame", x: 0, y: TOP, width: WIDTH, height: HEIGHT - TOP - BOTTOM, viewBox: `0 ${TOP} ${WIDTH} ${HEIGHT - TOP - BOTTOM}` }, ...inside);
-  const label = svg("text", { class: "axis", x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 4, "text-anchor": "middle" }, leaf.name);
+  const label = svg("text", { class: "axis", x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 4, "text-anchor": "middle" }, clipped(leaf.name));
   const says = t("plot.says", { output, leaf: leaf.name, value: mg.number(now), result: mg.number(y), slope: mg.number(slope) });
   place.replaceChildren(
     svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": says }, ...marks, frame, label),

@@ -51,7 +51,7 @@ mg.Tape = class {
 
   nameOf(id) {
     const node = this.nodes[id];
-    return node.name || (node.kind === "number" ? shortNumber(node.number) : `v${id}`);
+    return clipped(node.name) || (node.kind === "number" ? shortNumber(node.number) : `v${id}`);
   }
 
   // A template of the op table with names in it, or with numbers: ⟨output⟩ · (1 − ⟨output⟩).
@@ -85,6 +85,12 @@ function tidy(text) {
   return text
     .replace(/\^\((\d+) − 1\)/g, (_, n) => `^${n - 1}`)
     .replace(/\^(\d)(?![\d.])/g, (_, n) => (n === "1" ? "" : SUPERSCRIPTS[n]));
+}
+
+// A long name, cut in the middle.
+function clipped(name) {
+  const letters = [...name];
+  return letters.length > 24 ? [...letters.slice(0, 12), "…", ...letters.slice(-11)].join("") : name;
 }
 
 function shortNumber(value) {

@@ -42,7 +42,21 @@ mg.straighten = (nodes, lines, gaps) => {
   // Last, each stands below what leads to it, and what nothing leads to follows: so bends gather where ways meet.
   for (const row of order) settle(row, (item) => item.before, loose, gaps);
   for (const row of reversed) settle(row, (item) => item.after, (item) => (item.before.length ? 1e15 : 0.001), gaps);
+  for (const row of order) row.forEach((item, i) => Object.assign(item, { left: row[i - 1], right: row[i + 1] }));
+  for (const { bends } of lines) if (bends.length > 1) align(bends, gaps.bend);
 };
+
+// Brings all bends of a line to one place, the leftmost or the rightmost of theirs, if there is room for that.
+function align(bends, gap) {
+  const low = Math.max(...bends.map(({ left }) => (left ? left.across + left.half + gap : -Infinity)));
+  const high = Math.min(...bends.map(({ right }) => (right ? right.across - right.half - gap : Infinity)));
+  const places = bends.map((bend) => bend.across);
+  const moved = (to) => places.reduce((sum, place) => sum + Math.abs(place - to), 0);
+  const room = [Math.min(...places), Math.max(...places)].filter((at) => at >= low - 0.5 && at <= high + 0.5);
+  if (!room.length) return;
+  const best = room.reduce((a, b) => (moved(b) < moved(a) ? b : a));
+  for (const bend of bends) bend.across = best;
+}
 
 // What stands side by side and leads to one and the same operation: the data go in the middle, parameters at the sides.
 function spread(row) {
