@@ -19,13 +19,13 @@ READ = "memory: the loop takes 0.58 ms, as NumPy's maximum of the same numbers d
 REASONS: dict[str, str] = {
     "overhead/chain of 100 (1,) forward+backward": "Python: 0.9 µs for a product, 1.5 for its way back",
     # elementwise
-    "elementwise/mul 1e5 forward": f"{LINES}: the loop takes 10 µs into memory that does, 20 into memory that does not",
+    "elementwise/mul 1e5 forward": f"{LINES}: the loop takes 10 µs into such memory, 20 into other",
     "elementwise/silu 1e3 forward": "the loop takes 0.6 µs, the call as long; torch's is 1.6 in all",
     **{f"elementwise/{name} 1e5 forward": VECTORS for name in ("gelu", "silu")},
     **{f"elementwise/{name} 1e5 backward": WALKED for name in ("gelu", "silu")},
     **{f"elementwise/{name} 1e7 forward": FRESH for name in ("gelu", "silu")},
     "elementwise/gelu 1e7 backward": "the loop takes 12.0 ms, reading two such arrays and writing one 9.3",
-    "elementwise/gelu tanh 1e7 backward": "reading two such arrays and writing one takes 9.3 ms, and 40 MB are handed out",
+    "elementwise/gelu tanh 1e7 backward": "reading two such arrays and writing one takes 9.3 ms, fresh pages more",
     "elementwise/silu 1e7 backward": "the loop takes 7.9 ms, in which memory is read and written at full speed; "
     "the other half of the time the system hands out 40 MB",
     # losses and norms
@@ -40,7 +40,7 @@ REASONS: dict[str, str] = {
     **{f"reduction/{name} 64x10 forward": PYTHON for name in ("sum all", "sum dim 0", "sum dim 1", "max all")},
     **{f"reduction/{name} 64x10 forward": PYTHON for name in ("max dim 0", "max dim 1", "var all", "var dim 0")},
     "reduction/sum all 256x1000 forward": "2 µs Python around a loop of 8.7 µs; torch's takes 9.5 in all",
-    "reduction/sum dim 0 256x1000 forward": f"{LINES}: the loop takes 11.8 µs for rows that do, else 15.8; torch's 13.5",
+    "reduction/sum dim 0 256x1000 forward": f"{LINES}: 11.8 µs for a matrix that does, else 15.8; torch's 13.5",
     "reduction/sum dim 1 256x1000 forward": "2 µs Python around a loop of 11.0 µs; torch's takes 10.1 in all",
     **{f"reduction/sum {name} 4096x1024 forward": READ for name in ("all", "dim 1")},
     # pooling and convolution
