@@ -120,6 +120,7 @@ def main(argv: list[str] | None = None) -> int:
     options = make.parse_args(argv)
     if options.against is None:
         options.against = ("numpy", "torch") if installed("torch") else ("numpy",)
+    options.against = (*options.against, "textbook")  # the scalar engine's own rival
     if options.full and not options.save:
         make.error("--full needs --save FILE: the page is made from it")
     environment.pin_threads(max(options.threads), argv)

@@ -9,6 +9,7 @@ from typing import Any
 from bench.timing import Work
 
 MINIGRAD, NUMPY, TORCH, JAX, AUTOGRAD = "minigrad", "numpy", "torch", "jax", "autograd"
+TEXTBOOK = "textbook"  # the scalar engine of textbooks, `bench/textbook.py`: always there
 FUNCTIONAL = (JAX, AUTOGRAD)  # rivals with their own ways: asked for every row, and left out where they have no twin
 
 TWIN_BOUND = 1.05  # no kernel slower than its NumPy twin, beyond noise

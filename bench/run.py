@@ -13,8 +13,8 @@ from functools import partial
 
 import numpy as np
 
-from bench import environment, traffic
-from bench.row import AUTOGRAD, FUNCTIONAL, JAX, MINIGRAD, NUMPY, TORCH, TWIN_BOUND, NoTwinError, Row
+from bench import environment, textbook, traffic
+from bench.row import AUTOGRAD, FUNCTIONAL, JAX, MINIGRAD, NUMPY, TEXTBOOK, TORCH, TWIN_BOUND, NoTwinError, Row
 from bench.timing import Side, sampler
 from minigrad.utils.benchmark.rounds import MIN_ROUNDS, Samples, Spread, calibrate, measure
 
@@ -58,6 +58,8 @@ def sides(against: Iterable[str], threads: Sequence[int] = (1,)) -> dict[str, Si
             import torch
 
             libraries[TORCH] = (torch, nullcontext)
+        elif rival == TEXTBOOK:
+            libraries[TEXTBOOK] = (textbook, nullcontext)
         elif rival in (JAX, AUTOGRAD):
             from bench import rivals
 

@@ -152,6 +152,7 @@ class Pointwise(Op):
     floats       integer inputs are computed in the default float type (exp, div), not in their own
     boolean      the result is a bool (comparisons)
     array        the formula on arrays, where that is not `scalar` itself (NumPy has no erf)
+    one          the formula on one Python number, where Python's arithmetic would give another kind of thing (complex)
     kinds        NumPy's kinds of the dtypes it has a meaning for: "iuf" refuses bools (NotImplementedError)
     no_bools     a sentence: the op refuses bools, and this is what it says (RuntimeError)
     number       which inputs may be Python numbers: "last" (not the first; the rule), "one" (either of two, not both),
@@ -176,7 +177,7 @@ class Pointwise(Op):
     out_casts = True
     kinds, number, counts_bools = "biuf", "last", False
     jit_forward = jit_rules = True
-    keywords = array = no_bools = check = check_attributes = wide_last = None
+    one = keywords = array = no_bools = check = check_attributes = wide_last = None
     own_half = numbers_fit = False
 
 
@@ -381,7 +382,7 @@ def link_arrays():
     for name, op in OPS.items():
         ARRAYS[name] = array_program(op)
         if op.pointwise:
-            NUMBERS[name] = numbers(op.__dict__["scalar"])
+            NUMBERS[name] = numbers(op.one or op.__dict__["scalar"])
     NUMBERS["where"] = lambda condition, input, other: input if condition else other
     for space, binding in ((ARRAYS, arrays), (NUMBERS, numbers)):
         for name, function in (*HELPERS.items(), *COMPOSITES.items()):

@@ -16,6 +16,7 @@ import textwrap
 
 import hypothesis
 import pytest
+from browser import browser_page, chromium  # noqa: F401 - fixtures for all
 
 BACKENDS = ("numpy", "numba", "auto")
 ONCE = """
@@ -29,8 +30,9 @@ ONCE = """
     test_serialization test_serialization_damage test_serialization_torch test_sparse test_splits test_stubs
     test_testing test_text test_threads test_train test_train_resume test_transforms test_values_creation
     test_values_join test_values_layout test_values_numpy test_values_printing test_values_protocol test_values_random
-    test_values_shape test_values_tensor test_views_torch test_viz_draw test_viz_files test_viz_large test_viz_plots
+    test_values_shape test_values_tensor test_views_torch
 """.split()
+ONCE_ALL = ("test_scalar", "test_viz")  # how the names of whole families begin
 
 # Whether programs say on stderr that they compile is a matter of what the cache holds; tests of these lines unset it.
 os.environ["MINIGRAD_QUIET"] = "1"
@@ -70,7 +72,8 @@ def pytest_collection_modifyitems(config, items):
     def is_left_out(item):
         if item.get_closest_marker("long") and not config.getoption("--long"):
             return True
-        return config.getoption("--kernels-only") and item.path.stem in ONCE
+        once = item.path.stem in ONCE or item.path.stem.startswith(ONCE_ALL)
+        return config.getoption("--kernels-only") and once
 
     left_out = [item for item in items if is_left_out(item)]
     config.hook.pytest_deselected(items=left_out)

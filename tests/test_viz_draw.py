@@ -340,7 +340,7 @@ def test_a_name_never_becomes_markup(name):
     expected = " ".join(name.split()).translate({0: "\ufffd", 0x1B: "\ufffd", 0xD800: "\ufffd"})
     assert expected in [element.text for element in tree.iter() if element.tag.endswith("text")]
     sizes = {key: box_size(b) for key, b in drawing.graph.boxes.items()}
-    assert len(place(drawing.graph, sizes, drawing.source).centres) == len(drawing.graph.boxes)
+    assert len(place(drawing.graph, sizes).centres) == len(drawing.graph.boxes)
 
 
 def test_a_long_name_keeps_its_end():

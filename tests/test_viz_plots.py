@@ -1,9 +1,5 @@
 """The pictures of training: what is in the figure, what is in the file, and what is refused."""
 
-import builtins
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -89,56 +85,21 @@ def test_matrices_that_are_refused(matrix, labels, text):
         plots.confusion_matrix(matrix, labels)
 
 
-DRAW = {
-    "loss_curve": lambda path: plots.loss_curve(HISTORY, path),
-    "confusion_matrix": lambda path: plots.confusion_matrix([[8, 2], [1, 9]], ["a", "b"], path),
-}
-STARTS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF-"}
+def test_runs_side_by_side_have_a_colour_each():
+    runs = {"plain": {"loss": [3.0, 2.0], "val_loss": [3.0, 2.5]}, "dropout": [{"loss": 3.0, "val_loss": 2.9}]}
+    (axes,) = plots.loss_curve(runs).axes
+    drawn = {line.get_label(): (line.get_color(), line.get_linestyle()) for line in axes.get_lines()}
+    assert list(drawn) == ["plain: loss", "plain: val loss", "dropout: loss", "dropout: val loss"]
+    assert drawn["plain: loss"][0] == drawn["plain: val loss"][0] != drawn["dropout: loss"][0]
+    assert [style for _, style in drawn.values()] == ["-", "--", "-", "--"]
 
 
-@pytest.mark.parametrize("name", DRAW)
-@pytest.mark.parametrize("form", STARTS)
-def test_files_are_whole_and_the_same_each_time(name, form, tmp_path):
-    paths = [tmp_path / f"{k}.{form}" for k in "ab"]
-    for path in paths:
-        DRAW[name](path)
-    assert paths[0].read_bytes().startswith(STARTS[form])
-    assert paths[0].read_bytes() == paths[1].read_bytes()
-    assert len(list(tmp_path.iterdir())) == 2
+def test_a_trainer_and_what_fit_returns():
+    from minigrad import nn, train
 
-
-@pytest.mark.parametrize("name", DRAW)
-def test_where_a_file_cannot_be_written(name, tmp_path):
-    with pytest.raises(ValueError, match=rf"{name}\(\): .*expected one of .png, .svg, .pdf"):
-        DRAW[name](tmp_path / "picture.gif")
-    with pytest.raises(FileNotFoundError, match=rf"{name}\(\): the folder .* does not exist; make it first"):
-        DRAW[name](tmp_path / "none" / "picture.png")
-
-
-@pytest.mark.parametrize("name", DRAW)
-def test_without_matplotlib(name, monkeypatch):
-    real = builtins.__import__
-
-    def importing(module, *args, **kwargs):
-        if module.split(".")[0] == "matplotlib":
-            raise ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")
-        return real(module, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", importing)
-    with pytest.raises(ModuleNotFoundError, match=rf"{name}\(\) needs matplotlib.*pip install 'minigrad\[plots\]'"):
-        DRAW[name](None)
-
-
-def test_the_users_settings_and_figures_stay(tmp_path):
-    program = """
-import matplotlib, sys
-names = ["font.family", "font.size", "text.color", "svg.hashsalt", "pdf.fonttype"]
-before = [matplotlib.rcParams[name] for name in names]
-from minigrad.viz import plots
-plots.loss_curve([2.0, 1.0], sys.argv[1])
-assert [matplotlib.rcParams[name] for name in names] == before
-assert "matplotlib.pyplot" not in sys.modules
-"""
-    command = [sys.executable, "-c", program, str(tmp_path / "loss.png")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    minigrad.manual_seed(0)
+    x = minigrad.randn(16, 2)
+    trainer = train.Trainer(nn.Linear(2, 1), "SGD", "mse_loss", lr=0.1)
+    history = trainer.fit(x, x.sum(1, keepdim=True), epochs=3, verbose=0)
+    (of_trainer,), (of_history,) = plots.loss_curve(trainer).axes, plots.loss_curve(history).axes
+    assert lines(of_trainer) == lines(of_history) == {"loss": history["loss"]}

@@ -20,6 +20,7 @@ or its op declares its gradients `fresh`.  Two leaves never share one `.grad`.
 
 from __future__ import annotations
 
+import collections
 import contextvars
 import operator
 import threading
@@ -30,7 +31,7 @@ import numpy as np
 from minigrad.autograd import hooks, watch
 from minigrad.autograd.general import SILENT, WARNINGS
 from minigrad.autograd.modes import _recording
-from minigrad.autograd.node import LEAF, PICK, bump
+from minigrad.autograd.node import LEAF, PICK, bump, tick
 from minigrad.kernels.reduce import sum_to
 from minigrad.registry import TENSORS
 from minigrad.tensor import Tensor, wrap
@@ -38,6 +39,7 @@ from minigrad.tensor import Tensor, wrap
 by_seq = operator.attrgetter("seq")
 _depositing = threading.Lock()  # threads may run backward into one leaf, as in PyTorch
 _walk: contextvars.ContextVar[Any] = contextvars.ContextVar("minigrad_walk", default=None)
+recorded_backwards: collections.deque = collections.deque(maxlen=1000)  # (first, last date) of the latest, for drawings
 IN_PLACE_ABOVE = 1000  # elements: below, a fresh array is cheaper than adding into an old one (measured)
 
 
@@ -120,7 +122,7 @@ def _walk_arrays(order, pending, retain, wanted, ends):
             if op is PICK:
                 _put(pending, node, g)
                 continue
-            given, g = g, _materialized(node, g, np.zeros)
+            given, g = g, materialized(node, g, np.zeros)
         if extra is None and not anomaly:
             grads = op.run(node, g)
             if node.meta is not None:
@@ -170,7 +172,7 @@ def _walk_tensors(order, pending, retain, wanted, ends):
         if op is PICK:
             _put(pending, node, g)
             continue
-        full = _materialized(node, g, TENSORS["zeros_of"]) if op.multi else g
+        full = materialized(node, g, TENSORS["zeros_of"]) if op.multi else g
         grads = _carefully(node, full, g, "rule", hooks.same, hooks.same)
         for parent, new in zip(node.parents, grads, strict=True):
             if parent is not None and new is not None:
@@ -200,7 +202,7 @@ def _put(pending, node, g):
     grads[node.attrs] = g if grads[node.attrs] is None else grads[node.attrs] + g
 
 
-def _materialized(node, grads, zeros):
+def materialized(node, grads, zeros):
     """Zeros for the outputs of a node that were not used, unless its rule or its Function asked for None."""
     if getattr(node.op, "pieces", ()) or not getattr(node.saved and node.saved[0], "_materialize", True):
         return grads
@@ -235,9 +237,12 @@ def walk_back(pending, retain_graph, create_graph, wanted=None, only=None):
         order, ends = _leading_to(order, chosen)
         reached = set(order)
     token, walk, warnings = _recording.set(create_graph), _walk.set((reached, chosen)), WARNINGS.set(SILENT)
+    begun = tick()
     try:
         (_walk_tensors if create_graph else _walk_arrays)(order, pending, retain, wanted, ends)
     finally:
+        if create_graph:
+            recorded_backwards.append((begun, tick()))
         _recording.reset(token)
         _walk.reset(walk)
         WARNINGS.reset(warnings)

@@ -1,10 +1,11 @@
-"""Nodes that someone looks on at: anomaly detection, and hooks on what is saved.
+"""Nodes that someone looks on at: anomaly detection, hooks on what is saved, and notes.
 
-Comes after `node.py` and `door.py`.  Both cost nothing while they are off: what the doors make is called `Node` in
-their namespaces, and only while someone looks on does that name mean `WatchedNode`, which differs in two things:
+Comes after `node.py` and `door.py`.  All cost nothing while they are off: what the doors make is called `Node` in
+their namespaces, and only while someone looks on does that name mean `WatchedNode`, which differs in three things:
 
     trace   where in the user's program it was made (anomaly detection)
     saved   goes through the hooks in force: packed when set, unpacked when read, once per use
+    note    whatever the function in `noting` has to say of it (`viz.recording`)
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ _watchers = 0
 
 # Of this thread, the innermost last: pairs (pack, unpack), and the messages of blocks that forbid hooks.
 hooks_in_force: contextvars.ContextVar[tuple] = contextvars.ContextVar("minigrad_saved_hooks", default=())
+# Called without arguments for each node that this thread makes; what it returns is the node's `note`.
+noting: contextvars.ContextVar[Any] = contextvars.ContextVar("minigrad_noting", default=None)
 _running: contextvars.ContextVar[Node | None] = contextvars.ContextVar("minigrad_running_node", default=None)
 anomaly = {"on": False, "check_nan": True}  # of the whole process, as in PyTorch
 
@@ -74,10 +77,12 @@ def pack(tensor) -> Any:
 class WatchedNode(Node):
     """A node made while someone looks on."""
 
-    __slots__ = ("maker", "packed", "trace")
+    __slots__ = ("maker", "note", "packed", "trace")
 
     def __init__(self):
         self.packed = False
+        note = noting.get()
+        self.note = None if note is None else note()
         self.trace = _user_frames() if anomaly["on"] else None
         self.maker = _running.get() if anomaly["on"] else None
 

@@ -10,15 +10,17 @@ vision.py    what data sets of images have in common, under torchvision's names
 mnist.py     MNIST, FashionMNIST, KMNIST
 cifar.py     CIFAR10, CIFAR100
 folder.py    pictures in folders
+toy.py       points made by a formula
 """
 
 from minigrad.datasets.bundled import Bundle, load_digits, load_iris
 from minigrad.datasets.cifar import CIFAR10, CIFAR100
 from minigrad.datasets.folder import DatasetFolder, ImageFolder
 from minigrad.datasets.mnist import KMNIST, MNIST, FashionMNIST
+from minigrad.datasets.toy import make_moons
 from minigrad.datasets.vision import VisionDataset
 
 __all__ = [
     "CIFAR10", "CIFAR100", "KMNIST", "MNIST", "Bundle", "DatasetFolder", "FashionMNIST", "ImageFolder", "VisionDataset",
-    "load_digits", "load_iris",
+    "load_digits", "load_iris", "make_moons",
 ]  # fmt: skip

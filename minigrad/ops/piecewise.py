@@ -8,7 +8,17 @@ At a kink the gradient is that of one of the two pieces, the one PyTorch takes.
 
 import numpy as np
 
-from minigrad.registry import FUNCTION, FUNCTIONAL, INPLACE, METHOD, Activation, Pointwise, composite
+from minigrad.registry import (
+    FUNCTION,
+    FUNCTIONAL,
+    INPLACE,
+    METHOD,
+    TENSORS,
+    Activation,
+    Pointwise,
+    composite,
+    on_every_path,
+)
 from minigrad.samples import S, of, unary
 
 EVERYWHERE = (FUNCTION, METHOD, INPLACE, FUNCTIONAL)
@@ -30,7 +40,15 @@ class flat_in(Pointwise):
         return g
 
     def grad_input(g):
-        return zeros_of(g.shape, np_dtype(g))
+        return zero_like(g)
+
+
+@on_every_path("zero_like")
+def zero_like(g):
+    """Nothing, where the gradient is a tensor, an array or a number."""
+    if hasattr(g, "array"):
+        return TENSORS["zeros_of"](g.shape, g.array.dtype)
+    return np.zeros_like(g) if isinstance(g, np.ndarray) else 0.0
 
 
 class relu(Activation):

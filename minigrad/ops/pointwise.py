@@ -173,6 +173,10 @@ class pow(Pointwise):
     def scalar(input, exponent):
         return input**exponent
 
+    def one(input, exponent):
+        power = input**exponent
+        return power if power.__class__ is not complex else math.nan
+
     def grad_input(g, input, exponent):
         return g * (exponent * pow(input, one_less(exponent)))
 
@@ -185,9 +189,9 @@ class pow(Pointwise):
 @on_every_path("one_less")
 def one_less(exponent):
     """The exponent of the derivative; 0 stays 0, for a negative power would be NaN in the derivatives of 0 ** 0."""
-    if isinstance(exponent, np.ndarray | np.generic):
-        return exponent - (exponent != 0)
-    return TENSORS["where"](exponent == 0, 0.0, exponent - 1)
+    if hasattr(exponent, "array"):
+        return TENSORS["where"](exponent == 0, 0.0, exponent - 1)
+    return exponent - (exponent != 0)
 
 
 def power(input, exponent):

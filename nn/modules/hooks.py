@@ -162,6 +162,8 @@ class Passage:
     @classmethod
     def of(cls, module):
         """A passage, or None if the module has no backward hooks."""
+        if not EVERYWHERE and module._hooks.keys().isdisjoint(("backward_pre", "backward")):  # nearly always
+            return None
         pre_hooks = [hook.call for _, hook in hooks_of(module, "backward_pre")]
         hooks = [hook.call for _, hook in hooks_of(module, "backward")]
         return cls(module, pre_hooks, hooks) if pre_hooks or hooks else None

@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import functools
-import os
-import re
-import tempfile
-import webbrowser
 from collections.abc import Mapping
 from pathlib import Path
 
 from minigrad.errors import describe
 from minigrad.tensor import Tensor
 from minigrad.viz.files import checked_path, write_whole
+from minigrad.viz.graph.close import close
 from minigrad.viz.graph.dot import dot_source
 from minigrad.viz.graph.layout import place
-from minigrad.viz.graph.model import FOLD, LEAF, OP, Graph
+from minigrad.viz.graph.model import FAILED, FOLD, LEAF, MODULE, OP, Graph
+from minigrad.viz.graph.names import names_of
 from minigrad.viz.graph.raster import painted
 from minigrad.viz.graph.scene import make_scene
 from minigrad.viz.graph.style import box_size, readable_direction
 from minigrad.viz.graph.svg import svg_text
 from minigrad.viz.graph.walk import Options, build
+from minigrad.viz.values import takes_values
 
 __all__ = ["Drawing", "draw"]
 
-DIRECTIONS = ("LR", "TB")
 LEAST_NODES = 12
-NOTEBOOK_RESULT = re.compile(r"_+\d*")  # `_`, `__`, `_12`: IPython's names for what a cell gave
 
 
+@takes_values
 def draw(
-    x, params=None, *, values=True, shapes=True, grads=True, saved=False, direction=None, max_nodes=None
-) -> Drawing:
+    x, params=None, *, values=True, shapes=True, grads=True, saved=False, flow=False, modules=True, depth=None,
+    recurrent=None, repeats=None, direction=None, max_nodes=None,
+) -> Drawing:  # fmt: skip
     """draw(x, params=None) -> Drawing.  The recorded graph that led to `x`, as a picture.
 
     Operations are dark, the tensors they take and give are light: blue where gradients are collected, grey and dashed
@@ -47,12 +46,24 @@ def draw(
     shapes     write shapes, and dtypes of leaves
     grads      write `.grad` of leaves, and of results on which ``retain_grad()`` was called; of large ones the norm
     saved      write into each operation what it keeps for its gradient
+    flow       colour the edges by the norm of the gradient that flows back along them, on a logarithmic scale: where it
+               vanishes is seen. The backward pass is done once more on the side, from ones at `x`; nothing is changed
+    modules    frame the operations of each module of `params`, as parameters tell which module an operation is in.
+               What was computed inside ``viz.recording()`` knows it for certain
+    depth      how many modules are open inside one another; those deeper are closed, one box each: 0 closes all. None:
+               all are open if they can be read
+    recurrent  steps of a loop over the same parameters: ``"rolled"`` into one step with an edge that goes back,
+               ``"unrolled"``, or None: rolled if they are more than 4 (with `flow`: unrolled)
+    repeats    modules alike in a row, or other parts that repeat: ``"folded"`` into the first and ``×12``, ``"open"``,
+               or None: 3 or more modules of 3 or more operations are folded (with `flow`: open)
     direction  ``"LR"`` from left to right, ``"TB"`` from top to bottom; None: from left to right unless that gets wide
-    max_nodes  how many operations and leaves are drawn one by one. A larger graph is folded: its first and last
-               operations stay, the rest becomes one box that counts them, and `Drawing.note` says so. None: all up to
-               300, and of larger graphs about 32
+    max_nodes  how many operations and leaves are drawn one by one. Of a larger graph modules are closed, the innermost
+               first; without modules its first and last operations stay, and the rest becomes one box that counts
+               them. `Drawing.note` says so, and how to open it. None: all up to 300, and of larger graphs without
+               modules about 32
 
-    Raises TypeError for an `x` or `params` of another kind, ValueError for another `direction` or `max_nodes` below 12.
+    Raises TypeError for an argument of another kind, ValueError for another `direction`, `recurrent` or `repeats`, a
+    negative `depth`, or `max_nodes` below 12.
 
     >>> import minigrad
     >>> from minigrad import viz
@@ -60,17 +71,40 @@ def draw(
     >>> viz.draw(a * b, {"a": a, "b": b})
     <Drawing: 1 operation, 2 leaves>
     """
-    if direction is not None and direction not in DIRECTIONS:
-        raise ValueError(f"draw(): argument 'direction': got {direction!r}; expected 'LR' or 'TB'")
-    if max_nodes is not None and (isinstance(max_nodes, bool) or not isinstance(max_nodes, int)):
-        raise TypeError(f"draw(): argument 'max_nodes' must be int or None, not {type(max_nodes).__name__}")
-    if max_nodes is not None and max_nodes < LEAST_NODES:
-        raise ValueError(f"draw(): argument 'max_nodes': got {max_nodes}; expected at least {LEAST_NODES}")
+    _one_of("direction", direction, "LR", "TB")
+    _one_of("recurrent", recurrent, "rolled", "unrolled")
+    _one_of("repeats", repeats, "folded", "open")
+    _at_least("draw", "depth", depth, 0)
+    checked_limit(max_nodes, "draw")
     tensors, given = _drawn(x)
-    names = given + _named(params)
-    graph = build(tensors, names, Options(bool(values), bool(shapes), bool(grads), bool(saved), max_nodes))
-    graph.direction = direction or readable_direction(graph)
+    names = names_of(params)
+    names.pairs[:0] = given
+    wanted = {"values": values, "shapes": shapes, "grads": grads, "saved": saved, "flow": flow, "modules": modules}
+    switches = {name: bool(value) for name, value in wanted.items()}
+    options = Options(**switches, depth=depth, recurrent=recurrent, repeats=repeats, max_nodes=max_nodes)
+    graph = build(tensors, names, options)
+    graph.direction = direction or readable_direction(close(graph))
     return Drawing(graph)
+
+
+def _one_of(name, value, first, second):
+    if value is not None and value not in (first, second):
+        raise ValueError(f"draw(): argument {name!r}: got {value!r}; expected {first!r} or {second!r}")
+
+
+def _at_least(who, name, value, least):
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{who}(): argument {name!r} must be int or None, not {type(value).__name__}")
+    if value < least:
+        raise ValueError(f"{who}(): argument {name!r}: got {value}; expected at least {least}")
+
+
+def checked_limit(max_nodes, who):
+    """`max_nodes`, if it is an int that is large enough, or None. `who` is the function named in the message."""
+    _at_least(who, "max_nodes", max_nodes, LEAST_NODES)
+    return max_nodes
 
 
 def _drawn(x):
@@ -85,43 +119,13 @@ def _drawn(x):
     return [t for _, t in pairs], [(name, t) for name, t in pairs if name]
 
 
-def _named(params):
-    """The (name, tensor) pairs in any of the forms that `draw` takes."""
-    if params is None:
-        return []
-    if _is_module(params):
-        return [*params.named_parameters(), *params.named_buffers()]
-    if isinstance(params, Mapping):
-        pairs = []
-        for name, value in params.items():
-            if isinstance(value, Tensor) and not NOTEBOOK_RESULT.fullmatch(str(name)):
-                pairs.append((str(name), value))
-            elif _is_module(value):
-                pairs += [(f"{name}.{inner}", tensor) for inner, tensor in _named(value)]
-        if params and not pairs:
-            raise TypeError("draw(): argument 'params': the dict holds no Tensor; expected name to Tensor")
-        return pairs
-    expected = "a Module, a dict of names to Tensors, or an iterable of (name, Tensor) pairs"
-    if isinstance(params, str | Tensor) or not hasattr(params, "__iter__"):
-        raise TypeError(f"draw(): argument 'params' must be {expected}, not {describe(params)}")
-    pairs = list(params)
-    for pair in pairs:
-        if not (isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[1], Tensor)):
-            hint = "; pass model.named_parameters()" if isinstance(pair, Tensor) else ""
-            raise TypeError(f"draw(): argument 'params' must be {expected}; it holds {describe(pair)}{hint}")
-    return [(str(name), tensor) for name, tensor in pairs]
-
-
-def _is_module(value):
-    return hasattr(value, "named_parameters") and hasattr(value, "named_buffers") and not isinstance(value, type)
-
-
 class Drawing:
     """A drawn graph. In Jupyter, VS Code and marimo it shows itself; `save` writes a file.
 
-    graph    the boxes and edges as data (`minigrad.viz.graph.model.Graph`)
+    graph    the boxes, edges and frames as data (`minigrad.viz.graph.model.Graph`), all frames open
     source   the drawing in DOT, Graphviz' language (str)
     svg      the drawing as SVG text (str)
+    page     the interactive drawing (`Page`); `html` is its text
     note     one line about what is not drawn as it is (a folded graph, no history), or ``""``
 
     It holds texts and numbers only, no tensor: keeping a drawing keeps no graph alive.
@@ -132,22 +136,40 @@ class Drawing:
         self.note = graph.note
 
     @functools.cached_property
+    def shown(self) -> Graph:
+        """The graph with its closed frames closed: what is laid out."""
+        return close(self.graph)
+
+    @functools.cached_property
     def source(self) -> str:
         """The drawing in DOT."""
-        return dot_source(self.graph)
+        return dot_source(self.shown)
 
     @functools.cached_property
     def _scene(self):
-        sizes = {key: box_size(box) for key, box in self.graph.boxes.items()}
-        return make_scene(self.graph, sizes, place(self.graph, sizes, self.source))
+        sizes = {key: box_size(box) for key, box in self.shown.boxes.items()}
+        return make_scene(self.shown, sizes, place(self.shown, sizes))
 
     @functools.cached_property
     def svg(self) -> str:
         """The drawing as one self-contained SVG element."""
         return svg_text(self._scene, f"Computation graph: {self._summary()}. {self.note}".strip())
 
+    @functools.cached_property
+    def page(self):
+        """The interactive drawing, a `Page`: pan, zoom, search, open and close modules, facts of what is clicked."""
+        from minigrad.viz.pages.drawing_page import drawing_page
+
+        return drawing_page(self.graph, f"Computation graph: {self._summary()}")
+
+    @property
+    def html(self) -> str:
+        """The interactive drawing as one HTML file that needs no network."""
+        return self.page.html
+
     def save(self, path) -> Path:
-        """Write the drawing to a file and return its path. The ending says the form: .svg, .png, .pdf, .dot or .gv.
+        """Write the drawing to a file and return its path. The ending says the form: .svg, .png, .pdf, .html, .dot
+        or .gv.
 
         The file appears whole or not at all; one that exists is replaced.  PNG and PDF are painted with matplotlib.
         Raises ValueError for another ending, ModuleNotFoundError (png, pdf) where matplotlib is not installed, and
@@ -159,26 +181,13 @@ class Drawing:
         return path
 
     def show(self) -> None:
-        """Show the drawing: in the notebook if this is one, else in the web browser."""
-        try:
-            from IPython import get_ipython
-            from IPython.display import display
-        except ImportError:
-            shell = None
-        else:
-            shell = get_ipython()
-        if hasattr(shell, "kernel"):
-            display(self)
-            return
-        handle, name = tempfile.mkstemp(prefix="minigrad-", suffix=".svg")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(self.svg)
-        if not webbrowser.open(Path(name).as_uri()):
-            print(f"No browser here: the drawing is in {name}")
+        """Show the interactive drawing: in the notebook if this is one, else in the web browser."""
+        self.page.show()
 
     def _summary(self):
-        graph = self.graph
-        counts = [(graph.count(OP), "operation"), (graph.count(LEAF), "leaf"), (graph.count(FOLD), "folded box")]
+        graph = self.shown
+        kinds = {OP: "operation", FAILED: "failed operation", LEAF: "leaf", MODULE: "closed module", FOLD: "folded box"}
+        counts = [(graph.count(kind), what) for kind, what in kinds.items()]
         counts = [(n, what) for n, what in counts if n] or [(len(graph.boxes), "box")]
         return ", ".join(f"{n} {what if n == 1 else PLURALS[what]}" for n, what in counts)
 
@@ -192,12 +201,16 @@ class Drawing:
         return {"image/svg+xml": self.svg, "text/plain": repr(self)}
 
 
-PLURALS = {"operation": "operations", "leaf": "leaves", "folded box": "folded boxes", "box": "boxes"}
+PLURALS = {
+    "operation": "operations", "leaf": "leaves", "closed module": "closed modules", "folded box": "folded boxes",
+    "box": "boxes", "failed operation": "failed operations",
+}  # fmt: skip
 
 FORMS = {
     "svg": lambda drawing, form: ('<?xml version="1.0" encoding="UTF-8"?>\n' + drawing.svg).encode(),
     "png": lambda drawing, form: painted(drawing._scene, form),
     "pdf": lambda drawing, form: painted(drawing._scene, form),
+    "html": lambda drawing, form: drawing.html.encode(),
     "dot": lambda drawing, form: drawing.source.encode(),
     "gv": lambda drawing, form: drawing.source.encode(),
 }

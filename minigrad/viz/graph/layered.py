@@ -12,7 +12,7 @@ graph whose folded part holds an output) are drawn backwards.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from minigrad.viz.graph.style import ARROW
 
@@ -26,10 +26,12 @@ SWEEPS = 6
 @dataclass(slots=True)
 class Placement:
     """`centres` of the boxes by key, and for each edge its route: a start point, then three points for each Bézier
-    curve, then the tip of the arrow. Points are (x, y), y growing downwards."""
+    curve, then the tip of the arrow. Points are (x, y), y growing downwards. `frames` are the groups' (left, top,
+    right, bottom)."""
 
     centres: dict[str, tuple[float, float]]
     routes: list[list[tuple[float, float]]]
+    frames: dict[str, tuple[float, float, float, float]] = field(default_factory=dict)
 
 
 def slots(graph) -> int:

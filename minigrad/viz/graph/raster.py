@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import warnings
 
+from minigrad.viz.fonts import families
 from minigrad.viz.graph.scene import Line, Rect, Scene
 from minigrad.viz.graph.svg import DASH
 
@@ -16,7 +17,6 @@ __all__ = ["painted", "require_matplotlib"]
 POINTS = 72.0
 DOTS = 192  # per inch: sharp on a screen of double density
 MOST_DOTS = 30_000  # a side of a PNG; matplotlib's limit is 65,535
-FAMILIES = ["DejaVu Sans", "Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Apple SD Gothic Neo", "Malgun Gothic"]
 DEJAVU = 0.92  # DejaVu looks larger than the fonts the sizes are meant for
 DASHES = tuple(map(float, DASH.split()))
 
@@ -65,13 +65,11 @@ def _paint(scene, form):
 
 class _Painter:
     def __init__(self, figure, scene):
-        from matplotlib import font_manager
         from matplotlib.transforms import Affine2D
 
         self.figure, self.height = figure, scene.height
         self.to_page = Affine2D().scale(1 / scene.width, -1 / scene.height).translate(0, 1) + figure.transFigure
-        present = set(font_manager.get_font_names())
-        self.families = [name for name in FAMILIES if name in present]
+        self.families = list(families())
         self.measured = {}
 
     def paint(self, shape):

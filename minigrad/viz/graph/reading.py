@@ -10,26 +10,32 @@ last, for small results of deterministic operations whose operands are all known
 
 from __future__ import annotations
 
+import bisect
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from minigrad.autograd.engine import recorded_backwards
 from minigrad.autograd.general import quiet
-from minigrad.autograd.node import COPY_SLICES, LEAF, PICK, Node, node_of
-from minigrad.registry import OPS, arrays
+from minigrad.autograd.node import COPY_SLICES, LEAF, PICK, DeadEnd, Node, node_of
+from minigrad.nn.parameter import Parameter
+from minigrad.registry import ARRAYS, OPS, arrays
 from minigrad.tensor import Tensor
+from minigrad.viz.record.recording import note_of
 
-__all__ = ["FEW", "Constant", "Operand", "Reading"]
+__all__ = ["FEW", "Constant", "Operand", "Reading", "repeatable"]
 
 FEW = 6  # values of at most this many elements are shown as numbers
 REPLAY_ELEMENTS = 4096  # operands of at most this many elements are computed with again
-REPEATABLE = tuple(f"minigrad.ops.{family}" for family in ("index", "join", "linalg", "loss", "reduce", "shape"))
 USUAL = {
-    "ceil_mode": False, "correction": 1, "count_include_pad": True, "descending": False, "dilation": 1,
-    "divisor_override": None, "eps": 1e-5, "groups": 1, "ignore_index": -100, "keepdim": False, "label_smoothing": 0.0,
-    "largest": True, "padding": 0, "padding_idx": None, "reduction": "mean", "stride": 1,
+    "by_frequency": False, "ceil_mode": False, "correction": 1, "count_include_pad": True, "descending": False,
+    "dilation": 1, "divisor_override": None, "eps": 1e-5, "groups": 1, "how": "mean", "ignore_index": -100,
+    "keepdim": False, "label_smoothing": 0.0, "largest": True, "padding": 0, "padding_idx": None, "reduction": "mean",
+    "reverse": False, "stride": 1,
 }  # attributes at PyTorch's defaults, not worth a line  # fmt: skip
+
+UNSAID = ("name", "sizes", "through")  # attributes that are the engine's own business
 
 
 @dataclass(slots=True)
@@ -48,9 +54,11 @@ class Constant:
 
 @dataclass(slots=True)
 class Operand:
-    """One input of an operation: its name in the op's signature, and the node it came from, or a constant."""
+    """One input of an operation: its name in the op's signature, its place among the node's parents, and the node it
+    came from, or a constant."""
 
     slot: str
+    position: int
     node: Node | None = None
     constant: Constant | None = None
 
@@ -68,7 +76,7 @@ class Reading:
         self._names, self._constant_names = {}, {}
         self._known = {}  # node -> (its value, the version counter of the memory it lies in)
         self._constants = {}  # (node, position of the operand) -> array
-        present = set(self.order)
+        self._present = present = set(self.order)
         for name, tensor in names:
             node = node_of(tensor)
             if node is None:
@@ -84,6 +92,9 @@ class Reading:
                 self._known[node] = tensor.array, tensor.vc
         for node in self.order:
             self._note_saved(node)
+        self._writes = self._whole_writes([*tensors, *(tensor for _, tensor in names)])
+        self._backwards, self._turns = sorted(recorded_backwards), {}
+        self._memories = None  # id of the array that owns a memory -> nodes whose values lie in it
 
     def is_leaf(self, node) -> bool:
         """Whether gradients end here."""
@@ -101,9 +112,51 @@ class Reading:
         """Which of the several outputs a pick is."""
         return node.attrs
 
-    def is_inplace(self, node) -> bool:
+    def is_write(self, node) -> bool:
         """Whether this is a write into a part of an older tensor."""
         return node.op is COPY_SLICES
+
+    def is_inplace(self, node) -> bool:
+        """Whether this wrote into the memory of an older tensor; of one written to as a whole (``x.mul_(2)``) that is
+        known as long as the tensor is."""
+        return node.op is COPY_SLICES or self._writes.get(node.seq - 1) == f"{node.op.name}_"
+
+    def is_view(self, node) -> bool:
+        """Whether the result lies in its input's memory, as far as can be told: reshape copies where it must."""
+        if not getattr(node.op, "view", False):
+            return False
+        value, source = self.value(node), self.value(node.parents[0]) if node.parents[0] is not None else None
+        return value is None or source is None or np.may_share_memory(value, source)
+
+    def is_dead_end(self, node) -> bool:
+        """Whether this is a view made under no_grad: it counts as a leaf, but its gradient is thrown away."""
+        return isinstance(node, DeadEnd)
+
+    def backward_turn(self, node) -> int:
+        """Which backward pass recorded this (create_graph=True): 1 is the first that had a part in the graph; 0: none
+        did."""
+        i = bisect.bisect(self._backwards, (node.seq, math.inf)) - 1
+        if i < 0 or node.seq >= self._backwards[i][1]:
+            return 0
+        return self._turns.setdefault(i, len(self._turns) + 1)
+
+    def is_backward(self, node) -> bool:
+        """Whether this was recorded while a backward pass ran."""
+        return self.backward_turn(node) > 0
+
+    def is_parameter(self, node) -> bool:
+        """Whether a leaf is a module's parameter, or a tensor that is gone but for its use by one."""
+        tensor = node.tensor()
+        return tensor is None or isinstance(tensor, Parameter)
+
+    def note(self, node):
+        """The `record.recording.Note` of a node that was made inside `viz.recording()`, else None."""
+        return note_of(node)
+
+    def modules(self, node) -> tuple:
+        """The calls of modules that the node was made in, the outermost first, as far as noted."""
+        note = note_of(node)
+        return () if note is None else note.modules
 
     def freed(self, node) -> bool:
         """Whether a backward pass has freed what this operation saved."""
@@ -126,6 +179,45 @@ class Reading:
         label = self.label(node)
         return label if (label.isascii() and label.isidentifier()) or node.op is COPY_SLICES else node.op.name
 
+    def family(self, node) -> tuple[str, str]:
+        """(the file of `minigrad/ops` that has the operation, its name)."""
+        return node.op.__module__.rpartition(".")[2], node.op.name
+
+    def key_of(self, tensor):
+        """What a tensor is known by among the operands: its node if that is in the graph, else its array; or None."""
+        node = node_of(tensor)
+        if node is None:
+            return id(tensor.array)
+        return node if node in self._present else None
+
+    def operand_keys(self, node) -> list:
+        """The `key_of` of each leaf and known constant that the operation uses."""
+        keys = []
+        for i, parent in enumerate(node.parents):
+            if parent is None:
+                array = self._constants.get((node, i))
+                if array is not None:
+                    keys.append(id(array))
+            elif parent.op is LEAF:
+                keys.append(parent)
+        return keys
+
+    def origin(self, constant):
+        """The node whose value a constant is (of ``y.detach()``: the node of y), or None."""
+        array = constant.array
+        if array is None or not array.size:
+            return None
+        if self._memories is None:
+            self._memories = {}
+            for node in self.order:
+                value = self.value(node)
+                if value is not None:
+                    self._memories.setdefault(id(_owner(value)), []).append((node, value))
+        found = self._memories.get(id(_owner(array)), ())
+        same = [node for node, value in found if _place(value) == _place(array)]
+        over = [node for node, value in found if np.may_share_memory(value, array)]
+        return (same or over or [None])[0]
+
     def name(self, node) -> str:
         """The name the user gave, or nothing."""
         return self._names.get(node, "")
@@ -146,11 +238,11 @@ class Reading:
         if op is PICK or not isinstance(values, tuple):
             return []
         usual = USUAL | getattr(op, "attr_defaults", {})
-        whole = {"dim": ...} if node.shape == () else {}
+        unsaid = (*UNSAID, "dim") if node.shape == () else UNSAID
         return [
             (name, value)
             for name, value in zip(op.attrs, values, strict=False)
-            if name not in whole and not (name in usual and _same(value, usual[name])) and not _same(value, node.shape)
+            if name not in unsaid and not (name in usual and _same(value, usual[name])) and not _same(value, node.shape)
         ]
 
     def operands(self, node) -> list[Operand]:
@@ -163,11 +255,11 @@ class Reading:
             slots = tuple(f"{slots[0]} {i}" for i in range(len(node.parents)))
         for i, parent in enumerate(node.parents):
             if parent is not None:
-                found.append(Operand(slots[i], parent))
+                found.append(Operand(slots[i], i, parent))
                 continue
             constant = self._constant(node, i)
             if constant is not None:
-                found.append(Operand(slots[i], None, constant))
+                found.append(Operand(slots[i], i, None, constant))
         return found
 
     def _constant(self, node, i):
@@ -201,6 +293,11 @@ class Reading:
         arrays_of = [(name, v.array if isinstance(v, Tensor) else v) for name, v in pairs]
         return [(name, array) for name, array in arrays_of if isinstance(array, np.ndarray)]
 
+    def _whole_writes(self, tensors):
+        """{date: name of the method} of what is known to have been written in place."""
+        versions = {id(vc): vc for vc in [*(t.vc for t in tensors), *(vc for _, vc in self._known.values())] if vc}
+        return {time: writer for vc in versions.values() for time, writer, _ in vc.log}
+
     def _note_saved(self, node):
         """Take down the values that a node saved: they are its parents', its constants' or its own."""
         op = node.op
@@ -219,20 +316,33 @@ class Reading:
                 elif _unwritten(saved.vc, node):
                     self._known.setdefault(parent, (saved.array, saved.vc))
 
-    def compute_missing(self, nodes):
-        """Find values that nothing kept, for small results of `nodes` (oldest first) whose operands are known."""
+    def compute_missing(self, nodes, most=FEW, operands=REPLAY_ELEMENTS):
+        """Find values that nothing kept, for results of at most `most` elements of `nodes` (oldest first) whose
+        operands are known and have at most `operands` elements each."""
         for node in nodes:
-            source = node.parents[0] if node.op is PICK else node
-            if node in self._known or not _repeatable(source.op) or self.is_many(node) or math.prod(node.shape) > FEW:
+            if node in self._known or self.is_many(node) or math.prod(node.shape) > most:
                 continue
-            inputs = [self._operand_array(source, i) for i in range(len(source.parents))]
-            if all(a is not None and a.size <= REPLAY_ELEMENTS for a in inputs):
-                result = _compute(source, inputs)
+            source = _source(node)
+            if not repeatable(source.op):
+                continue
+            inputs = [self.operand_array(source, i) for i in range(len(source.parents))]
+            if self.is_write(node):
+                inputs[0] = self.operand_array(node, 0)
+            if all(self._was_left_out(source, i) if a is None else a.size <= operands for i, a in enumerate(inputs)):
+                result = _rewritten(node, inputs) if self.is_write(node) else _compute(source, inputs)
                 result = np.asarray(result[node.attrs] if node.op is PICK else result)
                 if result.shape == node.shape:
                     self._known[node] = result, None
 
-    def _operand_array(self, node, i):
+    def _was_left_out(self, node, i):
+        """Whether an optional operand was None, as far as what the operation saved tells."""
+        op = node.op
+        if i >= len(op.inputs) or op.inputs[i] not in op.optional or op.inputs[i] not in op.saved or not node.saved:
+            return False
+        return node.saved[op.saved.index(op.inputs[i])] is None
+
+    def operand_array(self, node, i) -> np.ndarray | None:
+        """What the i-th operand of an operation was when it ran, if that can still be told."""
         parent = node.parents[i]
         if parent is None:
             constant = self._constant(node, i)
@@ -259,25 +369,54 @@ def _collect(roots):
     return order
 
 
+def _owner(array):
+    """The array whose memory this one's numbers lie in."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def _place(array):
+    return array.__array_interface__["data"][0], array.shape, array.strides
+
+
 def _unwritten(version, node):
     """Whether a memory still holds what the node saw: one clock dates nodes and writes."""
     return version is None or version.time <= node.seq
 
 
-def _repeatable(op):
-    """Whether the op gives the same result again: it is ours, and of a family that draws no random numbers."""
-    return OPS.get(op.name) is op and (op.pointwise or op.__module__ in REPEATABLE)
+def repeatable(op):
+    """Whether the op gives the same result again: it is ours: random numbers are drawn before it, and given to it."""
+    return OPS.get(op.name) is op and op.__module__.startswith("minigrad.ops.")
 
 
 def _compute(node, inputs):
     op = node.op
     attrs = node.attrs if isinstance(node.attrs, tuple) else ()
     if op.pointwise:
-        dtype = np.result_type(*[a for a in inputs if a.ndim] or inputs)
+        numbers = node.attrs if isinstance(node.attrs, dict) else ()  # they take the dtype of the arrays
+        dtype = np.result_type(*[a for i, a in enumerate(inputs) if i not in numbers] or inputs)
         return quiet.run(op.twin, *[a.astype(dtype) for a in inputs], *attrs)
     forward = arrays(op.__dict__["forward"])
     result = quiet.run(forward, inputs, *attrs) if op.variadic else quiet.run(forward, *inputs, *attrs)
-    return result[0] if op.aux else result
+    return result[0] if op.aux and not op.pieces else result
+
+
+def _source(node):
+    """The operation that made what this node stands for: of one output of several, of a write into a part."""
+    if node.op is COPY_SLICES and node.saved:
+        return node.saved[0]
+    return node.parents[0] if node.op is PICK else node
+
+
+def _rewritten(node, inputs):
+    """The base of a view after the view was written to: ``base[0].mul_(2)``."""
+    (inner,), (chain, order) = node.saved, node.attrs
+    base = part = ARRAYS["copy_laid_out"](inputs[0], order)
+    for op, attrs, *_ in chain:
+        part = quiet.run(arrays(op.__dict__["forward"]), part, *attrs)
+    quiet.run(np.copyto, part, _compute(inner, [part, *inputs[1:]]), "unsafe")
+    return base
 
 
 def _same(a, b):

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 
 from minigrad.viz.graph import style as s
 from minigrad.viz.graph.layered import Placement
-from minigrad.viz.graph.model import FOLD, MORE, OP, Graph
+from minigrad.viz.graph.model import FAILED, MORE, OP, Graph
 
 __all__ = ["Line", "Part", "Rect", "Scene", "Text", "make_scene"]
 
 MARGIN = 12.0
+LEGEND_STEPS = 24
 LETTERS = 0.36  # from the middle of a line of text down to its baseline, in font sizes
 
 
@@ -79,13 +80,25 @@ class Scene:
 
 def make_scene(graph: Graph, sizes, placement: Placement) -> Scene:
     """The shapes of a `Graph` that has been laid out."""
+    parts, titles = [], []
+    for key, group in graph.groups.items():
+        style = s.frame_style(len(graph.around(key)), group)
+        frame, title = _frame_shapes(group, style, *placement.frames[key])
+        parts.append(Part(key, "group", group.tip, frame))
+        titles.append(Part(f"{key}-title", "group-title", group.tip, title))
     edges = sorted(enumerate(graph.edges), key=lambda pair: not pair[1].faint)  # the faint ones lie beneath
-    parts = [Part(f"e{i}", "edge", edge.tip, _edge_shapes(edge, placement.routes[i])) for i, edge in edges]
+    for i, edge in edges:
+        kind = "edge loop" if edge.loop else "edge"
+        parts.append(Part(f"e{i}", kind, edge.tip, _edge_shapes(edge, graph.flow, placement.routes[i])))
+    parts += titles  # edges run beneath them
     for key, box in graph.boxes.items():
         (x, y), (wide, high) = placement.centres[key], sizes[key]
-        kind = box.kind + (" inplace" if box.inplace else "")
+        kind = " ".join([box.kind, *["inplace"] * box.inplace, *box.marks])
         parts.append(Part(key, kind, box.tip, _box_shapes(box, x - wide / 2, y - high / 2, wide, high)))
     left, top, right, bottom = _bounds(parts)
+    if graph.flow:
+        parts.append(_legend(graph.flow, left, bottom + MARGIN))
+        left, top, right, bottom = _bounds(parts)
     if graph.note:
         parts.append(_note(graph.note, left, bottom + MARGIN, max(right - left, 320.0)))
         left, top, right, bottom = _bounds(parts)
@@ -95,10 +108,22 @@ def make_scene(graph: Graph, sizes, placement: Placement) -> Scene:
     return Scene(math.ceil(right - left + 2 * MARGIN), math.ceil(bottom - top + 2 * MARGIN), parts)
 
 
+def _frame_shapes(group, style, left, top, right, bottom):
+    spread = s.spread(group)
+    wide, high, shapes = right - left - spread, bottom - top - spread, []
+    if spread:
+        behind = (2 * s.STACK, s.STACK)
+        shapes += [Rect(left + d, top + d, wide, high, 9, style.fill, style.border, 0.8) for d in behind]
+    shapes.append(Rect(left, top, wide, high, 9, style.fill, style.border, 1.0))
+    room = min(s.width(group.title, s.FRAME, True), wide - 12)
+    title = Text(left + 9, top + 16, group.title, s.FRAME, style.ink, room, True, centred=False)
+    return shapes, [Rect(left + 7, top + 5, 0.93 * room + 2, 14, 4, style.fill, style.fill, 0.0), title]
+
+
 def _box_shapes(box, x, y, wide, high):
     style = s.style_of(box)
     shapes = []
-    if box.kind == FOLD:
+    if s.is_stacked(box):
         wide, high = wide - s.STACK, high - s.STACK
         behind = (Rect(x + d, y + d, wide, high, 7, style.fill, style.border, 0.8) for d in (s.STACK, s.STACK / 2))
         shapes.extend(behind)
@@ -130,25 +155,26 @@ def _texts(box, style, x, y, wide, high):
             if label != MORE:
                 grad = label.endswith(("grad", "‖"))
                 texts.append(Text(start, base, label, s.ROW, style.soft, column, centred=False))
-            ink = s.GRAD if grad and not sign else style.ink
+            ink = s.GRAD if grad and not sign and box.kind != FAILED else style.ink
             left = column + s.GAP
             texts.append(Text(start + left, base, text, s.ROW, ink, block - left, grad, centred=False))
         at += s.ROW_LINE
     return texts
 
 
-def _edge_shapes(edge, route):
+def _edge_shapes(edge, flow, route):
     if not route:
         return []
     *points, (x1, y1) = route
     x0, y0 = points[-1]
     length = math.hypot(x1 - x0, y1 - y0) or 1.0
     ux, uy = (x1 - x0) / length, (y1 - y0) / length
-    side, base_x, base_y = s.ARROW * 0.42, x1 - ux * s.ARROW, y1 - uy * s.ARROW
+    style = s.edge_style(edge, flow)
+    side = s.ARROW * 0.42 + max(0.0, style.line - 2.0) * 0.5
+    base_x, base_y = x1 - ux * s.ARROW, y1 - uy * s.ARROW
     head = [(x1, y1), (base_x - uy * side, base_y + ux * side), (base_x + uy * side, base_y - ux * side)]
     points[-1] = base_x, base_y  # the line ends where the head begins, however long Graphviz' own would be
-    stroke = s.FAINT if edge.faint else s.EDGE
-    shapes = [Line(points, head, stroke, 1.2, edge.faint)]
+    shapes = [Line(points, head, style.ink, style.line, style.dashed)]
     if edge.count > 1:
         text = f"×{edge.count:,}"
         x, y = points[len(points) // 2]
@@ -156,6 +182,27 @@ def _edge_shapes(edge, route):
         shapes.append(Rect(x - wide / 2, y - 8, wide, 16, 8, "#ffffff", s.EDGE, 0.8))
         shapes.append(Text(x, y + LETTERS * s.ROW, text, s.ROW, s.LABEL, wide))
     return shapes
+
+
+def _legend(flow, left, top):
+    """The scale of the edges' colours, a power of ten at each end and a few between."""
+    least, greatest = flow
+    title = "‖gradient‖"
+    start, length = left + s.PAD_X + s.width(title, s.ROW, True) + 24, 240.0
+    middle, shapes = top + 15, [Rect(left, top, start - left + length + 34, 46, 7, "#ffffff", s.EDGE, 0.8)]
+    shapes.append(Text(left + s.PAD_X, middle + LETTERS * s.ROW, title, s.ROW, s.GRAD, 90, True, centred=False))
+    for i in range(LEGEND_STEPS):
+        part = (i + 0.5) / LEGEND_STEPS
+        high = s.FLOW_LINES[0] + part * (s.FLOW_LINES[1] - s.FLOW_LINES[0])
+        x = start + i * length / LEGEND_STEPS
+        colour = s.blended(part)
+        shapes.append(Rect(x, middle - high, length / LEGEND_STEPS, 2 * high, 0, colour, colour, 0.3))
+    powers = greatest - least
+    step = max(1, math.ceil(powers / 4))
+    for power in range(greatest, least - 1, -step):
+        x = start + (power - least) / max(powers, 1) * length
+        shapes.append(Text(x, top + 38, f"1e{power:+03d}", s.OP_ROW, s.LABEL, 50))
+    return Part("legend", "legend", s.flow_text(flow), shapes)
 
 
 def _note(text, left, top, room):

@@ -9,7 +9,7 @@ import numpy as np
 from minigrad.errors import shape_text
 from minigrad.viz.graph.model import clean, clip
 
-__all__ = ["attribute", "compact", "lines_of", "number"]
+__all__ = ["attribute", "compact", "lines_of", "number", "public_name"]
 
 TEXT_LENGTH = 40
 
@@ -77,3 +77,15 @@ def attribute(name, value) -> str:
         items = items[:-1] if len(items) > 1 and items[-1] is Ellipsis else items
         return clip(f"[{', '.join(map(compact, items))}]", TEXT_LENGTH)
     return clip(f"{name}={compact(value)}", TEXT_LENGTH)
+
+
+def public_name(name) -> str:
+    """What programs call an operation: names of blocks are unique, so those of modules stand before them.
+
+    >>> public_name("linalg_inv"), public_name("functional_softmax"), public_name("exp")
+    ('linalg.inv', 'softmax', 'exp')
+    """
+    place, _, short = name.partition("_")
+    if place == "functional" and short:
+        return short
+    return f"{place}.{short}" if place in ("linalg", "special") and short else name

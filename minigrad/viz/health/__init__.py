@@ -1,1 +1,0 @@
-"""How training does: activations, gradients and updates of each layer, with a verdict in plain words."""
