@@ -60,8 +60,8 @@ A Value is its own node: it has the op, the inputs, and the number that the rule
 ```
 
 The same: the rule, `{rule}`. For tensors it is compiled to one loop over the arrays
-(`grad_input32`); for Values it stands there as it is. Different: the engine adds up a tensor's gradients outside (it may
-have to undo broadcasting first), and looks whether what was saved has been written to since; a Value adds to its
+(`grad_input32`); for Values it stands there as it is. Different: the engine adds up a tensor's gradients outside (it
+may have to undo broadcasting first), and looks whether what was saved has been written to since; a Value adds to its
 inputs' `grad` at once.
 
 ## The walk
@@ -86,9 +86,8 @@ w, b = Value(0.5, label="w"), Value(0.0, label="b")
 tape = record(lambda x, target: ((w * x + b).tanh() - target) ** 2, 1.0, 1.0)
 for _ in range(100):
     loss = tape.forward([0.5, 1.0, 2.0], [0.3, 0.6, 0.9])    # a batch: float64 (3,)
-    w.grad = b.grad = 0
     tape.backward(1 / 3)
-    w.data, b.data = w.data - 0.1 * w.grad, b.data - 0.1 * b.grad
+    tape.update([w, b], lr=0.1)
 ```
 
 A comparison inside the recorded run is a guard: a replay in which it would come out otherwise raises a RuntimeError
