@@ -35,8 +35,10 @@ def draw(
 
     Operations are dark, the tensors they take and give are light: blue where gradients are collected, grey and dashed
     where none is, orange for `x` itself.  Operations that only view their input are hollow, those that write in place
-    purple, those recorded by a backward pass (create_graph=True) violet; a detached tensor is dashed red.  Everything is written as of now; the graph is only read, never changed, and
-    a graph freed by ``backward()`` is drawn too.
+    purple, those recorded by a backward pass (create_graph=True) violet; a detached tensor is dashed red.
+
+    Everything is written as of now; the graph is only read, never changed, and a graph freed by ``backward()`` is drawn
+    too.
 
     x          a Tensor, or a list, tuple or dict (name to Tensor) of them, all drawn in one picture
     params     names: a Module (its parameters and buffers), a dict of names to Tensors and Modules (``locals()`` will
