@@ -59,7 +59,7 @@ PIECES = [
     ),
     (
         "",
-        "A loop over a cell is one step and a loop back; `recurrent=\"unrolled\"` shows them all.",
+        'A loop over a cell is one step and a loop back; `recurrent="unrolled"` shows them all.',
         """
         cell, head = nn.LSTMCell(3, 4), nn.Linear(4, 1)
         h = c = minigrad.zeros(1, 4)
@@ -189,7 +189,7 @@ PIECES = [
     ),
     (
         "",
-        "`trace`: what ran, for how long; `.save(\"trace.json\")` opens in Chrome's tracing view.",
+        '`trace`: what ran, for how long; `.save("trace.json")` opens in Chrome\'s tracing view.',
         """
         viz.trace(lambda: nn.functional.cross_entropy(model(inputs), targets).backward())
         """,
@@ -241,7 +241,11 @@ PIECES = [
         """,
     ),
     ("", "", "viz.plots.filters(nn.Conv2d(1, 16, 5))"),
-    ("", "", "viz.plots.feature_maps(nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU()), images[:1].unsqueeze(1))"),
+    (
+        "",
+        "",
+        "viz.plots.feature_maps(nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU()), images[:1].unsqueeze(1))",
+    ),
     ("", "", "viz.plots.embedding(images[:300].flatten(1), groups=labels[:300])"),
     (
         "One number at a time",
