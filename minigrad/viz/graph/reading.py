@@ -88,7 +88,7 @@ class Reading:
                 continue
             table[key] = f"{table[key]} = {name}" if key in table and table[key] != name else name
         for node, tensor in zip(self.roots, tensors, strict=True):
-            if node is not None:
+            if node is not None and node.shape is not None:  # None: it raised, there is no result
                 self._known[node] = tensor.array, tensor.vc
         for node in self.order:
             self._note_saved(node)
@@ -287,7 +287,7 @@ class Reading:
 
     def saved(self, node) -> list[tuple[str, np.ndarray]]:
         """The (name, array) of what the node keeps for its gradient rule; nothing once freed."""
-        if node.op is COPY_SLICES or node.saved is None:
+        if node.op is COPY_SLICES or node.saved is None or node.shape is None:
             return []
         pairs = zip(node.op.saved, node.saved, strict=False)
         arrays_of = [(name, v.array if isinstance(v, Tensor) else v) for name, v in pairs]
@@ -320,7 +320,7 @@ class Reading:
         """Find values that nothing kept, for results of at most `most` elements of `nodes` (oldest first) whose
         operands are known and have at most `operands` elements each."""
         for node in nodes:
-            if node in self._known or self.is_many(node) or math.prod(node.shape) > most:
+            if node in self._known or node.shape is None or self.is_many(node) or math.prod(node.shape) > most:
                 continue
             source = _source(node)
             if not repeatable(source.op):

@@ -98,6 +98,9 @@ addEventListener("DOMContentLoaded", () => {
     $("note").hidden = false;
   }
 
+  const failed = data.boxes.find((box) => box.kind === "failed");
+  if (failed) view.select(failed.key); // what failed is what is looked for
+
   mg.view = view; // for the console, and for tests
 });
 
