@@ -59,7 +59,7 @@ PIECES = [
     ),
     (
         "",
-        "A loop over a cell is one step and a loop back; `recurrent=\"unrolled\"` shows them all.",
+        'A loop over a cell is one step and a loop back; `recurrent="unrolled"` shows them all.',
         """
         cell, head = nn.LSTMCell(3, 4), nn.Linear(4, 1)
         h = c = minigrad.zeros(1, 4)
@@ -114,7 +114,7 @@ PIECES = [
     ),
     (
         "Pages",
-        "`step` walks forward and backward, and shows at each step what is multiplied and what is added. There is a quiz.",
+        "`step` walks forward and backward, and shows what is multiplied and what is added. There is a quiz.",
         """
         w, x, b = (minigrad.tensor(v, requires_grad=g) for v, g in ((0.5, True), (2.0, False), (-0.3, True)))
         with viz.recording():
@@ -172,7 +172,8 @@ PIECES = [
         "`health` looks at activations, gradients and updates, and says what it thinks.",
         """
         minigrad.manual_seed(0)
-        sick = nn.Sequential(*[layer for _ in range(8) for layer in (nn.Linear(64, 64), nn.Sigmoid())], nn.Linear(64, 10))
+        layers = [layer for _ in range(8) for layer in (nn.Linear(64, 64), nn.Sigmoid())]
+        sick = nn.Sequential(*layers, nn.Linear(64, 10))
         viz.health(sick, images.flatten(1)[:64] / 16, labels[:64], nn.CrossEntropyLoss())
         """,
     ),
@@ -189,7 +190,7 @@ PIECES = [
     ),
     (
         "",
-        "`trace`: what ran, for how long; `.save(\"trace.json\")` opens in Chrome's tracing view.",
+        '`trace`: what ran, for how long; `.save("trace.json")` opens in Chrome\'s tracing view.',
         """
         viz.trace(lambda: nn.functional.cross_entropy(model(inputs), targets).backward())
         """,
@@ -241,7 +242,14 @@ PIECES = [
         """,
     ),
     ("", "", "viz.plots.filters(nn.Conv2d(1, 16, 5))"),
-    ("", "", "viz.plots.feature_maps(nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU()), images[:1].unsqueeze(1))"),
+    (
+        "",
+        "",
+        """
+        convolution = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU())
+        viz.plots.feature_maps(convolution, images[:1].unsqueeze(1))
+        """,
+    ),
     ("", "", "viz.plots.embedding(images[:300].flatten(1), groups=labels[:300])"),
     (
         "One number at a time",

@@ -72,3 +72,29 @@ def test_every_make_target_named_exists(text):
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     assert "test" in named
     assert named <= targets
+
+
+def test_the_page_of_the_two_engines_is_the_derived_one():
+    made = runpy.run_path(str(ROOT / "docs" / "scalar.py"))["page"]()
+    assert (ROOT / "docs" / "scalar.md").read_text(encoding="utf-8") == made, "run `python docs/scalar.py`"
+    program = made.rsplit("```python\n", 1)[1].split("```")[0]
+    names: dict = {}
+    exec(program, names)  # the lines a reader would try
+    assert names["loss"].max() < 0.05
+
+
+def test_the_gallery_shows_what_is_there():
+    """Each picture and page that docs/gallery.md names exists, and none is left over."""
+    text = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"gallery/([\w.-]+)", text))
+    assert named == {path.name for path in (ROOT / "docs" / "gallery").iterdir()}
+    pieces = runpy.run_path(str(ROOT / "docs" / "gallery.py"))["PIECES"]
+    assert text.count("```python") == len(pieces)
+
+
+def test_the_lines_of_the_gallery_run():
+    """All of them, in turn, as docs/gallery.py does; what they show is not written."""
+    gallery = runpy.run_path(str(ROOT / "docs" / "gallery.py"))
+    names: dict = {}
+    for _, _, lines, *_ in gallery["PIECES"]:
+        assert gallery["run"](gallery["textwrap"].dedent(lines).strip(), names) is not None

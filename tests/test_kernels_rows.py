@@ -190,7 +190,7 @@ def test_sums_wherever_the_numbers_lie(dtype, count):
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i4", "u1", "?"])
 def test_the_extreme_of_all(dtype, sign):
     for shape in ((), (1,), (7, 9), (80, 50)):
-        x = (100 * draw(*shape, dtype=np.float64)).astype(dtype)
+        x = np.asarray(100 * draw(*shape, dtype=np.float64)).astype(dtype)
         for given in (x, x.T):
             assert extreme.extreme_of_all(given, sign) == (given.max() if sign > 0 else given.min())
         if x.dtype.kind == "f":

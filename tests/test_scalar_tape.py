@@ -106,6 +106,17 @@ class TestTape:
         with pytest.raises(TypeError, match="got 1 arguments"):
             tape.forward(x)
 
+    def test_training_by_a_tape(self):
+        w, b = Value(0.0), Value(0.0)
+        tape = record(lambda x, t: (w * x + b - t) ** 2, 0.0, 0.0)
+        x = np.linspace(-1, 1, 8)
+        for _ in range(300):
+            losses = tape.forward(x, 3 * x - 0.5)
+            tape.backward(1 / 8)
+            tape.update([w, b], lr=0.3)
+        assert losses.max() < 1e-12
+        assert (round(w, 6), round(b, 6), w.grad) == (3.0, -0.5, 0)
+
     def test_several_outputs(self):
         a = Value(2.0)
         tape = record(lambda x: [a * x, a + x], 1.0)

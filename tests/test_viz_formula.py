@@ -110,8 +110,11 @@ def test_textbook_forms(op, slot, text, latex):
 
 
 def test_forward_forms():
-    wanted = {"relu": "max(0, input)", "add": "input + other", "sigmoid": "σ(input)", "reciprocal": "1 / input",
-              "abs": "|input|", "sqrt": "√input", "addcmul": "input + value · tensor1 · tensor2"}  # fmt: skip
+    wanted = {
+        "relu": "max(0, input)", "add": "input + other", "sigmoid": "σ(input)", "reciprocal": "1 / input",
+        "abs": "|input|", "sqrt": "√input", "silu": "input · σ(input)",
+        "addcmul": "input + value · tensor1 · tensor2",
+    }  # fmt: skip
     assert {op: printing.text(formula.forward(OPS[op])) for op in wanted} == wanted
 
 

@@ -1,5 +1,6 @@
 """What viz.health gives: tables, HTML, pictures, two languages; models of all kinds; wrong arguments."""
 
+import dataclasses
 import string
 import xml.etree.ElementTree as ET
 
@@ -218,3 +219,23 @@ def test_wrong_arguments_are_named():
         viz.health(model, x, TARGET, nn.CrossEntropyLoss(reduction="none"))
     with pytest.raises(ValueError, match="'language'"):
         viz.health(model, language="de")
+
+
+def test_outputs_in_dicts_and_dataclasses():
+    @dataclasses.dataclass
+    class Result:
+        logits: object
+        extra: object = None
+
+    class Net(nn.Module):
+        def __init__(self, wrap):
+            super().__init__()
+            self.lin, self.wrap = nn.Linear(8, 10), wrap
+
+        def forward(self, x):
+            return self.wrap(self.lin(x).relu())
+
+    for wrap, unwrap in ((Result, lambda r: r.logits), (lambda t: {"a": [None, t]}, lambda r: r["a"][1])):
+        health = viz.health(Net(wrap), minigrad.randn(16, 8), None, lambda out, unwrap=unwrap: unwrap(out).sum())
+        assert [row["layer"] for row in health.rows] == ["lin", "lin → relu"]
+        assert health.rows[0]["grad_norm"] > 0

@@ -228,7 +228,7 @@ def test_steps_are_rolled(network):
     boxes = drawing.graph.boxes
     assert len(loops) == (2 if network is zoo.lstm_loop else 1)  # hidden state and cell
     assert all(group.key in drawing.graph.around(boxes[e.head].group) for e in loops)
-    assert any(title.endswith(", step 1") for title in titles(drawing.graph, "constant"))
+    assert any(title.endswith(", this step") for title in titles(drawing.graph, "constant"))
     whole = viz.draw(x, params, recurrent="unrolled")
     assert whole.graph.count(OP) > 5 * len(inside(drawing, group.title))
     assert not any(e.loop for e in whole.graph.edges)
@@ -238,6 +238,31 @@ def test_few_steps_stay_unrolled_each_in_a_frame():
     drawing = viz.draw(*zoo.rnn_by_hand(3))
     assert list(frames(drawing)) == ["step 1 of 3", "step 2 of 3", "step 3 of 3"]
     assert frames(viz.draw(*zoo.rnn_by_hand(3), recurrent="rolled")) == {"step 1 of 3": ""}
+
+
+def test_a_first_step_unlike_the_others_stays_apart():
+    w, total = minigrad.randn(3, 3).requires_grad_(), 0
+    h = minigrad.zeros(2, 3)
+    for _ in range(7):
+        h = (h @ w).tanh()
+        total = total + (h * h).sum()  # first: a number plus a tensor
+    assert list(frames(viz.draw(total, {"w": w}))) == ["step 2 of 7"]
+    assert list(frames(viz.draw(total, {"w": w}, recurrent="unrolled")))[-1] == "step 7 of 7"
+
+
+def test_a_loop_inside_a_module_is_one_call_of_it():
+    class Looped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cell, self.out = nn.RNNCell(3, 4), nn.Linear(4, 3)
+
+        def forward(self, x):
+            for _ in range(6):
+                x = self.out(self.cell(x))
+            return x
+
+    model = Looped()
+    assert "Looped" in frames(viz.draw(model(minigrad.randn(2, 3)).sum(), model))
 
 
 def test_a_thousand_steps_are_one():

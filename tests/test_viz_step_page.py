@@ -221,6 +221,7 @@ def test_modules_are_frames_and_a_closed_one_is_one_stride(browser_page):
     assert [f["title"] for f in frames if f["parent"] == ""] == ["model: Sequential", "block: Sequential"]
     key = next(f["key"] for f in frames if f["title"] == "block: Sequential")
     steps = tab.evaluate("mg.step.page.plan.forward")
+    tab.get_by_role("button", name="Show all").click()
     tab.locator(f"#graph .handle[data-key={key}]").click()
     press(tab, "Home", "ArrowRight", "ArrowRight", "ArrowRight")
     k = press(tab, "ArrowRight")  # into and through the closed block

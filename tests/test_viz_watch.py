@@ -210,6 +210,18 @@ def test_an_exception_in_the_loop_or_the_model_leaves_nothing_behind(digits):
     assert "closed, 1 of 4 steps" in repr(w)
 
 
+def test_a_model_that_always_raises_is_not_tried_each_time():
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 2))
+    with viz.watch(model, live=False, budget=1e-3) as w:
+        for _ in range(30):
+            with pytest.raises(RuntimeError):
+                model(minigrad.randn(4, 5))
+        assert w.steps == 30
+        assert w._begun < 10
+        assert list(model._hooks) == ["forward_pre"]
+        assert all(not m._hooks for m in model)
+
+
 def test_an_interrupt_in_the_model_is_cleared_away():
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 2))
     stop = model[1].register_forward_hook(lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))

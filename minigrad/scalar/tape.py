@@ -6,7 +6,7 @@
     for _ in range(100):
         tape.forward()                  the same operations, on what the leaves' `data` are now
         tape.backward()                 adds to the leaves' `grad`, as loss.backward() would
-        for p in parameters: p.data -= 0.1 * p.grad; p.grad = 0
+        tape.update(parameters, lr=0.1)
 
 The Values stay the truth: a replay reads the leaves' numbers and writes their gradients. Comparisons are part of the
 record, as guards: a replay in which one would come out otherwise would have gone another way, and says so.
@@ -140,6 +140,13 @@ class Tape:
         for leaf, total in zip(self._leaves, rows[: len(self._leaves)].sum(1).tolist(), strict=True):
             if leaf.op is not Number:
                 leaf.grad += total
+
+    @staticmethod
+    def update(parameters, lr) -> None:
+        """A step of gradient descent: ``p.data -= lr * p.grad`` for each of the Values, whose gradients are 0 then."""
+        for parameter in parameters:
+            parameter.data -= lr * parameter.grad
+            parameter.grad = 0
 
     def value(self, value):
         """What a recorded Value was in the last replay: a float, or an array (batch,)."""

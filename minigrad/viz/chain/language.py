@@ -297,6 +297,9 @@ def _mul(a, b):
 def _div(a, b):
     if _is(b, 1):
         return a
+    inside = _sigmoid_below(b)
+    if inside is not None:
+        return simplify(call("mul", a, call("sigmoid", inside)))
     if _is(a, 0) and b.number is None:
         return ZERO
     if a.head == "neg":
@@ -304,6 +307,14 @@ def _div(a, b):
     if a.head == "div":  # (x / y) / y
         top, bottom = a.args
         return _div(top, simplify(call("mul", bottom, b))) or call("div", top, simplify(call("mul", bottom, b)))
+    return None
+
+
+def _sigmoid_below(expr):
+    """x where the expression is 1 + exp(−x): what stands above it is multiplied by σ(x)."""
+    if expr.head == "add" and _is(expr.args[0], 1) and expr.args[1].head == "exp":
+        (power,) = expr.args[1].args
+        return power.args[0] if power.head == "neg" else None
     return None
 
 

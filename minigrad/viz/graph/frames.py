@@ -84,10 +84,12 @@ class Frames:
         if count > 1:
             if place in self.rolls.steps:
                 name = self.places.title(call) if call.root else ""
-                return f"{name}, step 1 of {count:,}".removeprefix(", ")
+                first = 1 + (place in self.rolls.skipped)
+                return f"{name}, step {first} of {count + first - 1:,}".removeprefix(", ")
             return f"{call.kind if call.root else 'repeated'} ×{count:,}"
         if not call.root:
-            return call.kind
+            several = call.kind == BACKWARD_PASS and len(self.calls[call.root, call.path]) > 1
+            return f"{call.kind} {call.number}" if several else call.kind
         turn = f", call {call.number}" if len(self.calls[call.root, call.path]) > 1 else ""
         return self.places.title(call) + turn
 

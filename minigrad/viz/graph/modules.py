@@ -207,6 +207,8 @@ def _numbered(owned, reading, homes, kinds):
     for path, uses in used.items():
         is_layer = all(owned[node][0] == path for node, _ in uses)
         turns = _turns(uses) if is_layer else _rounds(uses)
+        if not is_layer and turns[-1] > 1 and _feeds(reading, uses, turns):
+            turns = [1] * len(uses)  # a loop inside one call
         number.update({(path, node): turn for (node, _), turn in zip(uses, turns, strict=True)})
     return {
         node: tuple([Call(around, kinds.get(around, ""), number[around, node]) for around in chain[path]])
@@ -231,6 +233,18 @@ def _turns(uses):
         seen.update(keys)
         turns.append(turn)
     return turns
+
+
+def _feeds(reading, uses, turns):
+    """Whether the second round takes what the first gave."""
+    first, second = ({node for (node, _), turn in zip(uses, turns, strict=True) if turn == n} for n in (1, 2))
+    reached = set(first)
+    for node in reading.order:
+        if node not in reached and any(parent in reached for parent in reading.parents(node)):
+            if node in second:
+                return True
+            reached.add(node)
+    return False
 
 
 def _rounds(uses):

@@ -32,7 +32,7 @@ USUAL = {
     "by_frequency": False, "ceil_mode": False, "correction": 1, "count_include_pad": True, "descending": False,
     "dilation": 1, "divisor_override": None, "eps": 1e-5, "groups": 1, "how": "mean", "ignore_index": -100,
     "keepdim": False, "label_smoothing": 0.0, "largest": True, "padding": 0, "padding_idx": None, "reduction": "mean",
-    "reverse": False, "stride": 1,
+    "relu": False, "reverse": False, "stride": 1,
 }  # attributes at PyTorch's defaults, not worth a line  # fmt: skip
 
 UNSAID = ("name", "sizes", "through")  # attributes that are the engine's own business

@@ -37,6 +37,7 @@ class Rolls:
     steps    those of `counts` that are steps of a recurrence
     loops    (node of the second step, position of an operand that comes from the first)
     seconds  node of a first unit -> the same of the second
+    skipped  those of `counts` that a step unlike them goes before
     """
 
     order: list
@@ -45,6 +46,7 @@ class Rolls:
     steps: set = field(default_factory=set)
     loops: list = field(default_factory=list)
     seconds: dict = field(default_factory=dict)
+    skipped: set = field(default_factory=set)
 
     def drawn(self, node):
         """The node that is drawn for this one."""
@@ -150,14 +152,17 @@ class _Finder:
                 [node for item in items[first + size * i : first + size * (i + 1)] for node in item]
                 for i in range(count)
             ]
-            if self.try_roll(around, units, size):
-                return first, size, count
+            for skipped in (0, 1):  # a first step may be unlike the others: it has no state to take
+                if self.try_roll(around, units[skipped:], size, skipped):
+                    return first + skipped * size, size, count - skipped
         return None
 
     # ---- rolling
 
-    def try_roll(self, around, units, size):
-        """Roll these units if that is wanted and each is wired as the others are."""
+    def try_roll(self, around, units, size, skipped=0):
+        """Roll these units if that is wanted and each is wired as the others are; so many went before unlike them."""
+        if len(units) < 2:
+            return False
         shared = self.shared(units)
         frames_only = shared and not self.rolls_steps(units)
         if not frames_only and not self.wanted(around, units, size, shared):
@@ -169,7 +174,7 @@ class _Finder:
         first, rolls, depth = units[0], self.rolls, len(around)
         is_step = bool(carried) and shared
         if frames_only:
-            return is_step and self.frame_steps(around, units, size)
+            return is_step and self.frame_steps(around, units, size, skipped)
         for unit in units[1:]:
             rolls.stands.update(zip(unit, first, strict=True))
             self.match_leaves(unit, first)
@@ -183,6 +188,8 @@ class _Finder:
         else:
             frame = self.frame(around, first, "step" if is_step else "part")
         rolls.counts[frame] = len(units)
+        if skipped:
+            rolls.skipped.add(frame)
         if is_step:
             rolls.steps.add(frame)
         return True
@@ -196,13 +203,13 @@ class _Finder:
             self.of[node] = (*frame, *self.of.get(node, ())[depth:])
         return frame
 
-    def frame_steps(self, around, units, size):
+    def frame_steps(self, around, units, size, skipped):
         """Steps that stay unrolled: each in a frame, where it is not a module's anyway."""
         if len(units) < LEAST_UNITS:
             return False
         if size > 1 or len(self.of.get(units[0][0], ())) == len(around):
             for i, unit in enumerate(units):
-                self.frame(around, unit, f"step {i + 1} of {len(units):,}")
+                self.frame(around, unit, f"step {i + 1 + skipped} of {len(units) + skipped:,}")
         return True
 
     def rolls_steps(self, units):

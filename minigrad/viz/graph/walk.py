@@ -313,7 +313,7 @@ class _Builder:
             return ""
         same = [other for other in self.reading.operands(second) if other.position == operand.position]
         taken = same[0].constant if same else None
-        return "" if taken is None or taken.key == operand.constant.key else ", step 1"
+        return "" if taken is None or taken.key == operand.constant.key else ", this step"
 
     def connect_origin(self, constant, box):
         """An edge from what a detached tensor shares its memory with."""

@@ -192,7 +192,9 @@ def _hills(axes, surface, scale):
         rasterized=True,
     )  # fmt: skip
     _contours_on_hills(axes, surface, z, np.linspace(low, high, LEVELS + 1)[1:-1])
-    axes.set(xlabel=surface.axes[0], ylabel=surface.axes[1], xlim=_ends(surface.across), ylim=_ends(surface.up))
+    axes.set_xlabel(surface.axes[0], labelpad=7)
+    axes.set_ylabel(surface.axes[1], labelpad=7)
+    axes.set(xlim=_ends(surface.across), ylim=_ends(surface.up))
     if scale.log:
         axes.set_zticks(*scale.ticks())
     axes.set_zlabel(

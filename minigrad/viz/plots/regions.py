@@ -76,7 +76,7 @@ def relu_regions(
     """relu_regions(model, X=None, y=None, path=None) -> Figure.  The plane as a network of ReLUs folds it.
 
     model   a Module or a function of points (N, 2), piecewise linear: Linear layers and ReLU, LeakyReLU, PReLU, ReLU6,
-            Hardtanh, abs, maxima ... are cut exactly; kinks of another kind (pooling, batch norm before them) are found
+            Hardtanh, abs, maxima ... are cut exactly; kinks of another kind (pooling, sorting) are found
             on a grid of cells, and the count is then an estimate
     X, y    points (N, 2) and their classes (N,) to draw, too
     path    where to save it, too (.png, .svg or .pdf)

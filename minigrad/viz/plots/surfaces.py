@@ -284,5 +284,5 @@ class Plane:
         if np.linalg.norm(axes[1]) < 0.5:
             axes[1] = np.roll(axes[0], 1)
         share = (moved @ axes.T).var(axis=0) / max(moved.var(axis=0).sum(), 1e-30)
-        names = tuple(f"component {k + 1} ({part:.0%} of the way)" for k, part in enumerate(share))
+        names = tuple(f"component {k + 1} ({part:.0%} of variance)" for k, part in enumerate(share))
         return cls(end, axes, names)

@@ -33,7 +33,7 @@ def trace(fn, /, *args, **kwargs) -> Trace:
         t.save("trace.json")      # opens at ui.perfetto.dev and chrome://tracing
         t.result                  # what fn returned
 
-    Times are of wall clocks.  Looking on makes Python two to three times slower, not the kernels; what it cost is
+    Times are of wall clocks.  Looking on makes Python three to fifteen times slower, not the kernels; what it cost is
     measured and taken off every time, so that operations on large arrays are true and those that take a few
     microseconds are about right, but for the first of each kind (`Trace.overhead` says how much was taken off). The
     first run of an operation may compile its kernel: call `fn` once before. Only this thread is seen.

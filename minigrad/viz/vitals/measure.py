@@ -51,14 +51,9 @@ class Stats:
         sample = together[:: -(-together.size // SAMPLE) or 1]
         return cls(size, mean, spread, norm, sum(part.nonfinite for part in parts), zeros, sample)
 
-    @property
-    def rms(self) -> float:
-        """The root of the mean of squares."""
-        return self.norm / math.sqrt(self.size) if self.size else 0.0
 
-
-def stats_of(array) -> Stats:
-    """The `Stats` of a float array of any shape; of an empty one all are 0."""
+def stats_of(array, zeros=True) -> Stats:
+    """The `Stats` of a float array of any shape; of an empty one all are 0. Without `zeros` these are not counted."""
     flat = np.ravel(array, order="K")
     size = flat.size
     if not size:
@@ -67,9 +62,10 @@ def stats_of(array) -> Stats:
     mean = total / size
     spread = math.sqrt(max(squares / size - mean * mean, 0.0)) if math.isfinite(squares) else math.nan
     lost = 0 if math.isfinite(squares) else size - int(np.count_nonzero(np.isfinite(flat)))
-    zeros = int(np.count_nonzero(flat == 0)) / size
+    norm = math.sqrt(squares) if squares >= 0 else math.nan
+    share = int(np.count_nonzero(flat == 0)) / size if zeros else 0.0
     sample = flat[:: -(-size // SAMPLE)].astype(np.float64)
-    return Stats(size, mean, spread, math.sqrt(squares) if squares >= 0 else math.nan, lost, zeros, sample)
+    return Stats(size, mean, spread, norm, lost, share, sample)
 
 
 def sums_of(flat) -> tuple[float, float]:

@@ -25,7 +25,7 @@ class HealthMonitor(Callback):
         monitor.report().plot("health.png")
     """
 
-    def __init__(self, budget: float | None = 0.02, verbose: bool = True, language: str = "en") -> None:
+    def __init__(self, budget: float | None = 0.01, verbose: bool = True, language: str = "en") -> None:
         self.budget, self.verbose = budget, verbose
         self.language = checked_language(language, "HealthMonitor()")
         self.watch: Watch | None = None

@@ -14,6 +14,7 @@ in-place operation may write over them; nothing keeps a tensor.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import threading
 import time
@@ -89,7 +90,7 @@ def layers_of(model):
 
 
 def tensors_in(value):
-    """The float tensors in a result, however nested: ``(output, (h, c))``, a dict, a dataclass' fields are not seen."""
+    """The float tensors in a result, however nested: ``(output, (h, c))``, a dict, a dataclass."""
     if isinstance(value, Tensor):
         if value.array.dtype.kind == "f":
             yield value
@@ -99,6 +100,9 @@ def tensors_in(value):
     elif isinstance(value, dict):
         for part in value.values():
             yield from tensors_in(part)
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            yield from tensors_in(getattr(value, field.name))
 
 
 def first_tensor(value):

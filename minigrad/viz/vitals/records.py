@@ -65,8 +65,7 @@ class Layer:
     grad: Stats | None = None
     op: str = ""
     hidden: bool = False
-    samples: int = 0
-    several: bool = False
+    several: bool = False  # rows of this path
     parameters: list[Parameter] = field(default_factory=list)
     norms: deque = field(default_factory=lambda: deque(maxlen=WINDOW))  # of the gradient
     shares: deque = field(default_factory=lambda: deque(maxlen=WINDOW))  # saturated
@@ -155,7 +154,7 @@ class Parameter:
         elif grad is None:
             self.state = "none"
         else:
-            self.grad = stats_of(grad)
+            self.grad = stats_of(grad, zeros=False)
             self.state = "bad" if self.grad.nonfinite else "zero" if self.grad.norm == 0 and grad.size else "ok"
             self.alike = self.state == "ok" and _rows_alike(values) and _rows_alike(grad)
 

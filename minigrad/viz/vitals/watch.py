@@ -47,7 +47,7 @@ PER_HOOK = 5e-6  # seconds that calling a hook costs outside of what is timed
 FOR_MEASURING = 0.6  # of the budget where there is a live view; the rest is for drawing it
 
 
-def watch(model, optimizer=None, *, budget=0.02, live="auto", language="en") -> Watch:
+def watch(model, optimizer=None, *, budget=0.01, live="auto", language="en") -> Watch:
     """watch(model) -> Watch.  Look at a model while it is trained; see `health` for what is measured.
 
     ::
@@ -64,8 +64,9 @@ def watch(model, optimizer=None, *, budget=0.02, live="auto", language="en") -> 
 
     model      nn.Module; its calls with gradients on are counted as steps (those under no_grad are passed over)
     optimizer  look only at the steps of this one; default: of any optimizer that has parameters of the model
-    budget     the share of the time that may be spent: 0.02 is 2 %. The first two steps are measured, then one whenever
-               it is affordable. None: every step, whatever it costs, e.g. to see in which step NaN appears
+    budget     the share of the time that measuring and showing may take: 0.01 is 1 %. The first two steps are
+               measured, then one whenever it is affordable; the hook that waits in between takes about 10 µs a step
+               besides. None: every step, whatever it costs, e.g. to see in which step NaN appears
     live       True or False: whether to show the table while training; "auto": on a terminal and in a notebook
     language   "en" or "ko"
 
@@ -82,7 +83,7 @@ def watch(model, optimizer=None, *, budget=0.02, live="auto", language="en") -> 
         raise TypeError(f"watch(): argument 'budget' must be a number or None, not {describe(budget)}")
     if budget is not None and not 0 < budget < 1:
         raise ValueError(
-            f"watch(): argument 'budget': got {budget}; expected a share between 0 and 1, e.g. 0.02, or None"
+            f"watch(): argument 'budget': got {budget}; expected a share between 0 and 1, e.g. 0.01, or None"
         )
     if live not in (True, False, "auto"):
         raise ValueError(f"watch(): argument 'live': got {live!r}; expected True, False or 'auto'")
@@ -108,7 +109,8 @@ class Watch:
         self._before: dict[str, np.ndarray] = {}  # the weights, as they were when the step began
         self._versions: dict[str, int] = {}
         self._left: set[str] = set()
-        self._waited, self._cost = 0, 0.0
+        self._begun = self._waited = 0
+        self._cost = 0.0
         self._pace, self._due = Pace(), 0.0
         self._used: tuple[str, bytes] | None = None  # a gradient, as it was when an optimizer used it
         self._uncleared = False
@@ -221,7 +223,7 @@ class Watch:
                 self._go_on_waiting()
             if self._pass is not None:
                 pass
-            elif self.measured < ALWAYS or self._budget is None:
+            elif self._begun < ALWAYS or self._budget is None:
                 self._begin(now)
             elif settling:
                 pass
@@ -236,13 +238,12 @@ class Watch:
             self._choosing.release()
 
     def _begin(self, now):
+        self._begun += 1
         self._waited, self._uncleared = 0, False
         self._pace.begin(now)
         self._parameters = dict(self.model.named_parameters())
-        known = [(p.name, p.shape) for p in self.findings.parameters]
-        if known != [
-            (name, shape_of(p)) for name, p in self._parameters.items()
-        ]:  # layers were added, or lazy ones got their shapes
+        shapes = [(name, shape_of(p)) for name, p in self._parameters.items()]
+        if shapes != [(p.name, p.shape) for p in self.findings.parameters]:  # layers came, or lazy ones got shapes
             self.findings.of_model(self.model, layers_of(self.model))
         trainable = {name: p for name, p in self._parameters.items() if p.requires_grad and not is_lazy(p)}
         self._before = {name: _copied(p.array, self._before.get(name)) for name, p in trainable.items()}
@@ -262,11 +263,11 @@ class Watch:
         started = time.perf_counter()
         last = first_tensor(output)
         measured.finish(named_inputs(args, kwargs), output)
-        if last is None:
-            self._discard()
+        self._cost += time.perf_counter() - started
+        if last is None:  # it raised, most likely
+            self._rest(self._discard())
         elif measured.origin is not None or not last.requires_grad:
             self._complete()
-        self._cost += time.perf_counter() - started
 
     def _backward_began(self):
         """The first gradient arrives; those of the parameters are as the program left them."""
@@ -292,9 +293,9 @@ class Watch:
             self.findings.lr = tuple(float(group["lr"]) for group in optimizer.param_groups if "lr" in group)
             self._measure(ours, True)
             self._left -= set(ours)
-            if not self._left:
-                self._complete()
         self._cost += time.perf_counter() - started
+        if measured.backwards and not self._left:
+            self._complete()
 
     def _measure(self, names, by_optimizer):
         """Look at gradients and updates of these parameters."""
@@ -363,15 +364,10 @@ class Watch:
         findings.backwards += measured.backwards
         if findings.origin is None and measured.origin is not None:
             findings.origin, findings.origin_step = measured.origin, findings.steps
-        calls = len(measured.calls)
-        self._discard()
+        self._cost += time.perf_counter() - started
+        own = self._discard()
+        self._rest(own)
         now = time.perf_counter()
-        own = self._cost + measured.spent + (now - started) + PER_HOOK * 3 * calls
-        cost = own * self._pace.factor
-        self.spent += cost
-        if self._share is not None and findings.measured >= ALWAYS:
-            self._due = now + cost * (1 / self._share - 1)
-            self._stop_listening()
         if self._view is not None and now >= self._view_due:
             self._view.update(findings, self.language)
             drawing = time.perf_counter() - now
@@ -380,6 +376,14 @@ class Watch:
             pause = drawing / self._view_share if self._view_due else 0.0  # the first time it has to load rich
             self._view_due = now + max(pause, self._view.least)
         self._pace.end(own, alone=not self._waited)
+
+    def _rest(self, own):
+        """Let as much time pass as makes the cost of a measured step, `own` seconds as counted, affordable."""
+        cost = own * self._pace.factor
+        self.spent += cost
+        if self._share is not None and self._begun >= ALWAYS:
+            self._due = time.perf_counter() + cost * (1 / self._share - 1)
+            self._stop_listening()
 
     def _optimized_elsewhere(self):
         """Whether an optimizer has made its step, so that a parameter without gradient really got none."""
@@ -391,12 +395,13 @@ class Watch:
             self._returns = None
 
     def _discard(self):
-        """Take away the hooks of a measured step."""
-        if self._pass is not None:
-            self._pass.close()
+        """Take away the hooks of a measured step; how many seconds were spent in them."""
+        measured, self._pass = self._pass, None
+        measured.close()
         if self._optimizer_hook is not None:
             self._optimizer_hook.remove()
-        self._pass, self._optimizer_hook = None, None
+            self._optimizer_hook = None
+        return self._cost + measured.spent + PER_HOOK * 3 * len(measured.calls)
 
 
 def _copied(array, room):

@@ -145,9 +145,15 @@ mg.Panel = class {
   }
 };
 
-// All (label, text) pairs that are known of a box: its facts say what its rows do, where it has any.
+// All (label, text) pairs that are known of a box: its facts say what its rows do, where it has any. What failed has no
+// result: its rows say what it got, and the error.
 mg.factsOf = ({ kind, rows = [], facts = [] }) => {
-  const isOwn = facts.length && !["fold", "module", "failed"].includes(kind);
+  if (kind === "failed") {
+    const message = rows.filter(([label]) => !label).map(([, text]) => text);
+    const origin = facts.filter(([label]) => ["module", "line", "code"].includes(label));
+    return [...rows.filter(([label]) => label), ["", message.join(" ")], ...origin];
+  }
+  const isOwn = facts.length && !["fold", "module"].includes(kind);
   return [...(isOwn ? [] : rows), ...facts].map(([label, text]) => {
     const [, name, value] = (label === "attribute" && /^(\w+)=(.*)$/s.exec(text)) || [null, label, text];
     return [name, value];
