@@ -168,6 +168,18 @@ def test_formulas_in_names_and_in_numbers(browser_page):
     assert " ".join(tab.locator("#now .formulas .math").inner_text().split()) == "∂y ∂z = 1 − y² = 1 − 0.6044² = 0.6347"
 
 
+def test_the_formula_says_which_derivative_it_is(browser_page):
+    x = tensor([1.0, 2.0])
+    s = x.sum()
+    y = s.exp()
+    tab = browser_page(viz.step(y, {"x": x, "s": s, "y": y}))
+    tab.evaluate("mg.step.page.goTo(4)")  # a local derivative
+    assert "".join(tab.text_content("#now .formulas .math").split()).startswith("∂y∂s=y=")
+    tab.evaluate("mg.step.page.goTo(5)")  # of the whole, from the upstream gradient G
+    assert "".join(tab.text_content("#now .formulas .math").split()).startswith("∂y∂x=G·1")
+    assert "G is the upstream gradient, the gradient of s." in tab.inner_text("#now")
+
+
 def test_accumulation_is_told(browser_page):
     y, names = shared_leaf()
     tab = browser_page(viz.step(y, names))

@@ -177,16 +177,16 @@ mg.step.panels = function (plan, groups) {
   function localFormula(step, hints) {
     const { part, node } = step;
     const box = el("div", { class: "formulas" });
-    const [left, ...right] = part.formula.text.split(" = ");
-    const whole = part.local === null;
-    const symbol = whole ? ratio(output, nameOf(part.node)) : ratio(nameOf(node), nameOf(part.node));
-    const plain = right.length === 1 && left.startsWith("∂");
-    box.append(plain ? math(symbol, ` = ${right[0]}`) : math(part.formula.text));
+    const [from, to] = [nameOf(node), nameOf(part.node)];
+    const written = part.formula.text;
+    const above = [from, output].find((name) => written.startsWith(`∂${name}/∂${to} = `)); // local, or of the whole
+    const right = above === undefined ? written : written.slice(`∂${above}/∂${to} = `.length);
+    box.append(above === undefined ? math(written) : math(ratio(above, to), ` = ${right}`));
     if (part.numbers && hints >= 2) {
       const result = text(part.local);
       box.lastChild.append(` = ${part.numbers}`, part.numbers === result ? "" : ` = ${result}`);
     }
-    if (whole && /(^|[^\p{L}\d_.])G(?![a-zA-Z\d_.])/u.test(right.join())) box.append(line(t("local.upstream", { from: nameOf(node) })));
+    if ((above === undefined || above === output) && /(^|[^\p{L}\d_.])G(?![a-zA-Z\d_.])/u.test(right)) box.append(line(t("local.upstream", { from })));
     return box;
   }
 

@@ -41,6 +41,7 @@
     if (isMany(v)) return t("outputs", { n: v.many.length });
     if (isScalar(v)) return text(v, whole);
     if (isArray(v) && flat(v).length <= INLINE) return line(v, whole);
+    if (whole && isArray(v)) return `[${flat(v).slice(0, INLINE).join(", ")}, …]`; // labels have no length
     return `${shapeText(shapeOf(v))} ‖·‖ ${text(normOf(v))}`;
   }
 
