@@ -137,7 +137,7 @@ def forward_pays(input, hidden, *rest):
 
 
 def plain_forward_pays(input, hidden, *rest):
-    """The same of 4 steps or more; of fewer from 8 sequences on, of one from 2048 numbers of state on, too."""
+    """As for an LSTM of 4 steps or more; of fewer from 8 sequences on, of one step from 2048 numbers of state on."""
     steps, (sequences, columns) = len(rest[-2]), hidden.shape
     if steps >= 4:
         return forward_pays(input, hidden, *rest)
@@ -154,7 +154,7 @@ def backward_pays(input, hidden, *rest, least=4096):
 
 
 def plain_backward_pays(input, hidden, *rest):
-    """The same, but 8192 numbers."""
+    """As for an LSTM, but 8192 numbers of state in place of 4096."""
     return backward_pays(input, hidden, *rest, least=8192)
 
 
