@@ -28,6 +28,7 @@ from minigrad import onnx as onnx
 from minigrad import ops as ops
 from minigrad import optim as optim
 from minigrad import profiler as profiler
+from minigrad import scalar as scalar
 from minigrad import serialization as serialization
 from minigrad import sparse as sparse
 from minigrad import special as special
