@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from browser import browser_page, chromium  # noqa: F401
 from hypothesis import given, settings
 from random_graphs import programs, run
 from test_viz_formula import ATTRIBUTES, numbers_for
@@ -48,7 +47,7 @@ PROGRAMS = [
 
 
 @pytest.fixture
-def tab(browser_page):  # noqa: F811
+def tab(browser_page):
     return browser_page(viz.playground("w*x", **LEAVES))
 
 
@@ -135,7 +134,7 @@ def test_the_table_has_all_pointwise_ops_but_a_known_few():
     assert "<" not in "".join(line.split("forward:")[0] for line in table.splitlines())
 
 
-def test_sliders_numbers_and_keyboard(browser_page):  # noqa: F811
+def test_sliders_numbers_and_keyboard(browser_page):
     tab = browser_page(viz.playground("(w*x + b).tanh()", w=0.8, x=1.5, b=-0.5))
     rows = tab.locator(".slider")
     assert rows.locator(".name").all_inner_texts() == ["w", "x", "b"]
@@ -174,7 +173,7 @@ def shown(value):
     return number(float(value))
 
 
-def test_graph_node_and_plot(browser_page):  # noqa: F811
+def test_graph_node_and_plot(browser_page):
     tab = browser_page(viz.playground("h = tanh(w*x)\nh*h + w", w=0.5, x=2.0))
     boxes = tab.locator("svg.graph g.boxes > *")
     assert boxes.count() == 6
@@ -220,7 +219,7 @@ MISTAKES = [
 ]
 
 
-def test_mistakes_are_told_where_they_are(browser_page):  # noqa: F811
+def test_mistakes_are_told_where_they_are(browser_page):
     tab = browser_page(viz.playground())
     for typed, says in MISTAKES:
         tab.fill("#typed", typed)
@@ -232,7 +231,7 @@ def test_mistakes_are_told_where_they_are(browser_page):  # noqa: F811
     assert tab.locator("img").count() == 0
 
 
-def test_in_korean(browser_page):  # noqa: F811
+def test_in_korean(browser_page):
     tab = browser_page(viz.playground("tahn(x)"), language="ko")
     assert tab.inner_text("h1") == "놀이터"
     assert "1행 1열: “tahn” 함수는 없습니다. 혹시 “tanh” 인가요?" in tab.inner_text("#error")
@@ -242,7 +241,7 @@ def test_in_korean(browser_page):  # noqa: F811
     assert tab.inner_text(".slider .grad").startswith("grad")
 
 
-def test_a_recorded_tensor_goes_on_from_its_tape(browser_page):  # noqa: F811
+def test_a_recorded_tensor_goes_on_from_its_tape(browser_page):
     w, x, b = (minigrad.tensor(v, requires_grad=g) for v, g in ((2.0, True), (0.3, False), (-0.5, True)))
     h = (w * x + b).tanh()
     loss = (h - 1.0) ** 2 + w * w + F.leaky_relu(h, 0.2).sum()
@@ -259,7 +258,7 @@ def test_a_recorded_tensor_goes_on_from_its_tape(browser_page):  # noqa: F811
 NAMES = ["가중치", "encoder.0.weight", "x y", "tanh", "<script>alert(1)</script>", "1a", "", "\U0001f600"]
 
 
-def test_names_of_a_recorded_tensor(browser_page):  # noqa: F811
+def test_names_of_a_recorded_tensor(browser_page):
     leaves = [minigrad.tensor(float(i), requires_grad=True) for i in range(len(NAMES))]
     tab = browser_page(viz.playground(sum(leaf * leaf for leaf in leaves), **dict(zip(NAMES, leaves, strict=True))))
     assert tab.inner_text("#error") == ""
@@ -305,7 +304,7 @@ def test_what_python_refuses():
         viz.playground(minigrad.tensor(1.0, requires_grad=True) * 2, w=3.0)
 
 
-def test_phone_width_has_no_sideways_scroll(browser_page):  # noqa: F811
+def test_phone_width_has_no_sideways_scroll(browser_page):
     tab = browser_page(viz.playground("h = tanh(가중치*x + b)\n(h - 1)**2"), width=380, dark=True, language="ko")
     assert tab.evaluate("document.documentElement.scrollWidth") <= 380
     tab.fill("#typed", "x" * 300 + " + w")

@@ -52,7 +52,9 @@ class Tape:
     def __init__(self):
         self.inputs: list[Value] = []
         self.outputs: tuple[Value, ...] = ()
-        self._made, self._guards = [], []
+        self._made: list[Value] = []
+        self._guards: list[tuple] = []
+        self._shapes: list[tuple[int, ...]] = []  # of the arguments
         self._values = self._grads = None
 
     def __len__(self):
@@ -247,7 +249,6 @@ class record:
 
     def __enter__(self) -> Tape:
         self._tape = Tape()
-        self._tape._shapes = []
         start(self._tape)
         return self._tape
 
@@ -344,6 +345,12 @@ def tell_of_reading(what):
 class Seen(float):
     """The number of a Value, read while a recording goes on: comparing it is a guard of the tape."""
 
+    value: Value
+    __hash__ = float.__hash__
+
+    def __bool__(self):
+        return self != 0
+
 
 def _guarded(name):
     plain = getattr(float, f"__{name}__")
@@ -372,5 +379,3 @@ for _name in COMPARE:
     setattr(Seen, f"__{_name}__", _guarded(_name))
 for _name in ("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "pow", "rpow", "neg", "abs"):
     setattr(Seen, f"__{_name}__", _noticed(_name))
-Seen.__hash__ = float.__hash__
-Seen.__bool__ = lambda self: self != 0

@@ -26,8 +26,8 @@ def line_name(file: str, line: int) -> str:
     if "IPython" in sys.modules:
         from IPython import get_ipython
 
-        compiler = getattr(get_ipython(), "compile", None)
-        found = compiler.format_code_name(file) if hasattr(compiler, "format_code_name") else None
+        name_of = getattr(getattr(get_ipython(), "compile", None), "format_code_name", None)
+        found = name_of(file) if name_of else None
         if found:
             return f"{found[1]}:{line}"
     return f"{os.path.basename(file)}:{line}"

@@ -104,8 +104,8 @@ class Table:
             parts.append(f'<tr class="{row.look}">{cells}</tr>' if row.look else f"<tr>{cells}</tr>")
         parts.append("</tbody></table>")
         if self.totals:
-            cells = [f'<tr><td>{escape(a)}</td><td class="r">{escape(b)}</td></tr>' for a, b in self.totals]
-            parts.append(f'<table class="t"><tbody>{"".join(cells)}</tbody></table>')
+            totals = [f'<tr><td>{escape(a)}</td><td class="r">{escape(b)}</td></tr>' for a, b in self.totals]
+            parts.append(f'<table class="t"><tbody>{"".join(totals)}</tbody></table>')
         parts += [f"<p>{escape(note)}</p>" for note in self.notes]
         return "\n".join([*parts, "</div>"])
 

@@ -85,7 +85,7 @@ class _Way(NamedTuple):
     gain: float
     node: object
     position: int
-    rest: _Way | None  # type: ignore[misc]
+    rest: _Way | None
 
 
 class _Explainer:

@@ -36,7 +36,7 @@ __all__ = [
 
 def is_pointwise(op) -> bool:
     """Whether the op is a pointwise block, whose rules are formulas of numbers."""
-    return isinstance(op, type) and op.pointwise
+    return isinstance(op, type) and getattr(op, "pointwise", False)
 
 
 @functools.cache

@@ -78,7 +78,8 @@ def _number(value):
 @functools.cache
 def op_table() -> str:
     """The script that makes ``mg.ops``, from all op blocks of numbers that can be written."""
-    written, known = {}, set()
+    written: dict = {}
+    known: set = set()
     names = [
         op for op in OPS.values() if op.pointwise and op.__module__.startswith("minigrad.") and op.name != "flat_in"
     ]

@@ -20,7 +20,9 @@ import functools
 import inspect
 import math
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from minigrad.registry import HELPERS, OPS, positional
 
@@ -193,7 +195,7 @@ def expand(expr) -> Expr:
     if expr.head in ("name", "number", "value", "shown"):
         return expr
     args = tuple([expand(arg) for arg in expr.args])
-    op = OPS.get(expr.head)
+    op: Any = OPS.get(expr.head)
     if op is not None and op.pointwise:
         try:
             scalar = parse(op.scalar)
@@ -206,7 +208,7 @@ def expand(expr) -> Expr:
 
 # ---- simplifying: only what a reader would do without thinking
 
-FOLDED = {
+FOLDED: dict[str, Callable] = {
     "eq": lambda a, b: a == b, "ne": lambda a, b: a != b, "lt": lambda a, b: a < b, "le": lambda a, b: a <= b,
     "gt": lambda a, b: a > b, "ge": lambda a, b: a >= b, "logical_and": lambda a, b: bool(a and b),
     "logical_or": lambda a, b: bool(a or b), "logical_not": lambda a: not a,
@@ -355,7 +357,7 @@ def _where(condition, a, b):
     return a if a == b else None
 
 
-_RULES = {
+_RULES: dict[str, Callable] = {
     "add": _add, "sub": _sub, "neg": _neg, "mul": _mul, "div": _div, "pow": _pow, "one_less": _one_less,
     "where": _where, "logical_and": _and, "logical_or": _or,
 }  # fmt: skip

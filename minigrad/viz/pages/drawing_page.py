@@ -178,7 +178,7 @@ def drawing_page(graph: Graph, title="Computation graph") -> Page:
 
 def graph_data(graph: Graph) -> dict:
     """A `Graph` as `mg.GraphView` takes it."""
-    inside = {key: [] for key in graph.groups}
+    inside: dict[str, list] = {key: [] for key in graph.groups}
     for box in graph.boxes.values():
         for key in graph.around(box.group):
             inside[key].append(box)

@@ -150,7 +150,8 @@ def draw_module(model, *inputs, options=None, **kwargs) -> Drawing:
         try:
             output = model(*args, **named)
         except Exception as error:
-            return drawing_of(error, error.__traceback__.tb_next, given)
+            raised = error.__traceback__
+            return drawing_of(error, raised and raised.tb_next, given)
     outputs = [value for value in flatten(output)[0] if isinstance(value, Tensor)]
     if not outputs:
         raise TypeError(
