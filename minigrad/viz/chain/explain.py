@@ -60,7 +60,7 @@ def explain(y, x, params=None, *, max_paths=6) -> Explanation:
     <BLANKLINE>
     y ← v2 ← w
       ∂y/∂v2 · ∂v2/∂w
-    = 2 · v2 · x
+    = (2 · v2) · x
     = 12.0 · 3.0
     = 36.0
     <BLANKLINE>
