@@ -1,5 +1,6 @@
 """viz.recording: the user's line and the modules of every node; nothing left behind, nothing in the way of others."""
 
+import contextlib
 import functools
 import inspect
 import subprocess
@@ -18,6 +19,8 @@ from minigrad.autograd import node as nodes
 from minigrad.autograd.graph import saved_tensors_hooks
 from minigrad.nn.modules.hooks import EVERYWHERE
 from minigrad.registry import OPS
+from minigrad.viz.graph.model import STOPPED
+from minigrad.viz.record import recording as record
 
 
 def here():
@@ -358,3 +361,39 @@ def test_a_model_that_is_none_of_ours():
 def test_importing_viz_does_not_import_the_recorder():
     code = "import sys, minigrad.viz; sys.exit('minigrad.viz.record.recording' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+class TestWhereNoGradCutsOff:
+    def drawn(self, inside=True):
+        w = minigrad.tensor([1.0, 2.0], requires_grad=True)
+        with viz.recording() if inside else contextlib.nullcontext():
+            h = w * minigrad.tensor([3.0, 4.0])
+            with minigrad.no_grad():
+                target, slope = h * 0.9, h.tanh()
+            loss = F.mse_loss(h, target) + (h * slope).sum()
+        return viz.draw(loss, {"w": w}), loss
+
+    def test_results_are_tied_to_what_they_were_made_of(self):
+        drawing, _ = self.drawn()
+        boxes = {box.title: box for box in drawing.graph.boxes.values()}
+        assert {"mul under no_grad", "tanh under no_grad"} <= set(boxes)
+        for title in ("mul under no_grad", "tanh under no_grad"):
+            assert STOPPED in boxes[title].marks
+            (edge,) = (edge for edge in drawing.graph.edges if edge.head == boxes[title].key)
+            assert edge.faint
+            assert "no gradient" in edge.tip
+            assert drawing.graph.boxes[edge.tail].rows == [("data", "[3.0, 8.0]")]
+
+    def test_outside_they_are_constants(self):
+        drawing, _ = self.drawn(inside=False)
+        assert not any("no_grad" in box.title for box in drawing.graph.boxes.values())
+
+    def test_nothing_is_kept(self):
+        before = len(record._stops)
+        drawing, loss = self.drawn()
+        assert len(record._stops) == before + 2
+        del loss
+        assert len(record._stops) == before
+        assert drawing.svg
+        assert "is_grad_enabled" in OPS["mul"].namespace
+        assert OPS["mul"].namespace["is_grad_enabled"] is minigrad.is_grad_enabled

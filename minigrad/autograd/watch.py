@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd import door
+from minigrad.autograd import door, general
 from minigrad.autograd import node as nodes
-from minigrad.autograd.modes import no_grad
+from minigrad.autograd.modes import is_grad_enabled, no_grad
 from minigrad.autograd.node import OURS, Node
 from minigrad.registry import OPS
 from minigrad.tensor import Tensor, wrap
@@ -32,6 +32,8 @@ _watchers = 0
 
 # Of this thread, the innermost last: pairs (pack, unpack), and the messages of blocks that forbid hooks.
 hooks_in_force: contextvars.ContextVar[tuple] = contextvars.ContextVar("minigrad_saved_hooks", default=())
+# Called with the frame of the door that made a result of this thread's which no_grad cut off from its inputs.
+stopping: contextvars.ContextVar[Any] = contextvars.ContextVar("minigrad_stopping", default=None)
 # Called without arguments for each node that this thread makes; what it returns is the node's `note`.
 noting: contextvars.ContextVar[Any] = contextvars.ContextVar("minigrad_noting", default=None)
 _running: contextvars.ContextVar[Node | None] = contextvars.ContextVar("minigrad_running_node", default=None)
@@ -125,6 +127,14 @@ def _user_frames():
     return traceback.format_stack(frame)
 
 
+def _asked_by_a_door():
+    """`is_grad_enabled()` as doors call it while someone looks on."""
+    enabled = is_grad_enabled()
+    if not enabled and (told := stopping.get()) is not None:
+        told(sys._getframe(1))
+    return enabled
+
+
 def watch(change):
     """Count who looks on (+1: one more, -1: one less); the first and the last change what doors make."""
     global _watchers
@@ -132,11 +142,13 @@ def watch(change):
         before, _watchers = _watchers, _watchers + change
         if bool(before) == bool(_watchers):
             return
-        made = WatchedNode if _watchers else Node
-        nodes.made = door.NAMES["Node"] = made
+        nodes.made = WatchedNode if _watchers else Node
+        meant = {"Node": nodes.made, "is_grad_enabled": _asked_by_a_door if _watchers else is_grad_enabled}
+        door.NAMES |= meant
+        general.is_grad_enabled = meant["is_grad_enabled"]
         for op in OPS.values():
             if hasattr(op, "namespace"):
-                op.namespace["Node"] = made
+                op.namespace |= meant
 
 
 def run(node, g, program):

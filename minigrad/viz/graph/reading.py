@@ -22,7 +22,7 @@ from minigrad.autograd.node import COPY_SLICES, LEAF, PICK, DeadEnd, Node, node_
 from minigrad.nn.parameter import Parameter
 from minigrad.registry import ARRAYS, OPS, arrays
 from minigrad.tensor import Tensor
-from minigrad.viz.record.recording import note_of
+from minigrad.viz.record.recording import note_of, stop_of
 
 __all__ = ["FEW", "Constant", "Operand", "Reading", "repeatable"]
 
@@ -217,6 +217,11 @@ class Reading:
         same = [node for node, value in found if _place(value) == _place(array)]
         over = [node for node, value in found if np.may_share_memory(value, array)]
         return (same or over or [None])[0]
+
+    def stop(self, constant):
+        """(the op, the nodes that went in) of what no_grad() cut off in a recording; ("", []) of other constants."""
+        op, nodes = ("", []) if constant.array is None else stop_of(constant.array)
+        return op, [node for node in nodes if node in self._present]
 
     def name(self, node) -> str:
         """The name the user gave, or nothing."""

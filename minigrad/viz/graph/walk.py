@@ -286,10 +286,12 @@ class _Builder:
         if constant.key in self.constants:
             return self.constants[constant.key]
         array, origin = constant.array, self.reading.origin(constant)
+        stopped, went_in = self.reading.stop(constant)
         if constant.number is not None:
             box = self.graph.add(CONSTANT, compact(constant.number), (), f"the number {constant.number}")
         else:
-            name = constant.name or ("detached" if origin else operand.slot or "constant")
+            cut = "detached" if origin else f"{stopped} under no_grad" if stopped else ""
+            name = constant.name or cut or operand.slot or "constant"
             name += self.step_of(operand, node)
             known = array is not None
             rows = self.texts.data_rows(array, None, None, True) if known else [("", missing)]
@@ -304,6 +306,11 @@ class _Builder:
             box.marks = (STOPPED,)
             box.tip += ": detached, no gradient flows back"
             self.connect_origin(constant, box)
+        elif stopped:
+            box.marks = (STOPPED,)
+            box.tip += f": computed by {stopped} under no_grad(), no gradient flows back"
+            for source in went_in:
+                self.connect_stopped(source, box, "no_grad: no gradient flows back")
         return box
 
     def step_of(self, operand, node):
@@ -318,10 +325,15 @@ class _Builder:
     def connect_origin(self, constant, box):
         """An edge from what a detached tensor shares its memory with."""
         origin = self.reading.origin(constant)
-        origin = None if origin is None else self.rolls.drawn(origin)
-        is_leaf = origin is not None and self.reading.is_leaf(origin)
-        if origin is not None and (origin in self.sources or is_leaf) and self.source(origin) is not box:
-            self.graph.connect(self.source(origin), box, "detached: no gradient flows back", faint=True)
+        if origin is not None:
+            self.connect_stopped(origin, box, "detached: no gradient flows back")
+
+    def connect_stopped(self, origin, box, tip):
+        """A faint edge along which values go forward and no gradient comes back."""
+        origin = self.rolls.drawn(origin)
+        drawn = origin is not None and (origin in self.sources or self.reading.is_leaf(origin))
+        if drawn and self.source(origin) is not box:
+            self.graph.connect(self.source(origin), box, tip, faint=True)
 
     # ---- what is folded
 

@@ -16,18 +16,20 @@ import os
 import sys
 import sysconfig
 import threading
+import weakref
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from minigrad.autograd import watch
-from minigrad.autograd.node import OURS
+from minigrad.autograd.node import OURS, Node
 from minigrad.errors import describe
+from minigrad.tensor import Tensor
 
 if TYPE_CHECKING:
     from minigrad.nn.modules.module import Module
 
-__all__ = ["ModuleCall", "Note", "Recorder", "described", "modules_at", "note_of", "recording"]
+__all__ = ["ModuleCall", "Note", "Recorder", "described", "modules_at", "note_of", "recording", "stop_of"]
 
 _hooking = threading.Lock()
 LIBRARIES = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
@@ -78,12 +80,46 @@ def modules_at(error) -> tuple[ModuleCall, ...]:
     return recorder.raised[1] if isinstance(recorder, Recorder) and recorder.raised[0] is error else ()
 
 
+@dataclass(slots=True)
+class Stop:
+    """A result that no_grad cut off: the array it is in, the op that made it, and the nodes it was made of."""
+
+    array: weakref.ref
+    op: str
+    parents: tuple[weakref.ref, ...]
+
+
+_stops: dict[int, Stop] = {}  # by the array's id
+
+
+def note_stop(frame):
+    """Note the result of an operation under no_grad, from the frame of its door."""
+    names = frame.f_locals
+    made, op = names.get("made", names.get("out")), names.get("op", frame.f_globals.get("op"))
+    parents = [node for name, node in names.items() if name.startswith("n_") or name == "node"]
+    parents += [tensor.node for tensor in names.get("tensors", ())] + list(names.get("nodes", ()))
+    parents = [node for node in parents if isinstance(node, Node)]
+    if isinstance(made, Tensor) and parents:
+        key = id(made.array)
+        gone = weakref.ref(made.array, lambda _: _stops.pop(key, None))
+        _stops[key] = Stop(gone, op.name, tuple(map(weakref.ref, parents)))
+
+
+def stop_of(array) -> tuple[str, list]:
+    """(the op, the nodes that went into it) of an array computed under no_grad inside a `recording`; else ("", [])."""
+    stop = _stops.get(id(array))
+    if stop is None or stop.array() is not array:
+        return "", []
+    return stop.op, [node for parent in stop.parents if (node := parent()) is not None]
+
+
 @contextlib.contextmanager
 def recording(model=None):
     """recording(model=None).  Inside the block every operation of this thread that is recorded in the graph also notes
     the line of the program it comes from, and the modules it runs in.
 
-    Drawings, steps and explanations of what was computed inside show these; without it they do without.  Inside the
+    Drawings, steps and explanations of what was computed inside show these, and where no_grad() cut the graph off;
+    without it they do without.  Inside the
     block an operation costs one or two microseconds more and a call of a module about ten, outside nothing.  Blocks may
     be nested: the innermost notes.
 
@@ -109,14 +145,15 @@ def recording(model=None):
     with _hooking:  # two threads that come and go at once could lose each other's hooks
         handles = [register_module_forward_pre_hook(recorder.begin)]
         handles.append(register_module_forward_hook(recorder.end, always_call=True))
-    token = watch.noting.set(recorder.note)
+    tokens = watch.noting.set(recorder.note), watch.stopping.set(note_stop)
     watch.watch(+1)
     try:
         yield
     finally:
         recorder.raised = None, ()
         watch.watch(-1)
-        watch.noting.reset(token)
+        watch.noting.reset(tokens[0])
+        watch.stopping.reset(tokens[1])
         with _hooking:
             for handle in handles:
                 handle.remove()
