@@ -105,9 +105,9 @@ textbook (`bench/textbook.py`); `python -m bench --filter scalar --threads 1`, a
 
 MEASURED = """| | minigrad | textbook | ratio |
 |---|---|---|---|
-| eager, garbage collector as it is | 72 ms | 924 ms | 0.08 |
-| eager, collector off | 63 ms | 105 ms | 0.60 |
-| replayed tape (5.8 ns for each Value) | 0.38 ms | 105 ms | 0.0036 |
+| eager, garbage collector as it is | 73 ms | 822 ms | 0.09 |
+| eager, collector off | 57 ms | 107 ms | 0.52 |
+| replayed tape (5.8 ns for each Value) | 0.38 ms | 103 ms | 0.0037 |
 """
 
 
