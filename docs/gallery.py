@@ -138,12 +138,14 @@ PIECES = [
         optimizer = optim.Adam(model.parameters(), lr=0.01)
         history = []
         for epoch in range(5):
+            losses = []
             for inputs, targets in data:
                 loss = nn.functional.cross_entropy(model(inputs), targets)
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-            history.append(loss.item())
+                losses.append(loss.item())
+            history.append(sum(losses) / len(losses))
         with viz.recording():
             loss = nn.functional.cross_entropy(model(inputs), targets)    # once more: backward() frees what it used
         viz.step(loss, {"model": model, "inputs": inputs, "targets": targets})
@@ -174,9 +176,11 @@ PIECES = [
         minigrad.manual_seed(0)
         layers = [layer for _ in range(8) for layer in (nn.Linear(64, 64), nn.Sigmoid())]
         sick = nn.Sequential(*layers, nn.Linear(64, 10))
-        viz.health(sick, images.flatten(1)[:64] / 16, labels[:64], nn.CrossEntropyLoss())
+        found = viz.health(sick, images.flatten(1)[:64] / 16, labels[:64], nn.CrossEntropyLoss())
+        found
         """,
     ),
+    ("", "The same as a picture; `viz.watch` makes it while a training runs.", "found.plot()"),
     (
         "",
         "`summary`: layers, shapes, parameters, multiply-adds.",
@@ -215,6 +219,7 @@ PIECES = [
     ),
     ("", "", "viz.plots.relu_regions(net, points, sides)"),
     ("", "Optimizers on one landscape.", 'viz.plots.descent("beale")'),
+    ("", "The same, moving.", 'viz.plots.descent_movie("saddle")', "movie"),
     ("", "Functions and their derivatives.", "viz.plots.activations()"),
     (
         "",
@@ -286,6 +291,9 @@ def shown(result, name, shots):
     if kind == "Drawing":
         result.save(FOLDER / f"{name}.svg")
         return f"![{result!r}](gallery/{name}.svg)"
+    if kind == "Movie":
+        result.save(FOLDER / f"{name}.gif")
+        return f"![{result!r}](gallery/{name}.gif)"
     if kind == "Page":
         result.save(FOLDER / f"{name}.html")
         shots.append(name)
