@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import tempfile
 import textwrap
 from pathlib import Path
 
 HERE = Path(__file__).parent
 FOLDER = HERE / "gallery"
+KEPT = "readme-step"
 
 INTRODUCTION = """# Gallery
 
@@ -295,25 +297,25 @@ def shown(result, name, shots):
         result.save(FOLDER / f"{name}.gif")
         return f"![{result!r}](gallery/{name}.gif)"
     if kind == "Page":
-        result.save(FOLDER / f"{name}.html")
-        shots.append(name)
-        return f"[![{result.title}](gallery/{name}.png)](gallery/{name}.html)"
+        shots[name] = result
+        return f"![{result.title}](gallery/{name}.png)"
     if hasattr(result, "savefig"):
         result.savefig(FOLDER / f"{name}.png", dpi=80)
         return f"![A figure](gallery/{name}.png)"
     return f"```text\n{str(result).strip()}\n```"
 
 
-def photograph(names):
-    """Pictures of pages, in Chromium."""
+def photograph(pages):
+    """Pictures of pages, in Chromium. One page stays: the others are large, and quickly made."""
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        for name in names:
+        for name, page in pages.items():
+            file = page.save((FOLDER if name == KEPT else Path(folder)) / f"{name}.html")
             tab = browser.new_page(viewport={"width": 1200, "height": 760}, reduced_motion="reduce", locale="en-US")
-            tab.goto((FOLDER / f"{name}.html").resolve().as_uri())
+            tab.goto(file.resolve().as_uri())
             tab.wait_for_function("document.querySelector('svg g') !== null")
             for _ in range({"step": 13, "readme-step": 8}.get(name, 0)):
                 tab.keyboard.press("ArrowRight")
@@ -328,7 +330,7 @@ def main():
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
-    names, parts, shots = {}, [INTRODUCTION], []
+    names, parts, shots = {}, [INTRODUCTION], {}
     for number, (heading, sentence, lines, *given) in enumerate(PIECES):
         lines = textwrap.dedent(lines).strip()
         name = given[0] if given else f"{number:02d}"
