@@ -142,6 +142,8 @@ def test_what_failed_tells_the_error(browser_page):
     drawing = viz.draw_module(model, minigrad.randn(3, 4))
     tab = browser_page(drawing)
     (key,) = (key for key, box in drawing.graph.boxes.items() if box.kind == FAILED)
+    assert chosen(tab) == key  # from the start: it is what is looked for
+    tab.click("#panel .back")
     tab.locator(f'.box[data-key="{key}"]').focus()
     tab.keyboard.press("Enter")
     panel = tab.inner_text("#panel")

@@ -231,6 +231,18 @@ def test_mistakes_are_told_where_they_are(browser_page):
     assert tab.locator("img").count() == 0
 
 
+def test_graphs_that_were_typed_over_are_let_go(tab):
+    tab.evaluate("""() => {
+      const { relabel } = mg.GraphView.prototype;
+      window.relabelled = 0;
+      mg.GraphView.prototype.relabel = function () { window.relabelled++; return relabel.call(this); };
+    }""")
+    tab.locator("#typed").press_sequentially(" + x*x*b")
+    tab.click("#language")
+    assert tab.evaluate("relabelled") <= 1
+    assert tab.locator("#graph svg.graph").count() == 1
+
+
 def test_in_korean(browser_page):
     tab = browser_page(viz.playground("tahn(x)"), language="ko")
     assert tab.inner_text("h1") == "놀이터"

@@ -227,6 +227,7 @@ def test_modules_are_frames_and_a_closed_one_is_one_stride(browser_page):
     k = press(tab, "ArrowRight")  # into and through the closed block
     assert k == steps - 1
     assert press(tab, "ArrowLeft") == 3
+    tab.get_by_role("button", name="Show all").click()
     tab.locator(f"#graph .box[data-key={key}]").click()  # open again: step by step
     press(tab, "Escape")
     assert press(tab, "ArrowRight") == 4

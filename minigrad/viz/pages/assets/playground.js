@@ -166,7 +166,7 @@
       })),
     );
     const place = $("graph");
-    place.replaceChildren();
+    view?.destroy();
     const direction = innerWidth < 640 ? "TB" : "LR";
     view = new mg.GraphView(place, { direction, boxes, edges, groups: [] }, { label: t("region.graph") });
     mg.translate(place);
