@@ -61,9 +61,8 @@ WRONG = """(graph) => {
             for (const twin of view.seen.edges) { // beside each other, at both ends
                 if (twin.key <= edge.key || twin.tail !== edge.tail || twin.head !== edge.head) continue;
                 const others = view.places.edges.get(twin.key).points;
-                const [p, q] = [points[0], points.at(-1)];
-                const [a, b] = [Math.hypot(others[0].x - p.x, others[0].y - p.y), Math.hypot(others.at(-1).x - q.x, others.at(-1).y - q.y)];
-                if (Math.min(a, b) < 2) wrong.push(["on one line", edge.key, twin.key, a, b]);
+                const between = (i) => Math.hypot(others.at(i).x - points.at(i).x, others.at(i).y - points.at(i).y);
+                if (Math.min(between(0), between(-1)) < 2) wrong.push(["on one line", edge.key, twin.key]);
             }
         }
     };
@@ -107,15 +106,20 @@ def test_edges_between_the_same_two_boxes_end_at_these_beside_each_other(browser
     y = (x * x + x).tanh() * x + minigrad.stack([x, x, x]).sum()
     tab = browser_page(page(y, {"x": x}, direction=direction))
     heads, boxes = tab.evaluate("""() => {
-      const rect = (element) => { const {x, y, width, height} = element.getBoundingClientRect(); return [x, y, width, height]; };
-      const all = (which) => [...document.querySelectorAll(which)].map(rect);
+      const rect = ({x, y, width, height}) => [x, y, width, height];
+      const all = (which) => [...document.querySelectorAll(which)].map((one) => rect(one.getBoundingClientRect()));
       return [all('#graph .edge .head'), all('#graph .box .shape')];
     }""")
     for i, (x, y, width, height) in enumerate(heads):
         across = (y + height / 2) if direction == "LR" else (x + width / 2)
         end = x + width if direction == "LR" else y + height
         starts = [(b[0], b[1], b[3]) if direction == "LR" else (b[1], b[0], b[2]) for b in boxes]
-        assert any(abs(end - at) < 6 and low < across < low + size for at, low, size in starts), (i, end, across, starts)
+        assert any(abs(end - at) < 6 and low < across < low + size for at, low, size in starts), (
+            i,
+            end,
+            across,
+            starts,
+        )
         for other_x, other_y, _, _ in heads[:i]:
             assert abs(other_x - x) + abs(other_y - y) >= 4
 
@@ -128,5 +132,5 @@ def test_what_was_asked_for_stays_when_the_window_changes(browser_page):
     tab.get_by_role("button", name="Show all").click()
     for width in (1200, 700):
         tab.set_viewport_size({"width": width, "height": 700})
-        tab.wait_for_function("mg.view.camera.room?.width === mg.view.svg.clientWidth")
+        tab.wait_for_function("() => mg.view.camera.room?.width === mg.view.svg.clientWidth")
         assert tab.evaluate("mg.view.camera.k === mg.view.camera.limited(mg.view.wholeScale())")
