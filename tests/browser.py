@@ -9,11 +9,12 @@ should be seen (`tab.wait_for_function`, `tab.wait_for_selector`), never for a t
 """
 
 import shutil
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
-__all__ = ["browser_page", "chromium"]
+__all__ = ["browser_page", "chromium", "free_tabs"]
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 60_000  # ms until a condition that does not come true fails the test
@@ -33,41 +34,56 @@ def chromium():
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def free_tabs(chromium):
+    """Tabs that no test uses now, by what can't be changed in them: to open one takes longer than most tests do."""
+    return defaultdict(list)
+
+
 @pytest.fixture
-def browser_page(chromium, tmp_path):
+def browser_page(chromium, free_tabs, tmp_path):
     """open(page, *, width=1280, height=800, dark=False, language="en", calm=True, **options) -> playwright's Page.
 
     `page` is a path, a text of HTML or anything with `save`. `calm` asks for reduced motion, so that what a click does
     is done at once.  `options` go to `Browser.new_context` (``has_touch=True``).
     """
-    contexts, complaints = [], []
+    used, complaints = [], []
 
     def open_page(page, *, width=1280, height=800, dark=False, language="en", calm=True, **options):
-        path = tmp_path / f"page{len(contexts)}.html"
+        path = tmp_path / f"page{len(used)}.html"
         if isinstance(page, Path):
             path = page
         elif isinstance(page, str):
             path.write_text(page, encoding="utf-8")
         else:
             page.save(path)
-        context = chromium.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme="dark" if dark else "light",
-            locale={"en": "en-US", "ko": "ko-KR"}[language],
-            reduced_motion="reduce" if calm else "no-preference",
-            **options,
-        )
-        contexts.append(context)
-        context.set_default_timeout(PATIENCE)
-        tab = context.new_page()
+        free = free_tabs[language, repr(options)]
+        if not free:
+            context = chromium.new_context(locale={"en": "en-US", "ko": "ko-KR"}[language], **options)
+            context.set_default_timeout(PATIENCE)
+            free.append(context.new_page())
+        tab = free.pop()
+        tab.set_viewport_size({"width": width, "height": height})
+        scheme, motion = "dark" if dark else "light", "reduce" if calm else "no-preference"
+        tab.emulate_media(color_scheme=scheme, reduced_motion=motion)
         own = path.resolve().as_uri()
-        tab.on("console", lambda m: m.type in ("error", "warning") and complaints.append(f"console {m.type}: {m.text}"))
-        tab.on("pageerror", lambda error: complaints.append(f"exception: {error.stack or error}"))
-        tab.on("request", lambda r: r.url.startswith((own, "blob:")) or complaints.append(f"request: {r.url[:200]}"))
+        listeners = {
+            "console": lambda m: m.type in ("error", "warning") and complaints.append(f"console {m.type}: {m.text}"),
+            "pageerror": lambda error: complaints.append(f"exception: {error.stack or error}"),
+            "request": lambda r: r.url.startswith((own, "blob:")) or complaints.append(f"request: {r.url[:200]}"),
+        }
+        for event, listener in listeners.items():
+            tab.on(event, listener)
+        used.append((tab, listeners, free))
         tab.goto(own)
         return tab
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for tab, listeners, free in used:
+        tab.evaluate("localStorage.clear()")  # what a page remembers is not for the next test
+        for event, listener in listeners.items():
+            tab.remove_listener(event, listener)
+        tab.mouse.move(0, 0)
+        tab.goto("about:blank")
+        free.append(tab)
     assert not complaints, "\n".join(complaints)

@@ -16,7 +16,7 @@ import textwrap
 
 import hypothesis
 import pytest
-from browser import browser_page, chromium  # noqa: F401 - fixtures for all
+from browser import browser_page, chromium, free_tabs  # noqa: F401 - fixtures for all
 
 BACKENDS = ("numpy", "numba", "auto")
 ONCE = """

@@ -100,10 +100,10 @@ def test_pages_in_a_notebook_do_not_disturb_each_other(browser_page):
     frames = [viz.draw(y, {"w": w}).page._repr_mimebundle_()["text/html"] for y in (w * 3.0, (w * w).tanh())]
     cells = "".join(f'<div style="width:700px;margin:40px">{frame}</div>' for frame in frames)
     tab = browser_page(f"<!DOCTYPE html><meta charset='utf-8'>{cells}<div style='height:3000px'></div>")
-    tab.wait_for_function("document.querySelectorAll('iframe').length === 2")
+    tab.wait_for_function("() => document.querySelectorAll('iframe').length === 2")
     first, second = tab.frames[1:]
     for frame in (first, second):
-        frame.wait_for_function("window.mg !== undefined || typeof mg !== 'undefined' && mg.view")
+        frame.wait_for_function("() => window.mg !== undefined || typeof mg !== 'undefined' && mg.view")
         assert frame.evaluate("innerWidth") == 698
         assert 300 <= frame.evaluate("innerHeight") <= 700
         assert frame.evaluate("document.documentElement.scrollHeight <= innerHeight")
@@ -113,12 +113,12 @@ def test_pages_in_a_notebook_do_not_disturb_each_other(browser_page):
     tab.mouse.move(spot["x"] + 350, spot["y"] + 200)
     scale = first.evaluate("mg.view.camera.k")
     tab.mouse.wheel(0, 120)
-    tab.wait_for_function("scrollY > 60")  # the wheel is the notebook's
+    tab.wait_for_function("() => scrollY > 60")  # the wheel is the notebook's
     assert first.evaluate("mg.view.camera.k") == scale
     tab.evaluate("scrollTo(0, 0)")
     first.click(".box >> nth=0")
     assert first.evaluate("mg.view.selected") == "n0"
     assert second.evaluate("mg.view.selected") is None
     tab.mouse.wheel(0, 120)
-    first.wait_for_function(f"mg.view.camera.k < {scale}")  # until the graph has been clicked
+    first.wait_for_function(f"() => mg.view.camera.k < {scale}")  # until the graph has been clicked
     assert first.evaluate("document.querySelector('#panel').hidden") is False

@@ -142,6 +142,8 @@ def test_what_failed_tells_the_error(browser_page):
     drawing = viz.draw_module(model, minigrad.randn(3, 4))
     tab = browser_page(drawing)
     (key,) = (key for key, box in drawing.graph.boxes.items() if box.kind == FAILED)
+    assert chosen(tab) == key  # from the start: it is what is looked for
+    tab.click("#panel .back")
     tab.locator(f'.box[data-key="{key}"]').focus()
     tab.keyboard.press("Enter")
     panel = tab.inner_text("#panel")
@@ -217,7 +219,7 @@ def test_search(net, browser_page):
     tab.keyboard.press("/")
     tab.keyboard.type("layer_norm")
     hits = [key for key, box in graph.boxes.items() if box.title == "layer_norm"]
-    tab.wait_for_function("document.querySelector('#hits').textContent.includes('2')")
+    tab.wait_for_function("() => document.querySelector('#hits').textContent.includes('2')")
     assert tab.locator(".box.hit").count() == 1  # both lie in the one closed module
     for n in (0, 1, 0):
         tab.keyboard.press("Enter")
@@ -272,7 +274,7 @@ def test_buttons_wheel_and_drag(neuron, browser_page):
     assert camera(tab)["k"] == pytest.approx(begun["k"], rel=1e-3)
     tab.mouse.move(300, 600)
     tab.mouse.wheel(0, -200)
-    tab.wait_for_function(f"mg.view.camera.k > {begun['k']} * 1.1")
+    tab.wait_for_function(f"() => mg.view.camera.k > {begun['k']} * 1.1")
     before = camera(tab)
     tab.mouse.down()
     tab.mouse.move(360, 640, steps=4)
@@ -338,7 +340,7 @@ def test_pinch_and_tap(net, browser_page):
     for d in range(10, 80, 10):
         touch("touchMove", (0, 180 - d, 400), (1, 200 + d, 400))
     touch("touchEnd")
-    tab.wait_for_function(f"mg.view.camera.k > {k} * 2")
+    tab.wait_for_function(f"() => mg.view.camera.k > {k} * 2")
     tab.evaluate("mg.view.focus('n0')")
     spot = at_rest(tab, '.box[data-key="n0"]')
     tab.touchscreen.tap(spot["x"] + spot["width"] / 2, spot["y"] + spot["height"] / 2)

@@ -2,6 +2,10 @@
 
 import random
 
+import pytest
+
+import minigrad
+from minigrad import viz
 from minigrad.viz.graph.drawing import Drawing
 from minigrad.viz.graph.model import CONSTANT, LEAF, OP, OUTPUT, VALUE, Graph
 from minigrad.viz.pages.shell import GRAPH, page
@@ -51,8 +55,14 @@ WRONG = """(graph) => {
             if (!points.every(({x, y}) => Number.isFinite(x) && Number.isFinite(y))) wrong.push(["nan", edge.key]);
             for (const [key, p] of [[edge.tail, points[0]], [edge.head, points.at(-1)]]) {
                 const s = side(view.places.boxes.get(key));
-                const isNear = p.x >= s.l - 12 && p.x <= s.r + 12 && p.y >= s.t - 12 && p.y <= s.b + 12;
+                const isNear = p.x >= s.l - 3 && p.x <= s.r + 3 && p.y >= s.t - 3 && p.y <= s.b + 3;
                 if (!isNear) wrong.push(["end", edge.key, key]);
+            }
+            for (const twin of view.seen.edges) { // beside each other, at both ends
+                if (twin.key <= edge.key || twin.tail !== edge.tail || twin.head !== edge.head) continue;
+                const others = view.places.edges.get(twin.key).points;
+                const between = (i) => Math.hypot(others.at(i).x - points.at(i).x, others.at(i).y - points.at(i).y);
+                if (Math.min(between(0), between(-1)) < 2) wrong.push(["on one line", edge.key, twin.key]);
             }
         }
     };
@@ -87,3 +97,40 @@ def test_two_thousand_boxes(browser_page):
     tab.fill("#query", "w999")
     tab.press("#query", "Enter")
     assert tab.evaluate("mg.view.graph.boxes.find((box) => box.key === mg.view.selected).title") == "w999"
+
+
+@pytest.mark.parametrize("page", [viz.step, viz.draw])
+@pytest.mark.parametrize("direction", ["LR", "TB"])
+def test_edges_between_the_same_two_boxes_end_at_these_beside_each_other(browser_page, page, direction):
+    x = minigrad.tensor(2.0, requires_grad=True)
+    y = (x * x + x).tanh() * x + minigrad.stack([x, x, x]).sum()
+    tab = browser_page(page(y, {"x": x}, direction=direction))
+    heads, boxes = tab.evaluate("""() => {
+      const rect = ({x, y, width, height}) => [x, y, width, height];
+      const all = (which) => [...document.querySelectorAll(which)].map((one) => rect(one.getBoundingClientRect()));
+      return [all('#graph .edge .head'), all('#graph .box .shape')];
+    }""")
+    for i, (x, y, width, height) in enumerate(heads):
+        across = (y + height / 2) if direction == "LR" else (x + width / 2)
+        end = x + width if direction == "LR" else y + height
+        starts = [(b[0], b[1], b[3]) if direction == "LR" else (b[1], b[0], b[2]) for b in boxes]
+        assert any(abs(end - at) < 6 and low < across < low + size for at, low, size in starts), (
+            i,
+            end,
+            across,
+            starts,
+        )
+        for other_x, other_y, _, _ in heads[:i]:
+            assert abs(other_x - x) + abs(other_y - y) >= 4
+
+
+def test_what_was_asked_for_stays_when_the_window_changes(browser_page):
+    x = y = minigrad.tensor(0.5, requires_grad=True)
+    for _ in range(60):
+        y = y.tanh()
+    tab = browser_page(viz.draw(y, {"x": x}))
+    tab.get_by_role("button", name="Show all").click()
+    for width in (1200, 700):
+        tab.set_viewport_size({"width": width, "height": 700})
+        tab.wait_for_function("() => mg.view.camera.room?.width === mg.view.svg.clientWidth")
+        assert tab.evaluate("mg.view.camera.k === mg.view.camera.limited(mg.view.wholeScale())")

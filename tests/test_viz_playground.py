@@ -1,6 +1,7 @@
 """The playground in a real browser: its numbers are the engine's, for every op and for whatever is typed."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -229,6 +230,32 @@ def test_mistakes_are_told_where_they_are(browser_page):
         assert tab.inner_text("#error") == ""
         assert tab.get_attribute("#typed", "aria-invalid") == "false"
     assert tab.locator("img").count() == 0
+
+
+def test_graphs_that_were_typed_over_are_let_go(tab):
+    tab.evaluate("""() => {
+      const { relabel } = mg.GraphView.prototype;
+      window.relabelled = 0;
+      mg.GraphView.prototype.relabel = function () { window.relabelled++; return relabel.call(this); };
+    }""")
+    tab.locator("#typed").press_sequentially(" + x*x*b")
+    tab.click("#language")
+    assert tab.evaluate("relabelled") <= 1
+    assert tab.locator("#graph svg.graph").count() == 1
+
+
+def test_a_mistake_and_the_graph_before_it_change_their_language(tab):
+    tab.fill("#typed", "w *")
+    tab.click("#language")
+    assert re.search("[가-힣]", tab.inner_text("#error"))
+    assert "값" in tab.text_content("#graph")
+    assert "value" not in tab.text_content("#graph")
+
+
+def test_negative_numbers_have_one_pair_of_parentheses(tab):
+    tab.fill("#typed", "tanh(x) * b")
+    tab.locator("svg.graph .box", has_text="= tanh(x)").click()
+    assert "= tanh(−1.3) = " in tab.inner_text("#node")
 
 
 def test_in_korean(browser_page):

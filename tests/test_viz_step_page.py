@@ -164,6 +164,22 @@ def test_on_a_phone_nothing_sticks_out(browser_page, make_width):
         assert box["y"] + box["height"] <= 760  # in reach without scrolling
 
 
+def test_a_table_wider_than_its_card_fades_where_it_goes_on(browser_page):
+    wide, small = tensor([[0.123] * 16]), tensor([[1.0] * 6])
+    tab = browser_page(viz.step((wide.exp().sum() * small).sum(), {"wide": wide, "small": small}), width=380)
+    for k, name, fades in ((1, "wide", True), (3, "small", False)):
+        tab.evaluate(f"mg.step.page.goTo({k})")
+        table = tab.locator("#now .arrays").last
+        tab.wait_for_function(
+            "(wide) => [...document.querySelectorAll('#now .arrays')].at(-1).classList.contains('more-after') === wide",
+            arg=fades,
+        )
+        assert (table.get_attribute("tabindex") == "0") == fades, name
+        if fades:
+            table.evaluate("(element) => { element.scrollLeft = 9999; }")
+            tab.wait_for_selector("#now .arrays.more-before:not(.more-after)")
+
+
 def test_names_are_text(browser_page):
     leaves = {name: tensor(0.5) for name in HOSTILE}
     y = minigrad.tensor(1.0)
@@ -227,6 +243,7 @@ def test_modules_are_frames_and_a_closed_one_is_one_stride(browser_page):
     k = press(tab, "ArrowRight")  # into and through the closed block
     assert k == steps - 1
     assert press(tab, "ArrowLeft") == 3
+    tab.get_by_role("button", name="Show all").click()
     tab.locator(f"#graph .box[data-key={key}]").click()  # open again: step by step
     press(tab, "Escape")
     assert press(tab, "ArrowRight") == 4

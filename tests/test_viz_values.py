@@ -71,6 +71,7 @@ def test_explain_step_and_playground():
     assert explanation.total == a.grad == 6.0
     assert "L" in str(explanation)
     assert viz.step(loss).html.count("<html") == 1
+    assert '"name":"L"' in viz.step((a * a).tanh()).html  # the output, as of tensors
     assert "playground" in viz.playground(loss).html.lower()
 
 

@@ -86,7 +86,8 @@ class Reading:
                 self._known[node] = tensor.array, tensor.vc
             else:
                 continue
-            table[key] = f"{table[key]} = {name}" if key in table and table[key] != name else name
+            before = table.get(key)
+            table[key] = f"{before} = {name}" if before and name and before != name else before or name
         for node, tensor in zip(self.roots, tensors, strict=True):
             if node is not None and node.shape is not None:  # None: it raised, there is no result
                 self._known[node] = tensor.array, tensor.vc

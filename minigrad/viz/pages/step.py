@@ -118,7 +118,7 @@ def step(x, params=None, *, direction="LR", depth=None, limit=64, max_nodes=MOST
         if value < least:
             raise ValueError(f"step(): argument {name!r}: got {value}; expected {least} or more")
     names = names_of(params)
-    if not any(tensor is x for _, tensor in names.pairs):
+    if not any(name and tensor is x for name, tensor in names.pairs):  # Values come with empty names
         names.pairs.append(("L", x))
     reading = Reading([x], names.pairs)
     if len(reading.order) > max_nodes:

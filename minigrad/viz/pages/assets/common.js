@@ -59,7 +59,7 @@ const mg = (() => {
   // ---- languages
 
   let language = kept.get("language") ?? ((navigator.language || "en").startsWith("ko") ? "ko" : "en");
-  const listeners = [];
+  const listeners = new Set();
 
   // t("hits", {n: 3}): the text of a key in the page's language, with {n} filled in.
   function t(key, values) {
@@ -151,7 +151,11 @@ const mg = (() => {
     },
     setLanguage,
     setTheme,
-    onLanguage: (listener) => listeners.push(listener),
+    // Calls the listener after each change of the language; what it returns ends that.
+    onLanguage(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
     reduced: matchMedia("(prefers-reduced-motion: reduce)"),
   };
 })();

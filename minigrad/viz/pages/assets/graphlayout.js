@@ -6,6 +6,7 @@
 
 const GAPS = { LR: { box: 16, bend: 12, rank: 36 }, TB: { box: 24, bend: 12, rank: 32 } };
 const ARC = 14; // how far from boxes a line that goes back runs
+const APART = 12; // between edges that lead from one box to one other, if there is room
 
 mg.GraphLayout = class {
   constructor(tree, direction) {
@@ -27,7 +28,7 @@ mg.GraphLayout = class {
       const ends = JSON.stringify([edge.tail, edge.head]);
       twins.set(ends, [...(twins.get(ends) ?? []), route]);
     }
-    for (const routes of twins.values()) this.apart(routes);
+    for (const [ends, routes] of twins) if (routes.length > 1) this.apart(routes, JSON.parse(ends), places, sizes);
     return places;
   }
 
@@ -202,11 +203,23 @@ mg.GraphLayout = class {
     return { points: way.map(place), goesBack: true };
   }
 
-  // Several edges between the same two boxes lie side by side.
-  apart(routes) {
-    for (const [i, { points }] of routes.entries()) {
-      const aside = (i - (routes.length - 1) / 2) * 7;
-      for (const point of points) point[this.isLR ? "y" : "x"] += aside;
+  // Several edges between the same two boxes lie side by side, as far apart as the sides of both let them. They all have
+  // one way: at each end it moves aside until there is room for them, and from one to the other on its longest piece.
+  apart(routes, ends, places, sizes) {
+    const [along, across, size] = this.isLR ? ["x", "y", "height"] : ["y", "x", "width"];
+    const { points } = routes[0];
+    const sides = ends.map((key) => (sizes.get(key).round ? 0.25 * places.boxes.get(key)[size] : places.boxes.get(key)[size] / 2 - 6));
+    const step = Math.min(APART, (2 * Math.min(...sides)) / (routes.length - 1));
+    const half = (step * (routes.length - 1)) / 2;
+    const [atTail, atHead] = ends.map((key, i) => {
+      const aside = points.at(-i)[across] - places.boxes.get(key)[across];
+      const room = sides[i] - half;
+      return Math.max(-room, Math.min(room, aside)) - aside;
+    });
+    const lengths = points.slice(1).map((point, i) => Math.abs(point[along] - points[i][along]));
+    const turn = lengths.indexOf(Math.max(...lengths));
+    for (const [i, route] of routes.entries()) {
+      for (const [j, point] of route.points.entries()) point[across] += (j <= turn ? atTail : atHead) - half + i * step;
     }
   }
 };

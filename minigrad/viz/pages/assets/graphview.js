@@ -10,6 +10,7 @@
 //   view.setRows(key, rows)  view.mark(key, className, on)  view.markEdge(key, className, on)  view.element(key)
 //   view.related(key) → {before, after, edges}: sets of keys      view.shown(key): what stands for it now
 //   view.on("select" | "hover", (key | null) => ...)      view.on("toggle", (group key | null if many, open) => ...)
+//   view.on("resize", () => ...)      view.destroy()
 "use strict";
 
 const READABLE = 0.4; // the least scale of a first sight
@@ -28,7 +29,7 @@ mg.GraphView = class {
     this.range = mg.strengthRange(graph);
     this.marks = new Map();
     this.edgeMarks = new Map();
-    this.listeners = { select: [], hover: [], toggle: [] };
+    this.listeners = { select: [], hover: [], toggle: [], resize: [] };
     this.coloured = options.coloured ?? true; // edges by the strength of their gradients, where known
     this.selected = null;
     this.current = null; // where the keyboard is
@@ -53,8 +54,18 @@ mg.GraphView = class {
     this.svg.addEventListener("pointerleave", () => this.tell("hover", null));
     this.render();
     this.begin();
-    new ResizeObserver(() => this.resized()).observe(this.svg);
-    mg.onLanguage(() => this.relabel());
+    this.observer = new ResizeObserver(() => this.resized());
+    this.observer.observe(this.svg);
+    this.forgetLanguage = mg.onLanguage(() => this.relabel());
+  }
+
+  // Takes the graph off the page: nothing holds it any more.
+  destroy() {
+    this.forgetLanguage();
+    this.observer.disconnect();
+    cancelAnimationFrame(this.waiting);
+    this.camera.stop();
+    this.container.replaceChildren();
   }
 
   buttons() {
@@ -84,11 +95,13 @@ mg.GraphView = class {
 
   // Shows all of it; a small graph is not blown up.
   fit(slowly = false) {
+    this.again = () => this.fit();
     this.look(this.camera.limited(this.wholeScale()), slowly);
   }
 
   // The first sight: all of it if that can be read, else its beginning, as wide as there is room.
   begin(slowly = false) {
+    this.again = () => this.begin();
     const whole = this.wholeScale();
     const { width, height } = this.camera.size();
     const across = this.direction === "LR" ? height / this.bounds.height : width / this.bounds.width;
@@ -249,7 +262,7 @@ mg.GraphView = class {
       this.waiting = requestAnimationFrame(() => {
         this.waiting = null;
         this.render(anchor, before);
-        if (!this.camera.touched) this.begin();
+        if (!this.camera.touched) this.again();
       });
     }
   }
@@ -358,7 +371,8 @@ mg.GraphView = class {
 
   resized() {
     this.camera.measure();
-    if (!this.camera.touched) this.begin();
+    if (!this.camera.touched) this.again(); // what was asked for last, in the new room
+    this.tell("resize");
   }
 
   // ---- the pointer

@@ -6,7 +6,6 @@ mg.PanZoom = class {
   constructor(svg, stage, { onTap, onChange }) {
     Object.assign(this, { svg, stage, onTap, onChange, x: 0, y: 0, k: 1, pointers: new Map(), moved: 0, touched: false });
     this.framed = window.self !== window.top;
-    new ResizeObserver(() => this.measure()).observe(svg);
     svg.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     svg.addEventListener("pointerdown", (event) => this.down(event));
     svg.addEventListener("pointermove", (event) => this.move(event));
@@ -30,9 +29,13 @@ mg.PanZoom = class {
     this.onChange?.();
   }
 
+  stop() {
+    cancelAnimationFrame(this.gliding);
+  }
+
   // Moves there over a moment; at once for who asked for less motion.
   glide(x, y, k) {
-    cancelAnimationFrame(this.gliding);
+    this.stop();
     if (mg.reduced.matches) return this.set(x, y, k);
     const from = { x: this.x, y: this.y, k: this.k };
     const start = performance.now();
@@ -95,7 +98,7 @@ mg.PanZoom = class {
 
   down(event) {
     if (event.button !== 0) return;
-    cancelAnimationFrame(this.gliding);
+    this.stop();
     if (this.pointers.size === 0) this.moved = 0;
     this.pointers.set(event.pointerId, this.point(event));
   }

@@ -166,7 +166,7 @@
       })),
     );
     const place = $("graph");
-    place.replaceChildren();
+    view?.destroy();
     const direction = innerWidth < 640 ? "TB" : "LR";
     view = new mg.GraphView(place, { direction, boxes, edges, groups: [] }, { label: t("region.graph") });
     mg.translate(place);
@@ -293,7 +293,11 @@
       el("option", { value: "" }, t("examples")),
       ...data.examples.map((text) => el("option", { value: text }, text.replaceAll("\n", "; "))),
     );
-    if (tape) read();
+    if (!tape) return;
+    sliders(); // not by reading: what is typed may be wrong just now
+    drawGraph();
+    show();
+    if (document.body.classList.contains("wrong")) read();
   });
 
   typed.value = data.program;

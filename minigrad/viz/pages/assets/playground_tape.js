@@ -64,7 +64,7 @@ mg.Tape = class {
     let alone = template.replace(/^⟨\w+⟩$/, (slot) => by[slot.slice(1, -1)]);
     if (alone !== template) return alone.replace(/^-/, "−");
     alone = template.replace(/⟨(\w+)⟩/g, (_, slot) => (by[slot].startsWith("-") ? `(−${by[slot].slice(1)})` : by[slot]));
-    return tidy(alone);
+    return tidy(alone.replaceAll(/\((\(−[^()]+\))\)/g, "$1")); // tanh(−2), not tanh((−2))
   }
 
   formula(id) {

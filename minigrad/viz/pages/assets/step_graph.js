@@ -8,7 +8,6 @@ mg.step.graph = function (plan, place, { direction, groups, closed }) {
   const edgeKey = (id, position) => `${id}:${position}`;
   const SMALL = 0.6; // a graph scaled below this is not read but looked at:
   const READABLE = 0.8; // it is shown at this scale, and followed
-  const APART = 12; // between two edges that lead from one box to one other
   const TITLE = 22; // the longest formula that a box has for its title
   const HIDDEN = "·"; // stands for what is not computed yet
 
@@ -63,12 +62,12 @@ mg.step.graph = function (plan, place, { direction, groups, closed }) {
   const view = new mg.GraphView(place, { direction, boxes, edges, groups: frames }, {});
 
   addArrow(view.svg);
-  spread();
-  view.on("toggle", spread);
+  view.on("resize", () => !view.camera.touched && followed.length && follow(followed));
   const groupOf = new Map(plan.nodes.map((node) => [node.id, node.group]));
   const parentOf = new Map(groups.map((group) => [group.key, group.parent]));
   let pointed = { boxes: [], edges: [] };
   let route = [];
+  let followed = []; // nodes that the current step is about
 
   /* The outermost closed group around the node of a step, or null. */
   function closedAround(step) {
@@ -98,6 +97,7 @@ mg.step.graph = function (plan, place, { direction, groups, closed }) {
     for (const [id, name] of pointed.boxes) view.mark(key(id), name, false);
     for (const [edge, name] of pointed.edges) view.markEdge(edge, name, false);
     pointed = { boxes: [], edges: [] };
+    followed = [];
     if (!step) return;
     const target = targetOf(step);
     pointed.boxes.push([target, asked ? "asked" : "now"]);
@@ -109,7 +109,8 @@ mg.step.graph = function (plan, place, { direction, groups, closed }) {
     }
     for (const [id, name] of pointed.boxes) view.mark(key(id), name, true);
     for (const [edge, name] of pointed.edges) view.markEdge(edge, name, true);
-    follow(step.kind === "edge" ? [step.node, target] : [target]);
+    followed = step.kind === "edge" ? [step.node, target] : [target];
+    follow(followed);
   }
 
   /* Bring nodes into sight where they are not; a graph too small to read is scaled up, unless someone moved it. */
@@ -136,19 +137,6 @@ mg.step.graph = function (plan, place, { direction, groups, closed }) {
     route = through ? [...through] : [];
     for (const edge of route) view.markEdge(edge, "route", true);
     place.classList.toggle("routed", route.length > 0);
-  }
-
-  /* Two uses of one value by one operation are two paths: they are drawn beside each other. */
-  function spread() {
-    for (const node of plan.nodes) {
-      for (const [i, input] of node.inputs.entries()) {
-        const alike = node.inputs.filter((other) => other.node === input.node).length;
-        const before = node.inputs.slice(0, i).filter((other) => other.node === input.node).length;
-        const shift = APART * (before - (alike - 1) / 2);
-        const element = view.edgeElements.get(edgeKey(node.id, i));
-        if (shift && element) element.style.transform = direction === "LR" ? `translateY(${shift}px)` : `translateX(${shift}px)`;
-      }
-    }
   }
 
   /* The head of an edge that a gradient walks: at the end it walks to. */

@@ -6,7 +6,6 @@
 
 (() => {
   const { el, t, number } = mg;
-  const WIDE = 4;
   const INLINE = 4; // arrays of at most this many numbers are written on one line
 
   const isArray = (v) => Array.isArray(v);
@@ -71,6 +70,17 @@
     return tables(v, cell, label);
   }
 
+  /* Where a table goes on beyond its card it fades out, and it can be scrolled by keyboard. */
+  function showOverflow(box) {
+    const hidden = box.scrollWidth - box.clientWidth;
+    box.classList.toggle("more-before", box.scrollLeft > 1);
+    box.classList.toggle("more-after", hidden - box.scrollLeft > 1);
+    if (hidden > 1) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  }
+
+  const overflow = new ResizeObserver((entries) => entries.forEach(({ target }) => showOverflow(target)));
+
   /* A table for each matrix of the array, with a caption that says which. */
   function tables(v, cell, label) {
     const shape = shapeOf(v);
@@ -79,7 +89,8 @@
     const leading = shape.slice(0, -2);
     const numbers = flat(v);
     const box = el("div", { class: "value arrays", role: "group", "aria-label": label || shapeText(shape) });
-    if (columns > WIDE) box.tabIndex = 0; // it may have to be scrolled, by keyboard too
+    overflow.observe(box);
+    box.addEventListener("scroll", () => showOverflow(box), { passive: true });
     for (let start = 0; start < numbers.length; start += rows * columns) {
       const table = el("table", { class: "heat" });
       if (leading.length) table.append(el("caption", {}, `[${indexAt(start / (rows * columns), leading).join(", ")}]`));
