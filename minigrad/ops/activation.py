@@ -184,7 +184,8 @@ class mish(Activation):
 
     def grad_input(g, input):
         # tanh(softplus(x)) in terms of sigmoids, which can be differentiated again at 0, as `abs` and `where` cannot.
-        up, down = sigmoid(input), sigmoid(-input)
+        up = sigmoid(input)
+        down = sigmoid(-input)
         t = up * (1 + down) / (1 + down * down)
         return g * (t + input * (up * (1 - t * t)))
 

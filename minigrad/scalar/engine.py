@@ -9,7 +9,7 @@ themselves: each remembers the operation that made it and the Values it was made
     b ──┘
 
 Reading order: this file (what a Value is, and the walk backwards), `doors.py` (how operations come to be), `nn.py`,
-`tape.py` (a run replayed), `bridge.py` (to tensors and back).
+`tape.py` (a run replayed), `recording.py` (how a tape is made), `bridge.py` (to tensors and back).
 """
 
 from __future__ import annotations
