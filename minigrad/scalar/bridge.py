@@ -4,7 +4,8 @@
 
 `Value(t)` of a one-element tensor that requires grad is a Value that hands its gradient on to `t`; `stack` makes a
 tensor whose backward is a backward of the Values. Each crossing is one pass of what arrived there, and passes add up,
-so a program may cross as often as it likes.
+so a program may cross in as many places as it likes. Crossings one behind the other are passes within passes: after a
+hundred or two Python's recursion limit is reached (RecursionError).
 """
 
 from __future__ import annotations
