@@ -30,7 +30,7 @@ class record:
     fn        a function; it is called once, with Values in place of the numbers in `examples`
     examples  its arguments: numbers, or lists, tuples or arrays of numbers (given to `fn` as nested lists)
 
-    Comparisons of Values (and `isnan`, `isfinite`, ...), and of the numbers read from their `data`, become guards. Other
+    Comparisons of Values (`isnan`, `isfinite` ... too), and of the numbers read from their `data`, become guards. Other
     use of a number that was read is a constant in the replay, which a UserWarning says, except where C code reads it
     (``math.exp(v.data)``) and for `grad`; assigning `data` inside is a RuntimeError. A Value that was computed before
     the recording counts with the number it has, and hands its gradient on.
