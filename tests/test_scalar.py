@@ -344,3 +344,68 @@ def test_functions_of_the_module():
     assert set(OPS_OF_VALUES) <= set(dir(scalar))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = scalar.nothing
+
+
+class Named(Value):
+    """A subclass with an `__init__` of its own."""
+
+    def __init__(self, number, name):
+        super().__init__(number)
+        self.name = name
+
+
+class TestWhatProgramsDo:
+    def test_subclasses_are_copied_as_they_are(self):
+        v = Named(2.0, "speed")
+        v.grad = 1.5
+        for again in (copy.copy(v), copy.deepcopy(v), pickle.loads(pickle.dumps(v))):
+            assert (type(again), again.data, again.grad, again.name) == (Named, 2.0, 1.5, "speed")
+
+    def test_methods_have_their_docstrings_before_and_after_the_first_call(self):
+        first = Value.tanh
+        assert first(Value(0.0)).data == 0.0
+        assert "hyperbolic tangent" in first.__doc__ == Value.tanh.__doc__
+        again = Value.tanh
+        first(Value(0.0))
+        assert Value.tanh is again
+
+    def test_a_failed_backward_keeps_the_gradients(self):
+        a = Value(2.0)
+        b = a * 3
+        b.backward()
+        c = b.igamma(1.0)
+        with pytest.raises(NotImplementedError):
+            c.backward()
+        assert (b.grad, a.grad) == (1, 3)
+
+    def test_arguments_of_grad(self):
+        v = Value(3.0)
+        with pytest.raises(TypeError, match="argument 'inputs' must be a Value or a sequence"):
+            grad(v * v, 3)
+        with pytest.raises(TypeError, match="must be a real number"):
+            grad(v * v, v, "a")
+        (d,) = grad(v * v, v, np.float64(2))
+        assert (d, type(d)) == (12.0, float)
+        u = Value(1.0)
+        (d,) = grad(v * v, v, u, create_graph=True)
+        assert grad(d, u) == (6.0,)
+        assert grad(v * v, v, u) == (6.0,)
+
+    def test_a_leaf_has_no_backward_to_set(self):
+        with pytest.raises(AttributeError, match="_children"):
+            Value(1.0)._backward = lambda: None
+
+    def test_tensors_of_one_element(self):
+        assert type(Value(minigrad.tensor(True)).data) is int
+        assert not stack([1.0, 2.0]).requires_grad
+        assert stack([1.0, Value(2.0)]).requires_grad
+
+
+@pytest.mark.parametrize("derive", ["scalar", "tensor"])
+def test_derivatives_of_mish_at_zero(derive):
+    x = Value(0.0) if derive == "scalar" else minigrad.tensor(0.0, dtype=minigrad.float64, requires_grad=True)
+    y, derivatives = x.mish() if derive == "scalar" else minigrad.nn.functional.mish(x), []
+    for _ in range(3):
+        (y,) = grad(y, x, create_graph=True) if derive == "scalar" else minigrad.autograd.grad(y, x, create_graph=True)
+        derivatives.append(y.item())
+    assert np.allclose(derivatives, [0.6, 0.64, -0.096])  # PyTorch's, and those of exact arithmetic

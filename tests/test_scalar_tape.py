@@ -244,3 +244,93 @@ def test_the_network_of_micrograd_is_recorded():
     tape = record(model, [1.0, 2.0, 3.0])
     x = np.random.default_rng(0).normal(size=(5, 3))
     assert np.allclose(tape.forward(x), [model(row.tolist()).data for row in x])
+
+
+class TestReplaysOfAllKinds:
+    def test_results_that_no_output_uses_get_no_gradient(self):
+        def fn(x):
+            (x * 1000.0).exp().exp()  # infinite, and its rule 0 · inf
+            return x * 2
+
+        tape = record(fn, 0.0)
+        assert tape.forward(1.0) == 2.0
+        tape.backward()
+        assert tape.gradient(tape.inputs[0]) == 2.0
+
+    def test_batches_of_no_rows(self):
+        w = Value(2.0)
+        tape = record(lambda x, t: w * x[0][1] + t, [[1.0, 2.0]], 3.0)
+        assert tape.forward(np.zeros((0, 1, 2)), 1.0).shape == (0,)
+        tape.backward()
+        assert w.grad == 0
+        assert tape.gradient(tape.inputs[0]).shape == (0,)
+        assert tape.forward(np.ones((1, 1, 2)), 1.0).tolist() == [3.0]
+
+    def test_threads_replay_one_tape(self):
+        w = Value(2.0)
+        tape, wrong = record(lambda x: w * x, 1.0), []
+
+        def work(k):
+            for n in range(200):
+                rows = np.full(1 + n % (k + 2), float(k))
+                wrong.extend(y for y in tape.forward(rows) if y != 2.0 * k)
+
+        threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not wrong
+        with pytest.raises(RuntimeError, match="in this thread"):
+            tape.backward()
+
+    def test_gradients_go_on_behind_what_was_computed_before(self):
+        w, t = Value(2.0), minigrad.tensor([3.0], requires_grad=True)
+        h, element = w * 3, Value(t[0])
+        tape = record(lambda x: h * x * element, 1.0)
+        assert tape.forward(2.0) == 36.0
+        tape.backward()
+        assert (h.grad, w.grad, t.grad.tolist()) == (6.0, 18.0, [12.0])
+
+    def test_an_op_without_compiled_form_is_named(self):
+        tape = record(lambda x: x.digamma() + 1, 2.0)
+        with pytest.raises(NotImplementedError, match="the op 'digamma' has no compiled form"):
+            tape.forward(3.0)
+
+    @pytest.mark.parametrize("name", ["isnan", "isfinite", "logical_not", "signbit"])
+    def test_every_question_is_a_guard(self, name):
+        tape = record(lambda x: x * 2 if getattr(x, name)() else x * 3, 1.0)
+        unusual = next(x for x in (0.0, -1.0, np.nan) if getattr(Value(x), name)() != getattr(Value(1.0), name)())
+        with pytest.raises(RuntimeError, match=f"the comparison '{name}'"):
+            tape.forward(unusual)
+
+    @pytest.mark.parametrize(
+        "use", [lambda x: round(x.data), lambda x: int(x.data), lambda x: x.data % 2, lambda x: x.detach(), round, int,
+                lambda x: Value(x.data), lambda x: minigrad.scalar.stack([x]).item()],
+    )  # fmt: skip
+    def test_constants_are_told_of_at_their_line(self, use):
+        with pytest.warns(UserWarning, match="is a constant in the replay") as caught:
+            record(lambda x: x * use(x), 2.0)
+        assert {warning.filename for warning in caught} == {__file__}
+
+    def test_an_operation_of_ones_own_is_refused(self):
+        def fn(x):
+            return Value(8.0, (x,), "cube") * 2
+
+        with pytest.raises(RuntimeError, match="operation of your own"):
+            record(fn, 2.0)
+
+    def test_bad_arguments(self):
+        tape = record(lambda x: x * 2, Value(1.0))
+        for bad in ("a", None, 1j, [1.0, [2.0]]):
+            with pytest.raises(TypeError, match="argument 0 must be a number"):
+                tape.forward(bad)
+            with pytest.raises(TypeError, match="example 0 must be a number"):
+                record(lambda x: x * 2, bad)
+        tape.forward([1.0, 2.0])
+        with pytest.raises(ValueError, match=r"argument 'grad' has shape \[3\]"):
+            tape.backward([1.0, 2.0, 3.0])
+        with record() as tape:
+            Value(1.0) * 2
+            with pytest.raises(RuntimeError, match="has not ended"):
+                tape.forward()

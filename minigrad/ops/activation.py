@@ -183,8 +183,11 @@ class mish(Activation):
         return input * tanh(log1p(exp(-abs(input))) + where(input > 0, input, 0))
 
     def grad_input(g, input):
-        t = tanh(log1p(exp(-abs(input))) + where(input > 0, input, 0))
-        return g * (t + input * (sigmoid(input) * (1 - t * t)))
+        # tanh(softplus(x)) in terms of sigmoids, which can be differentiated again at 0, as `abs` and `where` cannot.
+        up = sigmoid(input)
+        down = sigmoid(-input)
+        t = up * (1 + down) / (1 + down * down)
+        return g * (t + input * (up * (1 - t * t)))
 
     samples = unary()
 

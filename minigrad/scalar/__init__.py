@@ -2,7 +2,8 @@
 
     engine.py   Value, backward, grad            doors.py         operations, made of the op blocks
     nn.py       neurons, layers, perceptrons     interpreter.py   a machine that runs tapes, made of the op blocks
-    tape.py     record: a run, replayed          bridge.py        to tensors and back
+    tape.py     a run, replayed                  recording.py     record: how a tape is made
+    bridge.py   to tensors and back
 
 A program for micrograd runs with ``minigrad.scalar`` in place of ``micrograd``.
 """
@@ -12,7 +13,7 @@ import importlib
 from minigrad.scalar import doors
 from minigrad.scalar.engine import Value, grad
 
-_HOMES = {"Tape": "tape", "record": "tape", "stack": "bridge"}
+_HOMES = {"Tape": "tape", "record": "recording", "stack": "bridge"}
 _MODULES = ("engine", "nn")
 
 __all__ = ["Tape", "Value", "grad", "record", "stack", *_MODULES]

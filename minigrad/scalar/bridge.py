@@ -4,7 +4,8 @@
 
 `Value(t)` of a one-element tensor that requires grad is a Value that hands its gradient on to `t`; `stack` makes a
 tensor whose backward is a backward of the Values. Each crossing is one pass of what arrived there, and passes add up,
-so a program may cross as often as it likes.
+so a program may cross in as many places as it likes. Crossings one behind the other are passes within passes: after a
+hundred or two Python's recursion limit is reached (RecursionError).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import numpy as np
 import minigrad
 from minigrad.autograd import Function
 from minigrad.errors import describe
-from minigrad.scalar.engine import Value, add_gradients
+from minigrad.scalar.doors import operand
+from minigrad.scalar.engine import Number, Value, add_gradients, plain
 
 __all__ = ["enter", "stack"]
 
@@ -42,7 +44,7 @@ class FromTensor:
 
 def enter(value, tensor):
     """Make a new Value one that stands for a one-element tensor."""
-    value.data = tensor.item()
+    value.data = plain(tensor.item())
     if tensor.requires_grad and minigrad.is_grad_enabled():
         value.op, value.inputs, value.attrs = FromTensor, (Value(0),), (tensor,)
 
@@ -83,16 +85,16 @@ def stack(values, dtype=None):
     nested = np.array(values, dtype=object)
     flat = [v if isinstance(v, Value) else _number(v) for v in nested.ravel().tolist()]
     dtype = minigrad.get_default_dtype() if dtype is None else dtype
-    array = np.array([v.data for v in flat], np.float64).reshape(nested.shape)
+    array = np.array([float(v) for v in flat], np.float64).reshape(nested.shape)
     plain = minigrad.from_numpy(array).to(dtype)
-    anchor = minigrad.zeros((), dtype=dtype, requires_grad=any(v.inputs or v.op for v in flat))
+    anchor = minigrad.zeros((), dtype=dtype, requires_grad=any(v.op is not Number for v in flat))
     return _Stack.apply(anchor, flat, plain.array)
 
 
 def _number(v):
     if isinstance(v, list | tuple | np.ndarray):
         raise ValueError("stack(): argument 'values': the lists are of unlike lengths")
-    try:
-        return Value(v)
-    except TypeError:
-        raise TypeError(f"stack(): argument 'values' must hold Values and numbers, not {describe(v)}") from None
+    value = operand(v)
+    if value is None:
+        raise TypeError(f"stack(): argument 'values' must hold Values and numbers, not {describe(v)}")
+    return value

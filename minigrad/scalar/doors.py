@@ -263,6 +263,7 @@ def power(input, exponent):
     return made
 
 
+@functools.cache
 def written(block, operator):
     """The function of a block on Values, or its operator."""
     op, formula = OPS_OF_VALUES[block.name], numbers(formula_of(block))
@@ -274,7 +275,7 @@ def written(block, operator):
     }  # fmt: skip
     spaces.append(names)
     function = make(forward_source(op, operator), names, block.name)
-    function.__defaults__ = tuple(block.attr_defaults.values())
+    function.__defaults__, function.__doc__ = tuple(block.attr_defaults.values()), block.__doc__
     return function
 
 
@@ -288,8 +289,10 @@ def publish(block, known, operator=False):
     """Hang a function of `block` on Value, to be written when it is first called."""
 
     def first(*args, **kwargs):
-        setattr(Value, known, written(block, operator))
-        return getattr(Value, known)(*args, **kwargs)
+        function = written(block, operator)
+        if Value.__dict__[known] is first:  # not if a program has put its own there
+            setattr(Value, known, function)
+        return function(*args, **kwargs)
 
     first.__name__, first.__doc__ = known, block.__doc__
     setattr(Value, known, first)

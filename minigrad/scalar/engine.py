@@ -9,7 +9,7 @@ themselves: each remembers the operation that made it and the Values it was made
     b ──┘
 
 Reading order: this file (what a Value is, and the walk backwards), `doors.py` (how operations come to be), `nn.py`,
-`tape.py` (a run replayed), `bridge.py` (to tensors and back).
+`tape.py` (a run replayed), `recording.py` (how a tape is made), `bridge.py` (to tensors and back).
 """
 
 from __future__ import annotations
@@ -74,12 +74,13 @@ class Given:
 class Value:
     """Value(data, label="") -> Value.  A number that remembers how it was made, so that `backward` finds derivatives.
 
-    data    the number: int or float (numbers of NumPy become Python's)
+    data    the number: int or float (numbers of NumPy become Python's), or a one-element tensor, which then gets the
+            gradient that arrives here
     grad    what `backward` calls have added up so far: d(result)/d(this), 0 before
     label   a name, for drawings
     op      the operation's block; `inputs` the Values it was given, `attrs` its further numbers
 
-    All pointwise operations of minigrad are methods (``v.tanh()``, ``v.clamp(0, 1)``) and operators. Numbers may stand
+    All pointwise operations of minigrad are methods (``v.tanh()``, ``v.maximum(0)``) and operators. Numbers may stand
     on either side. `_prev`, `_op` and `_backward` are micrograd's (https://github.com/karpathy/micrograd), whose
     programs run here.
 
@@ -129,6 +130,8 @@ class Value:
 
     @_backward.setter
     def _backward(self, function):
+        if self.op is Leaf or self.op is Number:
+            raise AttributeError("_backward: this Value was made of no others; name them: Value(data, _children)")
         if not isinstance(self.op, Given):
             raise AttributeError(f"_backward of a result of {self.op.name!r} is minigrad's own; make a new Value")
         self.attrs = (function,)
@@ -174,7 +177,7 @@ class Value:
     def __reduce__(self):
         if self.inputs:
             raise TypeError("a Value that was computed cannot be pickled or copied, only leaves; take v.detach()")
-        return _leaf_again, (self.data, self.grad, self.label)
+        return _leaf_again, (type(self), self.data, self.grad, self.label), getattr(self, "__dict__", None)
 
     __hash__ = object.__hash__  # by identity, though == compares numbers: as a Tensor's
 
@@ -182,8 +185,10 @@ class Value:
         return self
 
 
-def _leaf_again(data, grad, label):
-    value = Value(data, label=label)
+def _leaf_again(kind, data, grad, label):
+    """A copied or unpickled leaf; a subclass's `__init__`, which may want other arguments, is not called."""
+    value = object.__new__(kind)
+    Value.__init__(value, data, label=label)
     value.grad = grad
     return value
 
@@ -226,14 +231,16 @@ def add_gradients(results, grads):
         node.grad = 0
     for result, g in zip(results, grads, strict=True):
         result.grad = result.grad + g if result.grad else g
-    if any([node.op.crosses for node in order if node.attrs]):
-        from minigrad.scalar.bridge import crossing
+    try:
+        if any([node.op.crosses for node in order if node.attrs]):
+            from minigrad.scalar.bridge import crossing
 
-        crossing(lambda: walk(order))
-    else:
-        walk(order)
-    for node, grad in earlier:
-        node.grad += grad
+            crossing(lambda: walk(order))
+        else:
+            walk(order)
+    finally:
+        for node, grad in earlier:
+            node.grad += grad
 
 
 def walk(order):
@@ -250,10 +257,16 @@ def grad(output, inputs, grad_output=1, *, create_graph=False, allow_unused=Fals
     again; else numbers. An input that output was not made of is a RuntimeError, or None with allow_unused=True.
     (PyTorch: torch.autograd.grad)
     """
+    if not isinstance(inputs, Value | list | tuple):
+        raise TypeError(f"grad(): argument 'inputs' must be a Value or a sequence of Values, not {describe(inputs)}")
     wanted = (inputs,) if isinstance(inputs, Value) else tuple(inputs)
     for value in (output, *wanted):
         if not isinstance(value, Value):
             raise TypeError(f"grad(): expected Values, got {describe(value)}")
+    if not isinstance(grad_output, Value):
+        grad_output = Value(plain(grad_output)) if create_graph else plain(grad_output)
+    elif not create_graph:
+        grad_output = grad_output.data
     order = made_of(output)
     reached = {node for known in order for node in (known, *known.inputs)} | {output}
     for position, value in enumerate(wanted):
@@ -261,7 +274,7 @@ def grad(output, inputs, grad_output=1, *, create_graph=False, allow_unused=Fals
             raise RuntimeError(
                 f"grad(): input {position}, {value!r}, was not used to make the output; set allow_unused=True for None"
             )
-    found = {output: Value(grad_output) if create_graph else grad_output}
+    found = {output: grad_output}
     for node in reversed(order):
         g = found.get(node)
         if g is None:

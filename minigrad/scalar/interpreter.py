@@ -23,7 +23,7 @@ from minigrad.kernels.formula import typed
 from minigrad.registry import OPS
 from minigrad.scalar.doors import OPS_OF_VALUES, POWER
 
-__all__ = ["USUAL", "machines"]
+__all__ = ["USUAL", "machines", "uncompilable"]
 
 # What small networks are made of, in every machine, so that most programs share one compiled pair.
 USUAL = ("add", "div", "exp", "log", "mul", "neg", "power", "relu", "sigmoid", "sub", "tanh")
@@ -45,12 +45,7 @@ def op_named(name):
 def machines(names, alone):
     """(forward, backward) for the instructions of these names; an instruction's number is its position. alone: for a
     width of 1, without the loops over columns, which take a third of the time there."""
-    formulas = {name: op.__dict__["scalar"] for name, op in OPS.items() if op.pointwise} | {"one_less": one_less}
-    table = {}
-    for name in names:
-        op = op_named(name)
-        table[f"value_of_{name}"] = typed(op.block.__dict__["scalar"], np.float64, formulas)
-        table |= {f"{name}_by_{slot}": typed(rule, np.float64, formulas) for slot, rule in op.rules.items()}
+    table = {key: formula for name in names for key, formula in formulas_of(name).items()}
 
     def look_up(name, function):
         return table[name]
@@ -59,6 +54,37 @@ def machines(names, alone):
         Jit(make(source(names, alone), {"__name__": __name__}, kind), look_up=look_up)
         for kind, source in (("forward", forward_source), ("backward", backward_source))
     )
+
+
+def formulas_of(name):
+    """{what the machine calls it: a formula to be compiled} of an instruction: its value, and a rule per operand."""
+    op, known = op_named(name), {name: op.__dict__["scalar"] for name, op in OPS.items() if op.pointwise}
+    known["one_less"] = one_less
+    formulas = {f"value_of_{name}": op.block.__dict__["scalar"]}
+    formulas |= {f"{name}_by_{slot}": rule for slot, rule in op.rules.items()}
+    return {key: typed(formula, np.float64, known) for key, formula in formulas.items()}
+
+
+def uncompilable(names):
+    """The first of these instructions that numba has no code for; None if it can compile each."""
+    return next((name for name in names if not all(map(compiles, formulas_of(name).values()))), None)
+
+
+def calls_a_kernel(formula):
+    """Whether a formula leaves its number to a kernel of arrays, which is not to be tried: it ends in a deep recursion,
+    and a crash on Python 3.10."""
+    return "number_of" in formula.__code__.co_names
+
+
+def compiles(formula):
+    """Whether numba can compile a formula."""
+    if calls_a_kernel(formula.py_func):
+        return False
+    try:
+        formula(*[0.5] * formula.py_func.__code__.co_argcount)
+    except Exception:  # numba has many kinds
+        return False
+    return True
 
 
 def forward_source(names, alone):
