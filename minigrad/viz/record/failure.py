@@ -37,7 +37,7 @@ from minigrad.viz.graph.style import readable_direction
 from minigrad.viz.graph.walk import Options, build
 from minigrad.viz.notebook import line_name, shown_in_notebook
 from minigrad.viz.record.blame import failure_of
-from minigrad.viz.record.recording import Note, modules_at, recording
+from minigrad.viz.record.recording import noted_at, recording
 from minigrad.viz.record.untouched import checked_module, fresh, untouched
 
 __all__ = ["draw_module", "on_error"]
@@ -243,8 +243,7 @@ def _failed_node(failure):
     op = FailedOp(failure.op, slots, tuple(name for name, _ in failure.others))
     parents = tuple(_node_of(tensor) for tensor in tensors)
     node = record(op, parents, tensors, None, tuple(value for _, value in failure.others), make=WatchedNode)
-    modules = modules_at(failure.error)
-    node.note = Note(*failure.line, modules) if failure.line and modules else None
+    node.note = noted_at(failure.error, failure.line)
     return node
 
 
