@@ -9,6 +9,7 @@ import pytest
 
 import minigrad
 from minigrad import viz
+from minigrad.viz.graph import repeats
 from minigrad.viz.graph.model import FOLD, LEAF, OP, OUTPUT
 
 
@@ -168,3 +169,11 @@ def test_importing_minigrad_imports_nothing_that_draws():
     assert run(program.format(names=names)) == "[]\n"
     program = "import minigrad.viz, sys; print([m for m in {names} if m in sys.modules])"
     assert run(program.format(names=names[:-1])) == "[]\n"
+
+
+def test_candidates_for_repeats_cost_little(monkeypatch):
+    made = []
+    unit = repeats._Units.unit
+    monkeypatch.setattr(repeats._Units, "unit", lambda run, i: made.append(i) or unit(run, i))
+    viz.draw(long_chain(5_000)[1])
+    assert len(made) < 200  # of a chain nothing is rolled: no run is put together as a whole

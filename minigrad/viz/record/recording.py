@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import linecache
-import os
 import sys
 import threading
 import weakref
