@@ -269,7 +269,8 @@ class Reading:
 
     def _constant(self, node, i):
         if isinstance(node.attrs, dict) and i in node.attrs:
-            return Constant(None, node.attrs[i])
+            given = node.attrs[i]
+            return Constant(given) if np.ndim(given) else Constant(None, given)
         array = self._constants.get((node, i))
         if array is not None:
             return Constant(array, name=self.constant_name(array))
