@@ -255,6 +255,18 @@ def test_an_error_raised_because_of_another(tmp_path):
     assert red(failed(hidden, tmp_path)).title == "✗ ValueError"
 
 
+def test_errors_that_are_each_others_cause(tmp_path):
+    def around():
+        first, second = ValueError("first"), KeyError("second")
+        second.__cause__ = first
+        try:
+            raise second
+        except KeyError:
+            raise first from second
+
+    assert red(failed(around, tmp_path)).title == "✗ ValueError"
+
+
 @pytest.mark.parametrize("message", ["", "<script>alert('x')</script>", '"\\n\n\t한글 🙂 ' * 60, "\ud800 half"])
 def test_messages_and_names_of_any_kind(tmp_path, message):
     kind = type("<b>Bad\n</b>", (nn.Module,), {"forward": lambda self, t: raise_(ValueError(message))})

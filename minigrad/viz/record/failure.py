@@ -211,10 +211,11 @@ def drawing_of(error, traceback, names=(), max_nodes=None) -> Drawing:
 
 def _first_failure(error, traceback):
     """What failed: of an error that a program raised because of another, the operation that raised the other."""
-    failure = failure_of(error, traceback)
+    failure, seen = failure_of(error, traceback), set()
     while not failure.op:
+        seen.add(id(error))
         cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-        if cause is None or cause.__traceback__ is None:
+        if cause is None or cause.__traceback__ is None or id(cause) in seen:  # causes may go round in a circle
             break
         error, first = cause, failure_of(cause, cause.__traceback__)
         if first.op:
