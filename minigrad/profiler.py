@@ -1,4 +1,4 @@
-"""`minigrad.profiler`: there is none; Python's own see every step, as every step is Python. (PyTorch: torch.profiler)
+"""`minigrad.profiler`: there is none; `viz.trace` lists what ran. (PyTorch: torch.profiler)
 
 `record_function` and the names of settings are accepted; profiling is refused, with the alternative named.
 """
@@ -17,8 +17,8 @@ __getattr__ = refusing(
     "ExecutionTraceObserver ProfilerAction itt kineto_available profile schedule supported_activities "
     "tensorboard_trace_handler",
     NotImplementedError,
-    "there is no profiler here; use python -m cProfile -s cumtime program.py, or `python -m bench` for single "
-    "operations",
+    "there is no profiler here; use minigrad.viz.trace(function, *args), which lists each operation with its time, "
+    "bytes and line, or python -m cProfile -s cumtime program.py",
 )
 
 

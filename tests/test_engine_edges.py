@@ -163,3 +163,15 @@ def test_indices_of_a_pooling_that_were_written_to(dims):
     indices += 1
     with pytest.raises(RuntimeError, match="modified by an inplace operation: 'indices'"):
         values.sum().backward()
+
+
+def test_the_line_of_a_write_is_the_programs_and_not_a_decorators():
+    @np.errstate(all="ignore")
+    def squared():
+        y = minigrad.ones(3, requires_grad=True) * 2
+        z = y * y
+        y.mul_(3)
+        return z
+
+    with pytest.raises(RuntimeError, match=rf"mul_, at {__file__}"):
+        squared().sum().backward()

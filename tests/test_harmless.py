@@ -75,7 +75,7 @@ REFUSED = [
     ("hub.tqdm", "tqdm"),
     ("utils.model_zoo.load_url('https://x')", "minigrad.load"),
     ("jit.save(None, 'x')", "minigrad.save"),
-    ("profiler.profile(activities=[])", "cProfile"),
+    ("profiler.profile(activities=[])", "viz.trace"),
     ("profiler.schedule(wait=1, warmup=1, active=1)", "cProfile"),
 ]
 

@@ -400,3 +400,25 @@ def test_errors_name_the_argument(arguments, keywords, error, text):
         viz.draw(*arguments, **keywords)
     assert text in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_an_operand_that_was_left_out_is_told_from_one_that_was_not_kept():
+    x, w = minigrad.ones(2, 3), minigrad.ones(1, 3, requires_grad=True)
+    without = viz.draw(nn.functional.linear(x, w).exp().sum())
+    assert ("data", "[[3.0],") in [row for b in without.graph.boxes.values() for row in b.rows]
+    frozen = viz.draw(nn.functional.linear(x, w, minigrad.ones(1)).exp().sum())
+    assert box(frozen, "bias", CONSTANT).rows == [("", "not kept")]
+    assert ("data", "[[3.0],") not in [row for b in frozen.graph.boxes.values() for row in b.rows]
+
+
+def test_a_number_of_the_program_stands_as_it_is_written():
+    x = scalar(3.0)
+    drawing = viz.draw(x * 1.0001 + 0.123456789)
+    assert titles(drawing, CONSTANT) == ["1.0001", "0.1235"]
+    assert ("data", "3.0") in box(drawing, "leaf").rows
+    assert ("data", "3.124") in box(drawing, "output").rows
+
+
+def test_defaults_are_not_written():
+    drawing = viz.draw(nn.RNN(3, 4)(minigrad.ones(2, 1, 3))[0].sum())
+    assert [b.rows for b in drawing.graph.boxes.values() if b.title == "rnn_layer"] == [[("", "2 steps at once")]]

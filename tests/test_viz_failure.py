@@ -17,7 +17,7 @@ from minigrad.autograd import Function
 from minigrad.autograd import node as nodes
 from minigrad.nn.modules.hooks import EVERYWHERE
 from minigrad.viz.graph.model import CONSTANT, FAILED, LEAF, OP
-from minigrad.viz.record.recording import modules_at
+from minigrad.viz.record.recording import noted_at
 
 x = minigrad.ones(3, 4, requires_grad=True)
 w = minigrad.ones(5, 6, requires_grad=True)
@@ -467,9 +467,9 @@ def test_the_step_in_which_it_failed():
     with viz.recording():
         with pytest.raises(RuntimeError) as caught:
             nn.Sequential(cell)(cell(minigrad.ones(2, 4), cell(minigrad.ones(2, 3))))
-        assert [(call.kind, call.number) for call in modules_at(caught.value)] == [("RNNCell", 2)]
-        assert modules_at(ValueError()) == ()
-    assert modules_at(caught.value) == ()
+        assert [(call.kind, call.number) for call in noted_at(caught.value).modules] == [("RNNCell", 2)]
+        assert noted_at(ValueError()) is None
+    assert noted_at(caught.value) is None
 
 
 def test_same_failure_same_bytes(tmp_path):

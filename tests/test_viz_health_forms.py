@@ -239,3 +239,13 @@ def test_outputs_in_dicts_and_dataclasses():
         health = viz.health(Net(wrap), minigrad.randn(16, 8), None, lambda out, unwrap=unwrap: unwrap(out).sum())
         assert [row["layer"] for row in health.rows] == ["lin", "lin → relu"]
         assert health.rows[0]["grad_norm"] > 0
+
+
+def test_a_model_that_writes_into_what_it_is_given():
+    x, y = minigrad.tensor([[-1.0, 2.0]]), minigrad.zeros(1, 2)
+    viz.health(nn.ReLU(inplace=True), [x], y, lambda out, target: (out - target.add_(1)).sum())
+    assert x.tolist() == [[-1.0, 2.0]]
+    assert y.tolist() == [[0.0, 0.0]]
+    nested = type("Nested", (nn.Module,), {"forward": lambda self, given: given["a"][0].mul_(2)})()
+    viz.health(nested, {"given": {"a": [x]}})
+    assert x.tolist() == [[-1.0, 2.0]]

@@ -1,6 +1,7 @@
 """Large graphs: folded, quickly, within `max_nodes`; and the same graph gives the same bytes."""
 
 import os
+import random
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ import pytest
 
 import minigrad
 from minigrad import viz
+from minigrad.viz.graph import repeats
 from minigrad.viz.graph.model import FOLD, LEAF, OP, OUTPUT
 
 
@@ -168,3 +170,16 @@ def test_importing_minigrad_imports_nothing_that_draws():
     assert run(program.format(names=names)) == "[]\n"
     program = "import minigrad.viz, sys; print([m for m in {names} if m in sys.modules])"
     assert run(program.format(names=names[:-1])) == "[]\n"
+
+
+def test_candidates_for_repeats_cost_little(monkeypatch):
+    made = []
+    unit = repeats._Units.unit
+    monkeypatch.setattr(repeats._Units, "unit", lambda run, i: made.append(i) or unit(run, i))
+    viz.draw(long_chain(5_000)[1])
+    assert len(made) < 200  # of a chain nothing is rolled: no run is put together as a whole
+
+
+def test_the_first_use_draws_no_random_number():
+    program = "import random, minigrad; from minigrad import viz; random.seed(0); viz.health; print(random.random())"
+    assert float(run(program)) == random.Random(0).random()

@@ -286,3 +286,15 @@ def test_a_long_chain_costs_little():
     assert len(steps) == 20_001
     y.backward()
     assert float(steps[-1].upstream) == pytest.approx(x.grad.item(), rel=1e-6)
+
+
+def test_an_array_of_numpy_is_a_constant_and_no_number():
+    x = minigrad.ones(2, requires_grad=True)
+    (x / np.array([2.0, 4.0], np.float32)).sum().backward(retain_graph=True)
+    told = story((x / np.array([2.0, 4.0], np.float32)).sum(), [("x", x)]).data
+    assert [(node["kind"], node["value"]) for node in told["nodes"][:2]] == [
+        ("leaf", [1.0, 1.0]),
+        ("constant", [2.0, 4.0]),
+    ]
+    bag = nn.EmbeddingBag(5, 3, mode="mean")
+    assert story(bag(minigrad.tensor([[0, 1], [2, 4]])).sum(), []).data["nodes"]

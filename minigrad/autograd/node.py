@@ -24,6 +24,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+import sysconfig
 import weakref
 from typing import Any
 
@@ -37,6 +38,8 @@ tick = itertools.count(1).__next__
 _package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _beside = [os.path.join(os.path.dirname(_package), name) for name in ("nn", "optim")]  # where a checkout keeps them
 OURS = ("<minigrad", *(folder + os.sep for folder in (_package, *_beside)))  # files whose lines are minigrad's own
+LIBRARIES = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+SKIPPED = OURS + LIBRARIES  # files whose lines are not the program's
 
 HISTORY_KEPT = 8  # how many of the last writes a version remembers, for the error message
 
@@ -319,10 +322,15 @@ def bump_all(tensors, writer):
 
 
 def user_line():
-    """The file and line, outside minigrad, that is being run: who is to be told about a write."""
+    """The file and line of the program that is being run: who is to be told about a write. That of a library, which may
+    stand between (a decorator of NumPy's), only where there is no other."""
     frame = sys._getframe(2)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(OURS):
         frame = frame.f_back
+    library = frame
+    while frame is not None and frame.f_code.co_filename.startswith(SKIPPED):
+        frame = frame.f_back
+    frame = frame or library
     return frame.f_code.co_filename, frame.f_lineno
 
 

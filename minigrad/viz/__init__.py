@@ -18,6 +18,7 @@ Nothing here runs unless it is called, and what it needs (graphviz, wasmtime, ma
 from __future__ import annotations
 
 import importlib
+import random
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -90,7 +91,11 @@ __all__ = [
 
 def __getattr__(name):
     if name in _HOMES:
-        return getattr(importlib.import_module(f"minigrad.viz.{_HOMES[name]}"), name)
+        state = random.getstate()  # rich draws a number when it is imported
+        try:
+            return getattr(importlib.import_module(f"minigrad.viz.{_HOMES[name]}"), name)
+        finally:
+            random.setstate(state)
     if name == "plots":
         return importlib.import_module("minigrad.viz.plots")
     raise AttributeError(f"module 'minigrad.viz' has no attribute {name!r}")

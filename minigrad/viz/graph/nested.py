@@ -26,13 +26,12 @@ def place_with_frames(graph, sizes) -> Placement:
 class _Nested:
     def __init__(self, graph, sizes):
         self.graph, self.sizes = graph, dict(sizes)
-        self.members = {key: [] for key in ("", *graph.groups)}  # in the order of their first boxes
+        self.members = {key: {} for key in ("", *graph.groups)}  # in the order of their first boxes
         self.ways = {}  # key of a box -> the keys of the groups it is in, outermost first, and its own
         for key, box in graph.boxes.items():
             self.ways[key] = [*reversed(graph.around(box.group)), key]
             for parent, child in zip(["", *self.ways[key]], self.ways[key], strict=False):
-                if child not in self.members[parent]:
-                    self.members[parent].append(child)
+                self.members[parent][child] = None
         self.edges = {key: [] for key in self.members}  # group -> (number of an edge, its ends in there)
         for i, edge in enumerate(graph.edges):
             if not edge.loop:
@@ -125,16 +124,25 @@ class _Nested:
 
 def _givers_first(keys, edges):
     """The keys so that what gives comes before what takes; of a circle the first one comes first."""
-    givers = {key: set() for key in keys}
+    missing, takers = {key: set() for key in keys}, {key: [] for key in keys}
     for edge in edges:
-        givers[edge.head].add(edge.tail)
-    left, order = dict.fromkeys(keys), {}
+        missing[edge.head].add(edge.tail)
+        takers[edge.tail].append(edge.head)
+    place, left, order = {key: i for i, key in enumerate(keys)}, dict.fromkeys(keys), []
+    free = [key for key in keys if not missing[key]]
     while left:
-        free = [key for key in left if givers[key] <= order.keys()] or [next(iter(left))]
-        order.update(dict.fromkeys(free))
+        free = free or [next(iter(left))]
+        order += free
         for key in free:
             del left[key]
-    return list(order)
+        ready = set()
+        for key in free:
+            for taker in takers[key]:
+                missing[taker].discard(key)
+                if not missing[taker] and taker in left:
+                    ready.add(taker)
+        free = sorted(ready, key=place.__getitem__)
+    return order
 
 
 def _bend(start, stop, turned):

@@ -270,14 +270,13 @@ class Reading:
 
     def _constant(self, node, i):
         if isinstance(node.attrs, dict) and i in node.attrs:
-            return Constant(None, node.attrs[i])
+            given = node.attrs[i]
+            return Constant(given) if np.ndim(given) else Constant(None, given)
         array = self._constants.get((node, i))
         if array is not None:
             return Constant(array, name=self.constant_name(array))
-        op = node.op
-        if i < len(op.inputs) and op.inputs[i] in getattr(op, "optional", ()):
-            return None
-        return Constant(None)
+        is_optional = i < len(node.op.inputs) and node.op.inputs[i] in getattr(node.op, "optional", ())
+        return Constant(None) if not is_optional or self._was_left_out(node, i) is False else None
 
     def value(self, node) -> np.ndarray | None:
         """What the node computed, if that can be told."""
@@ -341,11 +340,21 @@ class Reading:
                     self._known[node] = result, None
 
     def _was_left_out(self, node, i):
-        """Whether an optional operand was None, as far as what the operation saved tells."""
+        """Whether an operand was None, as far as what the operation saved tells; None if that says nothing."""
         op = node.op
-        if i >= len(op.inputs) or op.inputs[i] not in op.optional or op.inputs[i] not in op.saved or not node.saved:
+        name = op.inputs[i] if i < len(op.inputs) else ""
+        if name not in op.optional:
             return False
-        return node.saved[op.saved.index(op.inputs[i])] is None
+        if not node.saved:
+            return None
+        saved = dict(zip(op.saved, node.saved, strict=True))
+        for told in (f"{name}_shape", f"{name}_dtype"):  # noted of every operand that was given
+            if told in saved:
+                return saved[told] is None
+        wanted = {slot for slot, parent in zip(op.inputs, node.parents, strict=True) if parent is not None}
+        if name not in saved or not (op.vjp or any(name in op.needs[slot] for slot in wanted)):
+            return None
+        return saved[name] is None
 
     def operand_array(self, node, i) -> np.ndarray | None:
         """What the i-th operand of an operation was when it ran, if that can still be told."""

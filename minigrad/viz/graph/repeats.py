@@ -54,7 +54,10 @@ class Rolls:
 
     def parents(self, node):
         """The drawn nodes that this one's operands come from."""
-        return [self.stands.get(parent, parent) for parent in node.parents if parent is not None]
+        stands = self.stands
+        if not stands:
+            return [parent for parent in node.parents if parent is not None]
+        return [stands.get(parent, parent) for parent in node.parents if parent is not None]
 
 
 def roll(reading, places, recurrent=None, repeats=None) -> Rolls:
@@ -132,11 +135,11 @@ class _Finder:
 
     def signature(self, around, item):
         """The same number for items that look the same: class, operations and shapes, and modules inside."""
-        depth, reading = len(around), self.reading
+        depth, reading, of = len(around), self.reading, self.of
         parts = []
         for node in item:
-            inner = tuple([call.kind for call in self.of.get(node, ())[depth:]])
-            parts.append((node.op.name, reading.shape(node), inner))
+            inner = of.get(node, ())
+            parts.append((node.op.name, reading.shape(node), inner and tuple([call.kind for call in inner[depth:]])))
         return self.numbers.setdefault(tuple(parts), len(self.numbers))
 
     def best(self, around, items, signatures, start, stop):
@@ -148,25 +151,24 @@ class _Finder:
                 count = (length + size) // size
                 found.append((-count * size, size, start + first, count))
         for _, size, first, count in sorted(found)[:MOST_TRIED]:
-            units = [
-                [node for item in items[first + size * i : first + size * (i + 1)] for node in item]
-                for i in range(count)
-            ]
             for skipped in (0, 1):  # a first step may be unlike the others: it has no state to take
-                if self.try_roll(around, units[skipped:], size, skipped):
-                    return first + skipped * size, size, count - skipped
+                start = first + skipped * size
+                if self.try_roll(around, _Units(items, start, size, count - skipped), skipped):
+                    return start, size, count - skipped
         return None
 
     # ---- rolling
 
-    def try_roll(self, around, units, size, skipped=0):
-        """Roll these units if that is wanted and each is wired as the others are; so many went before unlike them."""
-        if len(units) < 2:
+    def try_roll(self, around, run, skipped=0):
+        """Roll the units of a run if that is wanted and each is wired as the others are; so many went before unlike
+        them."""
+        if run.count < 2:
             return False
-        shared = self.shared(units)
-        frames_only = shared and not self.rolls_steps(units)
-        if not frames_only and not self.wanted(around, units, size, shared):
+        size, shared = run.size, self.shared(run.unit(0), run.unit(1))
+        frames_only = shared and not self.rolls_steps(run.count)
+        if not frames_only and not self.wanted(around, run, shared):
             return False
+        units = [run.unit(i) for i in range(run.count)]
         self.position = {node: (i, j) for i, unit in enumerate(units) for j, node in enumerate(unit)}
         carried = self.carried(units)
         if carried is None:
@@ -212,22 +214,23 @@ class _Finder:
                 self.frame(around, unit, f"step {i + 1 + skipped} of {len(units) + skipped:,}")
         return True
 
-    def rolls_steps(self, units):
-        """Whether steps of a recurrence are rolled."""
-        return self.recurrent == "rolled" or (self.recurrent is None and len(units) > MOST_STEPS)
+    def rolls_steps(self, count):
+        """Whether so many steps of a recurrence are rolled."""
+        return self.recurrent == "rolled" or (self.recurrent is None and count > MOST_STEPS)
 
-    def wanted(self, around, units, size, shared):
-        if shared and self.rolls_steps(units):
+    def wanted(self, around, run, shared):
+        if shared and self.rolls_steps(run.count):
             return True
+        first = run.unit(0)
         if self.repeats is None:
-            in_module = any(len(self.of.get(node, ())) > len(around) for node in units[0])
-            return in_module and size <= 2 and len(units) >= LEAST_UNITS and len(units[0]) >= LEAST_OPERATIONS
-        return self.repeats == "folded" and (len(units[0]) > 1 or len(units) >= LEAST_UNITS)
+            in_module = any(len(self.of.get(node, ())) > len(around) for node in first)
+            return in_module and run.size <= 2 and run.count >= LEAST_UNITS and len(first) >= LEAST_OPERATIONS
+        return self.repeats == "folded" and (len(first) > 1 or run.count >= LEAST_UNITS)
 
-    def shared(self, units):
-        """Whether the units use the same parameters."""
+    def shared(self, *units):
+        """Whether two units use the same parameters."""
         reading = self.reading
-        first, second = ({p for n in unit for p in reading.parents(n) if reading.is_leaf(p)} for unit in units[:2])
+        first, second = ({p for n in unit for p in reading.parents(n) if reading.is_leaf(p)} for unit in units)
         return bool(first & second)
 
     def carried(self, units):
@@ -285,6 +288,21 @@ class _Finder:
             if key in seen:
                 rolls.stands[node] = seen[key]
             seen.setdefault(key, node)
+
+
+@dataclass(slots=True)
+class _Units:
+    """So many units, of so many items each, from the item `start` on; each is put together when it is asked for."""
+
+    items: list
+    start: int
+    size: int
+    count: int
+
+    def unit(self, i):
+        """The nodes of the i-th."""
+        start = self.start + self.size * i
+        return [node for item in self.items[start : start + self.size] for node in item]
 
 
 def _runs(equal, size):

@@ -12,6 +12,7 @@ from minigrad.viz.graph.model import clean, clip
 __all__ = ["attribute", "compact", "lines_of", "number", "public_name"]
 
 TEXT_LENGTH = 40
+AS_WRITTEN = 8  # characters of a float in the program that are not shortened
 
 
 def number(value) -> str:
@@ -50,8 +51,10 @@ def lines_of(array) -> list[str]:
 def compact(value) -> str:
     """An attribute's value, short: ``(1, 1)`` is ``1``, a slice is ``1:3``, an array its shape.
 
-    >>> compact((1, 1)), compact((2, 3)), compact(slice(1, None, 2)), compact((0, slice(None))), compact(0.5)
-    ('1', '(2, 3)', '1::2', '(0, :)', '0.5')
+    A float that the program gives stands as it is written there if that is short: ``1.0001`` is not ``1.0``.
+
+    >>> compact((1, 1)), compact((2, 3)), compact(slice(1, None, 2)), compact((0, slice(None))), compact(1.0001)
+    ('1', '(2, 3)', '1::2', '(0, :)', '1.0001')
     """
     if isinstance(value, slice):
         step = "" if value.step is None else f":{value.step}"
@@ -66,7 +69,8 @@ def compact(value) -> str:
     if value is Ellipsis:
         return "…"
     if isinstance(value, float):
-        return number(value)
+        written = repr(float(value))
+        return written if len(written) <= AS_WRITTEN else number(value)
     return clip(clean(value), TEXT_LENGTH)
 
 

@@ -19,6 +19,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from minigrad.viz.files import checked_path, write_whole
+from minigrad.viz.notebook import shown_in_notebook
 
 __all__ = ["GRAPH", "Page", "page"]
 
@@ -151,15 +152,7 @@ class Page:
 
     def show(self) -> None:
         """Show the page: in the notebook if this is one, else in the web browser."""
-        try:
-            from IPython import get_ipython
-            from IPython.display import display
-        except ImportError:
-            shell = None
-        else:
-            shell = get_ipython()
-        if hasattr(shell, "kernel"):
-            display(self)
+        if shown_in_notebook(self):
             return
         handle, name = tempfile.mkstemp(prefix="minigrad-", suffix=".html")
         with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -16,12 +16,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from minigrad.autograd import engine
-from minigrad.autograd.node import OURS, Node
+from minigrad.autograd.node import LIBRARIES, OURS, Node
 from minigrad.nn.modules.module import Module
 from minigrad.registry import NOT_GIVEN, OPS, TENSORS
 from minigrad.tensor import Tensor
 from minigrad.viz.graph.text import public_name
-from minigrad.viz.record.recording import LIBRARIES, described
+from minigrad.viz.record.recording import described
 
 __all__ = ["Failure", "failure_of"]
 

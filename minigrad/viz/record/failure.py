@@ -37,7 +37,7 @@ from minigrad.viz.graph.style import readable_direction
 from minigrad.viz.graph.walk import Options, build
 from minigrad.viz.notebook import line_name, shown_in_notebook
 from minigrad.viz.record.blame import failure_of
-from minigrad.viz.record.recording import Note, modules_at, recording
+from minigrad.viz.record.recording import noted_at, recording
 from minigrad.viz.record.untouched import checked_module, fresh, untouched
 
 __all__ = ["draw_module", "on_error"]
@@ -211,10 +211,11 @@ def drawing_of(error, traceback, names=(), max_nodes=None) -> Drawing:
 
 def _first_failure(error, traceback):
     """What failed: of an error that a program raised because of another, the operation that raised the other."""
-    failure = failure_of(error, traceback)
+    failure, seen = failure_of(error, traceback), set()
     while not failure.op:
+        seen.add(id(error))
         cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-        if cause is None or cause.__traceback__ is None:
+        if cause is None or cause.__traceback__ is None or id(cause) in seen:  # causes may go round in a circle
             break
         error, first = cause, failure_of(cause, cause.__traceback__)
         if first.op:
@@ -243,8 +244,7 @@ def _failed_node(failure):
     op = FailedOp(failure.op, slots, tuple(name for name, _ in failure.others))
     parents = tuple(_node_of(tensor) for tensor in tensors)
     node = record(op, parents, tensors, None, tuple(value for _, value in failure.others), make=WatchedNode)
-    modules = modules_at(failure.error)
-    node.note = Note(*failure.line, modules) if failure.line and modules else None
+    node.note = noted_at(failure.error, failure.line)
     return node
 
 

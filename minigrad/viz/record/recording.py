@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import linecache
-import os
 import sys
-import sysconfig
 import threading
 import weakref
 from collections import Counter
@@ -22,17 +20,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from minigrad.autograd import watch
-from minigrad.autograd.node import OURS, Node
+from minigrad.autograd.node import OURS, SKIPPED, Node
 from minigrad.errors import describe
 from minigrad.tensor import Tensor
 
 if TYPE_CHECKING:
     from minigrad.nn.modules.module import Module
 
-__all__ = ["ModuleCall", "Note", "Recorder", "described", "modules_at", "note_of", "recording", "stop_of"]
+__all__ = ["ModuleCall", "Note", "Recorder", "described", "note_of", "noted_at", "recording", "stop_of"]
 
 _hooking = threading.Lock()
-LIBRARIES = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +71,13 @@ def note_of(node) -> Note | None:
     return note if isinstance(note, Note) else None
 
 
-def modules_at(error) -> tuple[ModuleCall, ...]:
-    """The modules that were running when an error was raised, if a `recording` that goes on still saw it."""
+def noted_at(error, line=None) -> Note | None:
+    """The note of an operation that raised inside modules, if a `recording` that goes on still saw the error. `line` is
+    a `described` line of the program; None: the one that is running."""
     recorder = getattr(watch.noting.get(), "__self__", None)
-    return recorder.raised[1] if isinstance(recorder, Recorder) and recorder.raised[0] is error else ()
+    if not isinstance(recorder, Recorder) or recorder.raised[0] is not error or not recorder.raised[1]:
+        return None
+    return Note(*(line or recorder.line(sys._getframe(1))), recorder.raised[1])
 
 
 @dataclass(slots=True)
@@ -208,7 +208,7 @@ class Recorder:
         while frame is not None:
             code = frame.f_code
             if code not in passed:
-                passed[code] = code.co_filename.startswith((*OURS, *LIBRARIES))
+                passed[code] = code.co_filename.startswith(SKIPPED)
             if not passed[code]:
                 return frame
             if library is None and not code.co_filename.startswith(OURS):

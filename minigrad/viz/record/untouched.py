@@ -1,4 +1,4 @@
-"""Running a model as if it had not run: what `draw_module` and `summary` do to find out what it does."""
+"""Running a model as if it had not run: what `draw_module`, `summary` and `health` do to find out what it does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from minigrad.random import fork_rng
 from minigrad.tensor import Tensor, wrap
 from minigrad.trees import tree_map
 
-__all__ = ["checked_module", "fresh", "untouched"]
+__all__ = ["checked_module", "fresh", "same_randomness", "untouched"]
 
 
 def checked_module(model, who) -> Module:
@@ -34,7 +34,7 @@ def untouched(model):
     `max_norm` (whose forward writes to them), and the random streams of minigrad, Python and NumPy. What a `forward` of
     the user's does elsewhere (a list it appends to, a file it writes) stays done.  A model with lazy layers is copied.
     """
-    with _same_randomness():
+    with same_randomness():
         if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
             yield copy.deepcopy(model)
             return
@@ -68,7 +68,8 @@ def _version(tensor):
 
 
 @contextlib.contextmanager
-def _same_randomness():
+def same_randomness():
+    """The random streams of minigrad, NumPy and Python go on afterwards as if nothing had been drawn."""
     python, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         with fork_rng():

@@ -6,9 +6,7 @@ optimizer, so that buffers, gradients, modes and counters of the user's are not 
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import random
 
 import numpy as np
 
@@ -19,7 +17,9 @@ from minigrad.nn import CrossEntropyLoss, Module
 from minigrad.nn import functional as F
 from minigrad.nn.parameter import is_lazy
 from minigrad.tensor import Tensor
+from minigrad.trees import tree_map
 from minigrad.viz.record.recording import recording
+from minigrad.viz.record.untouched import same_randomness
 from minigrad.viz.vitals.origin import graph_origin
 from minigrad.viz.vitals.passes import Pass, layers_of, tensors_in
 from minigrad.viz.vitals.records import Findings
@@ -105,7 +105,7 @@ def _on_the_side(model, arguments, y, loss_fn, optimizer, language):
     args, kwargs = arguments
     measured = Pass(model, thorough=True)
     inputs = named_inputs(args, kwargs)
-    with _random_states_kept(), recording(model), enable_grad():
+    with same_randomness(), recording(model), enable_grad():
         try:
             measured.open()
             output = model(*args, **kwargs)
@@ -156,16 +156,18 @@ def _backward(model, measured, loss, findings, optimizer):
 
 
 def _arguments(x):
-    """(args, kwargs) for the model, detached from any graph of the user's."""
-
-    def ready(value):
-        if isinstance(value, Tensor):
-            return value.detach()
-        return minigrad.tensor(value) if isinstance(value, np.ndarray) else value
-
+    """(args, kwargs) for the model."""
+    x = tree_map(_copied, x)
     if isinstance(x, dict):
-        return (), {name: ready(value) for name, value in x.items()}
-    return tuple(ready(value) for value in x) if isinstance(x, tuple | list) else (ready(x),), {}
+        return (), x
+    return tuple(x) if isinstance(x, tuple | list) else (x,), {}
+
+
+def _copied(value):
+    """A tensor without history, whose numbers the model or the loss may write over."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    return minigrad.tensor(value) if isinstance(value, np.ndarray) else value
 
 
 def named_inputs(args, kwargs) -> dict[str, Tensor]:
@@ -192,8 +194,7 @@ def _loss_function(loss_fn):
 
 
 def _loss_of(loss_fn, output, y):
-    y = minigrad.tensor(y) if isinstance(y, np.ndarray) else y.detach() if isinstance(y, Tensor) else y
-    loss = loss_fn(output) if y is None else loss_fn(output, y)
+    loss = loss_fn(output) if y is None else loss_fn(output, tree_map(_copied, y))
     if not isinstance(loss, Tensor) or loss.numel() != 1:
         raise ValueError(
             f"health(): argument 'loss_fn': it gave {describe(loss)}; expected a Tensor with one element, e.g. the mean"
@@ -213,15 +214,3 @@ def asleep(model) -> tuple[str, ...]:
     kinds = ("Dropout", "BatchNorm", "RReLU")
     names = [path for path, m in model.named_modules() if not m.training and type(m).__name__.startswith(kinds)]
     return tuple(names)
-
-
-@contextlib.contextmanager
-def _random_states_kept():
-    """The random streams of minigrad, NumPy and Python go on afterwards as if nothing had been drawn."""
-    python, old = random.getstate(), np.random.get_state()  # noqa: NPY002 - what users of the old functions draw from
-    try:
-        with minigrad.random.fork_rng():
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(old)  # noqa: NPY002

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.errors import LiveError
 from rich.live import Live
 
+from minigrad.viz.notebook import in_notebook
 from minigrad.viz.vitals.report import Health, heading, rendered, rows_of
 from minigrad.viz.vitals.rules import verdicts_of
 
@@ -24,13 +25,7 @@ def view_for(live):
     """The view for this place, or None where there is none, or none is wanted."""
     if live is False:
         return None
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        shell = None
-    else:
-        shell = get_ipython()
-    if hasattr(shell, "kernel"):
+    if in_notebook():
         return Notebook()
     return Terminal() if live is True or sys.stdout.isatty() else None
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from minigrad.viz.graph.model import clean, clip
+from minigrad.viz.notebook import shown_in_notebook
 from minigrad.viz.vitals.records import Findings, Layer
 from minigrad.viz.vitals.rules import ERROR, NOTE, WARNING, Verdict, verdicts_of
 from minigrad.viz.vitals.words import WORDS, checked_language
@@ -77,16 +78,7 @@ class Health:
 
     def show(self) -> None:
         """Show it: in the notebook if this is one, else in the terminal, in colour."""
-        try:
-            from IPython import get_ipython
-            from IPython.display import display
-        except ImportError:
-            shell = None
-        else:
-            shell = get_ipython()
-        if hasattr(shell, "kernel"):
-            display(self)
-        else:
+        if not shown_in_notebook(self):
             Console().print(self)
 
     def plot(self, path=None):
