@@ -77,7 +77,8 @@ def noted_at(error, line=None) -> Note | None:
     recorder = getattr(watch.noting.get(), "__self__", None)
     if not isinstance(recorder, Recorder) or recorder.raised[0] is not error or not recorder.raised[1]:
         return None
-    return Note(*(line or recorder.line(sys._getframe(1))), recorder.raised[1])
+    file, number, code, function = line or recorder.line(sys._getframe(1))
+    return Note(file, number, code, function, recorder.raised[1])
 
 
 @dataclass(slots=True)
