@@ -351,7 +351,7 @@ def test_names_of_any_kind(tmp_path):
     assert "층 🙂 &lt;b&gt;[/bold]" in page
     from rich.console import Console
 
-    console = Console(width=120, record=True, file=open(tmp_path / "out", "w", encoding="utf-8"))  # noqa: SIM115
+    console = Console(width=120, height=40, record=True, file=open(tmp_path / "out", "w", encoding="utf-8"))  # noqa: SIM115
     console.print(trace)
     console.file.close()
     assert "층 🙂 <b>[/bold]" in console.export_text()

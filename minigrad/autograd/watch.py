@@ -79,12 +79,12 @@ def pack(tensor) -> Any:
 class WatchedNode(Node):
     """A node made while someone looks on."""
 
-    __slots__ = ("maker", "note", "packed", "trace")
+    __slots__ = ("_note", "maker", "packed", "trace")  # the note has a name that attributes of a ctx do not take
 
     def __init__(self):
         self.packed = False
         note = noting.get()
-        self.note = None if note is None else note()
+        self._note = None if note is None else note()
         self.trace = _user_frames() if anomaly["on"] else None
         self.maker = _running.get() if anomaly["on"] else None
 

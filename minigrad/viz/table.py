@@ -79,15 +79,16 @@ class Table:
     def __str__(self) -> str:
         return self.text()
 
-    def __rich__(self):
+    def __rich_console__(self, console, options):
+        """The table as wide as the console has room for."""
         from rich.text import Text
 
         text = Text(no_wrap=True)
-        for i, line in enumerate(self._lines(None)):
+        for i, line in enumerate(self._lines(options.max_width)):
             text.append("\n" if i else "")
             for part, ink in line:
                 text.append(part, ink or None)
-        return text
+        yield text
 
     def html(self) -> str:
         """An HTML fragment with its own style."""

@@ -244,7 +244,7 @@ def _failed_node(failure):
     op = FailedOp(failure.op, slots, tuple(name for name, _ in failure.others))
     parents = tuple(_node_of(tensor) for tensor in tensors)
     node = record(op, parents, tensors, None, tuple(value for _, value in failure.others), make=WatchedNode)
-    node.note = noted_at(failure.error, failure.line)
+    node._note = noted_at(failure.error, failure.line)
     return node
 
 

@@ -67,7 +67,7 @@ class Note:
 
 def note_of(node) -> Note | None:
     """What was noted of a node (``tensor.grad_fn``); None for leaves and for nodes made outside `recording`."""
-    note = getattr(node, "note", None)
+    note = getattr(node, "_note", None)
     return note if isinstance(note, Note) else None
 
 

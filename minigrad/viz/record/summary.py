@@ -225,7 +225,7 @@ class Summary:
         return f"<Summary of {self.name}: {len(self.layers)} modules, {self.total_params:,} parameters>"
 
     def __rich__(self):
-        return self.table().__rich__()
+        return self.table()
 
     def _repr_html_(self):
         return self.table().html()

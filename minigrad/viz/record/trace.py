@@ -209,7 +209,7 @@ class Trace:
         return str(self.table())
 
     def __rich__(self):
-        return self.table().__rich__()
+        return self.table()
 
     def __repr__(self):
         count = sum(step.phase != MODULE for step in self.steps)
