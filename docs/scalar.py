@@ -105,9 +105,9 @@ textbook (`bench/textbook.py`); `python -m bench --filter scalar --threads 1`, a
 
 MEASURED = """| | minigrad | textbook | ratio |
 |---|---|---|---|
-| eager, garbage collector as it is | 73 ms | 822 ms | 0.09 |
-| eager, collector off | 57 ms | 107 ms | 0.52 |
-| replayed tape (5.8 ns for each Value) | 0.38 ms | 103 ms | 0.0037 |
+| eager, garbage collector as it is | 70 ms | 771 ms | 0.09 |
+| eager, collector off | 57 ms | 98 ms | 0.57 |
+| replayed tape (6.2 ns for each Value) | 0.41 ms | 102 ms | 0.0040 |
 """
 
 
