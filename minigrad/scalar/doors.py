@@ -67,8 +67,9 @@ def told(name, *operands_and_outcome):
 class ScalarOp:
     """An op block as Values use it.
 
-    sign   what `Value._op` says        slots  the inputs that a node of this op has: a power whose exponent is a number
-                                               has only the base, and the number in `attrs`
+    sign   what `Value._op` says
+    slots  the names of a node's `inputs`, and `attrs` those of its `attrs`: a power whose exponent is a number has only
+           the base as input, and the exponent is an attribute
     """
 
     crosses = False
@@ -77,6 +78,7 @@ class ScalarOp:
         self.block, self.name, self.label = block, block.name, block.label
         self.sign = SIGNS.get(block.name, block.name)
         self.slots = slots or block.inputs
+        self.attrs = block.attrs if self.slots == block.inputs else block.inputs[1:]
         self.rules = {slot: rule for slot, rule in block.rules.items() if slot in self.slots}
 
     def __repr__(self):
@@ -105,9 +107,8 @@ class ScalarOp:
         return self._by_rules(values, node, g, lambda value: constants.get(id(value), value))
 
     def _by_rules(self, binding, node, g, of):
-        attrs = self.block.attrs if self.slots == self.block.inputs else self.block.inputs[1:]
         number = np.float64 if binding is arrays and self.slots != self.block.inputs else lambda given: given
-        known = dict(zip(attrs, map(number, node.attrs), strict=True))
+        known = dict(zip(self.attrs, map(number, node.attrs), strict=True))
         known |= {slot: of(operand) for slot, operand in zip(self.slots, node.inputs, strict=True)}
         known["output"] = of(node)
         needs = self.block.needs
@@ -220,31 +221,23 @@ def run_source(op):
     needed = {name for slot in rules for name in block.needs[slot]}
     lines = ["def run(node):", f"    g = node.grad; {', '.join(slot + '_' for slot in op.slots)}, = node.inputs"]
     lines += [f"    {slot} = {slot}_.data" for slot in op.slots if slot in needed]
-    attrs = block.attrs if op.slots == block.inputs else block.inputs[1:]
-    if needed & {*attrs}:
-        lines.append(f"    {', '.join(attrs)}, = node.attrs")
+    if needed & {*op.attrs}:
+        lines.append(f"    {', '.join(op.attrs)}, = node.attrs")
     if "output" in needed:
         lines.append("    output = node.data")
     results = ", ".join("d_" + slot for slot in rules)
-    quietly = any(uses_numpy(rule) for rule in rules.values())
-    formulas = [written_out(rule, f"rule_{slot}", ["g", *block.needs[slot]]) for slot, rule in rules.items()]
-    if quietly:
+    if any(uses_numpy(rule) for rule in rules.values()):
         lines.append(f"    {results}, = [part for part in quiet.run(op.parts, node, g) if part is not None]")
-        return "\n".join([*lines, *(f"    {slot}_.grad += d_{slot}" for slot in rules)]) + "\n"
-    lines += ["    try:", f"        {results}, = {', '.join(formulas)},"]
-    lines += ["    except NO_NUMBER:", f"        {results}, = [part for part in op.parts(node, g) if part is not None]"]
+    else:
+        formulas = [written_out(rule, f"rule_{slot}", ["g", *block.needs[slot]]) for slot, rule in rules.items()]
+        lines += ["    try:", f"        {results}, = {', '.join(formulas)},", "    except NO_NUMBER:"]
+        lines.append(f"        {results}, = [part for part in op.parts(node, g) if part is not None]")
     lines += [f"    {slot}_.grad += d_{slot}" for slot in rules]
     return "\n".join(lines) + "\n"
 
 
-class _Power(ScalarOp):
-    """A power whose exponent is a number, as micrograd has it: the exponent is no Value, and gets no gradient."""
-
-    def __init__(self):
-        super().__init__(OPS["pow"], slots=("input",))
-
-
-POWER = _Power()
+# A power whose exponent is a number, as micrograd has it: the exponent is no Value, and gets no gradient.
+POWER = ScalarOp(OPS["pow"], slots=("input",))
 
 
 def power(input, exponent):

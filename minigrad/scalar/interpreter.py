@@ -23,7 +23,7 @@ from minigrad.kernels.formula import typed
 from minigrad.registry import OPS
 from minigrad.scalar.doors import OPS_OF_VALUES, POWER
 
-__all__ = ["USUAL", "machines", "uncompilable"]
+__all__ = ["USUAL", "machines", "not_compiled", "uncompilable"]
 
 # What small networks are made of, in every machine, so that most programs share one compiled pair.
 USUAL = ("add", "div", "exp", "log", "mul", "neg", "power", "relu", "sigmoid", "sub", "tanh")
@@ -44,7 +44,11 @@ def op_named(name):
 @functools.cache
 def machines(names, alone):
     """(forward, backward) for the instructions of these names; an instruction's number is its position. alone: for a
-    width of 1, without the loops over columns, which take a third of the time there."""
+    width of 1, without the loops over columns, which take a third of the time there. Raises NotImplementedError for an
+    op that is not to be compiled."""
+    for name in names:
+        if calls_a_kernel(op_named(name).block.__dict__["scalar"]):
+            raise not_compiled(name)
     table = {key: formula for name in names for key, formula in formulas_of(name).items()}
 
     def look_up(name, function):
@@ -74,6 +78,14 @@ def calls_a_kernel(formula):
     """Whether a formula leaves its number to a kernel of arrays, which is not to be tried: it ends in a deep recursion,
     and a crash on Python 3.10."""
     return "number_of" in formula.__code__.co_names
+
+
+def not_compiled(name):
+    """The error of an op without a compiled form."""
+    return NotImplementedError(
+        f"Tape.forward(): the op {name!r} has no compiled form, so that a tape cannot replay it; run such programs "
+        "without a tape"
+    )
 
 
 def compiles(formula):

@@ -24,7 +24,7 @@ from minigrad.errors import describe
 from minigrad.registry import ARRAYS
 from minigrad.scalar.doors import POWER, ScalarOp
 from minigrad.scalar.engine import Number, Value, add_gradients
-from minigrad.scalar.interpreter import USUAL, calls_a_kernel, machines, op_named, uncompilable
+from minigrad.scalar.interpreter import USUAL, machines, not_compiled, uncompilable
 
 __all__ = ["Tape"]
 
@@ -218,17 +218,12 @@ class Tape:
         width = self._last.width
         machine, code = machines(self._names, width == 1)[which], (self._code, self._code_backward)[which]
         try:
-            if any(calls_a_kernel(op_named(name).block.__dict__["scalar"]) for name in self._names):
-                raise NotImplementedError
             machine(code, self._operands, self._extra, self._constants, self._first, width, *tables)
         except Exception as error:
             name = uncompilable(self._names)
             if name is None:
                 raise
-            raise NotImplementedError(
-                f"Tape.forward(): the op {name!r} has no compiled form, so that a tape cannot replay it; run such "
-                "programs without a tape"
-            ) from error
+            raise not_compiled(name) from error
 
     def _read(self, arguments):
         """(rows for the inputs, the batch's size or None) of `forward`'s arguments."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 from pathlib import Path
 
-__all__ = ["families"]
+__all__ = ["families", "quiet_log"]
 
 LATIN = "DejaVu Sans"  # comes with matplotlib
 HANGUL = (
@@ -21,7 +22,6 @@ def families() -> tuple[str, ...]:
     """Names of installed fonts, in the order in which a character is looked for in them."""
     from matplotlib import font_manager
 
-    logging.getLogger(font_manager.__name__).addFilter(_says_something)
     present = set(font_manager.get_font_names())
     if not present.intersection(HANGUL):  # matplotlib keeps the list of its first start: fonts may have come since
         for path in sorted(font_manager.findSystemFonts()):
@@ -31,6 +31,13 @@ def families() -> tuple[str, ...]:
     return LATIN, *[name for name in HANGUL if name in present]
 
 
-def _says_something(record) -> bool:
-    """Whether a message of matplotlib's about fonts is worth a line: that a bold one is a bit lighter is not."""
-    return "Failed to find font weight" not in str(record.msg)
+@contextlib.contextmanager
+def quiet_log():
+    """While something is painted matplotlib does not log that a font's bold is a semi-bold: good enough."""
+    log = logging.getLogger("matplotlib.font_manager")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)

@@ -148,7 +148,7 @@ copy_slices             ⟨input⟩[…] ← ⟨value⟩                      $ 
     value               G[…]                                      $ G_{[\ldots]}
 pick                    ⟨input⟩[⟨index⟩]                          $ ⟨input⟩_{[⟨index⟩]}
     input               G                                         $ G
-"""  # noqa: E501
+"""  # noqa: E501 - a table: each formula is one line
 
 
 def _read(table):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import warnings
 
-from minigrad.viz.fonts import families
+from minigrad.viz.fonts import families, quiet_log
 from minigrad.viz.graph.scene import Line, Rect, Scene
 from minigrad.viz.graph.svg import DASH
 
@@ -34,7 +34,7 @@ def require_matplotlib(what: str) -> None:
 def painted(scene: Scene, form: str) -> bytes:
     """The bytes of a ``"png"`` or ``"pdf"`` of the scene, on white. Raises ModuleNotFoundError without matplotlib."""
     require_matplotlib(f"saving a drawing as {form}")
-    with warnings.catch_warnings(record=True) as caught:
+    with quiet_log(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         data = _paint(scene, form)
     if any("Glyph" in str(warning.message) for warning in caught):

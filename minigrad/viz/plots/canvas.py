@@ -6,12 +6,13 @@ The only file of `plots` that imports matplotlib when it is itself imported; the
 from __future__ import annotations
 
 import contextlib
-import logging
 import warnings
 
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.text import Text
+
+from minigrad.viz.fonts import quiet_log
 
 __all__ = ["Canvas", "unknown_characters"]
 
@@ -33,15 +34,9 @@ class Canvas(Figure):
 
 @contextlib.contextmanager
 def _quiet_fonts():
-    log = logging.getLogger("matplotlib.font_manager")  # says that a font's bold is a semi-bold: good enough
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing from")
-            yield
-    finally:
-        log.setLevel(level)
+    with quiet_log(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # said once, by `finish`
+        yield
 
 
 def unknown_characters(figure, families) -> str:

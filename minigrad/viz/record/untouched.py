@@ -70,6 +70,7 @@ def _version(tensor):
 @contextlib.contextmanager
 def same_randomness():
     """The random streams of minigrad, NumPy and Python go on afterwards as if nothing had been drawn."""
+    # NumPy's old global stream is the one that a model may draw from without being given a generator
     python, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         with fork_rng():
