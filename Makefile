@@ -50,7 +50,7 @@ notebooks: $(VENV)/.for-course
 	@$(PYTHON) notebooks/build.py run $(ARGS)
 
 lab: $(VENV)/.for-course
-	@$(VENV)/bin/jupyter lab --notebook-dir notebooks $(ARGS) 00_index.ipynb
+	@cd notebooks && ../$(VENV)/bin/jupyter lab $(ARGS) 00_index.ipynb
 
 lint: $(VENV)/.for-development
 	@$(PYTHON) -m ruff check $(ARGS)
