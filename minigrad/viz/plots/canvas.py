@@ -6,6 +6,7 @@ The only file of `plots` that imports matplotlib when it is itself imported; the
 from __future__ import annotations
 
 import contextlib
+import io
 import warnings
 
 from matplotlib.figure import Figure
@@ -30,6 +31,12 @@ class Canvas(Figure):
         """The box around all that is drawn, as `Figure.get_tightbbox` has it."""
         with _quiet_fonts():
             return super().get_tightbbox(*args, **kwargs)
+
+    def _repr_png_(self):
+        """How a notebook shows it that has not imported pyplot; where it has, matplotlib's own way comes first."""
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", bbox_inches="tight")
+        return buffer.getvalue()
 
 
 @contextlib.contextmanager
