@@ -82,7 +82,8 @@ def run(path, check):
     running = solved(book) if check else book
     running.cells.insert(0, nbformat.v4.new_code_cell(FIGURES))
     client = nbclient.NotebookClient(running, timeout=1200, kernel_name="python3",
-                                     resources={"metadata": {"path": str(HERE)}})  # fmt: skip
+                                     resources={"metadata": {"path": str(HERE)}},
+                                     extra_arguments=["--IPKernelApp.log_level=ERROR"])  # fmt: skip
     failure = ""
     try:
         client.execute()
