@@ -284,12 +284,3 @@ def test_tensors_arrays_and_lists_give_one_picture(tmp_path):
         plots.images(form, path=tmp_path / f"{k}.png")
         bytes_of.append((tmp_path / f"{k}.png").read_bytes())
     assert len(set(bytes_of)) == 1
-
-
-def test_a_figure_shows_itself_in_a_notebook_without_pyplot():
-    from IPython.core.formatters import DisplayFormatter
-
-    figure = plots.activations(["tanh"])
-    shown, _ = DisplayFormatter().format(figure)
-    assert shown["image/png"].startswith(b"\x89PNG")
-    assert shown["image/png"] == figure._repr_png_()
