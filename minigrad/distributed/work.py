@@ -6,6 +6,8 @@ import datetime
 import time
 from collections.abc import Callable
 
+from minigrad.futures import Future
+
 __all__ = ["Work"]
 
 SPIN = 100e-6  # seconds that a wait asks again at once, before it lets others have the core
@@ -72,6 +74,15 @@ class Work:
     def result(self) -> list:
         """The tensors that it wrote."""
         return list(self._result)
+
+    def get_future(self) -> Future:
+        """The same as a `futures.Future`, of the list of tensors that it wrote."""
+
+        def wait():
+            self.wait()
+            return self.result()
+
+        return Future.following(self.is_completed, wait)
 
     def source_rank(self) -> int:
         """The rank that a received message is from; only `recv` and `irecv` know one."""
