@@ -183,6 +183,8 @@ class Reducer:
         if self.arrived is not None:
             self.arrived.append(i)
         self.mark(i)
+        if self.next == len(self.buckets):
+            queue_callback(self.finish)
         while self.running and self.running[0]():  # MPI works while it is asked
             self.running.popleft()
 
@@ -191,6 +193,7 @@ class Reducer:
         self.counted = True
         for i in range(len(self.params)):
             self.mark(i)
+        self.finish()
 
     def mark(self, i):
         """Put a gradient into its bucket, and start what is full."""
@@ -212,11 +215,10 @@ class Reducer:
             self.next += 1
             if self.next == len(self.buckets):
                 self.tell_used()
-                queue_callback(self.finish)
 
     def tell_used(self):
         """Begin to count by how many processes each parameter was used."""
-        if self.find_unused:
+        if self.find_unused and not self.static:
             self.used_by = wrap(self.used.copy())
             self.map_work = dist.all_reduce(self.used_by, group=self.group, async_op=True)
 
@@ -243,11 +245,12 @@ class Reducer:
             result = bucket.work.wait()
             if self.hook is not None:
                 put(result, bucket.buffer)
-        if self.find_unused:
+        if self.find_unused and not self.static:
             self.map_work.wait()
         for bucket in self.buckets:
             for i, view in zip(bucket.indices, bucket.views):
-                if not self.find_unused or self.used_by.array[i]:
+                known = self.uses if self.static else self.used_by.array if self.find_unused else None
+                if known is None or known[i]:
                     self.give(self.params[i], view)
         self.used.fill(0)
         self.begun = self.expecting = False
