@@ -4,6 +4,8 @@
     groups.py       ProcessGroup, new_group             points.py       send, recv, isend, irecv
     reduction.py    ReduceOp, MPI's datatypes           objects.py      the same with any Python object
     buffers.py      tensors as MPI takes them           work.py         Work, and how one waits
+    meeting.py      how the processes meet              watch.py        what they tell each other meanwhile
+    failure.py      the end of a rank with an error     errors.py       PyTorch's errors
 
 ``pip install "minigrad[mpi]" mpich`` brings all that is needed, and ``mpiexec -n 4 python train.py`` or ``minigrad
 launch -n 4 train.py`` starts four. A program that is started alone is a world of one, without MPI.
@@ -19,6 +21,10 @@ from minigrad.distributed.errors import *
 from minigrad.distributed.errors import __all__ as _errors
 from minigrad.distributed.groups import *
 from minigrad.distributed.groups import __all__ as _groups
+from minigrad.distributed.objects import *
+from minigrad.distributed.objects import __all__ as _objects
+from minigrad.distributed.points import *
+from minigrad.distributed.points import __all__ as _points
 from minigrad.distributed.reduction import *
 from minigrad.distributed.reduction import __all__ as _reduction
 from minigrad.distributed.work import *
@@ -27,7 +33,7 @@ from minigrad.distributed.world import *
 from minigrad.distributed.world import __all__ as _world
 from minigrad.harmless import refusing
 
-__all__ = [*_collectives, *_errors, *_groups, *_reduction, *_work, *_world]
+__all__ = [*_collectives, *_errors, *_groups, *_objects, *_points, *_reduction, *_work, *_world]
 
 __getattr__ = refusing(
     __name__,

@@ -44,10 +44,10 @@ def collective(group, words: str, begin, sent, received, finish, tensors, async_
     if group.size() == 1:
         if received is not None and received is not sent:
             received.reshape(-1)[...] = sent.reshape(-1)
-        test = done
+        work = Work(done, None, 0.0, finish, tensors)
     else:
-        test = begin(group._comm).Test
-    work = Work(words, group, timeout, test, finish, tensors)
+        guard = group._watch.begin(group._log, words)
+        work = Work(begin(group._comm).Test, guard, timeout or group._timeout, finish, tensors)
     if async_op:
         return work
     work.wait()

@@ -17,9 +17,17 @@ class DistBackendError(DistError):
     (PyTorch: torch.distributed.DistBackendError)"""
 
 
+class PeerFailure(DistBackendError):
+    """Another rank failed, which has said so itself: this one only stops."""
+
+
 class DistNetworkError(DistError):
     """Never raised here: the network is MPI's. (PyTorch: torch.distributed.DistNetworkError)"""
 
 
 class DistStoreError(DistError):
     """Never raised here: there is no store. (PyTorch: torch.distributed.DistStoreError)"""
+
+
+for _error in (DistError, DistBackendError, PeerFailure, DistNetworkError, DistStoreError):
+    _error.__module__ = "minigrad.distributed"  # as tracebacks name them

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import datetime
 import warnings
 from typing import Any
@@ -19,10 +20,11 @@ class ProcessGroup:
     """Some ranks, numbered 0 to ``size() - 1`` among themselves. Made by `init_process_group` (all ranks) and
     `new_group`. (PyTorch: torch.distributed.ProcessGroup)"""
 
-    def __init__(self, world, comm, ranks: list[int], rank: int, timeout: float, name: str) -> None:
-        self._world, self._comm, self._ranks, self._rank = world, comm, ranks, rank
-        self._timeout, self._name = timeout, name
-        self.group_desc = self.group_name = name
+    def __init__(self, world, comm, ranks: list[int], rank: int, timeout: float, name: str, desc: str) -> None:
+        self._world, self._comm, self._ranks, self._rank, self._timeout = world, comm, ranks, rank, timeout
+        self.group_name, self.group_desc = name, desc
+        self._watch = world.watch
+        self._log = None if comm is None else world.watch.open(name, ranks)
 
     def rank(self) -> int:
         """This process's number in the group."""
@@ -37,7 +39,7 @@ class ProcessGroup:
         return str(self._world.backend)
 
     def __repr__(self) -> str:
-        return f"<ProcessGroup {self._name}: rank {self._rank} of {len(self._ranks)}>"
+        return f"<ProcessGroup {self.group_desc}: rank {self._rank} of {len(self._ranks)}>"
 
 
 class _State:
@@ -46,9 +48,16 @@ class _State:
     default: ProcessGroup | None = None
     groups: list[ProcessGroup]  # all that this process is a member of, the default one first
 
+    made: collections.Counter  # of the groups that were made, by their ranks
+
+    def clear(self, default: ProcessGroup | None) -> None:
+        """Begin anew."""
+        self.default, self.groups = default, [] if default is None else [default]
+        self.made = collections.Counter()
+
 
 state = _State()
-state.groups = []
+state.clear(None)
 
 
 class _WorldMeta(type):
@@ -131,13 +140,12 @@ def new_group(
     device_id: Any = None,
     sort_ranks: bool = True,
 ) -> ProcessGroup | int:
-    """A group of some ranks. Every rank of the default group has to call it, with the same arguments and in the same
-    order, also those who are no members (with ``use_local_synchronization=True`` only the members).
+    """A group of some ranks. Its members wait for each other; the other ranks may call it too, as PyTorch asks of them.
 
     Args:
         ranks: numbers in the default group; None: all. They are sorted, unless `sort_ranks` is False.
         timeout: of its collectives; None: that of the default group.
-        backend, pg_options, device_id: accepted, without effect: there is one engine.
+        backend, pg_options, use_local_synchronization, device_id: accepted, without effect: there is one engine.
         group_desc: a name for messages.
 
     Returns:
@@ -159,18 +167,18 @@ def new_group(
         raise ValueError(f"new_group(): argument 'ranks': got {members}; expected each rank once")
     if sort_ranks:
         members.sort()
-    number = parent._world.next_group(members, use_local_synchronization)
     if parent.rank() not in members:
         return GroupMember.NON_GROUP_MEMBER
     seconds = as_seconds(timeout) or parent._timeout
-    made = ProcessGroup(
-        parent._world,
-        parent._world.subset(members, number),
-        members,
-        members.index(parent.rank()),
-        seconds,
-        group_desc or f"group {number}",
-    )
+    same = ",".join(map(str, members))
+    state.made[same] += 1  # counted alike by all members
+    name = f"group {same}" if state.made[same] == 1 else f"group {same} #{state.made[same]}"
+    comm = None
+    if len(members) > 1:
+        parent._watch.assemble(name, members, seconds)
+        comm = parent._comm.Create_group(parent._comm.group.Incl(members))
+    rank = members.index(parent.rank())
+    made = ProcessGroup(parent._world, comm, members, rank, seconds, name, group_desc or name)
     state.groups.append(made)
     return made
 

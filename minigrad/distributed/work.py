@@ -6,6 +6,7 @@ import datetime
 import time
 from collections.abc import Callable
 
+from minigrad.distributed.errors import DistBackendError
 from minigrad.futures import Future
 
 __all__ = ["Work"]
@@ -21,15 +22,15 @@ class Work:
     (PyTorch: torch.distributed.Work)
     """
 
-    def __init__(
-        self, call: str, group, timeout: float | None, test: Callable[[], bool], finish=None, result=()
-    ) -> None:
-        self._call, self._world, self._timeout = call, group._world, timeout or group._timeout
-        self._test, self._finish, self._result = test, finish, result
+    def __init__(self, test: Callable[[], bool], guard, timeout: float, finish=None, result=()) -> None:
+        """test: whether it is done. guard: knows why it may never be (`watch.Begun`). timeout: seconds of a wait.
+        finish: what is to be done then, once. result: the tensors that are written."""
+        self._test, self._guard, self._timeout = test, guard, timeout
+        self._finish, self._result = finish, result
         self._done, self._error = False, None
 
     def __repr__(self) -> str:
-        return f"<Work {self._call}: {'done' if self._done else 'under way'}>"
+        return f"<Work {self._guard and self._guard.call}: {'done' if self._done else 'under way'}>"
 
     def is_completed(self) -> bool:
         """Whether it has ended, well or with an error; does not wait."""
@@ -48,15 +49,15 @@ class Work:
         return self._done
 
     def _end(self, error) -> None:
-        self._done, self._error, self._test, self._finish = True, error, None, None
+        self._done, self._error, self._test, self._finish = True, error, done, None
 
     def wait(self, timeout: datetime.timedelta | float | None = None) -> bool:
         """Return True when it has ended well; raises its error. `timeout`: a timedelta (or seconds); None or zero: that
         of the group."""
-        if not (self._done or self._ask()):
+        if not self._done:
             seconds = as_seconds(timeout) or self._timeout
-            if not patient(self._ask, seconds, self._world):
-                self._world.overdue(self._call, seconds)
+            if not patient(self._ask, seconds, self._guard):
+                raise DistBackendError(self._guard.overdue(seconds))
         if self._error is not None:
             raise self._error
         return True
@@ -99,25 +100,22 @@ def done() -> bool:
     return True
 
 
-def patient(ask: Callable[[], bool], seconds: float, world) -> bool:
-    """Ask until the answer is True (returned) or `seconds` are over (False).
+def patient(ask: Callable[[], bool], seconds: float, guard) -> bool:
+    """Ask until the answer is True (returned) or `seconds` are over (False); `guard.check` raises what ends it early.
 
     First at once again, then with the core given away between, then with sleeps that grow: ranks may be more than
     cores, and the one that is waited for needs one.
     """
     start = time.perf_counter()
-    while time.perf_counter() - start < SPIN:
-        if ask():
-            return True
     pause = 0.0
     while not ask():
-        world.poll()
-        if pause:
-            time.sleep(pause)
-        else:
-            time.sleep(0)
+        guard.check()
         now = time.perf_counter() - start
+        if now < SPIN:
+            continue
+        time.sleep(pause)  # of zero: only gives the core away
         if now > seconds:
             return False
-        pause = 0.0 if now < 5 * SPIN else min(LONGEST, now / 16)
+        if now > 5 * SPIN:
+            pause = min(LONGEST, now / 16)
     return True

@@ -10,7 +10,7 @@ import datetime
 import os
 from typing import Any
 
-from minigrad.distributed.errors import INSTALL, DistBackendError
+from minigrad.distributed.errors import INSTALL
 from minigrad.distributed.groups import ProcessGroup, default_group, is_outside, state, the_group
 from minigrad.distributed.work import as_seconds
 
@@ -39,28 +39,11 @@ class Backend(str):
 
 
 class World:
-    """What all groups of a process share: the communicator that MPI gave, and who watches over it."""
+    """What all groups of a process share."""
 
-    def __init__(self, comm, rank: int, size: int, backend: Backend) -> None:
-        self.comm, self.rank, self.size, self.backend = comm, rank, size, backend
-        self.groups_made = 0
-
-    def poll(self) -> None:
-        """Look whether another rank has something to say."""
-
-    def overdue(self, call: str, seconds: float):
-        """Raise the error of a call that did not end in time."""
-        raise DistBackendError(f"rank {self.rank}: {call} did not end in {seconds:g} s")
-
-    def next_group(self, members: list[int], local: bool) -> int:
-        self.groups_made += 1
-        return self.groups_made
-
-    def subset(self, members: list[int], number: int):
-        """The communicator of some ranks; called by these only."""
-        if len(members) == 1:
-            return None
-        return self.comm.Create_group(self.comm.group.Incl(members), number % 30000)
+    def __init__(self, backend: Backend, guard) -> None:
+        self.backend, self.guard = backend, guard  # guard: None in a world of one
+        self.watch = None if guard is None else guard.watch
 
 
 def load_mpi():
@@ -108,7 +91,7 @@ def init_process_group(
     """
     if state.default is not None:
         raise ValueError("trying to initialize the default process group twice!")
-    name = _backend(backend)
+    chosen = _backend(backend)
     if init_method is not None and not str(init_method).startswith(("env://", "tcp://", "file://")):
         raise ValueError(
             f"init_process_group(): argument 'init_method': got {init_method!r}; expected 'env://' or None"
@@ -116,21 +99,29 @@ def init_process_group(
     if timeout is not None and not isinstance(timeout, datetime.timedelta):
         raise TypeError(f"Expected timeout argument to be of type datetime.timedelta, got {timeout}")
     mpi = load_mpi()
-    comm = None if mpi is None else mpi.COMM_WORLD
-    own, size = (0, 1) if comm is None else (comm.rank, comm.size)
+    own, size = (0, 1) if mpi is None else (mpi.COMM_WORLD.rank, mpi.COMM_WORLD.size)
     _check_claims(world_size, rank, own, size, mpi)
-    if size == 1:
-        comm = None
-    elif mpi.Query_thread() < mpi.THREAD_SERIALIZED:
-        raise RuntimeError("init_process_group(): this MPI was started without threads; expected MPI_THREAD_MULTIPLE")
-    else:
-        comm = comm.Dup()
-    world = World(comm, own, size, name)
-    seconds = as_seconds(timeout) or float(os.environ.get("MINIGRAD_DISTRIBUTED_TIMEOUT", 0))
-    state.default = ProcessGroup(
-        world, comm, list(range(size)), own, seconds or default_pg_timeout.total_seconds(), "default_pg"
-    )
-    state.groups = [state.default]
+    seconds = as_seconds(timeout) or float(os.environ.get("MINIGRAD_DISTRIBUTED_TIMEOUT") or 0)
+    seconds = seconds or default_pg_timeout.total_seconds()
+    comm, guard = None, None
+    if size > 1:
+        comm, guard = _join(mpi, seconds)
+    world, name = World(chosen, guard), "the default group"
+    state.clear(ProcessGroup(world, comm, list(range(size)), own, seconds, name, name))
+
+
+def _join(mpi, seconds: float):
+    """A communicator for the collectives of all, and the guard of this process."""
+    from minigrad.distributed.failure import Guard
+    from minigrad.distributed.meeting import meet
+
+    if mpi.Query_thread() < mpi.THREAD_MULTIPLE:
+        raise RuntimeError(
+            "init_process_group(): MPI was started without MPI_THREAD_MULTIPLE, which the watch over the ranks needs: "
+            "leave mpi4py.rc.thread_level at 'multiple'"
+        )
+    guard = Guard(meet(seconds))
+    return mpi.COMM_WORLD.Dup(), guard
 
 
 def _backend(given) -> Backend:
@@ -172,7 +163,9 @@ def destroy_process_group(group: ProcessGroup | None = None) -> None:
         raise AssertionError("Process group cannot be None")
     leaving = the_group(group, "destroy_process_group")
     if leaving is state.default:
-        state.default, state.groups = None, []
+        if leaving._world.guard is not None:
+            leaving._world.guard.dismiss()
+        state.clear(None)
     else:
         state.groups.remove(leaving)
 
