@@ -68,7 +68,6 @@ def test_what_pytorch_without_accelerators_says(code):
 
 REFUSED = [
     ("distributed.TCPStore('localhost', 0)", "no store"),
-    ("nn.parallel.DistributedDataParallel(None)", "nn.DataParallel"),
     ("hub.load('pytorch/vision', 'resnet18')", "minigrad.load"),
     ("hub.tqdm", "tqdm"),
     ("utils.model_zoo.load_url('https://x')", "minigrad.load"),

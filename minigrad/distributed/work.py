@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from minigrad.distributed.errors import DistBackendError
+from minigrad.futures import Future
 
 __all__ = ["Work"]
 
@@ -74,6 +75,15 @@ class Work:
     def result(self) -> list:
         """The tensors that it wrote."""
         return list(self._result)
+
+    def get_future(self) -> Future:
+        """The same as a `futures.Future`, of the list of tensors that it wrote."""
+
+        def wait():
+            self.wait()
+            return self.result()
+
+        return Future.following(self.is_completed, wait)
 
     def source_rank(self) -> int:
         """The rank that a received message is from; only `recv` and `irecv` know one."""
