@@ -21,7 +21,7 @@ for backend in $(1); do \
 done; exit $$result
 endef
 
-.PHONY: help demo test test-long bench lint format typecheck clean
+.PHONY: help demo test test-long bench lint format typecheck docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo "make test-long  the same with the long tests, and with the automatic choice of kernels"
 	@echo "make bench      kernels against their NumPy twins, and against torch where it is installed"
 	@echo "make lint       ruff; 'make format' lays files out, 'make typecheck' runs mypy on the built wheel"
+	@echo "make docs       the site, with the reference of every public name: build/site/index.html"
 	@echo "make clean      remove .venv and what was built"
 
 demo: $(VENV)/.for-use
@@ -60,6 +61,11 @@ typecheck: $(VENV)/.for-development
 	@$(PYTHON) -m zipfile -e build/typecheck/*.whl build/typecheck/wheel
 	@cd build/typecheck/wheel && ../../../$(PYTHON) -m mypy --config-file ../../../pyproject.toml -p minigrad
 
+# -W: a warning is an error; -E: nothing is taken over from the build before.
+docs: $(VENV)/.for-docs
+	@$(PYTHON) -m sphinx -q -W --keep-going -E -b html -d build/doctrees docs build/site $(ARGS)
+	@echo "build/site/index.html"
+
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
@@ -71,6 +77,11 @@ $(VENV)/.for-use: pyproject.toml | $(PYTHON)
 $(VENV)/.for-development: pyproject.toml | $(PYTHON)
 	@echo "==> $(STARTED) installing minigrad with what its tests need into $(VENV) (once; about a minute)"
 	@$(PIP) install --editable '.[dev]'
+	@touch $@ $(VENV)/.for-use
+
+$(VENV)/.for-docs: pyproject.toml | $(PYTHON)
+	@echo "==> $(STARTED) installing minigrad with what the site is made with into $(VENV) (once)"
+	@$(PIP) install --editable '.[docs]'
 	@touch $@ $(VENV)/.for-use
 
 # The first interpreter that is new enough and can make a virtual environment (Debian ships python3 without it).

@@ -1,0 +1,107 @@
+"""Sphinx: pages whose sources stand elsewhere in the repository are brought here before each build.
+
+The notebooks become docs/course, CONTRIBUTING.md and CHANGELOG.md pages of their own; git keeps none of the copies.
+Links are turned so that they lead to the same places from here. What a link can only reach in a checkout (a file of the
+sources) becomes its bare text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+from sphinx import addnodes
+
+PAPERS = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+COURSE = "course"
+LINK = re.compile(r"(?<!!)\[([^\]\n]+)\]\(([^)\s]+)\)")
+NOT_YET = """# The course
+
+The notebooks are not in this checkout yet.
+"""
+
+
+def setup(app):
+    app.connect("builder-inited", bring)
+    app.connect("doctree-read", open_in_place)
+    app.connect("build-finished", copy_pages)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def bring(app):
+    """Write the copies; those that are as before keep their time."""
+    docs = Path(app.srcdir)
+    root, made = docs.parent, {}
+    for name, target in PAPERS.items():
+        made[docs / target] = turned((root / name).read_text(encoding="utf-8"), root, docs, docs)
+    course = docs / COURSE
+    notebooks = sorted((root / "notebooks").glob("*.ipynb"))
+    for path in notebooks:
+        made[course / path.name] = notebook(path, docs)
+    made[course / "index.md"] = index(notebooks)
+    for target, text in made.items():
+        target.parent.mkdir(exist_ok=True)
+        if not target.exists() or target.read_text(encoding="utf-8") != text:
+            target.write_text(text, encoding="utf-8")
+    for path in course.iterdir():
+        if path not in made and path.is_file():
+            path.unlink()
+
+
+def notebook(path, docs):
+    """A notebook, its links turned."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for cell in content["cells"]:
+        if cell["cell_type"] == "markdown":
+            text = turned("".join(cell["source"]), path.parent, docs / COURSE, docs)
+            cell["source"] = text.splitlines(keepends=True)
+    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+
+
+def index(notebooks):
+    """The list of the chapters: 00_index, where there is one, is the page before it."""
+    if not notebooks:
+        return NOT_YET
+    names = [path.stem for path in notebooks]
+    return "\n".join(["# The course", "", "```{toctree}", ":maxdepth: 1", "", *names, "```", ""])
+
+
+def turned(text, origin, target, docs):
+    """Text whose relative links, written for the folder `origin`, lead to the same places from `target`."""
+
+    def link(match):
+        words, address = match[1], match[2]
+        if re.match(r"[a-z]+:|#", address):
+            return match[0]
+        path, _, anchor = address.partition("#")
+        place = (origin / path).resolve()
+        for name, page in PAPERS.items():
+            if place == docs.parent / name:
+                place = docs / page
+        if place.suffix == ".ipynb" and place.parent == docs.parent / "notebooks":
+            place = docs / COURSE / place.name
+        elif not place.exists() or docs not in place.parents:
+            return words
+        relative = Path(*[".."] * len(target.relative_to(docs).parts), place.relative_to(docs)).as_posix()
+        if place.parent == target:
+            relative = place.name
+        return f"[{words}]({relative}{'#' + anchor if anchor else ''})"
+
+    return LINK.sub(link, text)
+
+
+def open_in_place(app, doctree):
+    """Links to pages that minigrad.viz wrote open them, and do not save them."""
+    for node in list(doctree.findall(addnodes.download_reference)):
+        if node["reftarget"].endswith(".html"):
+            node["filename"] = node["reftarget"]
+
+
+def copy_pages(app, failure):
+    if failure is None and app.builder.format == "html":
+        for path in Path(app.srcdir).glob("gallery/*.html"):
+            target = Path(app.outdir) / "gallery" / path.name
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, target)
