@@ -211,7 +211,7 @@ def without_input(arguments, method):
 
 def call_of(name, method=False):
     """The signature as Python knows it."""
-    given, _ = docstrings.head(name.text, name.short)
+    given, _ = docstrings.head(name.text, (name.usual or name.path).rpartition(".")[2])
     if given and name.kind != "class" and by_docstring(name, given):
         arguments, result = given[0]
         return f"({without_input(arguments, method)})" + (f" -> {result}" if result else "")

@@ -73,7 +73,7 @@ def page_name(path):
 
 def place_of(module, fullname):
     """(file, line) of a name of the reference, or None."""
-    owner, _, short = (fullname or "").rpartition(".")
+    short = (fullname or "").rpartition(".")[2]
     thing = sys.modules.get(module)
     for part in (fullname or "").split("."):
         thing = inspect.getattr_static(thing, part, None) if inspect.isclass(thing) else getattr(thing, part, None)
