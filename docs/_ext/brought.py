@@ -15,7 +15,7 @@ from pathlib import Path
 from sphinx import addnodes
 
 PAPERS = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
-COURSE = "course"
+COURSE, INDEX = "course", "00_index"
 LINK = re.compile(r"(?<!!)\[([^\]\n]+)\]\(([^)\s]+)\)")
 NOT_YET = """# The course
 
@@ -39,8 +39,10 @@ def bring(app):
     course = docs / COURSE
     notebooks = sorted((root / "notebooks").glob("*.ipynb"))
     for path in notebooks:
-        made[course / path.name] = notebook(path, docs)
-    made[course / "index.md"] = index(notebooks)
+        chapters = [other.stem for other in notebooks if other is not path] if path.stem == INDEX else []
+        made[course / path.name] = notebook(path, docs, chapters)
+    if not notebooks:
+        made[course / f"{INDEX}.md"] = NOT_YET
     for target, text in made.items():
         target.parent.mkdir(exist_ok=True)
         if not target.exists() or target.read_text(encoding="utf-8") != text:
@@ -50,22 +52,17 @@ def bring(app):
             path.unlink()
 
 
-def notebook(path, docs):
-    """A notebook, its links turned."""
+def notebook(path, docs, chapters):
+    """A notebook, its links turned; the first one leads to the chapters."""
     content = json.loads(path.read_text(encoding="utf-8"))
     for cell in content["cells"]:
         if cell["cell_type"] == "markdown":
             text = turned("".join(cell["source"]), path.parent, docs / COURSE, docs)
             cell["source"] = text.splitlines(keepends=True)
+    if chapters:
+        toctree = "\n".join(["```{toctree}", ":hidden:", ":maxdepth: 1", "", *chapters, "```"])
+        content["cells"].append({"cell_type": "markdown", "id": "chapters", "metadata": {}, "source": [toctree]})
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
-
-
-def index(notebooks):
-    """The list of the chapters: 00_index, where there is one, is the page before it."""
-    if not notebooks:
-        return NOT_YET
-    names = [path.stem for path in notebooks]
-    return "\n".join(["# The course", "", "```{toctree}", ":maxdepth: 1", "", *names, "```", ""])
 
 
 def turned(text, origin, target, docs):
@@ -80,7 +77,7 @@ def turned(text, origin, target, docs):
         for name, page in PAPERS.items():
             if place == docs.parent / name:
                 place = docs / page
-        if place.suffix == ".ipynb" and place.parent == docs.parent / "notebooks":
+        if place.suffix == ".ipynb" and place.parent == docs.parent / "notebooks" and place.exists():
             place = docs / COURSE / place.name
         elif not place.exists() or docs not in place.parents:
             return words

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from docutils import nodes
-from docutils.utils.math import latex2mathml, pick_math_environment
+from latex2mathml.converter import convert
 
 
 def setup(app):
@@ -11,19 +11,14 @@ def setup(app):
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
-def mathml(text, displayed):
-    return latex2mathml.tex2mathml(text, as_block=displayed)
-
-
 def inline(translator, node):
-    translator.body.append(mathml(node.astext(), False))
+    translator.body.append(convert(node.astext()))
     raise nodes.SkipNode
 
 
 def block(translator, node):
     text = node.astext()
-    if "\\\\" in text or "&" in text:
-        environment = pick_math_environment(text)
-        text = f"\\begin{{{environment}}}{text}\\end{{{environment}}}"
-    translator.body.append(f'<div class="math">{mathml(text, True)}</div>\n')
+    if "\\\\" in text and "\\begin{" not in text:
+        text = f"\\begin{{aligned}}{text}\\end{{aligned}}"
+    translator.body.append(f'<div class="math">{convert(text, display="block")}</div>\n')
     raise nodes.SkipNode

@@ -24,7 +24,7 @@ from sphinx import addnodes
 from minigrad.registry import COMPOSITES, OPS
 
 ROOT = Path(catalogue.__file__).resolve().parents[2]
-READING = ("minigrad", "nn", "optim")  # the folders whose files have pages
+READING = ("minigrad/", "nn/", "optim/", "notebooks/scripts/")  # the folders whose files have pages
 
 
 def setup(app):
@@ -56,7 +56,7 @@ def add_links(app, doctree):
     for literal in list(doctree.findall(nodes.literal)):
         text = literal.astext()
         if re.fullmatch(r"[\w/]+\.py", text) and not isinstance(literal.parent, nodes.reference):
-            path = next((p for p in (text, f"minigrad/{text}") if p.startswith(READING) and (ROOT / p).is_file()), None)
+            path = next((p for p in (text, f"minigrad/{text}", f"notebooks/{text}") if p.startswith(READING) and (ROOT / p).is_file()), None)
             if path:
                 files.add(path)
                 literal.replace_self(link_to(app, docname, path, 0, literal.deepcopy()))
@@ -118,7 +118,7 @@ def relative(filename):
         inside = path.relative_to(ROOT).as_posix()
     except ValueError:
         return ""
-    return inside if inside.split("/")[0] in READING and path.is_file() else ""
+    return inside if inside.startswith(READING) and path.is_file() else ""
 
 
 @functools.cache
