@@ -1,7 +1,7 @@
 """Runs the programs of a page, as a reader would: `python docs/run.py docs/tour.md` says what prints something else.
 
-The ```python blocks run in turn, in one namespace; a ```text block after one is what it prints, a ```error block what it
-prints and then raises. Pictures that programs save go beside the page. `--write` writes what was printed into the page.
+The ```python blocks run in turn, in one namespace; a ```text block below one is what it prints, an ```error block what
+it prints and then raises. Pictures that programs save go beside the page. `--write` writes what was printed into it.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ import sys
 import textwrap
 from pathlib import Path
 
-BLOCK = re.compile(r"```(?P<kind>python|text|error)\n(?P<body>.*?)```", re.DOTALL)
+# A program, and what it prints, if that stands below it.
+PROGRAM = re.compile(
+    r"```python\n(?P<program>.*?)```(?:(?P<gap>\s*)```(?P<kind>text|error)\n(?P<said>.*?)```)?", re.DOTALL
+)
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 WIDTH = 110
 
 
 def run(text):
     """[(program, what the page says it prints, what it printed)] of all programs of a page."""
-    names, done = {"__name__": "page"}, []
-    blocks = [(match["kind"], match["body"]) for match in BLOCK.finditer(text)]
-    for (kind, program), (after, said) in zip(blocks, [*blocks[1:], ("", "")], strict=True):
-        if kind == "python":
-            said = said if after in ("text", "error") else ""
-            done.append((program, said, printed(program, names, fails=after == "error")))
-    return done
+    names: dict = {"__name__": "page"}
+    return [
+        (match["program"], match["said"] or "", printed(match["program"], names, fails=match["kind"] == "error"))
+        for match in PROGRAM.finditer(text)
+    ]
 
 
 def printed(program, names, fails):
@@ -57,18 +58,16 @@ def same(said, printed):
 def written(text):
     """The page with what its programs print."""
     results = iter(run(text))
-    made, last = [], None
-    for piece in re.split(r"(```(?:python|text|error)\n.*?```)", text, flags=re.DOTALL):
-        match = BLOCK.fullmatch(piece)
-        if match and match["kind"] == "python":
-            last = next(results)
-        elif match and last:
-            lines = [textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in last[2].rstrip().splitlines()]
-            if not same(match["body"], last[2]):
-                piece = "\n".join([f"```{match['kind']}", *lines, "```"])
-            last = None
-        made.append(piece)
-    return "".join(made)
+
+    def filled(match):
+        _, said, found = next(results)
+        if match["kind"] is None or same(said, found):
+            return match[0]
+        lines = [textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in found.rstrip().splitlines()]
+        below = "\n".join([f"```{match['kind']}", *lines, "```"])
+        return f"```python\n{match['program']}```{match['gap']}{below}"
+
+    return PROGRAM.sub(filled, text)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,14 @@ def add_links(app, doctree):
     for literal in list(doctree.findall(nodes.literal)):
         text = literal.astext()
         if re.fullmatch(r"[\w/]+\.py", text) and not isinstance(literal.parent, nodes.reference):
-            path = next((p for p in (text, f"minigrad/{text}", f"notebooks/{text}") if p.startswith(READING) and (ROOT / p).is_file()), None)
+            path = next(
+                (
+                    p
+                    for p in (text, f"minigrad/{text}", f"notebooks/{text}")
+                    if p.startswith(READING) and (ROOT / p).is_file()
+                ),
+                None,
+            )
             if path:
                 files.add(path)
                 literal.replace_self(link_to(app, docname, path, 0, literal.deepcopy()))
