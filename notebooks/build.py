@@ -140,7 +140,7 @@ def light(output):
     if "data" in output:
         output.metadata = {}
         if output.data.pop(WIDGET, None):  # it names its slider by a random number, and works only where it runs
-            output.data["text/plain"] = "(a slider; run the cell to move it · 슬라이더입니다. 셀을 실행해 움직여 보세요)"
+            output.data["text/plain"] = "(a slider: run the cell to move it · 셀을 실행하면 슬라이더가 나옵니다)"
         for form in [form for form, data in output.data.items() if len(str(data)) > HEAVY]:
             del output.data[form]
             output.data.setdefault("text/plain", f"({form}, left out of this file; run the cell to see it)")

@@ -20,7 +20,15 @@ __all__ = ["Canvas", "unknown_characters"]
 
 class Canvas(Figure):
     """A `Figure` that a notebook or a program may show or save when it likes. What no font here can show was said once,
-    when the figure was made; matplotlib would say it again for each character, each time that it draws."""
+    when the figure was made; matplotlib would say it again for each character, each time that it draws.
+
+    It shows itself as a cell's last expression; matplotlib's does so only in a notebook that imported pyplot."""
+
+    def _repr_png_(self):
+        """The picture, as a notebook asks for it."""
+        out = io.BytesIO()
+        self.savefig(out, format="png", bbox_inches="tight", metadata={"Software": None})
+        return out.getvalue()
 
     def draw(self, renderer):
         """Draw, as `Figure.draw` does."""
@@ -31,12 +39,6 @@ class Canvas(Figure):
         """The box around all that is drawn, as `Figure.get_tightbbox` has it."""
         with _quiet_fonts():
             return super().get_tightbbox(*args, **kwargs)
-
-    def _repr_png_(self):
-        """How a notebook shows it that has not imported pyplot; where it has, matplotlib's own way comes first."""
-        buffer = io.BytesIO()
-        self.savefig(buffer, format="png", bbox_inches="tight")
-        return buffer.getvalue()
 
 
 @contextlib.contextmanager
