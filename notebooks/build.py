@@ -26,6 +26,7 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
+WIDGET = "application/vnd.jupyter.widget-view+json"
 HEAVY = 200_000  # characters of one output; larger ones are left out of the file
 FIGURES = """\
 %config InlineBackend.figure_formats = ["png"]
@@ -138,6 +139,8 @@ def light(output):
         output.execution_count -= 1
     if "data" in output:
         output.metadata = {}
+        if output.data.pop(WIDGET, None):  # it names its slider by a random number, and works only where it runs
+            output.data["text/plain"] = "(a slider: run the cell to move it · 셀을 실행하면 슬라이더가 나옵니다)"
         for form in [form for form, data in output.data.items() if len(str(data)) > HEAVY]:
             del output.data[form]
             output.data.setdefault("text/plain", f"({form}, left out of this file; run the cell to see it)")

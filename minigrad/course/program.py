@@ -30,8 +30,8 @@ def options(description, argv=None, **settings):
         said = (
             f"{words} (default: {first}; in short form: {short})" if short != first else f"{words} (default: {first})"
         )
-        parser.add_argument("--" + name.replace("_", "-"), type=type(first), choices=choices, metavar=_metavar(choices),
-                            help=said.replace("%", "%%"))  # fmt: skip
+        parser.add_argument("--" + name.replace("_", "-"), type=type(first), choices=choices,
+                            metavar=_metavar(first, choices), help=said.replace("%", "%%"))  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")
     parser.add_argument("--short", action="store_true", help="a run of seconds that shows that it works, not how well")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -44,8 +44,8 @@ def options(description, argv=None, **settings):
     return chosen
 
 
-def _metavar(choices):
-    return None if choices else "N"
+def _metavar(first, choices):
+    return None if choices else "TEXT" if isinstance(first, str) else "N"
 
 
 def progress(steps, label="", *, quiet=False):

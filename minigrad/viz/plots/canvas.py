@@ -25,6 +25,7 @@ class Canvas(Figure):
     It shows itself as a cell's last expression; matplotlib's does so only in a notebook that imported pyplot."""
 
     def _repr_png_(self):
+        """The picture, as a notebook asks for it."""
         out = io.BytesIO()
         self.savefig(out, format="png", bbox_inches="tight", metadata={"Software": None})
         return out.getvalue()
