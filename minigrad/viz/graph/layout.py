@@ -96,8 +96,8 @@ def _in_process(source):
 
 
 def _parse(text, edge_count):
-    """Read Graphviz' JSON: ``"pos": "72,36"`` of a box, ``"pos": "e,tip start c1 c2 end …"`` of an edge (or ``"s,tip end …
-    start"``, between boxes that it has put side by side: then it runs from head to tail), ``"bb"`` of a cluster."""
+    """Read Graphviz' JSON: ``"pos": "72,36"`` of a box, ``"pos": "e,tip start c1 c2 end …"`` of an edge, ``"bb"`` of a
+    cluster. Between boxes that it has put side by side an edge may run from head to tail: ``"s,tip end … start"``."""
     data = json.loads(text)
     top = float(data["bb"].split(",")[3])
 
