@@ -120,7 +120,7 @@ class Watch:
         def all_here():
             return others <= self.making.get(key, set())
 
-        guard = self.message(None, f"new_group of ranks {members}")
+        guard = self.message(None, key if len(members) == self.size else f"new_group of ranks {members}")
         if not patient(all_here, seconds, guard):
             missing = sorted(others - self.making.get(key, set()))
             raise DistBackendError(self.report_peers(missing, guard.call, seconds))
@@ -149,6 +149,11 @@ class Watch:
                     self._hear_news(source, pickle.loads(data))
         finally:
             self._looking.release()
+
+    def gone(self) -> int:
+        """How many of the others are known to have failed or ended."""
+        self.poll()
+        return len(self.failed.keys() | self.ended.keys())
 
     def _hear_call(self, text: str) -> None:
         key, number, words, where = text.split("\0")
