@@ -40,8 +40,8 @@ __all__ = [
 def collective(group, words: str, begin, sent, received, finish, tensors, async_op: bool, timeout=None) -> Work | None:
     """One collective of a group: its `Work`, or None after waiting for it.
 
-    words: the call, as it has to be on all ranks. begin: ``begin(comm)`` gives the test of MPI's request. sent, received:
-    the arrays, which in a group of one are copied, without MPI. finish: what is to be done with what arrived.
+    words: the call, as it has to be on all ranks. begin: ``begin(comm)`` gives the test of MPI's request. sent,
+    received: the arrays, which in a group of one are copied, without MPI. finish: what is to be done with what arrived.
     """
     if group.size() == 1:
         if received is not None and received is not sent:

@@ -135,6 +135,8 @@ class Job:
             if rest and not rest.startswith((MARK[:1].encode(), b"=", b"YOUR", b"This", b"Please", b"Abort", b"[")):
                 shown.append(rest)  # the beginning of a line, such as a bar of progress
                 rest = b""
+            elif not rest and shown and shown[-1] == b"\n":  # the banner begins with an empty line
+                rest = shown.pop()
             write(target, b"".join(shown))
         write(target, rest)
         source.close()
