@@ -45,11 +45,11 @@ def test_ranks_killed_at_random_moments(tmp_path, rounds):
     whole.mkdir()
     killed.mkdir()
     epochs = 6 * rounds  # 60 steps, about half a second, for each round
-    code, _, err, _ = test_distributed.run([*test_distributed.LAUNCH, "-n", 2, PROGRAM, whole, epochs], timeout=300)
+    code, _, err, _ = test_distributed.run([*together.LAUNCH, "-n", 2, PROGRAM, whole, epochs], timeout=300)
     assert code == 0, err
 
     launcher = subprocess.Popen(
-        [*test_distributed.LAUNCH, "-n", "2", "--restarts", str(rounds), str(PROGRAM), str(killed), str(epochs)],
+        [*together.LAUNCH, "-n", "2", "--restarts", str(rounds), str(PROGRAM), str(killed), str(epochs)],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(together.ROOT)},
