@@ -89,7 +89,8 @@ class Trainer:
         self.stop_training = False
         self._figures = _Figures(self.metrics)
         self._generators: list[minigrad.Generator] = []
-        self._at_start = self._at_save = None
+        self._at_start: dict[str, Any] | None = None
+        self._at_save: dict[str, Any] | None = None
 
     def training_step(self, batch) -> tuple[Tensor, Tensor, Tensor]:
         """``(loss, output, target)`` of a batch; the loss is differentiated, the other two are for the metrics.
