@@ -8,16 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
-
-import minigrad.distributed as dist
-from minigrad.distributed.launch import find_mpiexec
+import together
 
 PROGRAMS = Path(__file__).parent / "mpi_programs"
-MPIEXEC = find_mpiexec(None)
-needs_mpi = pytest.mark.skipif(
-    MPIEXEC is None or not dist.is_mpi_available(),
-    reason='needs mpi4py and an mpiexec: pip install "minigrad[mpi]" mpich',
-)
+MPIEXEC = together.mpiexec()
+needs_mpi = pytest.mark.skipif(together.missing() is not None, reason=str(together.missing()))
 LAUNCH = [sys.executable, "-m", "minigrad", "launch"]
 
 
@@ -131,7 +126,6 @@ def test_a_failure_under_plain_mpiexec():
 
 RESTARTED = """
 import os, sys
-import minigrad.distributed as dist
 
 dist.init_process_group("nccl")
 assert dist.get_rank() == int(os.environ["RANK"]) and dist.get_world_size() == int(os.environ["WORLD_SIZE"]) == 2

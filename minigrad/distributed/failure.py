@@ -69,7 +69,7 @@ class Guard:
         watch.tell_all(kind="failed", error=in_one_line(error), speaks=speaks)
         if not speaks:
             return
-        wait_until(SETTLE, lambda: watch.gone() == len(watch.failed) == watch.size - 1)
+        wait_until(SETTLE, lambda: watch.gone() == watch.size - 1)
         if any(rank < watch.rank for rank, (_, speaks) in watch.failed.items() if speaks):
             return
         self.say(error)

@@ -298,8 +298,10 @@ class Message:
         """Raise if it cannot end."""
         self.watch.poll()
         self.watch.check()
+        if self.peer is None:
+            return
         when, _ = self.watch.ended.get(self.peer, (math.inf, {}))
-        if self.peer is not None and time.monotonic() - when > LINGER:
+        if time.monotonic() - when > LINGER:
             name = self.watch.names[self.peer]
             raise DistBackendError(f"rank {self.peer} ({name}) has ended without its part in {self.call}")
 
