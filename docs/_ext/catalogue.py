@@ -162,7 +162,12 @@ MODULES = [
         "utils.checkpoint utils.benchmark utils.dlpack utils.tensorboard utils.hooks functional testing types",
     ),
     ("course", "What the course uses: course", "course"),
-    ("distributed", "Several processes: distributed", "distributed"),
+    (
+        "distributed",
+        "Several processes: distributed",
+        "distributed distributed.optim distributed.algorithms distributed.algorithms.ddp_comm_hooks.default_hooks "
+        "futures",
+    ),
 ]
 
 # Hardware, compilers and services of PyTorch's: their names stand in tables.
