@@ -194,12 +194,12 @@ def is_nccl_available() -> bool:
 
 
 def is_ucc_available() -> bool:
-    """False."""
+    """False: UCC is not used."""
     return False
 
 
 def is_xccl_available() -> bool:
-    """False."""
+    """False: XCCL is not used."""
     return False
 
 
@@ -247,7 +247,7 @@ def get_backend_config(group: ProcessGroup | None = None) -> str:
 
 
 def get_default_backend_for_device(device) -> str:
-    """ "mpi"."""
+    """ "mpi", whatever the device."""
     return "mpi"
 
 
