@@ -422,6 +422,8 @@ def members(cls, path):
     for short in sorted(found, key=str.lower):
         thing = found[short]
         kind = kinds.get(type(thing)) or ("method" if inspect.isroutine(thing) else "")
+        if kind == "method" and not callable(thing):
+            kind = "property"  # one of our own making, as lazy_property
         if kind:
             thing = thing.__func__ if isinstance(thing, (classmethod, staticmethod)) else thing
             yield Name(f"{path}.{short}", thing), kind
