@@ -1,9 +1,9 @@
 """Gradient descent: batch, mini-batch and stochastic; and a saddle point that it sticks on.
 
-    saddle   x² + (y² − 1)² from a start on the ridge y = 0: how many steps until it is left?
-    zeros    the same in a network: digits with all weights 0 at the start, or a little beside it
-    batches  digits, the same number of passes in batches of all, of 64 and of 1; each with the learning rate that was
-             best on a validation part
+saddle   x² + (y² − 1)² from a start on the ridge y = 0: how many steps until it is left?
+zeros    the same in a network: digits with all weights 0 at the start, or a little beside it
+batches  digits, the same number of passes in batches of all, of 64 and of 1; each with the learning rate that was
+         best on a validation part
 """
 
 import numpy as np
