@@ -24,7 +24,7 @@ PIECE = re.compile(f"{PROGRAM}|{TABLE}", re.DOTALL | re.MULTILINE)
 CELL = re.compile(r"^\| .* \| `([^`]+)`.*\|$", re.MULTILINE)
 PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
-WIDTH = 110
+WIDTH = 100
 
 
 def run(text):

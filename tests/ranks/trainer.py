@@ -19,7 +19,7 @@ from minigrad.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 FOLDER = Path(os.environ["RANKS_FOLDER"])
 WHOLE_BATCH = 16
-EXAMPLES = 83  # 11 do not fill a batch; and no number of ranks divides them
+EXAMPLES = 84  # the last 4 do not fill a batch
 
 
 def data():
@@ -74,9 +74,9 @@ def check_runs(rank, size):
                 )
                 assert same_everywhere((digest(resumed.module), again))
                 for figure, values in history.items():
-                    assert_close(again[figure], values, rtol=2e-3)
+                    assert_close(again[figure], values, rtol=1e-4)
                 for p, q in zip(resumed.module.parameters(), whole.module.parameters()):
-                    assert_close(p, q, rtol=2e-2, atol=2e-3)
+                    assert_close(p, q, rtol=1e-3, atol=1e-4)
                 if size == 2:
                     assert digest(resumed.module) == digest(whole.module)  # the same number of ranks: to the last bit
                     assert again == history
