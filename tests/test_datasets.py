@@ -1,13 +1,15 @@
 """The bundled data sets: the right values, in the promised form, small enough to ship."""
 
 import hashlib
+import re
+import sys
 from importlib.resources import files
 
 import numpy as np
 import pytest
 
 import minigrad
-from minigrad.datasets import load_digits, load_iris, load_sunspots
+from minigrad.datasets import load_digits, load_iris, load_sunspots, load_topics
 from minigrad.utils.data import DataLoader, TensorDataset
 
 # SHA-256 of the arrays as they lie in the files (unsigned, C order).
@@ -113,3 +115,25 @@ def test_the_values_are_those_of_scikit_learn(name, ours):
     np.testing.assert_array_equal(ours.target.numpy(), theirs.target)
     assert ours.feature_names == list(theirs.feature_names)
     assert ours.target_names == [str(name) for name in theirs.target_names]
+
+
+def test_topics_are_the_help_of_this_python():
+    """English text, in order, the same each time; without `unique` all of it, with it no paragraph twice."""
+    from pydoc_data.topics import topics
+
+    assert load_topics(unique=False) == topics
+    texts = load_topics()
+    assert list(texts) == sorted(texts)
+    assert 300_000 < sum(map(len, texts.values())) < 0.9 * sum(map(len, topics.values()))
+    paragraphs = [" ".join(p.split()) for content in texts.values() for p in content.split("\n\n")]
+    assert len(paragraphs) == len(set(paragraphs))
+    assert set(paragraphs) == {
+        " ".join(p.split()) for t in topics.values() for p in re.split(r"\n\s*\n", t.strip("\n"))
+    }
+    assert all("assert" not in name or content.startswith('The "assert" statement') for name, content in texts.items())
+
+
+def test_a_python_without_its_help_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
+    with pytest.raises(ModuleNotFoundError, match="without its help texts"):
+        load_topics()

@@ -236,16 +236,30 @@ def walk_back(pending, retain_graph, create_graph, wanted=None, only=None):
     if chosen is not None:
         order, ends = _leading_to(order, chosen)
         reached = set(order)
-    token, walk, warnings = _recording.set(create_graph), _walk.set((reached, chosen)), WARNINGS.set(SILENT)
+    outer = _walk.get()
+    afterwards: list[Any] = [] if outer is None else outer[2]
+    walk = _walk.set((reached, chosen, afterwards))
+    token, warnings = _recording.set(create_graph), WARNINGS.set(SILENT)
     begun = tick()
     try:
         (_walk_tensors if create_graph else _walk_arrays)(order, pending, retain, wanted, ends)
+        for call in afterwards if outer is None else ():  # one may queue another
+            call()
     finally:
         if create_graph:
             recorded_backwards.append((begun, tick()))
         _recording.reset(token)
         _walk.reset(walk)
         WARNINGS.reset(warnings)
+
+
+def queue_callback(callback):
+    """Call ``callback()`` when the backward that is running has walked to its end (the outermost, if they are nested);
+    not if it fails. For hooks. (PyTorch: torch.autograd.Variable._execution_engine.queue_callback)"""
+    walk = _walk.get()
+    if walk is None:
+        raise RuntimeError("Final callbacks can only be installed during backward pass.")
+    walk[2].append(callback)
 
 
 def will_run(nodes):
