@@ -83,6 +83,7 @@ def run(
     patience=0,
     augment=None,
     copies=20,
+    batch_size=50,
 ):
     """Trains once; `augment` is a transform. Gives the trainer, with its history, and the figures of the 600 digits.
 
@@ -95,7 +96,7 @@ def run(
     data = Shaken(*learn, augment, copies) if augment else TensorDataset(*learn)
     stop = [train.EarlyStopping(patience=patience, restore_best_weights=True)] if patience else []
     watched = DataLoader(TensorDataset(*look), batch_size=200)
-    trainer.fit(data, epochs=epochs, batch_size=50, validation_data=watched, callbacks=stop, verbose=0)
+    trainer.fit(data, epochs=epochs, batch_size=batch_size, validation_data=watched, callbacks=stop, verbose=0)
     return trainer, trainer.evaluate(*judge, batch_size=600)
 
 
