@@ -8,7 +8,7 @@ import pytest
 import minigrad
 from minigrad import nn, optim, train
 from minigrad.nn import functional as F
-from notebooks.scripts.overfitting import CURES, deal, moved, network, run
+from notebooks.scripts.overfitting import CURES, deal, moved, network, run, shake
 
 SEEDS = range(5)
 
@@ -44,16 +44,19 @@ def test_each_cure_lowers_the_loss_of_the_chapter(name):
 def test_batch_norm_helps_without_the_noise_of_batches():
     """All 100 digits in one batch: their mean and deviation are the same in each step."""
     plain, normed = (
-        np.mean([run(seed, 80, batch_norm=on, batch_size=100)[1]["cross_entropy"] for seed in SEEDS])
+        np.mean([run(seed, 80, batch_norm=on, batch_size=100)[1]["cross_entropy"] for seed in SEEDS[:3]])
         for on in (False, True)
     )
-    assert normed < 1.1 * judged("batch norm").mean()
+    assert normed < 1.1 * judged("batch norm")[:3].mean()
     assert normed < 0.9 * plain
 
 
 def test_augmentation_leaves_some_digits_as_they_are():
-    always = [run(seed, 80, augment=moved)[1]["cross_entropy"] for seed in SEEDS[:3]]
-    assert np.mean(always) > 1.1 * judged("augmentation")[:3].mean()
+    always, half = (
+        np.mean([run(seed, 80, augment=transform, copies=5)[1]["cross_entropy"] for seed in SEEDS[:3]])
+        for transform in (moved, shake)
+    )
+    assert always > 1.2 * half
 
 
 def test_without_a_cure_it_is_learned_by_heart():
