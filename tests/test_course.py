@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import minigrad
@@ -104,7 +105,9 @@ def test_program(path):
     ("answer", "expected", "mark"),
     [
         (3, 3, "✓"), (3.0, 3, "✓"), (3.1, 3, "✗"), (..., 3, "○"), (None, 3, "○"), ((..., 1), (1, 1), "○"),
-        ([1, 2.00001], [1, 2], "✓"), ([1, 2, 3], [1, 2], "✗"), ("relu", "relu", "✓"), (True, True, "✓"),
+        ([1, 2.00001], [1, 2], "✓"), ([1, 2, 3], [1, 2], "✗"),
+        ([np.ones(2), 3], [[1, 1], 3], "✓"), (([1, 1], 2), [[1, 1], 3], "✗"), ([[1], [2, 3]], [[1], [2, 3]], "✓"),
+        ("relu", "relu", "✓"), (True, True, "✓"),
         (1, True, "✗"), (["a", 1.0], ["a", 1], "✓"), (["a"], ["a", 1], "✗"),
         (minigrad.tensor([1.0, 2.0], requires_grad=True), [1, 2], "✓"), (lambda: 2 + 1, 3, "✓"),
         (lambda: 1 / 0, 3, "✗"), (lambda: None, 3, "○"), (4, lambda n: n % 2 == 0, "✓"), (5, lambda n: n % 2 == 0, "✗"),

@@ -68,11 +68,9 @@ def _same(answer, expected, tolerance):
 
 
 def _numbers(values):
-    """Whether it is one array of numbers: lists of different lengths are compared one by one."""
-    rows = [v for v in values if isinstance(v, (list, tuple))]
-    if not rows:
-        return all(isinstance(v, (int, float)) for v in values)
-    return len(rows) == len(values) and len(set(map(len, rows))) == 1 and all(map(_numbers, rows))
+    """Whether lists of numbers make an array; those of several lengths, or numbers beside lists, do not."""
+    plain = all(isinstance(v, (int, float)) or (isinstance(v, (list, tuple)) and _numbers(v)) for v in values)
+    return plain and len({np.shape(v) for v in values}) <= 1
 
 
 def _array(value):
