@@ -47,8 +47,11 @@ def names() -> list[str]:
 def source(name: str, library: str) -> str:
     """A program's text; for minigrad with its import lines changed, and nothing else."""
     text = (FOLDER / f"{name}.py").read_text(encoding="utf-8")
-    if library == "torch":
-        return text
+    return text if library == "torch" else swapped(text)
+
+
+def swapped(text: str) -> str:
+    """A program written for torch with its import lines changed to minigrad."""
     text = re.sub(r"(?m)^import torch$", "import minigrad as torch", text)
     return re.sub(r"(?m)^(import|from) torch\b", r"\1 minigrad", text)
 

@@ -81,8 +81,8 @@ globals().update(dtypes.LAYOUTS)
 
 # Modules that are loaded when they are first named.
 _MODULES = (
-    "cli", "cuda", "datasets", "distributions", "func", "functional", "linalg", "nn", "onnx", "optim", "scalar",
-    "serialization", "sparse", "special", "testing", "text", "train", "transforms", "types", "utils", "viz",
+    "cli", "cuda", "datasets", "distributions", "func", "functional", "futures", "linalg", "nn", "onnx", "optim",
+    "scalar", "serialization", "sparse", "special", "testing", "text", "train", "transforms", "types", "utils", "viz",
     # Hardware and services of PyTorch's, which programs name.
     "__config__", "accelerator", "amp", "backends", "compiler", "cpu", "distributed", "hub", "jit", "mps",
     "multiprocessing", "profiler", "version", "xpu",

@@ -1,4 +1,4 @@
-"""The engine at its edges: infinite values, half precision, generators, signals, processes."""
+"""The engine at its edges: infinite values, half precision, generators, signals, processes, callbacks."""
 
 import pickle
 import threading
@@ -10,6 +10,7 @@ from leaves import leaf, vector
 
 import minigrad
 from minigrad.autograd.general import quiet
+from minigrad.autograd.running import queue_callback
 from minigrad.nn import functional as F
 
 # ---- values at the edges -------------------------------------------------------------------------------------------
@@ -175,3 +176,41 @@ def test_the_line_of_a_write_is_the_programs_and_not_a_decorators():
 
     with pytest.raises(RuntimeError, match=rf"mul_, at {__file__}"):
         squared().sum().backward()
+
+
+# ---- callbacks -----------------------------------------------------------------------------------------------------
+
+
+def test_callbacks_are_called_when_the_outermost_backward_is_through():
+    seen = []
+    x, w = minigrad.ones(2, requires_grad=True), minigrad.ones(2, requires_grad=True)
+
+    def first(grad):
+        queue_callback(lambda: seen.append((x.grad.tolist(), w.grad.tolist())))
+        queue_callback(lambda: queue_callback(lambda: seen.append("queued by another")))
+        inner = minigrad.ones(1, requires_grad=True)
+        with minigrad.enable_grad():
+            (inner * 2).sum().backward()  # a backward of its own in the hook
+        seen.append(inner.grad.tolist())
+
+    y = x * 3
+    y.register_hook(first)
+    (y * w).sum().backward()
+    assert seen == [[2.0], ([3.0, 3.0], [3.0, 3.0]), "queued by another"]
+    with pytest.raises(RuntimeError, match="Final callbacks can only be installed during backward pass"):
+        queue_callback(print)
+
+
+def test_callbacks_of_a_backward_that_fails_are_not_called():
+    seen, x = [], minigrad.ones(2, requires_grad=True)
+
+    def fails(grad):
+        queue_callback(lambda: seen.append("called"))
+        raise ValueError("no")
+
+    y = x * 2
+    y.register_hook(fails)
+    with pytest.raises(ValueError, match="no"):
+        y.sum().backward()
+    (x * 2).sum().backward()
+    assert seen == []

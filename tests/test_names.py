@@ -50,7 +50,6 @@ ABSENT = {
 
 # {"place.name": why its signature is another}
 DIFFERENT = {
-    "nn.SyncBatchNorm": "it is refused, whatever it is given",
     "utils.data.random_split": "None stands for the default generator",
     "distributions.Distribution": "a plain tuple stands for an empty Size",
     "distributions.ExponentialFamily": "a plain tuple stands for an empty Size",

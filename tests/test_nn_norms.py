@@ -185,11 +185,21 @@ def test_errors(wrong, text):
         check_error(wrong, text)
 
 
-def test_there_is_no_sync_batch_norm():
-    for make in (lambda: nn.SyncBatchNorm(3), lambda: nn.SyncBatchNorm.convert_sync_batchnorm(nn.BatchNorm1d(3))):
-        with pytest.raises(NotImplementedError, match="use BatchNorm1d, BatchNorm2d or BatchNorm3d"):
-            make()
-    assert not isinstance(nn.BatchNorm1d(3), nn.SyncBatchNorm)
+def test_sync_batch_norm_alone_is_batch_norm():
+    """Across processes: tests/ranks/syncbn.py."""
+    for options in ({}, {"affine": False}, {"momentum": None, "bias": False}, {"track_running_stats": False}):
+        alone, sync = nn.BatchNorm2d(3, **options), nn.SyncBatchNorm(3, **options)
+        for _ in range(2):
+            x = minigrad.randn(4, 3, 5, 2)
+            assert sync(x).tolist() == alone(x).tolist()
+        for a, b in zip(sync.buffers(), alone.buffers(), strict=True):
+            assert a.tolist() == b.tolist()
+        assert sync.eval()(x).tolist() == alone.eval()(x).tolist()
+        assert repr(sync).split("(")[1] == repr(alone).split("(")[1]
+    assert nn.SyncBatchNorm(3)(minigrad.randn(2, 3)).shape == (2, 3)
+    for wrong, text in ((minigrad.randn(3), "expected at least 2D"), (minigrad.randn(3, 0), "should be non-zero")):
+        with pytest.raises(ValueError, match=text):
+            nn.SyncBatchNorm(3)(wrong)
 
 
 @pytest.mark.parametrize("name", ["BatchNorm1d", "InstanceNorm1d", "RMSNorm", "LayerNorm", "GroupNorm"])

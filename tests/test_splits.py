@@ -179,11 +179,17 @@ def test_distributed_sampler_is_pytorchs(size, replicas, options):
     assert order(minigrad) == order(torch)
 
 
-def test_distributed_sampler_needs_to_be_told():
+def test_distributed_sampler_asks_the_process_group():
     from minigrad.utils.data.distributed import DistributedSampler as by_module
 
     assert by_module is DistributedSampler
-    with pytest.raises(RuntimeError, match="num_replicas and rank have to be given"):
+    with pytest.raises(ValueError, match="Default process group has not been initialized"):
         DistributedSampler(range(3))
+    minigrad.distributed.init_process_group()
+    try:
+        sampler = DistributedSampler(range(3), shuffle=False)
+    finally:
+        minigrad.distributed.destroy_process_group()
+    assert (sampler.num_replicas, sampler.rank, list(sampler)) == (1, 0, [0, 1, 2])
     with pytest.raises(ValueError, match=r"Invalid rank 2, rank should be in the interval \[0, 1\]"):
         DistributedSampler(range(3), 2, 2)

@@ -23,9 +23,13 @@ class Callback:
     """Base class: override what is needed. `logs` has the figures so far, of the epoch under way or just ended.
 
     Setting ``trainer.stop_training = True`` in any of them ends the run after the batch.
+
+    Where several processes train, each calls its callbacks, but for those with ``rank_0_only``, which only rank 0 does.
+    After an epoch `logs` are the same in all, after a batch they are the process's own.
     """
 
     remembered: tuple[str, ...] = ()
+    rank_0_only = False
 
     def on_train_begin(self, trainer: Trainer) -> None:
         """Before the first epoch, after a checkpoint was read."""
@@ -115,7 +119,7 @@ class EarlyStopping(_Watching):
         if self.is_better(logs):
             self.waited = 0
             if self.restore_best_weights:
-                self.best_weights = copy.deepcopy(trainer.model.state_dict())
+                self.best_weights = copy.deepcopy(trainer.module.state_dict())
             return
         self.waited += 1
         if self.waited >= max(self.patience, 1):
@@ -124,7 +128,7 @@ class EarlyStopping(_Watching):
 
     def on_train_end(self, trainer: Trainer) -> None:
         if self.best_weights is not None:
-            trainer.model.load_state_dict(self.best_weights)
+            trainer.module.load_state_dict(self.best_weights)
 
 
 class ModelCheckpoint(_Watching):
@@ -170,7 +174,8 @@ class ModelCheckpoint(_Watching):
                 f"ModelCheckpoint(): there is no figure {error} for the path {self.path!r}, only {sorted(known)}; "
                 "figures that begin with 'val_' need validation_data, and are there after an epoch, not a batch"
             ) from None
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if trainer.rank == 0:
+            path.parent.mkdir(parents=True, exist_ok=True)
         trainer.save(path, weights_only=self.weights_only)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import os
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ class _FileLogger(Callback):
     before it and drops those of epochs that have to be done again.
     """
 
+    rank_0_only = True
+
     def __init__(self, path) -> None:
         self.path = os.fspath(path)
 
@@ -34,6 +37,7 @@ class _FileLogger(Callback):
     heading = 0  # how many lines stand above those of the epochs
 
     def lines(self) -> list[str]:
+        """What the file holds now, line by line; nothing if there is none."""
         if not os.path.exists(self.path):
             return []
         with open(self.path, encoding="utf-8", newline="") as file:
@@ -85,10 +89,15 @@ class TensorBoard(Callback):
         ImportError: the package tensorboardX is not installed.
     """
 
+    rank_0_only = True
+
     def __init__(self, log_dir="runs") -> None:
         from minigrad.utils.tensorboard import SummaryWriter
 
-        self.writer = SummaryWriter(os.fspath(log_dir))
+        self.make_writer = functools.partial(SummaryWriter, os.fspath(log_dir))
+
+    def on_train_begin(self, trainer: Trainer) -> None:
+        self.writer = self.make_writer()
 
     def on_epoch_end(self, trainer: Trainer, logs: dict[str, float]) -> None:
         for name, value in logs.items():

@@ -37,6 +37,10 @@ class Metric:
         """The figure over all batches since `reset`; nan if there was none."""
         raise NotImplementedError
 
+    def joined(self, parts: list[np.ndarray]) -> np.ndarray:
+        """The `sums` of all batches, from those that several processes have of theirs. Here: they add up."""
+        return sum([part for part in parts if part.size], np.zeros(()))
+
 
 class Mean(Metric):
     """The mean over all examples of a function that gives the mean over a batch.
@@ -137,6 +141,7 @@ class _Counting(Metric):
         return ratio(np.sum(above / np.maximum(below, 1)), len(below))
 
     def fraction(self, right, found, there):
+        """(numerators, denominators), by class, of how often a class was found rightly, found, and there."""
         raise NotImplementedError
 
 
@@ -187,11 +192,17 @@ class R2(Metric):
         if not target.numel():
             return
         y, estimate = target.numpy().astype(float), output.numpy().astype(float)
-        count, mean, spread, errors = self.sums
-        total, ahead = count + y.size, y.mean() - mean
-        # Two parts' squares about their own means, and those of the means' distance: no difference of large sums.
-        spread += np.square(y - y.mean()).sum() + ahead**2 * count * y.size / total
-        self.sums = np.array([total, mean + ahead * y.size / total, spread, errors + np.square(y - estimate).sum()])
+        own = [y.size, y.mean(), np.square(y - y.mean()).sum(), np.square(y - estimate).sum()]
+        self.sums = self.joined([self.sums, np.array(own)])
+
+    def joined(self, parts):
+        whole = np.zeros(4)
+        for size, mean, spread, errors in [part for part in parts if part[0]]:
+            before, total, ahead = whole[0], whole[0] + size, mean - whole[1]
+            # Two parts' squares about their own means, and those of the means' distance: no difference of large sums.
+            more = spread + ahead**2 * before * size / total
+            whole = np.array([total, whole[1] + ahead * size / total, whole[2] + more, whole[3] + errors])
+        return whole
 
     def compute(self) -> float:
         _, _, spread, errors = self.sums

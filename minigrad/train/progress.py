@@ -72,6 +72,8 @@ def steps_left(trainer: Trainer) -> int | None:
 class PlainLines(Callback):
     """The first step, then one line for each epoch (each several, where there are many)."""
 
+    rank_0_only = True
+
     def on_train_begin(self, trainer: Trainer) -> None:
         self.clock = Clock()
         self.every = -(-trainer.epochs // PLAIN_LINES)
@@ -89,6 +91,8 @@ class PlainLines(Callback):
 
 class Bar(Callback):
     """One bar over all steps, with the epoch, the figures and the time left."""
+
+    rank_0_only = True
 
     def on_train_begin(self, trainer: Trainer) -> None:
         from rich.console import Console

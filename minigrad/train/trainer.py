@@ -1,13 +1,12 @@
 """`Trainer`: the loop over epochs and batches, and what a checkpoint of it holds.
 
-Before it: `batches.py`. After it: `metrics.py`, `callbacks.py`.
+Before it: `batches.py`, `ranks.py`. After it: `metrics.py`, `callbacks.py`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import copy
-import itertools
 import random
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -22,6 +21,7 @@ from minigrad.train.batches import as_batches, generators_of, parts
 from minigrad.train.callbacks import Callback, ModelCheckpoint
 from minigrad.train.metrics import as_metric, ratio
 from minigrad.train.progress import display
+from minigrad.train.ranks import Alone, Ranks
 
 __all__ = ["Trainer"]
 
@@ -42,12 +42,21 @@ class Trainer:
             dimension (weights, not biases).
         clip_norm (float, optional), clip_value (float, optional): bounds of the gradients' common norm, and of each
             number of them.
+        distributed (bool | dict): let all processes that were started together (``mpiexec -n 4 python program.py``,
+            ``minigrad launch``) train one model, by `nn.parallel.DistributedDataParallel`; a dict has its arguments.
+            Each takes its share of the data, in batches of `batch_size`: N processes do what one does with batches N
+            times as large. The figures are those of all; what is shown and logged is so by rank 0, which writes the
+            checkpoints, too. A run may be resumed by another number of processes. All processes have to make the same
+            calls. Started alone, it is one process, and gives the same program's files.
 
     Attributes:
         history (dict[str, list[float]]): by figure, a value for each epoch: "loss", the metrics, and with
             validation_data the same with "val_" before.
         epoch (int): how many epochs are finished; `batch`: batches done of the epoch under way; `step`: in all.
-        stop_training (bool): set it to end the run after the batch.
+        stop_training (bool): set it to end the run after the batch; set in one process, it ends it in all.
+        model (nn.Module): what `training_step` calls: the model, or where several processes train it, the
+            `DistributedDataParallel` around it; `module` is the model in both cases.
+        rank (int): the number of this process, 0 where there is one.
 
     To train in another way, e.g. with a loss of several parts, override `training_step`.
     """
@@ -55,8 +64,11 @@ class Trainer:
     def __init__(
         self, model: nn.Module, optimizer, loss: Callable | str, metrics: Iterable = (), *, lr: float | None = None,
         l1: float = 0.0, l2: float = 0.0, clip_norm: float | None = None, clip_value: float | None = None,
+        distributed: bool | dict[str, Any] = False,
     ) -> None:  # fmt: skip
-        self.model = model
+        options = distributed if isinstance(distributed, dict) else {}
+        self.ranks = Alone(model) if distributed is False else Ranks(model, options)
+        self.model, self.rank = self.ranks.model, self.ranks.rank
         self.optimizer = _named_optimizer(optimizer, model, lr) if isinstance(optimizer, str) else optimizer
         self.loss = _named_loss(loss) if isinstance(loss, str) else loss
         self.metrics = [as_metric(metric) for metric in metrics]
@@ -77,7 +89,13 @@ class Trainer:
         self.stop_training = False
         self._figures = _Figures(self.metrics)
         self._generators: list[minigrad.Generator] = []
-        self._at_start = self._at_save = None
+        self._at_start: dict[str, Any] | None = None
+        self._at_save: dict[str, Any] | None = None
+
+    @property
+    def module(self) -> nn.Module:
+        """The model itself, without what several processes put around it."""
+        return self.model.module if isinstance(self.model, nn.parallel.DistributedDataParallel) else self.model
 
     def training_step(self, batch) -> tuple[Tensor, Tensor, Tensor]:
         """``(loss, output, target)`` of a batch; the loss is differentiated, the other two are for the metrics.
@@ -91,7 +109,7 @@ class Trainer:
 
     def penalty(self) -> Tensor | float:
         """What `l1` and `l2` add to the loss."""
-        weights = [p for p in self.model.parameters() if p.ndim > 1] if self.l1 or self.l2 else []
+        weights = [p for p in self.module.parameters() if p.ndim > 1] if self.l1 or self.l2 else []
         absolute = sum([w.abs().sum() for w in weights]) if self.l1 else 0.0
         squares = sum([w.square().sum() for w in weights]) if self.l2 else 0.0
         return self.l1 * absolute + self.l2 * squares
@@ -131,15 +149,18 @@ class Trainer:
         self.savers = [callback for callback in callbacks if isinstance(callback, ModelCheckpoint)]
         self.callbacks = [callback for callback in callbacks if not isinstance(callback, ModelCheckpoint)]
         if resume is not None:
-            self.load_state_dict(resume if isinstance(resume, dict) else minigrad.load(resume))
+            self.load_state_dict(resume if isinstance(resume, dict) else self.ranks.read(resume))
+        loader = self.ranks.training_data(loader)
+        validation = None if validation is None else self.ranks.validation_data(validation)
         self.epochs = epochs
         self.steps_per_epoch = _length(loader)
         self.callbacks.append(display(verbose))
         begun: list[Callback] = []
         try:
-            for callback in (*self.callbacks, *self.savers):
+            for callback in (*self._called(), *self.savers):
                 callback.on_train_begin(self)
                 begun.append(callback)
+            self.stop_training = self.ranks.any(self.stop_training)
             while self.epoch < epochs and not self.stop_training:
                 self._run_epoch(loader, validation)
         finally:
@@ -148,30 +169,38 @@ class Trainer:
                     ends.callback(callback.on_train_end, self)
         return self.history
 
+    def _called(self) -> list[Callback]:
+        """The callbacks that this process calls, but for those that save, which all do."""
+        return [callback for callback in self.callbacks if self.rank == 0 or not callback.rank_0_only]
+
     def _tell(self, event: str, *args) -> None:
-        for callback in (*self.callbacks, *self.savers):
+        for callback in (*self._called(), *self.savers):
             getattr(callback, event)(self, *args)
 
     def _run_epoch(self, loader, validation) -> None:
         for batch in self._batches(loader):
             self._train_on(batch)
             self._tell("on_batch_end", self._figures.compute())
+            self.stop_training = self.ranks.any(self.stop_training)
             if self.stop_training:
                 return
         if not self.batch:
             raise ValueError(
                 "fit(): the data gave no batches; an iterator gives them only once, use a list or a loader"
             )
+        self.ranks.end_epoch()
+        self._figures.load(self.ranks.sums(self._figures))
         logs = self._figures.compute()
         if validation is not None:
             logs |= {f"val_{name}": value for name, value in self._measure(validation).items()}
         self.epoch, self.batch = self.epoch + 1, 0
-        for callback in self.callbacks:
+        for callback in self._called():
             callback.on_epoch_end(self, logs)
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
         for callback in self.savers:
             callback.on_epoch_end(self, logs)
+        self.stop_training = self.ranks.any(self.stop_training)
 
     def _batches(self, loader):
         """The batches of an epoch, or those that were left of it when a checkpoint was made."""
@@ -181,18 +210,13 @@ class Trainer:
             self._at_save = None
             self._figures.reset()
             self.model.train()
+            self.ranks.begin_epoch(loader, self.epoch)
             self._tell("on_epoch_begin")
             self._at_start = self._random_states()
             return iter(loader)
-        # The batches done are drawn again: they move the sampler on. What else they drew is then set right.
+        # What is drawn to get where the run was is then set right.
         self._set_random_states(self._at_start)
-        batches = iter(loader)
-        done = sum(1 for _ in itertools.islice(batches, self.batch))
-        if done < self.batch:
-            raise ValueError(
-                f"fit(): the checkpoint was made after batch {self.batch} of an epoch, but the data gave only {done} "
-                "batches: give the same data, in batches of the same size"
-            )
+        batches = self.ranks.rest_of_epoch(loader, self.epoch, self.batch)
         self._set_random_states(self._at_save)
         self._at_save = None
         self.model.train()
@@ -207,14 +231,15 @@ class Trainer:
             loss = loss + self.penalty() if self.l1 or self.l2 else loss
             loss.backward()
             if self.clip_norm is not None:
-                nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
+                nn.utils.clip_grad_norm_(self.module.parameters(), self.clip_norm)
             if self.clip_value is not None:
-                nn.utils.clip_grad_value_(self.model.parameters(), self.clip_value)
+                nn.utils.clip_grad_value_(self.module.parameters(), self.clip_value)
             seen.append((loss.item(), output.detach(), target))
-            return loss
+            return self.ranks.mean(loss)
 
         self.optimizer.step(closure)
         self._figures.update(*seen[0])
+        self.ranks.count(len(seen[0][2]))
         self.batch += 1
         self.step += 1
 
@@ -226,18 +251,21 @@ class Trainer:
         Args:
             x, y, batch_size: as in `fit`.
         """
-        return self._measure(as_batches("evaluate()", x, y, batch_size))
+        return self._measure(self.ranks.validation_data(as_batches("evaluate()", x, y, batch_size)))
 
     def _measure(self, batches) -> dict[str, float]:
         of_training = copy.deepcopy(self._figures.sums())
-        figures = _Figures(self.metrics)
+        figures, whole = _Figures(self.metrics), self.model
         try:
-            with _evaluating(self.model):
+            self.model = self.module  # shares may be unequal: nothing that waits for other processes
+            with _evaluating(self.module):
                 for batch in batches:
                     loss, output, target = self.training_step(batch)
                     figures.update(float(loss + self.penalty()), output, target)
+            figures.load(self.ranks.sums(figures))
             return figures.compute()
         finally:
+            self.model = whole
             self._figures.load(of_training)
 
     def predict(self, x, *, batch_size: int = 32) -> Tensor:
@@ -250,26 +278,28 @@ class Trainer:
         """
         if isinstance(x, list | tuple):  # several inputs, and no target among them
             x = (*x, x[0])
-        with _evaluating(self.model):
-            outputs = [self.model(*parts(batch)[0]) for batch in as_batches("predict()", x, None, batch_size)]
+        with _evaluating(self.module):
+            outputs = [self.module(*parts(batch)[0]) for batch in as_batches("predict()", x, None, batch_size)]
         return minigrad.cat(outputs)
 
     # ---- checkpoints
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a run consists of, between two batches."""
+        """All that a run consists of, between two batches. Where several processes train, all have to call it; that of
+        rank 0 is whole."""
         return {
             "format": FORMAT,
             "epoch": self.epoch,
             "batch": self.batch,
             "step": self.step,
             "history": self.history,
-            "sums": [sums.tolist() for sums in self._figures.sums()],
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "sums": [sums.tolist() for sums in self.ranks.sums(self._figures)],
+            "model": self.module.state_dict(),
+            "optimizer": self.ranks.optimizer_state(self.optimizer),
             "callbacks": [[type(c).__name__, c.state_dict()] for c in (*self.callbacks, *self.savers)],
             "random_at_epoch_start": self._at_start,
             "random": self._random_states(),
+            "ranks": self.ranks.state(self._random_states()),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -283,21 +313,23 @@ class Trainer:
                 f"the checkpoint is of a run with the callbacks {[name for name, _ in saved]}, but this one has "
                 f"{[type(c).__name__ for c in present]}; give the same, in the same order"
             )
-        self.model.load_state_dict(state["model"])
+        random_states = self.ranks.load_state(state.get("ranks"), state["batch"])
+        self.module.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         for callback, (_, kept) in zip(present, saved, strict=True):
             callback.load_state_dict(kept)
         self.epoch, self.batch, self.step = state["epoch"], state["batch"], state["step"]
         self.history = {name: list(values) for name, values in state["history"].items()}
-        self._figures.load(state["sums"])
-        self._at_start, self._at_save = state["random_at_epoch_start"], state["random"]
+        if self.rank == 0:  # they are those of all processes
+            self._figures.load(state["sums"])
+        self._at_start, self._at_save = state["random_at_epoch_start"], random_states or state["random"]
 
     def save(self, path, *, weights_only: bool = False) -> None:
         """Write the run to a file, from which ``fit(resume=path)`` goes on; or only the model's `state_dict`.
 
         The file appears whole or not at all.
         """
-        minigrad.save(self.model.state_dict() if weights_only else self.state_dict(), path)
+        self.ranks.write(self.module.state_dict() if weights_only else self.state_dict(), path)
 
     def _random_states(self):
         """The states of all that programs draw random numbers from, as plain numbers and tensors."""
@@ -344,6 +376,11 @@ class _Figures:
 
     def sums(self) -> list[np.ndarray]:
         return [self.loss, *[metric.sums for metric in self.metrics]]
+
+    def joined(self, parts) -> list[np.ndarray]:
+        """The sums over several processes, from what `sums` gave in each."""
+        loss, *rest = zip(*parts, strict=True)
+        return [sum(loss), *[metric.joined(each) for metric, each in zip(self.metrics, rest, strict=True)]]
 
     def load(self, sums) -> None:
         self.loss = np.array(sums[0])

@@ -1,10 +1,14 @@
-"""Batch normalisation: BatchNorm1d, BatchNorm2d, BatchNorm3d; and what all norm layers share."""
+"""Batch normalisation: BatchNorm1d, BatchNorm2d, BatchNorm3d, SyncBatchNorm; and what all norm layers share."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import minigrad
+import minigrad.distributed as dist
 from minigrad.nn import functional as F
 from minigrad.nn import init
+from minigrad.nn.modules import _functions
 from minigrad.nn.modules.lazy import LazyModuleMixin
 from minigrad.nn.modules.module import Module
 from minigrad.nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter
@@ -148,16 +152,11 @@ class _BatchNorm(_NormBase):
         # The batch's own statistics serve in training, and always where none are kept.
         use_batch = self.training or (self.running_mean is None and self.running_var is None)
         keep = not self.training or self.track_running_stats
-        return F.batch_norm(
-            input,
-            self.running_mean if keep else None,
-            self.running_var if keep else None,
-            self.weight,
-            self.bias,
-            use_batch,
-            factor,
-            self.eps,
-        )
+        running_mean, running_var = (self.running_mean, self.running_var) if keep else (None, None)
+        return self._normalized(input, running_mean, running_var, use_batch, factor)
+
+    def _normalized(self, input, running_mean, running_var, use_batch, factor):
+        return F.batch_norm(input, running_mean, running_var, self.weight, self.bias, use_batch, factor, self.eps)
 
 
 class BatchNorm1d(_BatchNorm):
@@ -243,19 +242,70 @@ class LazyBatchNorm3d(_LazyNorm, _BatchNorm):
 
 
 class SyncBatchNorm(_BatchNorm):
-    """Batch normalisation over several processes; raises NotImplementedError, as there is one process here.
+    """Batch normalisation by the statistics of the batches of all processes, as if they were one batch.
 
-    Use `BatchNorm1d`, `BatchNorm2d` or `BatchNorm3d`, which compute the same in one process.
+    In training all processes have to call it, though one's batch may be empty. In evaluation, and where there is no
+    process group or only one process, it is a `BatchNorm1d` that takes any number of dimensions.
 
-    PyTorch: torch.nn.SyncBatchNorm
+    Input and output ``(N, C, *)``; C is `num_features`. Gradients of gradients are not to be had across processes.
+
+    Args:
+        process_group (optional): the processes whose batches belong together; default: all.
+        num_features, eps, momentum, affine, track_running_stats, device, dtype, bias: as in `BatchNorm1d`.
+
+    Source: the formulas are in `minigrad/nn/modules/_functions.py`. PyTorch: torch.nn.SyncBatchNorm
     """
 
-    _ABSENT = "there is one process here; use BatchNorm1d, BatchNorm2d or BatchNorm3d, which compute the same in one"
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group: Any | None = None,
+        device=None,
+        dtype=None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        self.process_group = process_group
 
-    def __init__(self, *args, **kwargs) -> None:
-        raise NotImplementedError(f"SyncBatchNorm(): {self._ABSENT}")
+    def _check_input_dim(self, input):
+        if input.dim() < 2:
+            raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")
+        if input.shape[1] == 0:
+            raise ValueError("SyncBatchNorm number of input channels should be non-zero")
+
+    def _normalized(self, input, running_mean, running_var, use_batch, factor):
+        alone = not dist.is_initialized() or dist.get_world_size(self.process_group) == 1
+        if alone or not self.training:
+            return super()._normalized(input, running_mean, running_var, use_batch, factor)
+        if input.dtype == minigrad.float16:  # computed in float32, as `batch_norm` does
+            return self._normalized(input.float(), running_mean, running_var, use_batch, factor).half()
+        rest = running_mean, running_var, self.eps, factor, self.process_group
+        return _functions.SyncBatchNorm.apply(input, self.weight, self.bias, *rest)
 
     @classmethod
     def convert_sync_batchnorm(cls, module: Module, process_group=None) -> Module:
-        """Raises NotImplementedError; leave the BatchNorm layers as they are."""
-        raise NotImplementedError(f"SyncBatchNorm.convert_sync_batchnorm(): {cls._ABSENT}")
+        """Replace all batch norms in a model by `SyncBatchNorm` layers with their parameters and statistics.
+
+        Args:
+            module (Module): changed in place; if it is a batch norm itself, a new layer is returned.
+            process_group (optional): as of the layers.
+
+        Returns:
+            the model.
+        """
+        converted = module
+        if isinstance(module, _BatchNorm):
+            converted = cls(
+                module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats,
+                process_group, bias=module.bias is not None,
+            )  # fmt: skip
+            for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked", "training"):
+                setattr(converted, name, getattr(module, name))
+        for name, child in module.named_children():
+            converted.add_module(name, cls.convert_sync_batchnorm(child, process_group))
+        return converted

@@ -1,10 +1,10 @@
-"""`nn.parallel`: models on several devices. There is one, so `DataParallel` only wraps. (PyTorch: torch.nn.parallel)"""
+"""`DataParallel`: a model on several devices. There is one, so it only wraps. (PyTorch: torch.nn.parallel)"""
 
 from __future__ import annotations
 
 from minigrad.nn.modules.module import Module
 
-__all__ = ["DataParallel", "DistributedDataParallel", "data_parallel"]
+__all__ = ["DataParallel", "data_parallel"]
 
 
 class DataParallel(Module):
@@ -29,22 +29,6 @@ class DataParallel(Module):
 
     def forward(self, *inputs, **kwargs):
         return self.module(*inputs, **kwargs)
-
-
-class DistributedDataParallel(Module):
-    """Refused: there is one process. Use the module itself, or `DataParallel` for the names ``module.…``.
-
-    Raises:
-        NotImplementedError: always.
-
-    PyTorch: torch.nn.parallel.DistributedDataParallel
-    """
-
-    def __init__(self, module: Module, *args, **kwargs) -> None:
-        raise NotImplementedError(
-            "DistributedDataParallel(): minigrad runs in one process; use the module itself, or "
-            "nn.DataParallel(module) where the parameters have to be named 'module.…'"
-        )
 
 
 def data_parallel(module: Module, inputs, device_ids=None, output_device=None, dim: int = 0, module_kwargs=None):
