@@ -177,12 +177,13 @@ def main():
         pieces=(512, 300, "tokens of the tokenizer"),
         width=(96, 32, "numbers per token"),
         layers=(2, 1, "blocks"),
+        order=(5, 2, "the longest n-gram to compare with"),
     )
     tokenizer, (train_ids, test_ids), texts = read(chosen.pieces)
     print(f"{len(train_ids)} tokens to train on, {len(test_ids)} held out ({len(texts[1])} characters)")
     letters = len(test_ids) / len(texts[1]) / math.log(2)  # from nats per token to bits per character
     found = {}
-    for order in (1, 2, 3, 4, 5):
+    for order in range(1, chosen.order + 1):
         counted = NGram(train_ids.tolist(), order, len(tokenizer))
         found[f"{order}-gram"] = counted.log_probabilities(test_ids.tolist())
     model = GPT(len(tokenizer), width=chosen.width, layers=chosen.layers)
