@@ -30,7 +30,7 @@ def digits():
 @pytest.fixture(scope="module")
 def judge(digits):
     minigrad.manual_seed(0)
-    return Judge(*digits, epochs=6)
+    return Judge(*digits, epochs=5)
 
 
 def test_the_losses_by_hand():
@@ -63,8 +63,8 @@ def test_it_learns_to_draw_and_a_hasty_forger_collapses(digits, judge, seed):
     minigrad.manual_seed(seed)
     noise = minigrad.randn(300, NOISE)
     forger, hasty = generator(), generator(batch_norm=False)
-    train(forger, discriminator(), pictures, 30)
-    train(hasty, discriminator(), pictures, 4, lr=5e-4, steps=5)
+    train(forger, discriminator(), pictures, 24)
+    train(hasty, discriminator(), pictures, 3, lr=5e-4, steps=5)
     drawn, same = draw(forger, noise), draw(hasty, noise)
     assert judge(drawn)["good"] > 0.1
     assert judge(drawn)["digits"] > 6
@@ -93,8 +93,9 @@ def test_spectral_normalisation_bounds_the_slope(digits, seed):
     minigrad.manual_seed(seed)
     drawn = draw(generator(), minigrad.randn(len(pictures), NOISE))
     calm, wild = (ConvDiscriminator(norm=norm, scale=1.0) for norm in (spectral_norm, lambda layer: layer))
-    assert alone(calm, pictures, drawn, 3)[-1] < 1.5
-    assert alone(wild, pictures, drawn, 3)[-1] > 2
+    slopes = [alone(police, pictures, drawn, 2)[-1] for police in (calm, wild)]
+    assert slopes[0] < 1.5
+    assert slopes[1] > 1.5 * slopes[0]
 
 
 @pytest.mark.long

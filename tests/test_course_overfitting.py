@@ -8,7 +8,7 @@ import pytest
 import minigrad
 from minigrad import nn, optim, train
 from minigrad.nn import functional as F
-from notebooks.scripts.overfitting import CURES, deal, network, run
+from notebooks.scripts.overfitting import CURES, deal, moved, network, run, shake
 
 SEEDS = range(5)
 
@@ -39,6 +39,24 @@ def test_each_cure_lowers_the_loss_of_the_chapter(name):
     plain, cured = judged("none", 120), judged(name, 120)
     assert cured.mean() < 0.9 * plain.mean(), (cured, plain)
     assert (cured < plain).sum() >= 4, (cured, plain)
+
+
+def test_batch_norm_helps_without_the_noise_of_batches():
+    """All 100 digits in one batch: their mean and deviation are the same in each step."""
+    plain, normed = (
+        np.mean([run(seed, 80, batch_norm=on, batch_size=100)[1]["cross_entropy"] for seed in SEEDS[:3]])
+        for on in (False, True)
+    )
+    assert normed < 1.1 * judged("batch norm")[:3].mean()
+    assert normed < 0.9 * plain
+
+
+def test_augmentation_leaves_some_digits_as_they_are():
+    always, half = (
+        np.mean([run(seed, 80, augment=transform, copies=5)[1]["cross_entropy"] for seed in SEEDS[:3]])
+        for transform in (moved, shake)
+    )
+    assert always > 1.2 * half
 
 
 def test_without_a_cure_it_is_learned_by_heart():

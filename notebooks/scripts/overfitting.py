@@ -10,7 +10,7 @@ import numpy as np
 from minigrad import cat, manual_seed, nn, randint, stack, train, transforms
 from minigrad.course import options, progress, result
 from minigrad.datasets import load_digits
-from minigrad.utils.data import DataLoader, Dataset, TensorDataset, train_test_split
+from minigrad.utils.data import Dataset, TensorDataset, train_test_split
 
 moved = transforms.RandomAffine(
     degrees=10,
@@ -83,6 +83,7 @@ def run(
     patience=0,
     augment=None,
     copies=20,
+    batch_size=50,
 ):
     """Trains once; `augment` is a transform. Gives the trainer, with its history, and the figures of the 600 digits.
 
@@ -94,9 +95,9 @@ def run(
     trainer = train.Trainer(model, "Adam", "cross_entropy", METRICS, lr=0.003, l1=l1, l2=l2)
     data = Shaken(*learn, augment, copies) if augment else TensorDataset(*learn)
     stop = [train.EarlyStopping(patience=patience, restore_best_weights=True)] if patience else []
-    watched = DataLoader(TensorDataset(*look), batch_size=200)
-    trainer.fit(data, epochs=epochs, batch_size=50, validation_data=watched, callbacks=stop, verbose=0)
-    return trainer, trainer.evaluate(*judge, batch_size=600)
+    # what is only looked at is one batch: [(x, y)]
+    trainer.fit(data, epochs=epochs, batch_size=batch_size, validation_data=[look], callbacks=stop, verbose=0)
+    return trainer, trainer.evaluate([judge])
 
 
 def main():
