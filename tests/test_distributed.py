@@ -13,7 +13,6 @@ import together
 PROGRAMS = Path(__file__).parent / "mpi_programs"
 MPIEXEC = together.mpiexec()
 needs_mpi = pytest.mark.skipif(together.missing() is not None, reason=str(together.missing()))
-LAUNCH = [sys.executable, "-m", "minigrad", "launch"]
 
 
 def run(words, timeout=60, **environment):
@@ -89,7 +88,7 @@ MORE_FAILURES = {
 
 
 def check_failure(how, code, *said):
-    got, out, err, seconds = run([*LAUNCH, "-n", 3, "--timeout", 2, PROGRAMS / "failing.py", how])
+    got, out, err, seconds = run([*together.LAUNCH, "-n", 3, "--timeout", 2, PROGRAMS / "failing.py", how])
     assert [part for part in said if part not in err] == [], err
     assert got == code
     assert len(re.findall("^minigrad", err, re.MULTILINE)) == 1, "it is said once"
@@ -142,14 +141,14 @@ dist.barrier()
 def test_launch_starts_again(tmp_path):
     program = tmp_path / "train.py"
     program.write_text(RESTARTED)
-    code, out, err, _ = run([*LAUNCH, "--nproc-per-node", 2, "--restarts", 2, program, "--epochs", 3])
+    code, out, err, _ = run([*together.LAUNCH, "--nproc-per-node", 2, "--restarts", 2, program, "--epochs", 3])
     assert code == 0, err
     assert out.split() == ["attempt", "0"] * 2 + ["attempt", "1"] * 2
     assert re.findall("^minigrad.*", err, re.MULTILINE)[1] == "minigrad launch: starting again (1 of 2)"
 
 
 def test_launch_says_what_is_missing(tmp_path):
-    code, _, err, _ = run([*LAUNCH, "-n", 2, tmp_path / "none.py"])
+    code, _, err, _ = run([*together.LAUNCH, "-n", 2, tmp_path / "none.py"])
     assert (code, err) == (2, f"minigrad launch: error: there is no file {tmp_path / 'none.py'}\n")
-    code, _, err, _ = run([*LAUNCH, "--mpiexec", tmp_path / "mpiexec", __file__])
+    code, _, err, _ = run([*together.LAUNCH, "--mpiexec", tmp_path / "mpiexec", __file__])
     assert (code, 'pip install "minigrad[mpi]" mpich' in err) == (1, True)

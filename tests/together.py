@@ -9,6 +9,7 @@ from pathlib import Path
 from minigrad.distributed.launch import find_mpiexec
 
 ROOT = Path(__file__).resolve().parents[1]
+LAUNCH = [sys.executable, "-m", "minigrad", "launch"]
 RANKS = ROOT / "tests" / "ranks"
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 

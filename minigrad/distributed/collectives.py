@@ -32,16 +32,16 @@ from minigrad.distributed.work import Work, as_seconds, done
 
 __all__ = [
     "all_gather", "all_gather_into_tensor", "all_gather_single", "all_reduce", "all_reduce_coalesced", "all_to_all",
-    "all_to_all_single", "barrier", "broadcast", "gather", "reduce", "reduce_scatter", "reduce_scatter_single",
-    "reduce_scatter_tensor", "scatter",
+    "all_to_all_single", "barrier", "broadcast", "gather", "monitored_barrier", "reduce", "reduce_scatter",
+    "reduce_scatter_single", "reduce_scatter_tensor", "scatter",
 ]  # fmt: skip
 
 
 def collective(group, words: str, begin, sent, received, finish, tensors, async_op: bool, timeout=None) -> Work | None:
     """One collective of a group: its `Work`, or None after waiting for it.
 
-    words: the call, as it has to be on all ranks. begin: ``begin(comm)`` gives the test of MPI's request. sent, received:
-    the arrays, which in a group of one are copied, without MPI. finish: what is to be done with what arrived.
+    words: the call, as it has to be on all ranks. begin: ``begin(comm)`` gives the test of MPI's request. sent,
+    received: the arrays, which in a group of one are copied, without MPI. finish: what is to be done with what arrived.
     """
     if group.size() == 1:
         if received is not None and received is not sent:
@@ -449,3 +449,8 @@ def barrier(
     return collective(
         group, "barrier", lambda comm: comm.Ibarrier().Test, None, None, None, [], async_op, as_seconds(timeout)
     )
+
+
+def monitored_barrier(group: ProcessGroup | None = None, timeout=None, wait_all_ranks: bool = False) -> None:
+    """`barrier`, whose error names all ranks that are missing in any case. timeout: a timedelta, or seconds."""
+    barrier(group, timeout=timeout)

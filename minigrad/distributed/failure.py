@@ -79,8 +79,9 @@ class Guard:
 
     def stop_all(self, code: int) -> None:
         """End this process, and all others with it."""
-        if "HYDI_CONTROL_FD" in os.environ:
+        if "PMI_HOSTNAME" in os.environ:
             os._exit(code)  # Hydra, MPICH's mpiexec, then ends the others, and says less than to an abort
+        end_in(LAST)  # an abort may wait for hosts that are out of reach
         self.watch.comm.Abort(code)
 
     def say(self, error: BaseException) -> None:

@@ -24,7 +24,7 @@ from minigrad.distributed.place import MARK
 
 __all__ = ["add_arguments", "main", "run"]
 
-PATIENCE = 10.0  # seconds that mpiexec has to end after a rank has failed: a host may be out of its reach
+PATIENCE = 5.0  # seconds that mpiexec has to end after a rank has failed: a host may be out of its reach
 EPILOG = """\
 After a failure the program is started again, up to --restarts times, and has to go on from its last checkpoint itself:
   path = Path("run.pt")
@@ -39,6 +39,7 @@ BANNER = re.compile(
     r"|This typically refers to a problem with your app|Please see the FAQ page for debugging|Abort\(\d+\) on node"
     r"|\[mpiexec@.*\] (Sending|Press) Ctrl-C"
 )
+HYDRA = re.compile(r"\[(proxy:\d+|mpiexec)@.*\] (HYD|main)")  # its own errors: they follow from a rank's
 DIED = re.compile(r"PID (\d+) RUNNING AT (\S+)")
 HOW = re.compile(r"EXIT STRING: (.*) \(signal (\d+)\)")
 
@@ -135,6 +136,8 @@ class Job:
             if rest and not rest.startswith((MARK[:1].encode(), b"=", b"YOUR", b"This", b"Please", b"Abort", b"[")):
                 shown.append(rest)  # the beginning of a line, such as a bar of progress
                 rest = b""
+            elif not rest and shown and shown[-1] == b"\n":  # the banner begins with an empty line
+                rest = shown.pop()
             write(target, b"".join(shown))
         write(target, rest)
         source.close()
@@ -152,6 +155,8 @@ class Job:
             self.died = self.died or (found[2], int(found[1]))
         if found := HOW.search(line):
             self.how = self.how or (found[1], int(found[2]))
+        if (self.failed or self.died) and HYDRA.match(line):
+            return True
         return BANNER.match(line) is not None
 
     def wait(self) -> int:

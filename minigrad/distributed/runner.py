@@ -20,7 +20,7 @@ __all__ = ["main"]
 def main(arguments: list[str]) -> int:
     """Run a program as one of the ranks."""
     rank, size = set_names()
-    tell_launcher(rank=rank, process=os.getpid(), host=socket.gethostname())
+    tell_launcher(rank=rank, process=os.getpid(), host=os.environ.get("PMI_HOSTNAME") or socket.gethostname())
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # whole lines, so that those of the ranks do not mix
             stream.reconfigure(line_buffering=True, write_through=False)

@@ -37,6 +37,7 @@ CALL, NEWS = 1, 2  # MPI's tags
 PACE = 0.25  # seconds between two looks of the thread
 ANSWER_IN = 2.0  # seconds that a rank has to say where it is
 STOP_IN = 10.0  # seconds after the news of a failure in which this process ends, whatever it does
+FAREWELL = 0.2  # seconds in which ranks that end together hear so of each other
 LINGER = 1.0  # seconds that what an ended rank sent last may be on its way
 
 
@@ -262,7 +263,12 @@ class Watch:
         """Tell the others that this process ends here, and stop listening."""
         self._stop.set()
         self._thread.join()
-        self.tell_all(kind="ended", numbers={key: log.number for key, log in self.logs.items()})
+        self.poll()
+        still = [rank for rank in range(self.size) if rank not in self.ended]  # who ended reads nothing any more
+        self.tell(still, kind="ended", numbers={key: log.number for key, log in self.logs.items()})
+        until = time.monotonic() + FAREWELL
+        while self.gone() < self.size - 1 and time.monotonic() < until:
+            time.sleep(0.001)
 
 
 class Begun:
