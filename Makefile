@@ -21,7 +21,7 @@ for backend in $(1); do \
 done; exit $$result
 endef
 
-.PHONY: help demo test test-long bench lint format typecheck clean
+.PHONY: help demo test test-long bench notebooks lab lint format typecheck docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -29,7 +29,9 @@ help:
 	@echo "make test       the tests, with the numba kernels and again with their NumPy twins"
 	@echo "make test-long  the same with the long tests, and with the automatic choice of kernels"
 	@echo "make bench      kernels against their NumPy twins, and against torch where it is installed"
+	@echo "make lab        open the course in JupyterLab; 'make notebooks' runs it whole, with ARGS=14 one chapter"
 	@echo "make lint       ruff; 'make format' lays files out, 'make typecheck' runs mypy on the built wheel"
+	@echo "make docs       the site, with the reference of every public name: build/site/index.html"
 	@echo "make clean      remove .venv and what was built"
 
 demo: $(VENV)/.for-use
@@ -44,6 +46,12 @@ test-long: $(VENV)/.for-development
 bench: $(VENV)/.for-use
 	@mkdir -p bench-results
 	@$(PYTHON) -m bench --save bench-results/last.json --plot bench-results/last.png $(ARGS)
+
+notebooks: $(VENV)/.for-course
+	@$(PYTHON) notebooks/build.py run $(ARGS)
+
+lab: $(VENV)/.for-course
+	@cd notebooks && ../$(VENV)/bin/jupyter lab $(ARGS) 00_index.ipynb
 
 lint: $(VENV)/.for-development
 	@$(PYTHON) -m ruff check $(ARGS)
@@ -60,6 +68,11 @@ typecheck: $(VENV)/.for-development
 	@$(PYTHON) -m zipfile -e build/typecheck/*.whl build/typecheck/wheel
 	@cd build/typecheck/wheel && ../../../$(PYTHON) -m mypy --config-file ../../../pyproject.toml -p minigrad
 
+# -W: a warning is an error; -E: nothing is taken over from the build before.
+docs: $(VENV)/.for-docs
+	@$(PYTHON) -m sphinx -q -W --keep-going -E -b html -d build/doctrees docs build/site $(ARGS)
+	@echo "build/site/index.html"
+
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
@@ -68,9 +81,19 @@ $(VENV)/.for-use: pyproject.toml | $(PYTHON)
 	@$(PIP) install --editable '.[plots]'
 	@touch $@
 
+$(VENV)/.for-course: pyproject.toml | $(PYTHON)
+	@echo "==> $(STARTED) installing minigrad and JupyterLab into $(VENV) (once; about a minute)"
+	@$(PIP) install --editable '.[course]'
+	@touch $@ $(VENV)/.for-use
+
 $(VENV)/.for-development: pyproject.toml | $(PYTHON)
 	@echo "==> $(STARTED) installing minigrad with what its tests need into $(VENV) (once; about a minute)"
 	@$(PIP) install --editable '.[dev]'
+	@touch $@ $(VENV)/.for-use
+
+$(VENV)/.for-docs: pyproject.toml | $(PYTHON)
+	@echo "==> $(STARTED) installing minigrad with what the site is made with into $(VENV) (once)"
+	@$(PIP) install --editable '.[docs]'
 	@touch $@ $(VENV)/.for-use
 
 # The first interpreter that is new enough and can make a virtual environment (Debian ships python3 without it).

@@ -13,11 +13,11 @@ gloo, in runs that take turns. From these `links.py` computes what more ranks on
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
 import re
-import shutil
 import socket
 import statistics
 import subprocess
@@ -27,6 +27,7 @@ from pathlib import Path
 from bench.links import LINKS, RANKS, Here, forecast, halving, ring
 from bench.page import table
 from bench.report import duration, volume
+from minigrad.distributed.launch import find_mpiexec
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "distributed.md"
@@ -106,8 +107,7 @@ def environment(**more: str) -> dict[str, str]:
 
 def mpiexec() -> str:
     """The program that starts processes; SystemExit where there is none."""
-    beside = Path(sys.executable).parent / "mpiexec"
-    found = str(beside) if beside.exists() else shutil.which("mpiexec")
+    found = find_mpiexec(None)
     if found is None:
         raise SystemExit("bench.distributed: there is no mpiexec (pip install mpi4py mpich)")
     return found
@@ -156,7 +156,7 @@ class Bench:
 
     def __init__(self, rounds: int, steps: int, slow: str | None) -> None:
         self.rounds, self.steps, self.slow = rounds, steps, slow
-        self.with_torch = shutil.which("true") is not None and _there("torch")
+        self.with_torch = importlib.util.find_spec("torch") is not None
         self.seconds: dict[tuple, list[float]] = {}  # (model, side): the median of each round
         self.slowed: dict[tuple, list[float]] = {}
 
@@ -295,12 +295,6 @@ def in_words(way: str, here: Here) -> str:
         f"- {way}: latency {duration(here.latency)}, bandwidth {here.bandwidth / 1e9:.2f} GB/s; a call of `all_reduce` "
         f"takes {duration(here.call)} beyond MPI's own"
     )
-
-
-def _there(name: str) -> bool:
-    import importlib.util
-
-    return importlib.util.find_spec(name) is not None
 
 
 def into_page(text: str, page: str) -> str:

@@ -18,6 +18,7 @@ from minigrad import distributed as distributed
 from minigrad import distributions as distributions
 from minigrad import func as func
 from minigrad import functional as functional
+from minigrad import futures as futures
 from minigrad import hub as hub
 from minigrad import jit as jit
 from minigrad import linalg as linalg

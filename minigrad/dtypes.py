@@ -318,6 +318,10 @@ class device:
 
     Any other kind ("cuda", "mps", ...) is a RuntimeError, so that a program never believes it runs elsewhere.  As in
     PyTorch ``device("cpu")`` and ``device("cpu:0")`` are not equal, and ``with device("cpu"):`` is allowed.
+
+    Attributes:
+        type (str): "cpu".
+        index (int | None): the number after the colon; None if there was none.
     """
 
     __slots__ = ("index", "type")

@@ -56,7 +56,7 @@ class UntypedStorage:
         return self._bytes().tolist()
 
     def cpu(self) -> UntypedStorage:
-        """Itself."""
+        """Itself: all memory is the CPU's."""
         return self
 
     def __repr__(self):

@@ -32,7 +32,7 @@ ONCE = """
     test_values_join test_values_layout test_values_numpy test_values_printing test_values_protocol test_values_random
     test_values_shape test_values_tensor test_views_torch test_ddp test_futures test_bench_distributed
 """.split()
-ONCE_ALL = ("test_scalar", "test_viz")  # how the names of whole families begin
+ONCE_ALL = ("test_course", "test_scalar", "test_viz")  # how the names of whole families begin
 
 # Whether programs say on stderr that they compile is a matter of what the cache holds; tests of these lines unset it.
 os.environ["MINIGRAD_QUIET"] = "1"

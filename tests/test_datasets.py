@@ -1,16 +1,18 @@
 """The bundled data sets: the right values, in the promised form, small enough to ship."""
 
 import hashlib
+import re
+import sys
 from importlib.resources import files
 
 import numpy as np
 import pytest
 
 import minigrad
-from minigrad.datasets import load_digits, load_iris
+from minigrad.datasets import load_digits, load_iris, load_sunspots, load_topics
 from minigrad.utils.data import DataLoader, TensorDataset
 
-# SHA-256 of the arrays as they lie in the files (uint8, C order).
+# SHA-256 of the arrays as they lie in the files (unsigned, C order).
 CHECKSUMS = {
     "digits.npz": {
         "data": "8f26b2bd9d135c256808f68f14fdabddde6d9c7f869ae419704b051f0f14b3b3",
@@ -19,6 +21,10 @@ CHECKSUMS = {
     "iris.npz": {
         "data": "9f83d709ff543630793c65970cd232a7b86de6f44338e64fb2847e5b5d757634",
         "target": "7ba64c221a0a07e8a91f5c36d9f046565bb0dc1f9f5473a924f65122b6c8a412",
+    },
+    "sunspots.npz": {
+        "data": "f446789f6dd4f9564d2867b20c555197dbd26fd1d50d3bdbe28d296a01450812",
+        "target": "27f2dae3f99b7aa4f4a20e2a1653025b16b0fb7fc3bb5d7bdd2e44acc53a1198",
     },
 }
 FOLDER = files("minigrad.datasets").joinpath("data")
@@ -29,7 +35,7 @@ def test_the_files_hold_what_they_held(name):
     with FOLDER.joinpath(name).open("rb") as file:
         arrays = dict(np.load(file))
     assert {key: hashlib.sha256(array.tobytes()).hexdigest() for key, array in arrays.items()} == CHECKSUMS[name]
-    assert all(array.dtype == np.uint8 for array in arrays.values())
+    assert {array.dtype for array in arrays.values()} == {np.dtype("uint16" if name == "sunspots.npz" else "uint8")}
 
 
 @pytest.mark.parametrize("name", CHECKSUMS)
@@ -38,7 +44,7 @@ def test_the_files_are_small_and_told_about(name):
     readme = FOLDER.joinpath("README.md").read_text(encoding="utf-8")
     section = readme.partition(f"## {name}")[2].partition("\n## ")[0]
     assert "**Source:**" in section
-    assert "CC BY 4.0" in readme
+    assert "CC BY 4.0" in readme if name != "sunspots.npz" else "**Licence:** public domain" in section
 
 
 def test_digits():
@@ -70,6 +76,21 @@ def test_iris():
     assert "Fisher" in iris.DESCR
 
 
+def test_sunspots():
+    years, numbers = sunspots = load_sunspots()
+    assert (years.shape, years.dtype) == ((309,), minigrad.int64)
+    assert (numbers.shape, numbers.dtype) == ((309,), minigrad.float32)
+    assert years.tolist() == list(range(1700, 2009))
+    assert numbers[:3].tolist() == [5, 11, 16]
+    assert (numbers.argmax() + 1700, numbers.array.max()) == (1957, np.float32(190.2))
+    assert numbers.array.min() == 0
+    spectrum = np.abs(np.fft.rfft(numbers.array - numbers.array.mean()))
+    assert 10.5 < 309 / spectrum.argmax() < 11.5  # years: the solar cycle
+    assert sunspots.feature_names == ["year"]
+    assert sunspots.target_names == ["sunspot number"]
+    assert "public domain" in sunspots.DESCR
+
+
 def test_each_call_gives_its_own_tensors():
     load_digits().data.fill_(0)
     assert load_digits().data.array.max() == 16
@@ -83,6 +104,7 @@ def test_a_bundle_feeds_a_loader():
 
 def test_the_repr_is_short():
     assert repr(load_iris()) == "Iris: data 150×4, 3 classes ['setosa', 'versicolor', 'virginica']"
+    assert repr(load_sunspots()) == "Yearly sunspot numbers: data 309, ['sunspot number']"
 
 
 @pytest.mark.parametrize(("name", "ours"), [("load_digits", load_digits), ("load_iris", load_iris)])
@@ -93,3 +115,25 @@ def test_the_values_are_those_of_scikit_learn(name, ours):
     np.testing.assert_array_equal(ours.target.numpy(), theirs.target)
     assert ours.feature_names == list(theirs.feature_names)
     assert ours.target_names == [str(name) for name in theirs.target_names]
+
+
+def test_topics_are_the_help_of_this_python():
+    """English text, in order, the same each time; without `unique` all of it, with it no paragraph twice."""
+    from pydoc_data.topics import topics
+
+    assert load_topics(unique=False) == topics
+    texts = load_topics()
+    assert list(texts) == sorted(texts)
+    assert 300_000 < sum(map(len, texts.values())) < 0.9 * sum(map(len, topics.values()))
+    paragraphs = [" ".join(p.split()) for content in texts.values() for p in content.split("\n\n")]
+    assert len(paragraphs) == len(set(paragraphs))
+    assert set(paragraphs) == {
+        " ".join(p.split()) for t in topics.values() for p in re.split(r"\n\s*\n", t.strip("\n"))
+    }
+    assert all("assert" not in name or content.startswith('The "assert" statement') for name, content in texts.items())
+
+
+def test_a_python_without_its_help_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
+    with pytest.raises(ModuleNotFoundError, match="without its help texts"):
+        load_topics()

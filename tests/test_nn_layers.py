@@ -18,6 +18,7 @@ from layer_run import (
 
 import minigrad
 from minigrad import nn
+from minigrad.scalar import Value
 
 torch = pytest.importorskip("torch")
 
@@ -312,6 +313,32 @@ class TestOurOwn:
     def test_maxout_needs_a_piece(self):
         with pytest.raises(ValueError, match=r"Maxout\(\): argument 'pieces': got 0; expected at least 1"):
             nn.Maxout(2, 2, pieces=0)
+
+    def test_step_is_one_where_positive(self):
+        x = minigrad.tensor([-2.0, -0.0, 0.0, 1e-30, 3.0, float("nan")])
+        assert repr(nn.Step()(x)) == "tensor([0., 0., 0., 1., 1., nan])"
+        assert repr(nn.Step()) == "Step(width=inf)"
+        assert Value(0.5).step().data == 1.0
+
+    @pytest.mark.parametrize("size", [5, 5000])  # few numbers, and enough for the compiled loop
+    def test_step_lets_the_gradient_straight_through(self, size):
+        x = minigrad.linspace(-2, 2, size, requires_grad=True)
+        g = minigrad.linspace(1, 3, size)
+        (grad,) = minigrad.autograd.grad(nn.Step()(x), x, g)
+        assert grad.tolist() == g.tolist()
+        (grad,) = minigrad.autograd.grad(nn.Step(width=1.0)(x), x, g, create_graph=True)
+        assert grad.tolist() == (g * (x.abs() <= 1)).tolist()
+        assert minigrad.autograd.grad(grad.sum(), x)[0].count_nonzero() == 0
+
+    def test_step_is_not_its_derivative(self):
+        x = minigrad.tensor([0.3], dtype=minigrad.float64, requires_grad=True)
+        assert not minigrad.autograd.gradcheck(nn.Step(), (x,), raise_exception=False)
+
+    @pytest.mark.parametrize("width", [0, -1.0, float("nan")])
+    def test_step_needs_a_width(self, width):
+        for make in (lambda: nn.Step(width), lambda: nn.functional.step(minigrad.ones(1), width)):
+            with pytest.raises(ValueError, match=r"[Ss]tep\(\): argument 'width': got .*; expected a positive number"):
+                make()
 
 
 ERRORS = [

@@ -90,8 +90,8 @@ def test_wheel_works_where_nothing_else_is(archives, tmp_path):
     code = """
         import minigrad
         from minigrad import nn, optim
-        from minigrad.datasets import load_digits, load_iris
-        load_digits(), load_iris()
+        from minigrad.datasets import load_digits, load_iris, load_sunspots
+        load_digits(), load_iris(), load_sunspots()
         model = nn.Linear(4, 2)
         optimizer = optim.Adam(model.parameters())
         model(minigrad.randn(3, 4)).sum().backward()

@@ -18,6 +18,7 @@ NO_FORMULA = {("igamma", "input"), ("igammac", "input")}  # no derivative is kno
 ATTRIBUTES = {
     "alpha": 0.7, "beta": 1.5, "threshold": 0.4, "delta": 0.8, "nan": 0.5, "posinf": 9.0, "neginf": -9.0, "value": 2.5,
     "negative_slope": 0.1, "min_val": -0.5, "max_val": 0.6, "lambd": 0.5, "eps": 0.1, "order": 1, "decimals": 1,
+    "width": 1.5,
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from minigrad import nn, viz
 from minigrad.viz.graph import layout
 from minigrad.viz.graph.close import close
 from minigrad.viz.graph.model import BACKWARD, LEAF, MODULE, OP, OUTPUT, PART, STEP
+from minigrad.viz.graph.style import box_size
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -238,6 +239,21 @@ def test_few_steps_stay_unrolled_each_in_a_frame():
     drawing = viz.draw(*zoo.rnn_by_hand(3))
     assert list(frames(drawing)) == ["step 1 of 3", "step 2 of 3", "step 3 of 3"]
     assert frames(viz.draw(*zoo.rnn_by_hand(3), recurrent="rolled")) == {"step 1 of 3": ""}
+
+
+def test_steps_side_by_side_are_joined_the_right_way_round():
+    """Graphviz puts the first two cells into one column here, and draws the edge between them from its head."""
+    cell, h = nn.RNNCell(1, 8), minigrad.zeros(1, 8)
+    for x in minigrad.randn(6):
+        h = cell(x.reshape(1, 1), h)
+    graph = viz.draw(h.sum(), cell, recurrent="unrolled", direction="LR", values=False, depth=1).shown
+    sizes = {key: box_size(box) for key, box in graph.boxes.items()}
+    placement = layout.place(graph, sizes)
+    for edge, route in zip(graph.edges, placement.routes, strict=True):
+        for key, (x, y), side in ((edge.tail, route[0], 1), (edge.head, route[-1], -1)):
+            centre = placement.centres[key]
+            assert x == pytest.approx(centre[0] + side * sizes[key][0] / 2, abs=3.0)
+            assert y == pytest.approx(centre[1], abs=3.0)
 
 
 def test_a_first_step_unlike_the_others_stays_apart():

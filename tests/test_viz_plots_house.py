@@ -246,6 +246,18 @@ assert "sklearn" not in sys.modules
     assert done.returncode == 0, done.stderr
 
 
+def test_a_notebook_shows_it_without_pyplot():
+    """matplotlib tells notebooks how to show figures when pyplot is imported; a user of plots need not do that."""
+    code = (
+        "import sys\nfrom IPython.core.formatters import DisplayFormatter\nfrom minigrad.viz import plots\n"
+        "forms, _ = DisplayFormatter().format(plots.loss_curve([3.0, 2.0, 1.0]))\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+        "assert forms['image/png'][:4] == b'\\x89PNG', forms"
+    )
+    pytest.importorskip("IPython", reason="a notebook is asked")
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
 def test_ticks_made_later_keep_our_fonts():
     import matplotlib
 

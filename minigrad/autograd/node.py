@@ -103,6 +103,7 @@ class Node:
     meta     the shapes of the inputs if broadcasting has to be undone, else None
     shape    shape of the output (a tuple of shapes for ops with many outputs)
     seq      when it was made
+    extra    what few nodes have: hooks, notes, the version of the output's memory; or None
     """
 
     __slots__ = ("__weakref__", "attrs", "extra", "meta", "op", "parents", "saved", "seq", "shape")

@@ -17,12 +17,12 @@ matmul = types.SimpleNamespace(
 
 
 def is_built() -> bool:
-    """False."""
+    """False: CUDA is not used."""
     return False
 
 
 def is_flash_attention_available() -> bool:
-    """False."""
+    """False: CUDA is not used."""
     return False
 
 

@@ -15,17 +15,17 @@ fp32_precision = "none"
 
 
 def is_available() -> bool:
-    """False."""
+    """False: cuDNN is not used."""
     return False
 
 
 def version() -> int | None:
-    """None."""
+    """None: cuDNN is not used, so that it has no version."""
     return None
 
 
 def is_acceptable(tensor) -> bool:
-    """False."""
+    """False: cuDNN is not used."""
     return False
 
 

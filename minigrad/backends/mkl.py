@@ -6,5 +6,5 @@ __all__ = ["is_available"]
 
 
 def is_available() -> bool:
-    """False."""
+    """False: Intel's MKL is not used."""
     return False

@@ -13,7 +13,7 @@ fp32_precision = "none"
 
 
 def is_available() -> bool:
-    """False."""
+    """False: oneDNN is not used."""
     return False
 
 

@@ -6,15 +6,15 @@ __all__ = ["is_available", "is_built", "is_macos_or_newer"]
 
 
 def is_available() -> bool:
-    """False."""
+    """False: Apple's GPUs are not used."""
     return False
 
 
 def is_built() -> bool:
-    """False."""
+    """False: Apple's GPUs are not used."""
     return False
 
 
 def is_macos_or_newer(major: int, minor: int) -> bool:
-    """False."""
+    """False: Apple's GPUs are not used."""
     return False

@@ -1,4 +1,4 @@
-"""`minigrad.backends.opt_einsum`: not used, `einsum` chooses its order itself. (PyTorch: torch.backends.opt_einsum)"""
+"""`minigrad.backends.opt_einsum`: not used, `einsum` goes from left to right. (PyTorch: torch.backends.opt_einsum)"""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ strategy: str | None = None
 
 
 def is_available() -> bool:
-    """False."""
+    """False: the package opt_einsum is not used."""
     return False
 
 
 def get_opt_einsum() -> None:
-    """None."""
+    """None: the package opt_einsum is not used."""

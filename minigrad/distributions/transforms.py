@@ -223,6 +223,7 @@ class CumulativeDistributionTransform(Transform):
 
     @property
     def domain(self):
+        """The support of the distribution."""
         return self.distribution.support
 
     def _call(self, x):

@@ -6,6 +6,8 @@ At a kink the gradient is that of one of the two pieces, the one PyTorch takes.
 # The names in scalar and grad_* are the op language: bound by registry.Binding, not by this module.
 # ruff: noqa: F821
 
+import math
+
 import numpy as np
 
 from minigrad.registry import (
@@ -19,7 +21,7 @@ from minigrad.registry import (
     composite,
     on_every_path,
 )
-from minigrad.samples import S, of, unary
+from minigrad.samples import S, constant, of, unary
 
 EVERYWHERE = (FUNCTION, METHOD, INPLACE, FUNCTIONAL)
 
@@ -163,6 +165,33 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
 def rrelu_in_place(input, lower=1.0 / 8, upper=1.0 / 3, training=False):
     """rrelu_(input, lower=1/8, upper=1/3, training=False) -> Tensor: the in-place form of `rrelu`."""
     return rrelu(input, lower, upper, training, True)
+
+
+class step(Activation):
+    """step(input, width=inf) -> Tensor
+
+    1 where ``input > 0``, 0 elsewhere: the perceptron's activation. Its derivative is 0 wherever there is one, so that
+    nothing could be learned through it; the backward passes the gradient straight through instead, as if the step were
+    ``input`` itself, where ``|input| <= width``, and 0 beyond. It is an estimate, not the derivative: `gradcheck` says
+    so. width: inf passes all (Bengio et al. 2013, arXiv:1308.3432), 1 is binarized networks' (Hubara et al. 2016,
+    arXiv:1602.02830). Not in PyTorch.
+    """
+
+    torch = ""
+
+    def check_attributes(width):
+        if not width > 0:
+            raise ValueError(f"step(): argument 'width': got {width}; expected a positive number, or inf to pass all")
+
+    def scalar(input, /, width=math.inf):
+        return where(input > 0, 1.0, where(input == input, 0.0, input))
+
+    def grad_input(g, input, width):
+        return flat_in(where((input <= width) & (input >= -width), g, 0), input)
+
+    samples = of(  # constants: differences would not give its gradient
+        lambda make: S(constant(make(3, 4))), lambda make: S(constant(make())), lambda make: S(constant(make(5)), 1.0)
+    )
 
 
 class threshold(Activation):

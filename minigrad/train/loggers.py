@@ -37,6 +37,7 @@ class _FileLogger(Callback):
     heading = 0  # how many lines stand above those of the epochs
 
     def lines(self) -> list[str]:
+        """What the file holds now, line by line; nothing if there is none."""
         if not os.path.exists(self.path):
             return []
         with open(self.path, encoding="utf-8", newline="") as file:

@@ -141,6 +141,7 @@ class _Counting(Metric):
         return ratio(np.sum(above / np.maximum(below, 1)), len(below))
 
     def fraction(self, right, found, there):
+        """(numerators, denominators), by class, of how often a class was found rightly, found, and there."""
         raise NotImplementedError
 
 

@@ -125,6 +125,10 @@ class Sometimes(Module):
     def forward(self, img):
         return self.change(img) if uniform(0, 1) < self.p else img
 
+    def change(self, img):
+        """The picture as it is when chance has it so."""
+        raise NotImplementedError(f"{type(self).__name__} has to define change(img)")
+
     def __repr__(self):
         return f"{type(self).__name__}(p={self.p})"
 

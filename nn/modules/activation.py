@@ -6,6 +6,7 @@ writes the result into the input.  PyTorch's page of the same name has plots of 
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import minigrad
@@ -44,6 +45,7 @@ __all__ = [
     "Softplus",
     "Softshrink",
     "Softsign",
+    "Step",
     "Tanh",
     "Tanhshrink",
     "Threshold",
@@ -409,6 +411,30 @@ class Softsign(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.softsign(input)
+
+
+class Step(Module):
+    """1 where ``x > 0``, 0 elsewhere: the perceptron's activation, with a straight-through gradient.
+
+    The derivative of a step is 0. So that layers before it can learn, the backward passes the gradient through as if
+    the step were not there, where ``|x| <= width``: an estimate, not the derivative. Not in PyTorch.
+
+    Args:
+        width (float): how far from 0 the gradient still passes; inf (all passes): Bengio et al. 2013; 1: Hubara et al.
+            2016, binarized networks.
+    """
+
+    def __init__(self, width: float = math.inf) -> None:
+        super().__init__()
+        if not width > 0:
+            raise ValueError(f"Step(): argument 'width': got {width}; expected a positive number, or inf to pass all")
+        self.width = width
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.step(input, self.width)
+
+    def extra_repr(self) -> str:
+        return f"width={self.width}"
 
 
 class Tanhshrink(Module):

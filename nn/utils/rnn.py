@@ -124,7 +124,7 @@ class PackedSequence(PackedSequence_):
         return self.data.is_cuda
 
     def is_pinned(self) -> bool:
-        """False."""
+        """False: there is no device that memory is pinned for."""
         return self.data.is_pinned()
 
 

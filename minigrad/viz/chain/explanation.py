@@ -76,6 +76,9 @@ class Explanation:
     total     ∂y/∂x, the sum over all paths (NumPy array): of x's shape if y has one element, which is what
               ``y.backward()`` adds to ``x.grad``; else of y's shape and then x's
     rest      what the paths that are left out sum to
+    y, x      how the two are called
+    y_shape, x_shape    their shapes (tuples)
+    where     what shorter names in the formulas stand for, one dict each
     """
 
     y: Expr

@@ -97,7 +97,7 @@ def _in_process(source):
 
 def _parse(text, edge_count):
     """Read Graphviz' JSON: ``"pos": "72,36"`` of a box, ``"pos": "e,tip start c1 c2 end …"`` of an edge, ``"bb"`` of a
-    cluster."""
+    cluster. Between boxes that it has put side by side an edge may run from head to tail: ``"s,tip end … start"``."""
     data = json.loads(text)
     top = float(data["bb"].split(",")[3])
 
@@ -117,5 +117,7 @@ def _parse(text, edge_count):
         if "id" not in item:  # an unseen one
             continue
         tip, *points = item["pos"].removeprefix("e,").split()
+        if tip.startswith("s,"):
+            tip, points = tip.removeprefix("s,"), points[::-1]
         routes[int(item["id"][1:])] = [*map(point, points), point(tip)]
     return Placement(centres, routes, frames)

@@ -6,6 +6,7 @@ The only file of `plots` that imports matplotlib when it is itself imported; the
 from __future__ import annotations
 
 import contextlib
+import io
 import warnings
 
 from matplotlib.figure import Figure
@@ -19,7 +20,15 @@ __all__ = ["Canvas", "unknown_characters"]
 
 class Canvas(Figure):
     """A `Figure` that a notebook or a program may show or save when it likes. What no font here can show was said once,
-    when the figure was made; matplotlib would say it again for each character, each time that it draws."""
+    when the figure was made; matplotlib would say it again for each character, each time that it draws.
+
+    It shows itself as a cell's last expression; matplotlib's does so only in a notebook that imported pyplot."""
+
+    def _repr_png_(self):
+        """The picture, as a notebook asks for it."""
+        out = io.BytesIO()
+        self.savefig(out, format="png", bbox_inches="tight", metadata={"Software": None})
+        return out.getvalue()
 
     def draw(self, renderer):
         """Draw, as `Figure.draw` does."""

@@ -48,6 +48,7 @@ class Verdict:
     rule      its name, e.g. ``"vanishing-gradient"``
     severity  "error" (training can't work so), "warning" (it suffers) or "note" (good to know)
     names     the layers or parameters it is about
+    facts     the numbers and words of its sentence
     source    where the rule is from
     """
 

@@ -1,0 +1,139 @@
+"""The course: what every notebook and every program has, and how an exercise corrects itself."""
+
+import ast
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+import minigrad
+from minigrad.course import check, options, result
+
+ROOT = pathlib.Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+CHAPTERS = NOTEBOOKS[1:]  # the first is the index
+PROGRAMS = sorted(path for path in (ROOT / "notebooks" / "scripts").glob("*.py"))
+HANGUL = re.compile("[가-힣]")
+
+
+def read(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def source(cell):
+    return "".join(cell["source"])
+
+
+def tagged(book, tag):
+    return [k for k, cell in enumerate(book["cells"]) if tag in cell["metadata"].get("tags", ())]
+
+
+def test_the_numbers_leave_no_gap():
+    assert [path.name[:2] for path in NOTEBOOKS] == [f"{number:02}" for number in range(21)]
+
+
+def test_the_rows_of_the_notes_are_each_taught_once():
+    rows = [read(path)["metadata"]["minigrad"].get("row") for path in CHAPTERS]
+    assert sorted(row for row in rows if row) == list(range(1, 19))
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_chapter(path):
+    book = read(path)
+    cells = book["cells"]
+    opening = source(cells[0])
+    number = int(path.name[:2])
+    assert re.match(rf"# {number}\. [^\n]+ · [^\n]*[가-힣]", opening), "a title in both languages"
+    assert "| English | 한국어 |" in opening
+    assert "| term | 용어 |" in opening
+    texts = [source(cell) for cell in cells if cell["cell_type"] == "markdown"]
+    assert sum(bool(HANGUL.search(text)) for text in texts) >= 0.8 * len(texts), "Korean beside English"
+    exercises = tagged(book, "exercise")
+    assert len(exercises) == 3
+    assert tagged(book, "solution") == [k + 1 for k in exercises]
+    for k in exercises:
+        assert "..." in source(cells[k])
+        assert re.search(r"^check\(", source(cells[k]), re.MULTILINE)
+        assert re.search(r"<details>.*```python\n.*```.*</details>", source(cells[k + 1]), re.DOTALL)
+    linked = set(re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", "\n".join(texts)))
+    for link in linked:
+        if not link.startswith(("http", "attachment")):
+            assert (path.parent / link).exists(), link
+    if number < len(CHAPTERS):
+        assert CHAPTERS[number].name in linked, "the way on"
+    script = book["metadata"]["minigrad"].get("script")
+    assert script is None or f"scripts/{script}.py" in linked
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_is_committed_as_it_ran(path):
+    book = read(path)
+    assert path.stat().st_size < 900_000
+    ran = [cell for cell in book["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in ran] == list(range(1, len(ran) + 1)), "run whole, from the top"
+    for cell in ran:
+        for output in cell["outputs"]:
+            assert output["output_type"] != "error"
+            assert output.get("name") != "stderr"
+    assert set(book["metadata"]) == {"kernelspec", "language_info", "minigrad"}
+
+
+def test_scripts_belong_to_notebooks():
+    named = {read(path)["metadata"]["minigrad"].get("script") for path in CHAPTERS} - {None}
+    assert named == {path.stem for path in PROGRAMS}
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
+def test_program(path):
+    """It says what it does, and a run in short form ends with its result."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree)
+    environment = dict(os.environ, PYTHONPATH=str(ROOT), PYTHONWARNINGS="error", MPLBACKEND="agg")
+    helped = subprocess.run([sys.executable, path, "--help"], capture_output=True, text=True, env=environment)
+    assert "--seed" in helped.stdout, helped.stderr
+    ran = subprocess.run([sys.executable, path, "--short"], capture_output=True, text=True, env=environment)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[-1].startswith("result: "), ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "mark"),
+    [
+        (3, 3, "✓"), (3.0, 3, "✓"), (3.1, 3, "✗"), (..., 3, "○"), (None, 3, "○"), ((..., 1), (1, 1), "○"),
+        ([1, 2.00001], [1, 2], "✓"), ([1, 2, 3], [1, 2], "✗"), ("relu", "relu", "✓"), (True, True, "✓"),
+        (1, True, "✗"), (["a", 1.0], ["a", 1], "✓"), (["a"], ["a", 1], "✗"),
+        (minigrad.tensor([1.0, 2.0], requires_grad=True), [1, 2], "✓"), (lambda: 2 + 1, 3, "✓"),
+        (lambda: 1 / 0, 3, "✗"), (lambda: None, 3, "○"), (4, lambda n: n % 2 == 0, "✓"), (5, lambda n: n % 2 == 0, "✗"),
+        ("three", 3, "✗"), (float("nan"), 3, "✗"),
+    ],
+)  # fmt: skip
+def test_check(answer, expected, mark, capsys):
+    check(answer, expected, "think")
+    said = capsys.readouterr().out
+    assert said[0] == mark
+    assert ("think" in said) == (mark == "✗")
+
+
+def test_check_is_strict_where_solutions_are_tested(monkeypatch, capsys):
+    monkeypatch.setenv("MINIGRAD_COURSE_STRICT", "1")
+    check(1, 1)
+    for answer in (2, ...):
+        with pytest.raises(AssertionError):
+            check(answer, 1)
+    with pytest.raises(TypeError, match="hint"):
+        check(1, 1, 1)
+
+
+def test_options_and_result(capsys):
+    chosen = options("What it does.", ["--hidden-size", "7"], hidden_size=(32, 4, "width"), epochs=(20, 2, "100 %"))
+    assert (chosen.hidden_size, chosen.epochs, chosen.seed) == (7, 20, 0)
+    first = minigrad.rand(1)
+    short = options("What it does.", ["--short"], epochs=(20, 2, "passes"), data=(("digits", "mnist"), "digits", "set"))
+    assert (short.epochs, short.data) == (2, "digits")
+    assert minigrad.rand(1) == first
+    result("done")
+    assert capsys.readouterr().out == "result: done\n"
