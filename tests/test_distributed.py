@@ -1,6 +1,5 @@
 """`minigrad.distributed` in several processes, which mpiexec starts, and alone."""
 
-import os
 import re
 import subprocess
 import sys
@@ -10,21 +9,22 @@ from pathlib import Path
 import pytest
 import together
 
+from minigrad.distributed.launch import find_mpiexec
+
 PROGRAMS = Path(__file__).parent / "mpi_programs"
-MPIEXEC = together.mpiexec()
+MPIEXEC = find_mpiexec(None)
 needs_mpi = pytest.mark.skipif(together.missing() is not None, reason=str(together.missing()))
 
 
-def run(words, timeout=60, **environment):
+def run(words, timeout=60, **variables):
     """(exit code, stdout, stderr, seconds) of a command."""
     start = time.monotonic()
-    root = str(Path(__file__).parents[1])
     done = subprocess.run(
         [str(word) for word in words],
         capture_output=True,
         text=True,
         timeout=timeout,
-        env={**os.environ, "PYTHONPATH": root, "PYTHONWARNINGS": "error", **environment},
+        env=together.environment(PYTHONWARNINGS="error", **variables),
     )
     return done.returncode, done.stdout, done.stderr, time.monotonic() - start
 

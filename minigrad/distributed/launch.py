@@ -1,7 +1,7 @@
 """`minigrad launch`: start a program in several processes, say in one line what went wrong, and start it again.
 
-``mpiexec`` does the starting. What MPICH's writes about a rank that died is turned into one message with the rank and the
-signal (Open MPI's is left, and the message follows); everything else passes through unchanged.
+``mpiexec`` does the starting. What MPICH's writes about a rank that died is turned into one message with the rank and
+the signal (what Open MPI's writes is left, and the message follows); everything else passes through unchanged.
 """
 
 from __future__ import annotations
