@@ -64,7 +64,7 @@ FAILURES = {
     "hang": (
         1,
         f"{HERE.replace('(fail', '(number 6 of the default group, fail')} did not end in 2 s: ",
-        f"rank 1 has not arrived: it was last at number 5, {HERE}, and is now at {doing('hang')}: time.sleep(100)\n",
+        f"rank 1 has not arrived: it was last at number 5, {HERE}, and is now at {doing('hang')}: time.sleep(100)",
     ),
     "shape": (
         1,
@@ -76,7 +76,7 @@ FAILURES = {
 }
 MORE_FAILURES = {
     "thread": (1, "rank 1 of 3 (", ") failed: ZeroDivisionError: division by zero\n"),
-    "stop": (1, "did not end in 2 s: rank 1 (", ") does not answer: stopped, killed, or cut off\n"),
+    "stop": (1, "did not end in 2 s: rank 1 (", ") does not answer: stopped, killed, or cut off"),
     "dtype": (1, f"rank 1 called all_reduce SUM of (64,) float64 ({doing('dtype')})", f" called {HERE}"),
     "op": (1, f"rank 1 called all_reduce MAX of (64,) float32 ({doing('op')})", f" called {HERE}"),
     "function": (1, f"rank 1 called broadcast from 0 of (64,) float32 ({doing('function')})", f" called {HERE}"),
@@ -160,6 +160,24 @@ def test_the_tutorial_of_pytorch():
     assert code == 1
     assert re.search(r"rank 1 of 2 \(.*\) failed: ValueError: oh\n", err)
     assert err.endswith("ProcessRaisedException: process 1 terminated with exit code 1\n")
+
+
+@needs_mpi
+def test_a_rank_that_ends_without_a_word_is_named(tmp_path):
+    program = tmp_path / "train.py"
+    program.write_text(
+        "import os, minigrad.distributed as dist\n"
+        "dist.init_process_group()\n"
+        "if dist.get_rank() == 1: os._exit(7)\n"
+        "dist.barrier()\n"
+    )
+    code, _, err, _ = run([*together.LAUNCH, "-n", 2, program])
+    assert code == 7
+    assert re.fullmatch(
+        r"minigrad launch: rank 1 \(process \d+ on .*\) ended with exit code 7 and said nothing; the others were "
+        r"stopped\n",
+        err,
+    )
 
 
 def test_launch_says_what_is_missing(tmp_path):

@@ -15,7 +15,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from minigrad.distributed.launch import Job, find_mpiexec
+from minigrad.distributed.launch import Job, find_mpiexec, rank_command
 from minigrad.distributed.place import place
 
 __all__ = ["main", "meets", "spawn"]
@@ -41,8 +41,7 @@ def spawn(fn: Callable, args: tuple, nprocs: int) -> tuple[int, int]:
     with tempfile.NamedTemporaryFile(suffix=".pickle") as file:
         file.write(pickle.dumps(program) + pickle.dumps((fn, args)))
         file.flush()
-        runner = [sys.executable, "-m", "minigrad.distributed.runner", "-m", name, file.name]
-        job = Job([str(find_mpiexec(None)), "-n", str(nprocs), *runner], 0, None)
+        job = Job([str(find_mpiexec(None)), "-n", str(nprocs), *rank_command("-m", name, file.name)], 0, None)
         code = job.wait()
     return job.culprit(), code
 
