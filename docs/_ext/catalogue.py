@@ -165,8 +165,10 @@ MODULES = [
     (
         "distributed",
         "Several processes: distributed",
-        "distributed distributed.optim distributed.algorithms distributed.algorithms.ddp_comm_hooks.default_hooks "
-        "futures",
+        (
+            "distributed distributed.optim distributed.algorithms futures "
+            "distributed.algorithms.ddp_comm_hooks.default_hooks"
+        ),
     ),
 ]
 
