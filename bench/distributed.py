@@ -26,6 +26,7 @@ from pathlib import Path
 
 from bench.links import LINKS, RANKS, Here, forecast, halving, ring
 from bench.page import table
+from bench.ranks import quick
 from bench.report import duration, volume
 from minigrad.distributed.launch import find_mpiexec
 
@@ -38,9 +39,9 @@ SLOWED = "ip link set lo up && tc qdisc add dev lo root tbf rate {rate} burst 25
 
 
 MESSAGES = """\
-Measured on {machine}, one thread in each rank; {rounds} rounds of {steps} steps each, medians. The machine has other
-work, too, so times vary from run to run; ratios are taken within a round. More ranks than cores take turns: their times
-show that it works, not how it scales.
+Measured on {machine}, one thread in each rank, while other work ran on it (load average {load}): times are those that
+a quarter of the steps of a round keep below, ratios are taken within a round, and shown is the median of {rounds}
+rounds of {steps} steps. More ranks than cores take turns: their times show that it works, not how it scales.
 
 ### Messages
 
@@ -94,7 +95,8 @@ it is full and the one before it is through; when each is full was measured in o
 the backward ends lengthens the step: efficiency = step of one / step of N.
 
 The call ({call}), latency ({latency}) and bandwidth ({bandwidth}) of the software are those measured here over TCP. To
-them comes the link ({links}; usual figures, assumed): latencies add up, and so do the times of a byte.
+them comes the link (usual figures, assumed: {links}): latencies add up, and so do
+the times of a byte.
 
 {expected}
 """
@@ -186,7 +188,7 @@ class Bench:
         where = self.seconds if where is None else where
         for model, ways in found.items():
             for way, times in ways.items():
-                where.setdefault((model, side.format(way)), []).append(statistics.median(times))
+                where.setdefault((model, side.format(way)), []).append(quick(times, 0.25))
 
     # ---- what came out
 
@@ -265,6 +267,7 @@ class Bench:
         here = self.here("TCP")
         return "\n".join(filter(None, parts)).format(
             machine=f"{processor()}, {os.cpu_count()} cores",
+            load=f"{os.getloadavg()[1]:.0f}",
             rounds=self.rounds,
             steps=self.steps,
             messages=self.message_table(),
