@@ -1,6 +1,5 @@
 """`minigrad.distributed` in several processes, which mpiexec starts, and alone."""
 
-import os
 import re
 import subprocess
 import sys
@@ -10,21 +9,22 @@ from pathlib import Path
 import pytest
 import together
 
+from minigrad.distributed.launch import find_mpiexec
+
 PROGRAMS = Path(__file__).parent / "mpi_programs"
-MPIEXEC = together.mpiexec()
+MPIEXEC = find_mpiexec(None)
 needs_mpi = pytest.mark.skipif(together.missing() is not None, reason=str(together.missing()))
 
 
-def run(words, timeout=60, **environment):
+def run(words, timeout=60, **variables):
     """(exit code, stdout, stderr, seconds) of a command."""
     start = time.monotonic()
-    root = str(Path(__file__).parents[1])
     done = subprocess.run(
         [str(word) for word in words],
         capture_output=True,
         text=True,
         timeout=timeout,
-        env={**os.environ, "PYTHONPATH": root, "PYTHONWARNINGS": "error", **environment},
+        env=together.environment(PYTHONWARNINGS="error", **variables),
     )
     return done.returncode, done.stdout, done.stderr, time.monotonic() - start
 
@@ -125,6 +125,7 @@ def test_a_failure_under_plain_mpiexec():
 
 RESTARTED = """
 import os, sys
+import minigrad.distributed as dist
 
 dist.init_process_group("nccl")
 assert dist.get_rank() == int(os.environ["RANK"]) and dist.get_world_size() == int(os.environ["WORLD_SIZE"]) == 2
@@ -145,6 +146,20 @@ def test_launch_starts_again(tmp_path):
     assert code == 0, err
     assert out.split() == ["attempt", "0"] * 2 + ["attempt", "1"] * 2
     assert re.findall("^minigrad.*", err, re.MULTILINE)[1] == "minigrad launch: starting again (1 of 2)"
+
+
+@needs_mpi
+def test_the_tutorial_of_pytorch():
+    """It starts its processes by mp.spawn, which has MPI start them."""
+    code, out, err, _ = run([sys.executable, PROGRAMS / "tutorial.py"])
+    assert code == 0, err
+    assert sorted(out.splitlines()) == [
+        f"{what} basic DDP example on rank {rank}." for what in ("Finished running", "Running") for rank in range(2)
+    ]
+    code, out, err, _ = run([sys.executable, PROGRAMS / "tutorial.py", "oh"])
+    assert code == 1
+    assert re.search(r"rank 1 of 2 \(.*\) failed: ValueError: oh\n", err)
+    assert err.endswith("ProcessRaisedException: process 1 terminated with exit code 1\n")
 
 
 def test_launch_says_what_is_missing(tmp_path):

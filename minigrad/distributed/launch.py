@@ -1,7 +1,7 @@
 """`minigrad launch`: start a program in several processes, say in one line what went wrong, and start it again.
 
-``mpiexec`` does the starting. What it writes about a rank that died is turned into one message with the rank and the
-signal; everything else passes through unchanged.
+``mpiexec`` does the starting. What MPICH's writes about a rank that died is turned into one message with the rank and
+the signal (what Open MPI's writes is left, and the message follows); everything else passes through unchanged.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ BANNER = re.compile(
 HYDRA = re.compile(r"\[(proxy:\d+|mpiexec)@.*\] (HYD|main)")  # its own errors: they follow from a rank's
 DIED = re.compile(r"PID (\d+) RUNNING AT (\S+)")
 HOW = re.compile(r"EXIT STRING: (.*) \(signal (\d+)\)")
+# What Open MPI writes of it, in two lines, which are left to be seen.
+OPEN_DIED = re.compile(r"process rank (\d+) with PID (\d+) on node (\S+) exited on")
+OPEN_HOW = re.compile(r"signal (\d+) \((.*)\)")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -155,6 +158,11 @@ class Job:
             self.died = self.died or (found[2], int(found[1]))
         if found := HOW.search(line):
             self.how = self.how or (found[1], int(found[2]))
+        if found := OPEN_DIED.search(line):
+            self.died = self.died or (found[3], int(found[2]))
+            self.ranks[found[3], int(found[2])] = int(found[1])
+        if (found := OPEN_HOW.match(line)) and self.died:
+            self.how = self.how or (found[2], int(found[1]))
         if (self.failed or self.died) and HYDRA.match(line):
             return True
         return BANNER.match(line) is not None
@@ -168,11 +176,12 @@ class Job:
             stopped = number
             self.process.send_signal(number)
 
-        before = [signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)]
+        handled = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+        before = [signal.signal(number, stop) for number in handled]
         try:
             code = self.until_end()
         finally:
-            for number, handler in zip((signal.SIGINT, signal.SIGTERM), before):
+            for number, handler in zip(handled, before):
                 signal.signal(number, handler)
         for reader in self.readers:
             reader.join(1)
@@ -197,11 +206,15 @@ class Job:
                     self.process.kill()
         return code
 
+    def culprit(self) -> int:
+        """The rank that failed, or -1 where that is not known."""
+        return self.failed["failed"] if self.failed is not None else self.ranks.get(self.died or ("", 0), -1)
+
     def verdict(self, code: int) -> str:
         """What happened, where no rank could say it."""
         if self.how is None:
             return f"a rank ended with exit code {code} and said nothing; the others were stopped"
-        who = f"rank {self.ranks[self.died]}" if self.died in self.ranks else "a rank"
+        who = "a rank" if self.culprit() < 0 else f"rank {self.culprit()}"
         where = f" (process {self.died[1]} on {self.died[0]})" if self.died else ""
         return f"{who}{where} was ended by signal {self.how[1]} ({self.how[0]}); the others were stopped"
 

@@ -56,7 +56,7 @@ def set_names() -> tuple[int, int]:
 
 def without_runner(error: BaseException) -> BaseException:
     """The error, its traceback beginning in the program."""
-    ours = (__file__, runpy.__file__, "<frozen runpy>")
+    ours = (__file__, str(Path(__file__).with_name("spawned.py")), runpy.__file__, "<frozen runpy>")
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename in ours:
         trace = trace.tb_next
