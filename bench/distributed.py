@@ -38,10 +38,11 @@ TCP = {"MPIR_CVAR_NOLOCAL": "1", "MPIR_CVAR_CH4_NETMOD": "ofi", "FI_PROVIDER": "
 SLOWED = "ip link set lo up && tc qdisc add dev lo root tbf rate {rate} burst 256kb latency 100ms && exec "
 
 
+SHORT = 128  # bytes: up to here a message takes what the shortest does
 MESSAGES = """\
-Measured on {machine}, one thread in each rank, while other work ran on it (load average {load}): times are those that
-a quarter of the steps of a round keep below, ratios are taken within a round, and shown is the median of {rounds}
-rounds of {steps} steps. More ranks than cores take turns: their times show that it works, not how it scales.
+Measured on {machine} (load average {load}), one thread in each rank. Times are those that a
+quarter of the steps of a round keep below, ratios are taken within a round, and shown is the median of {rounds} rounds
+of {steps} steps. More ranks than cores take turns: their times show that it works, not how it scales.
 
 ### Messages
 
@@ -95,8 +96,7 @@ it is full and the one before it is through; when each is full was measured in o
 the backward ends lengthens the step: efficiency = step of one / step of N.
 
 The call ({call}), latency ({latency}) and bandwidth ({bandwidth}) of the software are those measured here over TCP. To
-them comes the link (usual figures, assumed: {links}): latencies add up, and so do
-the times of a byte.
+them comes the link: latencies add up, and so do the times of a byte. Usual figures, assumed: {links}.
 
 {expected}
 """
@@ -198,9 +198,10 @@ class Bench:
             {int(size): seconds for size, seconds in self.messages[way][what].items()}
             for what in ("ping", "mpi", "sum")
         )
-        shortest, longest = min(ping), max(ping)
-        bandwidth = (longest - shortest) / (ping[longest] - ping[shortest])
-        return Here(max(0.0, added[shortest] - mpi[shortest]), ping[shortest], bandwidth)
+        short = [size for size in ping if size <= SHORT]
+        latency, longest = min(ping[size] for size in short), max(ping)
+        call = min(added[size] for size in short) - min(mpi[size] for size in short)
+        return Here(max(0.0, call), latency, longest / (ping[longest] - latency))
 
     def message_table(self) -> str:
         rows = []
