@@ -13,8 +13,8 @@ copyright = "minigrad developers, MIT licence"
 release = version = minigrad.__version__
 language = "en"
 
-# reference, brought, sources, mathml: docs/_ext
-extensions = ["myst_nb", "reference", "brought", "sources", "mathml"]
+# reference, brought, sources, mathml, offline: docs/_ext
+extensions = ["myst_nb", "reference", "brought", "sources", "mathml", "offline"]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
 exclude_patterns = ["_*", "**/.ipynb_checkpoints"]
 default_role = "code"
@@ -38,6 +38,7 @@ html_css_files = ["site.css"]
 html_math_renderer = "mathml"
 html_copy_source = False
 html_show_sphinx = False
+html_show_search_summary = False  # no request, not even to its own pages
 html_theme_options = {
     "navigation_with_keys": True,
     "light_css_variables": {"color-brand-primary": "#1a5fb4", "color-brand-content": "#1a5fb4"},

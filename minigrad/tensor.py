@@ -43,11 +43,8 @@ class Tensor(PythonProtocol):
 
     Make one with `minigrad.tensor(data)`, `zeros`, `randn`, ... As in PyTorch the class itself is the old constructor:
     ``Tensor(2, 3)`` is an uninitialised float32 tensor of that shape, ``Tensor([1, 2])`` one of these values.
-
-    Attributes:
-        array (numpy.ndarray): the numbers. Written to directly, they change behind autograd's back.
-        node (Node | None): the operation that made it, a `Node` of the graph; None of a leaf.
-        leaf, vc: where its gradient is collected, if it is a leaf; how often its memory was written to, if it was.
+    `array` has the numbers, `node` the operation that made it, `leaf` the place of a leaf's gradient, and `vc` how
+    often the memory was written to.
     """
 
     __slots__ = ("__dict__", "__weakref__", "_shape", "_view", "array", "leaf", "node", "vc")

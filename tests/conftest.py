@@ -21,12 +21,12 @@ from browser import browser_page, chromium, free_tabs  # noqa: F401 - fixtures f
 BACKENDS = ("numpy", "numba", "auto")
 ONCE = """
     test_add_op test_bench test_checkpoint test_cli test_data test_data_workers test_datasets test_datasets_download
-    test_datasets_files test_distributions test_distributions_kl test_distributions_transforms test_docs test_dtypes
-    test_engine_torch test_errors test_errors_nn test_exchange test_function_torch test_generated_code test_harmless
-    test_indexing_fuzz test_kernels_cache test_kernels_dispatch test_layers test_lr_scheduler test_lr_waves
-    test_misuse test_names test_nn_attributes test_nn_containers test_nn_hooks test_nn_lazy test_nn_machinery
-    test_nn_module test_nn_state test_onnx test_packaging test_parametrize test_places test_printing
-    test_program_imports test_promotion test_random_streams test_ranges test_samplers test_saved_torch
+    test_datasets_files test_distributions test_distributions_kl test_distributions_transforms test_docs
+    test_docs_site test_dtypes test_engine_torch test_errors test_errors_nn test_exchange test_function_torch
+    test_generated_code test_harmless test_indexing_fuzz test_kernels_cache test_kernels_dispatch test_layers
+    test_lr_scheduler test_lr_waves test_misuse test_names test_nn_attributes test_nn_containers test_nn_hooks
+    test_nn_lazy test_nn_machinery test_nn_module test_nn_state test_onnx test_packaging test_parametrize test_places
+    test_printing test_program_imports test_promotion test_random_streams test_ranges test_samplers test_saved_torch
     test_serialization test_serialization_damage test_serialization_torch test_sparse test_splits test_stubs
     test_testing test_text test_threads test_train test_train_resume test_transforms test_values_creation
     test_values_join test_values_layout test_values_numpy test_values_printing test_values_protocol test_values_random

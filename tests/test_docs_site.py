@@ -111,12 +111,17 @@ name     what it is called,
          and why
 other    the rest
 
+One sentence.  Another one
+begins here.
+
+0.
+
 >>> 1 + 1
 2"""
     lines = docstrings.to_rst(text, {"add": ":py:obj:`add`"}.get)
     assert [line for line in lines if line] == [
         r"What :py:obj:`add` does to ``x*``, and \|y\|.",
-        ".. code-block:: text",
+        ".. code-block:: python",
         "   y = x + 1",
         ".. rubric:: Args",
         "``x``, ``y`` *int \\| None*",
@@ -127,6 +132,8 @@ other    the rest
         "   what it is called, and why",
         "``other``",
         "   the rest",
+        "One sentence.  Another one begins here.",
+        r"\0.",
         ".. code-block:: pycon",
         "   >>> 1 + 1",
         "   2",

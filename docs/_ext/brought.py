@@ -29,6 +29,7 @@ def setup(app):
     app.connect("builder-inited", bring)
     app.connect("source-read", turn)
     app.connect("doctree-read", open_in_place)
+    app.connect("html-page-context", say_language)
     app.connect("build-finished", copy_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -122,6 +123,12 @@ def open_in_place(app, doctree):
     for node in list(doctree.findall(addnodes.download_reference)):
         if node["reftarget"].endswith(".html"):
             node["filename"] = node["reftarget"]
+
+
+def say_language(app, pagename, templatename, context, doctree):
+    """Pages in Korean say so, to browsers and readers of screens."""
+    if pagename.startswith("ko/"):
+        context["language"] = "ko"
 
 
 def copy_pages(app, failure):

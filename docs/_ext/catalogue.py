@@ -164,9 +164,9 @@ MODULES = [
     ("course", "What the course uses: course", "course"),
     (
         "distributed",
-        "Several processes: distributed",
-        "distributed distributed.optim distributed.algorithms distributed.algorithms.ddp_comm_hooks.default_hooks "
-        "futures",
+        "Several processes: distributed, futures",
+        "distributed distributed.algorithms distributed.algorithms.ddp_comm_hooks.bucket "  # noqa: ISC004
+        "distributed.algorithms.ddp_comm_hooks.default_hooks distributed.optim futures",
     ),
 ]
 
@@ -335,8 +335,11 @@ def family_pages():
 
 
 def module_pages():
-    """The pages of the other modules."""
-    for slug, title, places in MODULES:
+    """The pages of the other modules; what MODULES does not know yet comes last."""
+    known = {place for _, _, places in MODULES for place in places.split()}.union(HARMLESS.split())
+    more = [name.removeprefix("minigrad.") for name in public_modules()]
+    more = [place for place in more if not any(other == place or other.startswith(place + ".") for other in known)]
+    for slug, title, places in [*MODULES, ("more", "More", " ".join(more))]:
         found = [(place, module_named(place)) for place in places.split()]
         sections = [part for place, module in found if module is not None for part in module_sections(place, module)]
         if sections:
@@ -419,6 +422,8 @@ def members(cls, path):
     for short in sorted(found, key=str.lower):
         thing = found[short]
         kind = kinds.get(type(thing)) or ("method" if inspect.isroutine(thing) else "")
+        if kind == "method" and not callable(thing):
+            kind = "property"  # one of our own making, as lazy_property
         if kind:
             thing = thing.__func__ if isinstance(thing, (classmethod, staticmethod)) else thing
             yield Name(f"{path}.{short}", thing), kind
@@ -461,13 +466,13 @@ def undocumented():
                 told = said(member.thing.__doc__) or inherited(name.thing, member.short)
                 if not told and not told_by_class(name, member):
                     without.append(member.path)
-    return without + unplaced_modules()
+    silent = [name for name in public_modules() if not said(sys.modules[name].__doc__)]
+    return without + silent
 
 
-def unplaced_modules():
-    """Public modules (those that `minigrad` or a package of it names) without a page, or without a docstring."""
-    placed = {section.module for page in pages() for section in page.sections} | set(ELSEWHERE)
-    waiting, seen = [minigrad], set()
+def public_modules():
+    """The paths of the modules that `minigrad`, or a package of it, names in its `__all__`."""
+    waiting, seen = [minigrad], set(ELSEWHERE)
     while waiting:
         module = waiting.pop()
         for short in getattr(module, "__all__", ()):
@@ -475,10 +480,5 @@ def unplaced_modules():
             path = getattr(thing, "__name__", "")
             if inspect.ismodule(thing) and path.startswith("minigrad") and path not in seen and short[0] != "_":
                 seen.add(path)
-                waiting += [thing] if path not in ELSEWHERE else []
-    return sorted(
-        name
-        for name in seen
-        if not said(sys.modules[name].__doc__)
-        or (name not in placed and not any(other.startswith(name + ".") for other in placed))
-    )
+                waiting.append(thing)
+    return sorted(seen - set(ELSEWHERE))

@@ -11,6 +11,7 @@ Needs nothing but Python, so that tests can ask it too.
 
 from __future__ import annotations
 
+import ast
 import re
 import textwrap
 
@@ -18,7 +19,8 @@ PARTS = re.compile(
     r"^(Args|Arguments|Attributes|Buffers|Expected result|Properties|Raises|Returns|Shape|Yields|State):(?: (\S.*))?$"
 )
 CODE = re.compile(r"``(?P<code>[^`]+(?:`[^`]+)*)``|`(?P<name>[^`\n]+)`|(?P<url>https?://[^\s)>,]+[^\s)>,.;])")
-TABLE = re.compile(r"^(\S(?:.*?\S)?)(?: {2,}| - )(\S.*)$")
+TABLE = re.compile(r"^(\S(?:.*?[^\s.:;?!])?) {2,}(\S.*)$")
+ENUMERATED = re.compile(r"^(\w{1,3}|#)[.)]( |$)")
 ENTRY = re.compile(r"^(?P<name>[\w*][^:]*?)(?P<kind> \([^()]*(?:\([^()]*\)[^()]*)*\))?: (?P<text>.*)$")
 PROGRAM = re.compile(r"^(from [\w.]+ import |import \w|def \w+\(|class \w+[(:]|for .* in .*:$|with .*:$)", re.MULTILINE)
 SPECIAL = re.compile(r"([\\*|_`])")
@@ -40,7 +42,8 @@ def inline(text, link=None):
         if after and not after.isspace() and after not in ")]}>-/'\":.,;!?":
             done.append("\\ ")
         at = match.end()
-    return "".join([*done, escaped(text[at:])])
+    whole = "".join([*done, escaped(text[at:])])
+    return f"\\{whole}" if ENUMERATED.match(whole) else whole  # "0." begins no list
 
 
 def literal(words):
@@ -95,9 +98,18 @@ def code(block, language="text"):
     body = textwrap.dedent("\n".join(block)).strip("\n")
     if body.startswith(">>> "):
         language = "pycon"
-    elif PROGRAM.search(body):
+    elif is_python(body):
         language = "python"
     return ["", f".. code-block:: {language}", "", *(f"   {line}".rstrip() for line in body.splitlines()), ""]
+
+
+def is_python(text):
+    """Whether it is a program, not a formula or a sketch."""
+    try:
+        ast.parse(text)
+    except SyntaxError:
+        return PROGRAM.search(text) is not None
+    return True
 
 
 def paragraph(block, link):
@@ -111,7 +123,7 @@ def paragraph(block, link):
         return []  # what follows is indented, and so code anyway
     if re.match(r"[-*] ", block[0]):
         return ["", *entries(block, lambda text: "- " + inline(text[2:], link), "  "), ""]
-    if TABLE.match(block[0]) and "  " in block[0] and not block[0].endswith("  "):
+    if TABLE.match(block[0]):
         return definitions(block, link)
     text, formula = taken(block, lambda line: not indented(line) or line.lstrip()[:1] not in "→=")
     last = text[-1]

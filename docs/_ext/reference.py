@@ -75,7 +75,8 @@ def index_lines():
     for page in pages:
         names = [name for section in page.sections for name in section.names]
         some = ", ".join(f"``{name.short}``" for name in names[:: max(1, len(names) // 7)][:8])
-        yield from [f":doc:`{page.slug}` ({len(names)})", f"   {some} …", ""]
+        count, some = (len(names), f"{some} …") if len(names) > 1 else ("1", "its attributes and methods")
+        yield from [f":doc:`{page.slug}` ({count})", f"   {some}", ""]
     yield from [".. toctree::", "   :hidden:", "", *(f"   {page.slug}" for page in pages), ""]
 
 
