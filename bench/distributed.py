@@ -26,6 +26,7 @@ from pathlib import Path
 
 from bench.links import LINKS, RANKS, Here, forecast, halving, ring
 from bench.page import table
+from bench.ranks import quick
 from bench.report import duration, volume
 from minigrad.distributed.launch import find_mpiexec
 
@@ -37,10 +38,11 @@ TCP = {"MPIR_CVAR_NOLOCAL": "1", "MPIR_CVAR_CH4_NETMOD": "ofi", "FI_PROVIDER": "
 SLOWED = "ip link set lo up && tc qdisc add dev lo root tbf rate {rate} burst 256kb latency 100ms && exec "
 
 
+SHORT = 128  # bytes: up to here a message takes what the shortest does
 MESSAGES = """\
-Measured on {machine}, one thread in each rank; {rounds} rounds of {steps} steps each, medians. The machine has other
-work, too, so times vary from run to run; ratios are taken within a round. More ranks than cores take turns: their times
-show that it works, not how it scales.
+Measured on {machine} (load average {load}), one thread in each rank. Times are those that a
+quarter of the steps of a round keep below, ratios are taken within a round, and shown is the median of {rounds} rounds
+of {steps} steps. More ranks than cores take turns: their times show that it works, not how it scales.
 
 ### Messages
 
@@ -94,7 +96,7 @@ it is full and the one before it is through; when each is full was measured in o
 the backward ends lengthens the step: efficiency = step of one / step of N.
 
 The call ({call}), latency ({latency}) and bandwidth ({bandwidth}) of the software are those measured here over TCP. To
-them comes the link ({links}; usual figures, assumed): latencies add up, and so do the times of a byte.
+them comes the link: latencies add up, and so do the times of a byte. Usual figures, assumed: {links}.
 
 {expected}
 """
@@ -186,7 +188,7 @@ class Bench:
         where = self.seconds if where is None else where
         for model, ways in found.items():
             for way, times in ways.items():
-                where.setdefault((model, side.format(way)), []).append(statistics.median(times))
+                where.setdefault((model, side.format(way)), []).append(quick(times, 0.25))
 
     # ---- what came out
 
@@ -196,9 +198,10 @@ class Bench:
             {int(size): seconds for size, seconds in self.messages[way][what].items()}
             for what in ("ping", "mpi", "sum")
         )
-        shortest, longest = min(ping), max(ping)
-        bandwidth = (longest - shortest) / (ping[longest] - ping[shortest])
-        return Here(max(0.0, added[shortest] - mpi[shortest]), ping[shortest], bandwidth)
+        short = [size for size in ping if size <= SHORT]
+        latency, longest = min(ping[size] for size in short), max(ping)
+        call = min(added[size] for size in short) - min(mpi[size] for size in short)
+        return Here(max(0.0, call), latency, longest / (ping[longest] - latency))
 
     def message_table(self) -> str:
         rows = []
@@ -265,6 +268,7 @@ class Bench:
         here = self.here("TCP")
         return "\n".join(filter(None, parts)).format(
             machine=f"{processor()}, {os.cpu_count()} cores",
+            load=f"{os.getloadavg()[1]:.0f}",
             rounds=self.rounds,
             steps=self.steps,
             messages=self.message_table(),

@@ -11,6 +11,8 @@ import multiprocessing.connection
 from multiprocessing import *  # noqa: F403  (its __all__ is what this module offers too)
 from typing import Any
 
+from minigrad.distributed import spawned
+
 __all__ = [
     *multiprocessing.__all__,
     "ProcessRaisedException", "get_all_sharing_strategies", "get_sharing_strategy", "set_sharing_strategy", "spawn",
@@ -23,6 +25,9 @@ class ProcessRaisedException(Exception):
 
 def spawn(fn, args=(), nprocs: int = 1, join: bool = True, daemon: bool = False, start_method: str = "spawn"):
     """Run ``fn(i, *args)`` in `nprocs` processes, i from 0.
+
+    Where the module of `fn` names `minigrad.distributed`, MPI starts the processes, so that they can meet in
+    `init_process_group` (with ``join=True`` only).
 
     Args:
         fn: a function of a module, so that a new process can import it.
@@ -37,6 +42,11 @@ def spawn(fn, args=(), nprocs: int = 1, join: bool = True, daemon: bool = False,
 
     PyTorch: torch.multiprocessing.spawn
     """
+    if join and nprocs > 1 and spawned.meets(fn):
+        rank, code = spawned.spawn(fn, args, nprocs)
+        if code:
+            raise ProcessRaisedException(f"process {rank} terminated with exit code {code}")
+        return None
     context: Any = multiprocessing.get_context(start_method)
     processes = [context.Process(target=fn, args=(i, *args), daemon=daemon) for i in range(nprocs)]
     for process in processes:

@@ -79,11 +79,13 @@ class Hosts:
         """`minigrad launch` on host 1, with so many ranks on each host, that talk over TCP: the `subprocess.Popen`."""
         names = ",".join(f"10.77.0.{i}:{ranks}" for i in range(1, self.count + 1))
         command = [*together.LAUNCH, "--hosts", names, "-n", ranks * self.count, *words]
-        environment = {
-            **os.environ, **together.ONE_THREAD, "PYTHONPATH": str(together.ROOT),
-            "HYDRA_LAUNCHER": "ssh", "HYDRA_LAUNCHER_EXEC": str(self.shell), "HYDRA_IFACE": "eth0",
-            "UCX_TLS": "tcp,self", "UCX_NET_DEVICES": "eth0",
-        }  # fmt: skip
+        environment = together.environment(
+            HYDRA_LAUNCHER="ssh",
+            HYDRA_LAUNCHER_EXEC=str(self.shell),
+            HYDRA_IFACE="eth0",
+            UCX_TLS="tcp,self",
+            UCX_NET_DEVICES="eth0",
+        )
         return subprocess.Popen(
             [str(self.shell), "10.77.0.1", "exec", *map(str, command)],
             stdout=subprocess.PIPE,

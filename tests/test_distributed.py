@@ -1,6 +1,5 @@
 """`minigrad.distributed` in several processes, which mpiexec starts, and alone."""
 
-import os
 import re
 import subprocess
 import sys
@@ -10,21 +9,22 @@ from pathlib import Path
 import pytest
 import together
 
+from minigrad.distributed.launch import find_mpiexec
+
 PROGRAMS = Path(__file__).parent / "mpi_programs"
-MPIEXEC = together.mpiexec()
+MPIEXEC = find_mpiexec(None)
 needs_mpi = pytest.mark.skipif(together.missing() is not None, reason=str(together.missing()))
 
 
-def run(words, timeout=60, **environment):
+def run(words, timeout=60, **variables):
     """(exit code, stdout, stderr, seconds) of a command."""
     start = time.monotonic()
-    root = str(Path(__file__).parents[1])
     done = subprocess.run(
         [str(word) for word in words],
         capture_output=True,
         text=True,
         timeout=timeout,
-        env={**os.environ, "PYTHONPATH": root, "PYTHONWARNINGS": "error", **environment},
+        env=together.environment(PYTHONWARNINGS="error", **variables),
     )
     return done.returncode, done.stdout, done.stderr, time.monotonic() - start
 
@@ -64,7 +64,7 @@ FAILURES = {
     "hang": (
         1,
         f"{HERE.replace('(fail', '(number 6 of the default group, fail')} did not end in 2 s: ",
-        f"rank 1 has not arrived: it was last at number 5, {HERE}, and is now at {doing('hang')}: time.sleep(100)\n",
+        f"rank 1 has not arrived: it was last at number 5, {HERE}, and is now at {doing('hang')}: time.sleep(100)",
     ),
     "shape": (
         1,
@@ -76,7 +76,7 @@ FAILURES = {
 }
 MORE_FAILURES = {
     "thread": (1, "rank 1 of 3 (", ") failed: ZeroDivisionError: division by zero\n"),
-    "stop": (1, "did not end in 2 s: rank 1 (", ") does not answer: stopped, killed, or cut off\n"),
+    "stop": (1, "did not end in 2 s: rank 1 (", ") does not answer: stopped, killed, or cut off"),
     "dtype": (1, f"rank 1 called all_reduce SUM of (64,) float64 ({doing('dtype')})", f" called {HERE}"),
     "op": (1, f"rank 1 called all_reduce MAX of (64,) float32 ({doing('op')})", f" called {HERE}"),
     "function": (1, f"rank 1 called broadcast from 0 of (64,) float32 ({doing('function')})", f" called {HERE}"),
@@ -125,6 +125,7 @@ def test_a_failure_under_plain_mpiexec():
 
 RESTARTED = """
 import os, sys
+import minigrad.distributed as dist
 
 dist.init_process_group("nccl")
 assert dist.get_rank() == int(os.environ["RANK"]) and dist.get_world_size() == int(os.environ["WORLD_SIZE"]) == 2
@@ -145,6 +146,38 @@ def test_launch_starts_again(tmp_path):
     assert code == 0, err
     assert out.split() == ["attempt", "0"] * 2 + ["attempt", "1"] * 2
     assert re.findall("^minigrad.*", err, re.MULTILINE)[1] == "minigrad launch: starting again (1 of 2)"
+
+
+@needs_mpi
+def test_the_tutorial_of_pytorch():
+    """It starts its processes by mp.spawn, which has MPI start them."""
+    code, out, err, _ = run([sys.executable, PROGRAMS / "tutorial.py"])
+    assert code == 0, err
+    assert sorted(out.splitlines()) == [
+        f"{what} basic DDP example on rank {rank}." for what in ("Finished running", "Running") for rank in range(2)
+    ]
+    code, out, err, _ = run([sys.executable, PROGRAMS / "tutorial.py", "oh"])
+    assert code == 1
+    assert re.search(r"rank 1 of 2 \(.*\) failed: ValueError: oh\n", err)
+    assert err.endswith("ProcessRaisedException: process 1 terminated with exit code 1\n")
+
+
+@needs_mpi
+def test_a_rank_that_ends_without_a_word_is_named(tmp_path):
+    program = tmp_path / "train.py"
+    program.write_text(
+        "import os, minigrad.distributed as dist\n"
+        "dist.init_process_group()\n"
+        "if dist.get_rank() == 1: os._exit(7)\n"
+        "dist.barrier()\n"
+    )
+    code, _, err, _ = run([*together.LAUNCH, "-n", 2, program])
+    assert code == 7
+    assert re.fullmatch(
+        r"minigrad launch: rank 1 \(process \d+ on .*\) ended with exit code 7 and said nothing; the others were "
+        r"stopped\n",
+        err,
+    )
 
 
 def test_launch_says_what_is_missing(tmp_path):

@@ -52,7 +52,7 @@ def test_ranks_killed_at_random_moments(tmp_path, rounds):
         [*together.LAUNCH, "-n", "2", "--restarts", str(rounds), str(PROGRAM), str(killed), str(epochs)],
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(together.ROOT)},
+        env=together.environment(),
     )
     victims = []
     for _ in range(rounds):

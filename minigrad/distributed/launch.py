@@ -1,7 +1,7 @@
 """`minigrad launch`: start a program in several processes, say in one line what went wrong, and start it again.
 
-``mpiexec`` does the starting. What it writes about a rank that died is turned into one message with the rank and the
-signal; everything else passes through unchanged.
+``mpiexec`` does the starting. What MPICH's writes about a rank that died is left out in favour of one message with the
+rank and the signal (what Open MPI's writes is left); everything else passes through unchanged.
 """
 
 from __future__ import annotations
@@ -37,11 +37,9 @@ LOCAL_WORLD_SIZE are set as torchrun sets them.
 BANNER = re.compile(
     r"={60,}$|=   (BAD TERMINATION|PID|EXIT CODE|CLEANING UP|YOU CAN IGNORE)|YOUR APPLICATION TERMINATED WITH"
     r"|This typically refers to a problem with your app|Please see the FAQ page for debugging|Abort\(\d+\) on node"
-    r"|\[mpiexec@.*\] (Sending|Press) Ctrl-C"
+    r"|\[mpiexec@.*\] (Sending|Press) Ctrl-C|Ctrl-C caught"
 )
 HYDRA = re.compile(r"\[(proxy:\d+|mpiexec)@.*\] (HYD|main)")  # its own errors: they follow from a rank's
-DIED = re.compile(r"PID (\d+) RUNNING AT (\S+)")
-HOW = re.compile(r"EXIT STRING: (.*) \(signal (\d+)\)")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,8 +80,8 @@ def command(options, mpiexec: str) -> list[str]:
         words += ["-hosts" if hydra else "--host", options.hosts]
     if options.prefix:
         words += ["-prepend-rank"] if hydra else ["--tag-output"]
-    words += [sys.executable, "-m", "minigrad.distributed.runner"]
-    return [*words, *(["-m"] if options.module else []), options.program, *options.arguments]
+    module = ["-m"] if options.module else []
+    return [*words, *rank_command(*module, options.program, *options.arguments)]
 
 
 def run(options) -> int:
@@ -112,10 +110,10 @@ class Job:
         environment = {**os.environ, "MINIGRAD_RESTART": str(attempt)}
         if timeout is not None:
             environment["MINIGRAD_DISTRIBUTED_TIMEOUT"] = str(timeout)
-        self.ranks: dict[tuple[str, int], int] = {}  # (host, process): rank
-        self.failed: dict | None = None  # what a rank that failed told
-        self.died: tuple[str, int] | None = None  # the host and process that mpiexec found dead
-        self.how: tuple[str, int] | None = None  # the name and number of the signal
+        self.failed: dict | None = None  # what a rank told that failed
+        self.ended: dict | None = None  # ... and what the parent of the first that ended with a code did (supervise.py)
+        self.stopped = 0  # the signal that this process got
+        self.heard = False  # whether mpiexec had the Ctrl-C as well
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
         self.readers = [
             threading.Thread(target=self.pass_on, args=(source, target), daemon=True)
@@ -149,41 +147,38 @@ class Job:
             if "failed" in news:
                 self.failed = news
             else:
-                self.ranks[news["host"], news["process"]] = news["rank"]
+                self.ended = self.ended or news
             return True
-        if found := DIED.search(line):
-            self.died = self.died or (found[2], int(found[1]))
-        if found := HOW.search(line):
-            self.how = self.how or (found[1], int(found[2]))
-        if (self.failed or self.died) and HYDRA.match(line):
+        if (self.failed or self.ended or self.stopped) and HYDRA.match(line):
             return True
+        self.heard = self.heard or "Ctrl-C" in line
         return BANNER.match(line) is not None
 
     def wait(self) -> int:
         """Wait for the end, say what went wrong if no rank did, and return the exit code."""
-        stopped = 0
 
         def stop(number, frame):
-            nonlocal stopped
-            stopped = number
-            self.process.send_signal(number)
+            self.stopped = number
+            if number == signal.SIGTERM:  # Ctrl-C goes to mpiexec, too
+                self.process.terminate()
 
-        before = [signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)]
+        handled = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+        before = [signal.signal(number, stop) for number in handled]
         try:
             code = self.until_end()
         finally:
-            for number, handler in zip((signal.SIGINT, signal.SIGTERM), before):
+            for number, handler in zip(handled, before):
                 signal.signal(number, handler)
         for reader in self.readers:
             reader.join(1)
-        if stopped:
-            return 128 + stopped
+        if self.stopped:
+            return 128 + self.stopped
         if self.failed is not None:
             return self.failed["code"]
         if code:
             print(f"minigrad launch: {self.verdict(code)}", file=sys.stderr, flush=True)
-        if self.how is not None:
-            return 128 + self.how[1]
+        if self.ended is not None:
+            code = self.ended["code"]
         return code if code >= 0 else 128 - code
 
     def until_end(self) -> int:
@@ -191,19 +186,38 @@ class Job:
         since = None
         while (code := self.process.poll()) is None:
             time.sleep(0.05)
+            if self.stopped == signal.SIGINT and not self.heard:
+                time.sleep(0.5)
+                if not self.heard:  # a second one would be an order to kill
+                    self.heard = True
+                    self.process.send_signal(signal.SIGINT)
             if self.failed is not None:
                 since = since or time.monotonic()
                 if time.monotonic() - since > PATIENCE:
                     self.process.kill()
         return code
 
+    def culprit(self) -> int:
+        """The rank that failed, or -1 where that is not known."""
+        if self.failed is not None:
+            return self.failed["failed"]
+        return self.ended["ended"] if self.ended is not None else -1
+
     def verdict(self, code: int) -> str:
         """What happened, where no rank could say it."""
-        if self.how is None:
-            return f"a rank ended with exit code {code} and said nothing; the others were stopped"
-        who = f"rank {self.ranks[self.died]}" if self.died in self.ranks else "a rank"
-        where = f" (process {self.died[1]} on {self.died[0]})" if self.died else ""
-        return f"{who}{where} was ended by signal {self.how[1]} ({self.how[0]}); the others were stopped"
+        if self.ended is None:
+            return f"mpiexec ended with exit code {code}"
+        who = "rank {ended} (process {process} on {host})".format(**self.ended)
+        code = self.ended["code"]
+        if code > 0:
+            return f"{who} ended with exit code {code} and said nothing; the others were stopped"
+        return f"{who} was ended by signal {-code} ({signal.strsignal(-code)}); the others were stopped"
+
+
+def rank_command(*words: str) -> list[str]:
+    """What mpiexec starts for each rank, to run a program (`runner.main`'s arguments)."""
+    parent = str(Path(__file__).with_name("supervise.py"))
+    return [sys.executable, "-I", "-S", parent, sys.executable, "-m", "minigrad.distributed.runner", *words]
 
 
 def write(target, data: bytes) -> None:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import runpy
-import socket
+import signal
 import sys
 from pathlib import Path
 
-from minigrad.distributed.place import place, tell_launcher
+from minigrad.distributed.place import place
 from minigrad.distributed.world import default_seconds, join, load_mpi
 
 __all__ = ["main"]
@@ -19,8 +19,8 @@ __all__ = ["main"]
 
 def main(arguments: list[str]) -> int:
     """Run a program as one of the ranks."""
-    rank, size = set_names()
-    tell_launcher(rank=rank, process=os.getpid(), host=os.environ.get("PMI_HOSTNAME") or socket.gethostname())
+    size = set_names()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which supervise.py does not hear
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # whole lines, so that those of the ranks do not mix
             stream.reconfigure(line_buffering=True, write_through=False)
@@ -45,18 +45,18 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def set_names() -> tuple[int, int]:
-    """Set what torchrun sets, for programs that read it. Returns (rank, number of ranks)."""
+def set_names() -> int:
+    """Set what torchrun sets, for programs that read it. Returns the number of ranks."""
     rank, size, local, local_size = place()
     os.environ.update(RANK=str(rank), WORLD_SIZE=str(size), LOCAL_RANK=str(local), LOCAL_WORLD_SIZE=str(local_size))
     os.environ.setdefault("MASTER_ADDR", "localhost")
     os.environ.setdefault("MASTER_PORT", "29500")
-    return rank, size
+    return size
 
 
 def without_runner(error: BaseException) -> BaseException:
     """The error, its traceback beginning in the program."""
-    ours = (__file__, runpy.__file__, "<frozen runpy>")
+    ours = (__file__, str(Path(__file__).with_name("spawned.py")), runpy.__file__, "<frozen runpy>")
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename in ours:
         trace = trace.tb_next

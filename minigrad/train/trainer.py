@@ -67,7 +67,7 @@ class Trainer:
         distributed: bool | dict[str, Any] = False,
     ) -> None:  # fmt: skip
         options = distributed if isinstance(distributed, dict) else {}
-        self.ranks = Alone(model) if distributed is False else Ranks(model, options)
+        self.ranks = Alone(model) if distributed in (False, None) else Ranks(model, options)
         self.model, self.rank = self.ranks.model, self.ranks.rank
         self.optimizer = _named_optimizer(optimizer, model, lr) if isinstance(optimizer, str) else optimizer
         self.loss = _named_loss(loss) if isinstance(loss, str) else loss

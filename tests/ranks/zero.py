@@ -64,7 +64,7 @@ def nbytes(state):
 
 
 def check_state_is_shared_out(rank, size):
-    layers = [nn.Linear(64, 64) for _ in range(8)]
+    layers = [nn.Linear(64, 64) for _ in range(12)]
     model = nn.Sequential(*layers)
     plain = optim.Adam(copy.deepcopy(model).parameters())
     theirs = ZeroRedundancyOptimizer(model.parameters(), optim.Adam)

@@ -20,7 +20,7 @@ __all__ = ["allreduce_hook", "fp16_compress_hook", "fp16_compress_wrapper"]
 def allreduce_hook(process_group, bucket: GradBucket) -> Future:
     """The average over the processes: what is done without a hook. process_group: None for all."""
     buffer = bucket.buffer()
-    buffer.div_(dist.get_world_size(process_group))
+    buffer.mul_(1 / dist.get_world_size(process_group))
     return _summed(buffer, process_group)
 
 
