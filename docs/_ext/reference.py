@@ -55,6 +55,7 @@ def name_classes(app, doctree):
             node["refspecific"] = False
 
 
+MANY = 60  # members of a class, from which on they are listed first
 IN_PLACE = "In-place forms of the functions without ``_``: each writes its result into the tensor, and returns it."
 BUILTINS = ("bool", "complex", "float", "int")
 SHORT = {
@@ -164,6 +165,9 @@ def value_of(thing):
 def class_lines(name):
     yield from described("class", name, name.short)
     members, in_place = list(catalogue.members(name.thing, name.path)), []
+    if len(members) > MANY:
+        shown = [member for member, _ in members if not member.short.endswith("_")]
+        yield from indent([" · ".join(f":py:obj:`{member.short} <{member.path}>`" for member in shown), ""])
     for member, kind in members:
         if (member.thing.__doc__ or "").startswith("In-place form of"):
             in_place.append(member.short + call_of(member, method=True))
