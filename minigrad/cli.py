@@ -1,4 +1,4 @@
-"""The command `minigrad`: demo, info, warmup.
+"""The command `minigrad`: demo, info, launch, warmup.
 
 What the user can mend is said in one line on stderr, with a nonzero exit and no traceback.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from minigrad import __version__
 from minigrad.demo import INTERRUPTED, DemoError
+from minigrad.distributed.launch import add_arguments as launch_arguments
 
 
 class Parser(argparse.ArgumentParser):
@@ -56,6 +57,10 @@ def parser() -> Parser:
     warmup = commands.add_parser("warmup", help="compile the kernels now, so that later programs start fast")
     warmup.set_defaults(run=run_warmup)
     warmup.add_argument("--jobs", type=whole_number(1), metavar="N", help="processes (default: one for each core)")
+
+    launch = commands.add_parser("launch", help="run a program in several processes, by MPI")
+    launch.set_defaults(run=run_launch)
+    launch_arguments(launch)
     return top
 
 
@@ -101,6 +106,12 @@ def run_info(options) -> int:
 
     print(describe())
     return 0
+
+
+def run_launch(options) -> int:
+    from minigrad.distributed.launch import run
+
+    return run(options)
 
 
 def run_warmup(options) -> int:

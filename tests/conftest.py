@@ -30,7 +30,7 @@ ONCE = """
     test_serialization test_serialization_damage test_serialization_torch test_sparse test_splits test_stubs
     test_testing test_text test_threads test_train test_train_resume test_transforms test_values_creation
     test_values_join test_values_layout test_values_numpy test_values_printing test_values_protocol test_values_random
-    test_values_shape test_values_tensor test_views_torch test_ddp test_futures
+    test_values_shape test_values_tensor test_views_torch test_ddp test_futures test_bench_distributed
 """.split()
 ONCE_ALL = ("test_course", "test_scalar", "test_viz")  # how the names of whole families begin
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minigrad.scalar import Value
-from notebooks.scripts.backpropagation import backward, bce, by_engine, forward, largest_difference, train
+from notebooks.scripts.backpropagation import backward, bce, by_engine, forward, largest_difference, losses, train
 
 INPUTS = np.array([[0.9], [0.1], [0.8]])
 WEIGHTS = [
@@ -69,3 +69,12 @@ def test_on_iris_the_larger_rate_hurts_the_book_not_the_gradient():
     assert min(means[0.1, False], means[0.1, True], means[0.3, False]) > 0.9
     assert abs(means[0.1, False] - means[0.1, True]) < 0.04
     assert means[0.3, False] - means[0.3, True] > 0.05
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_rate_can_be_too_small_and_too_large(seed):
+    small, good, large = (losses(rate, seed) for rate in (0.3, 10.0, 100.0))
+    assert good[-1] < 0.6 * small[-1]
+    assert max(small[1:]) < small[0]
+    assert max(good[1:]) < good[0]
+    assert max(large[1:]) > large[0]

@@ -71,10 +71,20 @@ def test_training_on_petals(seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_repeated_relu_grows_where_the_matrix_stretches_and_tanh_stays(seed):
-    states = repeated("relu", 2.0, seed)
+    states, _ = repeated("relu", 2.0, seed)
     assert states[-1] > 1e6
     assert states[99] > 1e2 * states[49] > 1e4 * states[9]
-    assert max(repeated("tanh", 2.0, seed)) <= 1.0
-    assert repeated("tanh", 1.0, seed)[-1] > 0.1
-    assert repeated("relu", 1.0, seed)[-1] < 1e-6  # half of the units are cut each time
-    assert repeated("tanh", 0.5, seed)[-1] < 1e-6
+    assert max(repeated("tanh", 2.0, seed)[0]) <= 1.0
+    assert repeated("tanh", 1.0, seed)[0][-1] > 0.1
+    assert repeated("relu", 1.0, seed)[0][-1] < 1e-6  # half of the units are cut each time
+    assert repeated("tanh", 0.5, seed)[0][-1] < 1e-6
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_gradient_is_not_held_by_tanh(seed):
+    """It vanishes where the matrix shrinks, gets through at a gain of 1, and grows beyond, if less than ReLU's."""
+    slopes = {gain: repeated("tanh", gain, seed)[1] for gain in (0.5, 1.0, 2.0)}
+    assert slopes[0.5] < 1e-20
+    assert 0.03 < slopes[1.0] < 3
+    assert 1e3 < slopes[2.0] < 1e-4 * repeated("relu", 2.0, seed)[1]
+    assert repeated("relu", 1.0, seed)[1] < 1e-6

@@ -9,8 +9,8 @@ import pytest
 from leaves import leaf, vector
 
 import minigrad
-from minigrad.autograd.engine import queue_callback
 from minigrad.autograd.general import quiet
+from minigrad.autograd.running import queue_callback
 from minigrad.nn import functional as F
 
 # ---- values at the edges -------------------------------------------------------------------------------------------

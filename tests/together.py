@@ -1,14 +1,15 @@
 """Programs in several processes: ``mpiexec -n N``, and what of it is there."""
 
-import functools
 import importlib.util
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from minigrad.distributed.launch import find_mpiexec
+
 ROOT = Path(__file__).resolve().parents[1]
+LAUNCH = [sys.executable, "-m", "minigrad", "launch"]
 RANKS = ROOT / "tests" / "ranks"
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -17,21 +18,20 @@ def missing():
     """What is not there of what it takes, or None."""
     if importlib.util.find_spec("mpi4py") is None:
         return "mpi4py is not installed (pip install mpi4py mpich)"
-    return None if mpiexec() else "there is no mpiexec (pip install mpich)"
+    return None if find_mpiexec(None) else "there is no mpiexec (pip install mpich)"
 
 
-@functools.cache
-def mpiexec():
-    beside = Path(sys.executable).parent / "mpiexec"
-    return str(beside) if beside.exists() else shutil.which("mpiexec")
-
-
-def run(ranks, arguments, folder, timeout=120, **variables):
-    """Run ``python ARGUMENTS`` in so many processes, in a folder; gives the `subprocess.CompletedProcess`."""
+def environment(**variables):
+    """That of a process that is to find this minigrad."""
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    env = {**os.environ, **ONE_THREAD, "PYTHONPATH": path, **variables}
-    command = [mpiexec(), "-n", str(ranks), sys.executable, "-W", "error", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=env, cwd=folder)
+    return {**os.environ, **ONE_THREAD, "PYTHONPATH": path, **variables}
+
+
+def run(ranks, arguments, folder, timeout=300, **variables):
+    """Run ``python ARGUMENTS`` in so many processes, in a folder; gives the `subprocess.CompletedProcess`."""
+    command = [find_mpiexec(None), "-n", str(ranks), sys.executable, "-W", "error", *map(str, arguments)]
+    options = {"capture_output": True, "text": True, "timeout": timeout}
+    return subprocess.run(command, env=environment(**variables), cwd=folder, **options)
 
 
 def checks(module):

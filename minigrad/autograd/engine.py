@@ -21,7 +21,6 @@ or its op declares its gradients `fresh`.  Two leaves never share one `.grad`.
 from __future__ import annotations
 
 import collections
-import contextvars
 import operator
 import threading
 from typing import Any
@@ -32,13 +31,13 @@ from minigrad.autograd import hooks, watch
 from minigrad.autograd.general import SILENT, WARNINGS
 from minigrad.autograd.modes import _recording
 from minigrad.autograd.node import LEAF, PICK, bump, tick
+from minigrad.autograd.running import running
 from minigrad.kernels.reduce import sum_to
 from minigrad.registry import TENSORS
 from minigrad.tensor import Tensor, wrap
 
 by_seq = operator.attrgetter("seq")
 _depositing = threading.Lock()  # threads may run backward into one leaf, as in PyTorch
-_walk: contextvars.ContextVar[Any] = contextvars.ContextVar("minigrad_walk", default=None)
 recorded_backwards: collections.deque = collections.deque(maxlen=1000)  # (first, last date) of the latest, for drawings
 IN_PLACE_ABOVE = 1000  # elements: below, a fresh array is cheaper than adding into an old one (measured)
 
@@ -236,9 +235,9 @@ def walk_back(pending, retain_graph, create_graph, wanted=None, only=None):
     if chosen is not None:
         order, ends = _leading_to(order, chosen)
         reached = set(order)
-    outer = _walk.get()
+    outer = running.get()
     afterwards: list[Any] = [] if outer is None else outer[2]
-    walk = _walk.set((reached, chosen, afterwards))
+    walk = running.set((reached, chosen, afterwards))
     token, warnings = _recording.set(create_graph), WARNINGS.set(SILENT)
     begun = tick()
     try:
@@ -249,28 +248,5 @@ def walk_back(pending, retain_graph, create_graph, wanted=None, only=None):
         if create_graph:
             recorded_backwards.append((begun, tick()))
         _recording.reset(token)
-        _walk.reset(walk)
+        running.reset(walk)
         WARNINGS.reset(warnings)
-
-
-def queue_callback(callback):
-    """Call ``callback()`` when the backward that is running has walked to its end (the outermost, if they are nested);
-    not if it fails. For hooks. (PyTorch: torch.autograd.Variable._execution_engine.queue_callback)"""
-    walk = _walk.get()
-    if walk is None:
-        raise RuntimeError("Final callbacks can only be installed during backward pass.")
-    walk[2].append(callback)
-
-
-def will_run(nodes):
-    """(an object of the backward that is running, for each node whether it takes part)."""
-    walk = _walk.get()
-    if walk is None:
-        raise RuntimeError("this can only be asked while a backward is running")
-    return walk, [node in walk[0] for node in nodes]
-
-
-def asked_for_some():
-    """Whether the backward that is running is `grad`, or was given `inputs`."""
-    walk = _walk.get()
-    return walk is not None and walk[1] is not None

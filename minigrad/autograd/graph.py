@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from minigrad.autograd import watch
-from minigrad.autograd.engine import will_run
 from minigrad.autograd.node import Node, bump, edge_of, node_of
+from minigrad.autograd.running import will_run
 from minigrad.registry import TENSORS
 from minigrad.tensor import Tensor
 

@@ -68,7 +68,9 @@ def _same(answer, expected, tolerance):
 
 
 def _numbers(values):
-    return all(isinstance(v, (int, float)) or (isinstance(v, (list, tuple)) and _numbers(v)) for v in values)
+    """Whether lists of numbers make an array; those of several lengths, or numbers beside lists, do not."""
+    plain = all(isinstance(v, (int, float)) or (isinstance(v, (list, tuple)) and _numbers(v)) for v in values)
+    return plain and len({np.shape(v) for v in values}) <= 1
 
 
 def _array(value):

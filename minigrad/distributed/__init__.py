@@ -15,6 +15,7 @@ launch -n 4 train.py`` starts four. A program that is started alone is a world o
 
 from __future__ import annotations
 
+from minigrad.distributed.algorithms.ddp_comm_hooks.bucket import GradBucket
 from minigrad.distributed.collectives import *
 from minigrad.distributed.collectives import __all__ as _collectives
 from minigrad.distributed.errors import *
@@ -33,7 +34,7 @@ from minigrad.distributed.world import *
 from minigrad.distributed.world import __all__ as _world
 from minigrad.harmless import refusing
 
-__all__ = [*_collectives, *_errors, *_groups, *_objects, *_points, *_reduction, *_work, *_world]
+__all__ = ["GradBucket", *_collectives, *_errors, *_groups, *_objects, *_points, *_reduction, *_work, *_world]
 
 __getattr__ = refusing(
     __name__,

@@ -10,6 +10,7 @@ which counts as a write for autograd, though nothing is recorded: gradients do n
 from __future__ import annotations
 
 import datetime
+import functools
 import math
 
 import numpy as np
@@ -24,22 +25,23 @@ from minigrad.distributed.buffers import (
     put_back,
     room_for,
 )
+from minigrad.distributed.errors import DistBackendError
 from minigrad.distributed.groups import ProcessGroup, of_group, root_of
 from minigrad.distributed.reduction import ReduceOp, check_op, mpi_op
 from minigrad.distributed.work import Work, as_seconds, done
 
 __all__ = [
     "all_gather", "all_gather_into_tensor", "all_gather_single", "all_reduce", "all_reduce_coalesced", "all_to_all",
-    "all_to_all_single", "barrier", "broadcast", "gather", "reduce", "reduce_scatter", "reduce_scatter_single",
-    "reduce_scatter_tensor", "scatter",
+    "all_to_all_single", "barrier", "broadcast", "gather", "monitored_barrier", "reduce", "reduce_scatter",
+    "reduce_scatter_single", "reduce_scatter_tensor", "scatter",
 ]  # fmt: skip
 
 
 def collective(group, words: str, begin, sent, received, finish, tensors, async_op: bool, timeout=None) -> Work | None:
     """One collective of a group: its `Work`, or None after waiting for it.
 
-    words: the call, as it has to be on all ranks. begin: ``begin(comm)`` gives MPI's request. sent, received: the
-    arrays, which in a group of one are copied, without MPI. finish: what is to be done with what arrived.
+    words: the call, as it has to be on all ranks. begin: ``begin(comm)`` gives the test of MPI's request. sent,
+    received: the arrays, which in a group of one are copied, without MPI. finish: what is to be done with what arrived.
     """
     if group.size() == 1:
         if received is not None and received is not sent:
@@ -47,7 +49,7 @@ def collective(group, words: str, begin, sent, received, finish, tensors, async_
         work = Work(done, None, 0.0, finish, tensors)
     else:
         guard = group._watch.begin(group._log, words)
-        work = Work(begin(group._comm).Test, guard, timeout or group._timeout, finish, tensors)
+        work = Work(begin(group._comm), guard, timeout or group._timeout, finish, tensors)
     if async_op:
         return work
     work.wait()
@@ -56,7 +58,13 @@ def collective(group, words: str, begin, sent, received, finish, tensors, async_
 
 def in_words(function: str, tensor, *more) -> str:
     """A call in words: what has to be the same on all ranks."""
-    return " ".join([function, *more, "of", str(tuple(tensor._shape)), tensor.array.dtype.name])
+    return " ".join([function, *more, "of", str(tuple(tensor._shape)), name_of(tensor.array.dtype)])
+
+
+@functools.cache
+def name_of(dtype: np.dtype) -> str:
+    """``float32``. (NumPy takes a microsecond to say it.)"""
+    return dtype.name
 
 
 def average(op: ReduceOp, array: np.ndarray, group: ProcessGroup) -> None:
@@ -84,7 +92,7 @@ def all_reduce(tensor, op=ReduceOp.SUM, group=None, async_op: bool = False) -> W
 
     def begin(comm):
         operation, datatype = mpi_op(op, array.dtype)
-        return comm.Iallreduce(in_place(), [array, array.size, datatype], operation)
+        return comm.Iallreduce(in_place(), [array, array.size, datatype], operation).Test
 
     def finish():
         average(op, array, group)
@@ -104,7 +112,7 @@ def all_reduce_coalesced(tensors, op=ReduceOp.SUM, group=None, async_op: bool = 
 
     def begin(comm):
         operation, datatype = mpi_op(op, dtype)
-        return comm.Iallreduce(in_place(), [flat, flat.size, datatype], operation)
+        return comm.Iallreduce(in_place(), [flat, flat.size, datatype], operation).Test
 
     def finish():
         average(op, flat, group)
@@ -138,7 +146,7 @@ def reduce(
     def begin(comm):
         operation, datatype = mpi_op(op, array.dtype)
         buffer = [array, array.size, datatype]
-        return comm.Ireduce(in_place() if here else buffer, buffer if here else None, operation, root)
+        return comm.Ireduce(in_place() if here else buffer, buffer if here else None, operation, root).Test
 
     def finish():
         if here:
@@ -170,7 +178,7 @@ def broadcast(
 
     words = in_words("broadcast", tensor, f"from {root}")
     return collective(
-        group, words, lambda comm: comm.Ibcast(as_bytes(array), root), array, array, finish, [tensor], async_op
+        group, words, lambda comm: comm.Ibcast(as_bytes(array), root).Test, array, array, finish, [tensor], async_op
     )
 
 
@@ -184,7 +192,7 @@ def all_gather(tensor_list, tensor, group=None, async_op: bool = False) -> Work 
     sent, received = line_up(tensor), np.empty((group.size(), *tensor._shape), tensor.array.dtype)
 
     def begin(comm):
-        return comm.Iallgather(as_bytes(sent), as_bytes(received))
+        return comm.Iallgather(as_bytes(sent), as_bytes(received)).Test
 
     def finish():
         put_back("all_gather", outputs, received)
@@ -205,7 +213,7 @@ def all_gather_into_tensor(output_tensor, input_tensor, group=None, async_op: bo
         sent = sent.copy()
 
     def begin(comm):
-        return comm.Iallgather(as_bytes(sent), as_bytes(received))
+        return comm.Iallgather(as_bytes(sent), as_bytes(received)).Test
 
     def finish():
         put_back("all_gather_into_tensor", [output_tensor], [received])
@@ -245,7 +253,7 @@ def gather(
     received = None if outputs is None else np.empty((group.size(), *tensor._shape), sent.dtype)
 
     def begin(comm):
-        return comm.Igather(as_bytes(sent), None if received is None else as_bytes(received), root)
+        return comm.Igather(as_bytes(sent), None if received is None else as_bytes(received), root).Test
 
     def finish():
         if outputs is not None:
@@ -288,7 +296,7 @@ def scatter(
     received = room_for(tensor)
 
     def begin(comm):
-        return comm.Iscatter(None if sent is None else as_bytes(sent), as_bytes(received), root)
+        return comm.Iscatter(None if sent is None else as_bytes(sent), as_bytes(received), root).Test
 
     def finish():
         put_back("scatter", [tensor], [received])
@@ -332,7 +340,7 @@ def share_of_sum(function: str, output, sent: np.ndarray, op: ReduceOp, group, a
     def begin(comm):
         operation, datatype = mpi_op(op, sent.dtype)
         count = received.size  # of one part, for both
-        return comm.Ireduce_scatter_block([sent, count, datatype], [received, count, datatype], operation)
+        return comm.Ireduce_scatter_block([sent, count, datatype], [received, count, datatype], operation).Test
 
     def finish():
         average(op, received, group)
@@ -363,11 +371,26 @@ def all_to_all(output_tensor_list, input_tensor_list, group=None, async_op: bool
 
 
 def exchange(group, words: str, sent, received, sizes, finish, tensors, async_op: bool) -> Work | None:
-    """Pieces of `sent` to all ranks, pieces of theirs into `received`; sizes: (of what is sent, of what comes)."""
+    """Pieces of `sent` to all ranks, pieces of theirs into `received`; sizes: (of what is sent, of what comes).
+
+    The sizes are exchanged first, and waited for: MPI would say nothing of what does not fit, or crash.
+    """
+    mine, theirs = np.array(sizes[0], np.int64), np.empty(group.size(), np.int64)
+
+    def begin_sizes(comm):
+        return comm.Ialltoall(mine, theirs).Test
+
+    collective(group, words, begin_sizes, mine, theirs, None, [], False)
+    for rank, comes, room in zip(group._ranks, theirs.tolist(), sizes[1]):
+        if comes != room:
+            raise DistBackendError(
+                f"{words}: rank {rank} sends {comes} elements to rank {group._ranks[group.rank()]}, which has room for "
+                f"{room}"
+            )
     counts = [[size * sent.itemsize for size in each] for each in sizes]
 
     def begin(comm):
-        return comm.Ialltoallv([as_bytes(sent), counts[0]], [as_bytes(received), counts[1]])
+        return comm.Ialltoallv([as_bytes(sent), counts[0]], [as_bytes(received), counts[1]]).Test
 
     return collective(group, words, begin, sent, received, finish, tensors, async_op)
 
@@ -424,5 +447,10 @@ def barrier(
     if (group := of_group(group, "barrier")) is None:
         return None
     return collective(
-        group, "barrier", lambda comm: comm.Ibarrier(), None, None, None, [], async_op, as_seconds(timeout)
+        group, "barrier", lambda comm: comm.Ibarrier().Test, None, None, None, [], async_op, as_seconds(timeout)
     )
+
+
+def monitored_barrier(group: ProcessGroup | None = None, timeout=None, wait_all_ranks: bool = False) -> None:
+    """`barrier`, whose error names all ranks that are missing in any case. timeout: a timedelta, or seconds."""
+    barrier(group, timeout=timeout)

@@ -12,11 +12,13 @@ import atexit
 import os
 import signal
 import sys
+import textwrap
 import threading
 import time
 import traceback
 
 from minigrad.distributed.errors import DistBackendError, PeerFailure
+from minigrad.distributed.place import tell_launcher
 from minigrad.distributed.watch import Watch
 
 __all__: list[str] = []
@@ -29,7 +31,11 @@ LAST = 5  # seconds after which a process that cannot end is ended by the system
 class Guard:
     """What stands between an error that nothing caught and the end of a process."""
 
+    current: Guard | None = None
+
     def __init__(self, watch: Watch) -> None:
+        Guard.current = self
+        self.stays = False  # whether it watches until the end of the program (`minigrad launch`)
         self.watch, self.process = watch, os.getpid()
         self.hook, self.thread_hook = sys.excepthook, threading.excepthook
         self.failing = threading.Lock()
@@ -63,17 +69,19 @@ class Guard:
         watch.tell_all(kind="failed", error=in_one_line(error), speaks=speaks)
         if not speaks:
             return
-        wait_until(SETTLE, lambda: watch.poll() or len(watch.failed) == watch.size - 1)
+        wait_until(SETTLE, lambda: watch.gone() == watch.size - 1)
         if any(rank < watch.rank for rank, (_, speaks) in watch.failed.items() if speaks):
             return
         self.say(error)
-        wait_until(GRACE, lambda: watch.poll() or len(watch.failed.keys() | watch.ended.keys()) == watch.size - 1)
+        tell_launcher(failed=watch.rank, code=code)
+        wait_until(GRACE, lambda: watch.gone() == watch.size - 1)
         self.stop_all(code)
 
     def stop_all(self, code: int) -> None:
         """End this process, and all others with it."""
-        if "HYDI_CONTROL_FD" in os.environ:
+        if "PMI_HOSTNAME" in os.environ:
             os._exit(code)  # Hydra, MPICH's mpiexec, then ends the others, and says less than to an abort
+        end_in(LAST)  # an abort may wait for hosts that are out of reach
         self.watch.comm.Abort(code)
 
     def say(self, error: BaseException) -> None:
@@ -102,6 +110,9 @@ class Guard:
 
     def dismiss(self) -> None:
         """Stand aside: the process is on its own again."""
+        if self.stays:
+            return
+        Guard.current = None
         atexit.unregister(self.leave)
         sys.excepthook, threading.excepthook = self.hook, self.thread_hook
         self.watch.end()
@@ -120,7 +131,8 @@ def in_one_line(error: BaseException) -> str:
         return f"sys.exit({error.code!r})"
     if isinstance(error, DistBackendError):
         return str(error)
-    return " ".join("".join(traceback.format_exception_only(error)).split())
+    lines = traceback.format_exception_only(error)
+    return textwrap.shorten("".join(lines[-1:] if isinstance(error, SyntaxError) else lines), 300)
 
 
 def wait_until(seconds: float, ready) -> None:

@@ -46,18 +46,22 @@ class _State:
     """What `init_process_group` sets up, until `destroy_process_group`."""
 
     default: ProcessGroup | None = None
-    groups: list[ProcessGroup]  # all that this process is a member of, the default one first
 
-    made: collections.Counter  # of the groups that were made, by their ranks
+    def __init__(self) -> None:
+        self.groups: list[ProcessGroup] = []  # all that this process is a member of, the default one first
+        self.made: collections.Counter = collections.Counter()  # how often a name was given
 
     def clear(self, default: ProcessGroup | None) -> None:
         """Begin anew."""
         self.default, self.groups = default, [] if default is None else [default]
-        self.made = collections.Counter()
+
+    def unique(self, name: str) -> str:
+        """The name of a new group: the same on all its members, and of no other group before."""
+        self.made[name] += 1
+        return name if self.made[name] == 1 else f"{name} #{self.made[name]}"
 
 
 state = _State()
-state.clear(None)
 
 
 class _WorldMeta(type):
@@ -170,9 +174,7 @@ def new_group(
     if parent.rank() not in members:
         return GroupMember.NON_GROUP_MEMBER
     seconds = as_seconds(timeout) or parent._timeout
-    same = ",".join(map(str, members))
-    state.made[same] += 1  # counted alike by all members
-    name = f"group {same}" if state.made[same] == 1 else f"group {same} #{state.made[same]}"
+    name = state.unique("group " + ",".join(map(str, members)))
     comm = None
     if len(members) > 1:
         parent._watch.assemble(name, members, seconds)

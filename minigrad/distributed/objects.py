@@ -28,7 +28,7 @@ def packed(value: Any) -> np.ndarray:
 
 def unpacked(data: np.ndarray) -> Any:
     """The object that bytes are."""
-    return pickle.loads(data)
+    return pickle.loads(data.tobytes())
 
 
 def sizes_of(parts) -> Tensor:
@@ -148,9 +148,10 @@ def scatter_object_list(
     longest = wrap(np.array([max(map(len, parts), default=0)], np.int64))
     scatter(size, [wrap(np.array([len(part)])) for part in parts], None, group, group_src=root)
     broadcast(longest, None, group, group_src=root)
-    room = wrap(np.empty(longest.item(), np.uint8))
-    scatter(room, [padded(part, longest.item()) for part in parts], None, group, group_src=root)
-    scatter_object_output_list[0] = unpacked(room.array[: size.item()])
+    width = int(longest.array[0])
+    room = wrap(np.empty(width, np.uint8))
+    scatter(room, [padded(part, width) for part in parts], None, group, group_src=root)
+    scatter_object_output_list[0] = unpacked(room.array[: int(size.array[0])])
 
 
 def send_object_list(

@@ -37,6 +37,7 @@ CALL, NEWS = 1, 2  # MPI's tags
 PACE = 0.25  # seconds between two looks of the thread
 ANSWER_IN = 2.0  # seconds that a rank has to say where it is
 STOP_IN = 10.0  # seconds after the news of a failure in which this process ends, whatever it does
+FAREWELL = 0.2  # seconds in which ranks that end together hear so of each other
 LINGER = 1.0  # seconds that what an ended rank sent last may be on its way
 
 
@@ -120,7 +121,7 @@ class Watch:
         def all_here():
             return others <= self.making.get(key, set())
 
-        guard = self.message(None, f"new_group of ranks {members}")
+        guard = self.message(None, key if len(members) == self.size else f"new_group of ranks {members}")
         if not patient(all_here, seconds, guard):
             missing = sorted(others - self.making.get(key, set()))
             raise DistBackendError(self.report_peers(missing, guard.call, seconds))
@@ -149,6 +150,11 @@ class Watch:
                     self._hear_news(source, pickle.loads(data))
         finally:
             self._looking.release()
+
+    def gone(self) -> int:
+        """How many of the others are known to have failed or ended."""
+        self.poll()
+        return len(self.failed.keys() | self.ended.keys())
 
     def _hear_call(self, text: str) -> None:
         key, number, words, where = text.split("\0")
@@ -257,7 +263,12 @@ class Watch:
         """Tell the others that this process ends here, and stop listening."""
         self._stop.set()
         self._thread.join()
-        self.tell_all(kind="ended", numbers={key: log.number for key, log in self.logs.items()})
+        self.poll()
+        still = [rank for rank in range(self.size) if rank not in self.ended]  # who ended reads nothing any more
+        self.tell(still, kind="ended", numbers={key: log.number for key, log in self.logs.items()})
+        until = time.monotonic() + FAREWELL
+        while self.gone() < self.size - 1 and time.monotonic() < until:
+            time.sleep(0.001)
 
 
 class Begun:
@@ -293,8 +304,10 @@ class Message:
         """Raise if it cannot end."""
         self.watch.poll()
         self.watch.check()
+        if self.peer is None:
+            return
         when, _ = self.watch.ended.get(self.peer, (math.inf, {}))
-        if self.peer is not None and time.monotonic() - when > LINGER:
+        if time.monotonic() - when > LINGER:
             name = self.watch.names[self.peer]
             raise DistBackendError(f"rank {self.peer} ({name}) has ended without its part in {self.call}")
 

@@ -103,19 +103,15 @@ def done() -> bool:
 def patient(ask: Callable[[], bool], seconds: float, guard) -> bool:
     """Ask until the answer is True (returned) or `seconds` are over (False); `guard.check` raises what ends it early.
 
-    First at once again, then with the core given away between, then with sleeps that grow: ranks may be more than
-    cores, and the one that is waited for needs one.
+    First at once again, then with sleeps that grow: ranks may be more than cores, and the one that is waited for needs
+    one.
     """
     start = time.perf_counter()
-    pause = 0.0
     while not ask():
         guard.check()
         now = time.perf_counter() - start
-        if now < SPIN:
-            continue
-        time.sleep(pause)  # of zero: only gives the core away
         if now > seconds:
             return False
-        if now > 5 * SPIN:
-            pause = min(LONGEST, now / 16)
+        if now > SPIN:  # to sleep brings the core back sooner than to yield it, where others are at work
+            time.sleep(min(LONGEST, now / 16))
     return True

@@ -6,12 +6,16 @@ program that was started alone is a world of one, which needs no MPI.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
+import subprocess
+import sys
 from typing import Any
 
 from minigrad.distributed.errors import INSTALL
 from minigrad.distributed.groups import ProcessGroup, default_group, is_outside, state, the_group
+from minigrad.distributed.place import place
 from minigrad.distributed.work import as_seconds
 
 __all__ = [
@@ -22,8 +26,6 @@ __all__ = [
 ]  # fmt: skip
 
 default_pg_timeout = datetime.timedelta(minutes=30)
-# How launchers of MPI tell a process how many there are: to say what is missing where mpi4py is.
-_LAUNCHED = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_SIZE", "MV2_COMM_WORLD_SIZE")
 
 
 class Backend(str):
@@ -46,10 +48,14 @@ class World:
         self.watch = None if guard is None else guard.watch
 
 
-def load_mpi():
-    """mpi4py's MPI, or None where it is not installed."""
+def load_mpi(seconds: float = 0.0):
+    """mpi4py's MPI, or None where it is not installed.
+
+    The first import starts MPI, which waits for all its processes; if `seconds` are given, for so long.
+    """
     try:
-        from mpi4py import MPI
+        with in_time(seconds if place()[1] > 1 and "mpi4py.MPI" not in sys.modules else 0.0):
+            from mpi4py import MPI
     except ModuleNotFoundError:
         return None
     except (ImportError, RuntimeError) as error:  # mpi4py without an MPI library
@@ -98,20 +104,51 @@ def init_process_group(
         )
     if timeout is not None and not isinstance(timeout, datetime.timedelta):
         raise TypeError(f"Expected timeout argument to be of type datetime.timedelta, got {timeout}")
-    mpi = load_mpi()
+    seconds = as_seconds(timeout) or default_seconds()
+    mpi = load_mpi(seconds)
     own, size = (0, 1) if mpi is None else (mpi.COMM_WORLD.rank, mpi.COMM_WORLD.size)
     _check_claims(world_size, rank, own, size, mpi)
-    seconds = as_seconds(timeout) or float(os.environ.get("MINIGRAD_DISTRIBUTED_TIMEOUT") or 0)
-    seconds = seconds or default_pg_timeout.total_seconds()
     comm, guard = None, None
     if size > 1:
-        comm, guard = _join(mpi, seconds)
-    world, name = World(chosen, guard), "the default group"
+        guard = join(mpi, seconds)
+        guard.watch.assemble("init_process_group", list(range(size)), seconds)
+        comm = mpi.COMM_WORLD.Dup()
+    world, name = World(chosen, guard), state.unique("the default group")
     state.clear(ProcessGroup(world, comm, list(range(size)), own, seconds, name, name))
 
 
-def _join(mpi, seconds: float):
-    """A communicator for the collectives of all, and the guard of this process."""
+# MPI waits for the other processes in C and holds Python's lock, so that only another process can end that.
+_WATCH = """
+import os, select, sys
+if not select.select([0], [], [], float(sys.argv[1]))[0]:
+    os.write(2, sys.argv[2].encode())
+    os.kill(int(sys.argv[3]), 9)
+"""
+
+
+@contextlib.contextmanager
+def in_time(seconds: float):
+    """End this process if what is done here takes longer than `seconds` (0: do not)."""
+    if not seconds:
+        yield
+        return
+    rank, size = place()[:2]
+    text = (
+        f"minigrad.distributed: rank {rank} of {size} gave up: MPI waited {seconds:g} s at its start for all "
+        "processes; one has ended or hangs before init_process_group()\n"
+    )
+    words = [sys.executable, "-S", "-E", "-c", _WATCH, str(seconds + rank / 5), text, str(os.getpid())]
+    with subprocess.Popen(words, stdin=subprocess.PIPE):  # closing its stdin ends it
+        yield
+
+
+def default_seconds() -> float:
+    """How long a collective may take, where the program does not say."""
+    return float(os.environ.get("MINIGRAD_DISTRIBUTED_TIMEOUT") or default_pg_timeout.total_seconds())
+
+
+def join(mpi, seconds: float):
+    """The guard of this process, from when on the ranks know of each other."""
     from minigrad.distributed.failure import Guard
     from minigrad.distributed.meeting import meet
 
@@ -120,8 +157,7 @@ def _join(mpi, seconds: float):
             "init_process_group(): MPI was started without MPI_THREAD_MULTIPLE, which the watch over the ranks needs: "
             "leave mpi4py.rc.thread_level at 'multiple'"
         )
-    guard = Guard(meet(seconds))
-    return mpi.COMM_WORLD.Dup(), guard
+    return Guard.current or Guard(meet(seconds))
 
 
 def _backend(given) -> Backend:
@@ -133,7 +169,7 @@ def _backend(given) -> Backend:
 
 def _check_claims(world_size: int, rank: int, own: int, size: int, mpi) -> None:
     """Compare what the call and the environment say about the processes with what MPI says."""
-    started = next((int(os.environ[name]) for name in _LAUNCHED if os.environ.get(name, "").isdigit()), 1)
+    started = place()[1]
     if mpi is None and started > 1:
         raise ModuleNotFoundError(
             f"init_process_group(): MPI started {started} processes, but this Python has no mpi4py to join them: "
@@ -194,12 +230,12 @@ def is_nccl_available() -> bool:
 
 
 def is_ucc_available() -> bool:
-    """False: UCC is not used."""
+    """False: what moves the bytes is MPI."""
     return False
 
 
 def is_xccl_available() -> bool:
-    """False: XCCL is not used."""
+    """False: what moves the bytes is MPI."""
     return False
 
 
@@ -247,7 +283,7 @@ def get_backend_config(group: ProcessGroup | None = None) -> str:
 
 
 def get_default_backend_for_device(device) -> str:
-    """ "mpi", whatever the device."""
+    """ "mpi", whatever the device: there is one engine."""
     return "mpi"
 
 

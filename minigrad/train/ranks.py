@@ -23,7 +23,7 @@ class Alone:
     rank, size = 0, 1
 
     def __init__(self, model: nn.Module) -> None:
-        self.model = self.module = model
+        self.model = model
 
     def training_data(self, batches):
         """The part of the training data that is for this process."""
@@ -100,7 +100,6 @@ class Ranks(Alone):
             dist.init_process_group("mpi")
         ready = isinstance(model, nn.parallel.DistributedDataParallel)
         self.model = model if ready else nn.parallel.DistributedDataParallel(model, **options)
-        self.module = self.model.module
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self.seed = self._from_first(minigrad.initial_seed)
         self.examples = 0  # of the epoch under way, done by all processes together
@@ -119,20 +118,22 @@ class Ranks(Alone):
         return told[0]
 
     def training_data(self, batches):
-        if isinstance(batches, DataLoader) and batches.batch_size is not None:
+        if takes_all_once(batches):
             sampler = batches.sampler
             if isinstance(sampler, DistributedSampler):
                 share = Share(batches.dataset, self, sampler.shuffle, sampler.seed, sampler.drop_last)
-                return with_sampler(batches, share)
-            if type(sampler) is SequentialSampler or (type(sampler) is RandomSampler and not sampler.replacement):
-                return with_sampler(batches, Share(batches.dataset, self, type(sampler) is RandomSampler, self.seed))
+            else:
+                own = getattr(sampler, "generator", None)
+                seed = self.seed if own is None else own.initial_seed()
+                share = Share(batches.dataset, self, isinstance(sampler, RandomSampler), seed)
+            return with_sampler(batches, share)
         raise TypeError(
             f"fit(): {self.size} processes cannot share out what {type(batches).__name__} gives: expected tensors, "
             "arrays, a Dataset, or a DataLoader with batch_size and shuffle, or with sampler=DistributedSampler(...)"
         )
 
     def validation_data(self, batches):
-        if isinstance(batches, DataLoader) and batches.batch_size is not None and hasattr(batches.dataset, "__len__"):
+        if takes_all_once(batches) and not batches.drop_last:
             return with_sampler(batches, range(self.rank, len(batches.dataset), self.size))
         return batches  # measured by each process: the figures are the same
 
@@ -215,6 +216,16 @@ class Share(DistributedSampler):
     def __len__(self):
         left = max(0, len(self.dataset) - self.start) / self.num_replicas
         return math.floor(left) if self.drop_last else math.ceil(left)
+
+
+def takes_all_once(batches) -> bool:
+    """Whether something is a loader that takes each example of a data set once, in order, shuffled or as a share."""
+    if not isinstance(batches, DataLoader) or batches.batch_size is None:
+        return False
+    sampler = batches.sampler
+    if type(sampler) is RandomSampler:
+        return not sampler.replacement and sampler.num_samples == len(batches.dataset)
+    return isinstance(sampler, SequentialSampler | DistributedSampler)
 
 
 def with_sampler(loader: DataLoader, sampler) -> DataLoader:

@@ -54,8 +54,8 @@ class Trainer:
             validation_data the same with "val_" before.
         epoch (int): how many epochs are finished; `batch`: batches done of the epoch under way; `step`: in all.
         stop_training (bool): set it to end the run after the batch; set in one process, it ends it in all.
-        module (nn.Module): the model; `model` is what `training_step` calls, where several processes train the
-            `DistributedDataParallel` around it.
+        model (nn.Module): what `training_step` calls: the model, or where several processes train it, the
+            `DistributedDataParallel` around it; `module` is the model in both cases.
         rank (int): the number of this process, 0 where there is one.
 
     To train in another way, e.g. with a loss of several parts, override `training_step`.
@@ -68,7 +68,7 @@ class Trainer:
     ) -> None:  # fmt: skip
         options = distributed if isinstance(distributed, dict) else {}
         self.ranks = Alone(model) if distributed is False else Ranks(model, options)
-        self.model, self.module, self.rank = self.ranks.model, self.ranks.module, self.ranks.rank
+        self.model, self.rank = self.ranks.model, self.ranks.rank
         self.optimizer = _named_optimizer(optimizer, model, lr) if isinstance(optimizer, str) else optimizer
         self.loss = _named_loss(loss) if isinstance(loss, str) else loss
         self.metrics = [as_metric(metric) for metric in metrics]
@@ -89,7 +89,13 @@ class Trainer:
         self.stop_training = False
         self._figures = _Figures(self.metrics)
         self._generators: list[minigrad.Generator] = []
-        self._at_start = self._at_save = None
+        self._at_start: dict[str, Any] | None = None
+        self._at_save: dict[str, Any] | None = None
+
+    @property
+    def module(self) -> nn.Module:
+        """The model itself, without what several processes put around it."""
+        return self.model.module if isinstance(self.model, nn.parallel.DistributedDataParallel) else self.model
 
     def training_step(self, batch) -> tuple[Tensor, Tensor, Tensor]:
         """``(loss, output, target)`` of a batch; the loss is differentiated, the other two are for the metrics.
@@ -151,7 +157,7 @@ class Trainer:
         self.callbacks.append(display(verbose))
         begun: list[Callback] = []
         try:
-            for callback in self._called():
+            for callback in (*self._called(), *self.savers):
                 callback.on_train_begin(self)
                 begun.append(callback)
             self.stop_training = self.ranks.any(self.stop_training)
@@ -164,11 +170,11 @@ class Trainer:
         return self.history
 
     def _called(self) -> list[Callback]:
-        """The callbacks that this process calls, those that save last."""
-        return [c for c in (*self.callbacks, *self.savers) if self.rank == 0 or not c.rank_0_only]
+        """The callbacks that this process calls, but for those that save, which all do."""
+        return [callback for callback in self.callbacks if self.rank == 0 or not callback.rank_0_only]
 
     def _tell(self, event: str, *args) -> None:
-        for callback in self._called():
+        for callback in (*self._called(), *self.savers):
             getattr(callback, event)(self, *args)
 
     def _run_epoch(self, loader, validation) -> None:
@@ -189,8 +195,7 @@ class Trainer:
             logs |= {f"val_{name}": value for name, value in self._measure(validation).items()}
         self.epoch, self.batch = self.epoch + 1, 0
         for callback in self._called():
-            if callback not in self.savers:
-                callback.on_epoch_end(self, logs)
+            callback.on_epoch_end(self, logs)
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
         for callback in self.savers:
@@ -250,7 +255,7 @@ class Trainer:
 
     def _measure(self, batches) -> dict[str, float]:
         of_training = copy.deepcopy(self._figures.sums())
-        figures = _Figures(self.metrics)
+        figures, whole = _Figures(self.metrics), self.model
         try:
             self.model = self.module  # shares may be unequal: nothing that waits for other processes
             with _evaluating(self.module):
@@ -260,7 +265,7 @@ class Trainer:
             figures.load(self.ranks.sums(figures))
             return figures.compute()
         finally:
-            self.model = self.ranks.model
+            self.model = whole
             self._figures.load(of_training)
 
     def predict(self, x, *, batch_size: int = 32) -> Tensor:

@@ -20,12 +20,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from minigrad.autograd.derivatives import backward
-from minigrad.autograd.engine import asked_for_some
 from minigrad.autograd.function import Function
 from minigrad.autograd.graph import saved_tensors_hooks
 from minigrad.autograd.modes import enable_grad, is_grad_enabled
 from minigrad.autograd.node import node_of, tick
 from minigrad.autograd.rules import stale
+from minigrad.autograd.running import asked_for_some
 from minigrad.autograd.watch import Packed, pack
 from minigrad.random import default_generator, fork_rng
 from minigrad.tensor import Tensor, wrap

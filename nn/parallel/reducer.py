@@ -29,8 +29,9 @@ import weakref
 import numpy as np
 
 import minigrad.distributed as dist
-from minigrad.autograd.engine import collect, queue_callback
+from minigrad.autograd.engine import collect
 from minigrad.autograd.node import node_of
+from minigrad.autograd.running import queue_callback
 from minigrad.distributed.algorithms.ddp_comm_hooks.bucket import GradBucket
 from minigrad.futures import Future
 from minigrad.tensor import Tensor, wrap

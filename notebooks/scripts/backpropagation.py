@@ -87,6 +87,18 @@ def train(seed, epochs, lr=0.3, hidden=8, book=False):
     return (forward(weights, test_inputs)[-1].argmax(0) == test_classes).mean()
 
 
+def losses(rate, seed=0, steps=60):
+    """The loss of the same network, step by step, where each step is taken on all 120 training irises at once."""
+    inputs, targets, _ = iris(seed)[0]
+    rng, history = np.random.default_rng(seed), []
+    weights = [rng.normal(0, rows**-0.5, (columns, rows)) for rows, columns in ((4, 8), (8, 3))]
+    for _ in range(steps):
+        history.append(0.5 * ((targets - forward(weights, inputs)[-1]) ** 2).sum(0).mean())
+        for weight, change in zip(weights, backward(weights, inputs, targets)):
+            weight += rate * change / inputs.shape[1]
+    return history
+
+
 def bce(outputs, targets):
     """The cross-entropy of yes or no for each output unit: its gradient in the hidden layers is the book's."""
     return nn.functional.binary_cross_entropy(outputs, targets, reduction="sum")

@@ -83,14 +83,15 @@ def pieces(model, cells=4096):
 
 
 def repeated(nonlinearity, gain, seed, steps=100, width=64):
-    """The largest number in the state of a recurrent network at each step. Its matrix is orthogonal, times `gain`;
-    nothing comes in but at the first step."""
+    """A recurrent network whose matrix is orthogonal, times `gain`; nothing comes in but its first state. (The largest
+    number in the state at each step; the largest in the gradient that gets from the last state back to the first.)"""
     minigrad.manual_seed(seed)
     rnn = nn.RNN(1, width, nonlinearity=nonlinearity, bias=False)
-    with minigrad.no_grad():
-        nn.init.orthogonal_(rnn.weight_hh_l0, gain)
-        states, _ = rnn(minigrad.zeros(steps, 1), minigrad.rand(1, width))
-    return states.abs().amax(1).tolist()
+    nn.init.orthogonal_(rnn.weight_hh_l0, gain)
+    start = minigrad.rand(1, width, requires_grad=True)
+    states, _ = rnn(minigrad.zeros(steps, 1), start)
+    (gradient,) = minigrad.autograd.grad(states[-1].sum(), start)
+    return states.detach().abs().amax(1).tolist(), gradient.abs().max().item()
 
 
 def main():
@@ -109,7 +110,7 @@ def main():
         shares.append(share_right(train(model, *data, chosen.steps), *held_out))
         after.append(linear_regions(model).count)
     print(f"irises: {before} regions before training, {after} after; held out {[f'{share:.1%}' for share in shares]}")
-    largest = {name: max(repeated(name, 2.0, seed)[-1] for seed in seeds) for name in ("relu", "tanh")}
+    largest = {name: max(repeated(name, 2.0, seed)[0][-1] for seed in seeds) for name in ("relu", "tanh")}
     result(
         f"{chosen.width} ReLUs cut the plane into {min(found)} to {max(found)} regions (at most {most(chosen.width)}), "
         f"10 folds a line into {pieces(tents(10))}; a layer 100 times over: ReLU up to {largest['relu']:.0e}, tanh "

@@ -15,7 +15,7 @@ import minigrad
 import minigrad.distributed as dist
 from minigrad import nn, optim, train
 from minigrad.distributed.optim import ZeroRedundancyOptimizer
-from minigrad.utils.data import DataLoader, DistributedSampler, TensorDataset
+from minigrad.utils.data import DataLoader, DistributedSampler, TensorDataset, WeightedRandomSampler
 
 FOLDER = Path(os.environ["RANKS_FOLDER"])
 WHOLE_BATCH = 16
@@ -168,8 +168,10 @@ def check_a_share_each(rank, size):
             assert len(taken) == -(-21 // size) * size
         orders.append(everyone[0])
         assert everyone[0][:share] != everyone[0][share:]
-    with pytest.raises(TypeError, match="processes cannot share out what list gives"):
-        make_trainer().fit([(x, y)], verbose=0)
+    weighted = DataLoader(dataset, 4, sampler=WeightedRandomSampler([1.0] * 21, 6))
+    for source, kind in (([(x, y)], "list"), (weighted, "DataLoader")):
+        with pytest.raises(TypeError, match=f"processes cannot share out what {kind} gives"):
+            make_trainer().fit(source, verbose=0)
 
 
 def check_models_with_buffers_and_lbfgs(rank, size):

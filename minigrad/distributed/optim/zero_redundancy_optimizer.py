@@ -72,7 +72,7 @@ class ZeroRedundancyOptimizer(Optimizer, Joinable):
                 "ZeroRedundancyOptimizer(): argument 'optimizer_class': LBFGS looks at all gradients together, so that "
                 "its state cannot be shared out; use it as it is"
             )
-        self.process_group = dist.group.WORLD if process_group is None else process_group
+        self.process_group: Any = dist.group.WORLD if process_group is None else process_group
         self.world_size, self.rank = dist.get_world_size(self.process_group), dist.get_rank(self.process_group)
         self.parameters_as_bucket_view = parameters_as_bucket_view
         self._sizes = [0] * self.world_size  # how many numbers each process looks after

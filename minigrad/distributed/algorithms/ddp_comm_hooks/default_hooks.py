@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import minigrad
 import minigrad.distributed as dist
@@ -44,7 +45,7 @@ def fp16_compress_wrapper(hook: Callable[..., Future]) -> Callable[..., Future]:
 
 
 def _summed(buffer, process_group) -> Future:
-    work = dist.all_reduce(buffer, group=process_group, async_op=True)
+    work: Any = dist.all_reduce(buffer, group=process_group, async_op=True)
     return work.get_future().then(lambda future: _first(future.value()))
 
 

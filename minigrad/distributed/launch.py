@@ -1,0 +1,227 @@
+"""`minigrad launch`: start a program in several processes, say in one line what went wrong, and start it again.
+
+``mpiexec`` does the starting. What it writes about a rank that died is turned into one message with the rank and the
+signal; everything else passes through unchanged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from minigrad.distributed.errors import INSTALL
+from minigrad.distributed.place import MARK
+
+__all__ = ["add_arguments", "main", "run"]
+
+PATIENCE = 5.0  # seconds that mpiexec has to end after a rank has failed: a host may be out of its reach
+EPILOG = """\
+After a failure the program is started again, up to --restarts times, and has to go on from its last checkpoint itself:
+  path = Path("run.pt")
+  if path.exists():
+      state = minigrad.load(path)          # model, optimizer, epoch, ...
+MINIGRAD_RESTART holds how often it was started again (0: the first time). RANK, WORLD_SIZE, LOCAL_RANK and
+LOCAL_WORLD_SIZE are set as torchrun sets them.
+"""
+# What Hydra, MPICH's mpiexec, writes of a rank that died, line by line.
+BANNER = re.compile(
+    r"={60,}$|=   (BAD TERMINATION|PID|EXIT CODE|CLEANING UP|YOU CAN IGNORE)|YOUR APPLICATION TERMINATED WITH"
+    r"|This typically refers to a problem with your app|Please see the FAQ page for debugging|Abort\(\d+\) on node"
+    r"|\[mpiexec@.*\] (Sending|Press) Ctrl-C"
+)
+HYDRA = re.compile(r"\[(proxy:\d+|mpiexec)@.*\] (HYD|main)")  # its own errors: they follow from a rank's
+DIED = re.compile(r"PID (\d+) RUNNING AT (\S+)")
+HOW = re.compile(r"EXIT STRING: (.*) \(signal (\d+)\)")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EPILOG
+    parser.add_argument("-n", "-np", type=int, metavar="N", help="how many processes (default: 1)")
+    parser.add_argument(
+        "--nproc-per-node", "--nproc_per_node", type=int, metavar="N", help="... on each host, as torchrun has it"
+    )
+    parser.add_argument("--hosts", metavar="A,B:2", help="where, as mpiexec takes it (default: on this machine)")
+    parser.add_argument(
+        "--restarts", "--max-restarts", "--max_restarts", type=int, default=0, metavar="K",
+        help="how often to start again after a failure (default: 0)",
+    )  # fmt: skip
+    parser.add_argument("--timeout", type=float, metavar="S", help="seconds that a collective may take (default: 1800)")
+    parser.add_argument("--prefix", action="store_true", help="the rank before every line of output")
+    parser.add_argument("--mpiexec", metavar="PATH", help="which mpiexec (default: beside this Python, or on the PATH)")
+    parser.add_argument("-m", "--module", action="store_true", help="the program is a module, as python -m has it")
+    parser.add_argument("program", help="a Python file")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="what it is given")
+
+
+def find_mpiexec(given: str | None) -> str | None:
+    """The mpiexec to use: of the same installation as this Python, if it has one."""
+    if given is not None:
+        return shutil.which(given)
+    return shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shutil.which("mpiexec")
+
+
+def command(options, mpiexec: str) -> list[str]:
+    """What is run."""
+    hosts = options.hosts.split(",") if options.hosts else []
+    count = options.n or (options.nproc_per_node or 1) * max(1, len(hosts))
+    hydra = "HYDRA" in subprocess.run([mpiexec, "--version"], capture_output=True, text=True).stdout
+    words = [mpiexec, "-n", str(count)]
+    if options.hosts:
+        words += ["-hosts" if hydra else "--host", options.hosts]
+    if options.prefix:
+        words += ["-prepend-rank"] if hydra else ["--tag-output"]
+    words += [sys.executable, "-m", "minigrad.distributed.runner"]
+    return [*words, *(["-m"] if options.module else []), options.program, *options.arguments]
+
+
+def run(options) -> int:
+    """Start the program, and again after a failure. Returns its exit code."""
+    mpiexec = find_mpiexec(options.mpiexec)
+    if mpiexec is None:
+        print(f"minigrad launch: error: there is no mpiexec; {INSTALL}", file=sys.stderr)
+        return 1
+    if not options.module and not Path(options.program).is_file():
+        print(f"minigrad launch: error: there is no file {options.program}", file=sys.stderr)
+        return 2
+    words = command(options, mpiexec)
+    for attempt in range(options.restarts + 1):
+        if attempt:
+            print(f"minigrad launch: starting again ({attempt} of {options.restarts})", file=sys.stderr, flush=True)
+        code = Job(words, attempt, options.timeout).wait()
+        if code in (0, 128 + signal.SIGINT, 128 + signal.SIGTERM):
+            break
+    return code
+
+
+class Job:
+    """One run of mpiexec."""
+
+    def __init__(self, words: list[str], attempt: int, timeout: float | None) -> None:
+        environment = {**os.environ, "MINIGRAD_RESTART": str(attempt)}
+        if timeout is not None:
+            environment["MINIGRAD_DISTRIBUTED_TIMEOUT"] = str(timeout)
+        self.ranks: dict[tuple[str, int], int] = {}  # (host, process): rank
+        self.failed: dict | None = None  # what a rank that failed told
+        self.died: tuple[str, int] | None = None  # the host and process that mpiexec found dead
+        self.how: tuple[str, int] | None = None  # the name and number of the signal
+        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+        self.readers = [
+            threading.Thread(target=self.pass_on, args=(source, target), daemon=True)
+            for source, target in ((self.process.stdout, sys.stdout), (self.process.stderr, sys.stderr))
+        ]
+        for reader in self.readers:
+            reader.start()
+
+    def pass_on(self, source, target) -> None:
+        """Copy what mpiexec writes, but for the lines that are read here."""
+        rest = b""
+        while data := os.read(source.fileno(), 65536):
+            *lines, rest = (rest + data).split(b"\n")
+            ours = [self.reads(line.decode(errors="replace")) for line in lines]
+            if any(ours):  # an empty line before the banner is the banner's
+                ours = [own or (not line and after) for line, own, after in zip(lines, ours, [*ours[1:], False])]
+            shown = [line + b"\n" for line, own in zip(lines, ours) if not own]
+            if rest and not rest.startswith((MARK[:1].encode(), b"=", b"YOUR", b"This", b"Please", b"Abort", b"[")):
+                shown.append(rest)  # the beginning of a line, such as a bar of progress
+                rest = b""
+            elif not rest and shown and shown[-1] == b"\n":  # the banner begins with an empty line
+                rest = shown.pop()
+            write(target, b"".join(shown))
+        write(target, rest)
+        source.close()
+
+    def reads(self, line: str) -> bool:
+        """Whether a line was meant for the launcher."""
+        if MARK in line:
+            news = json.loads(line.partition(MARK)[2])
+            if "failed" in news:
+                self.failed = news
+            else:
+                self.ranks[news["host"], news["process"]] = news["rank"]
+            return True
+        if found := DIED.search(line):
+            self.died = self.died or (found[2], int(found[1]))
+        if found := HOW.search(line):
+            self.how = self.how or (found[1], int(found[2]))
+        if (self.failed or self.died) and HYDRA.match(line):
+            return True
+        return BANNER.match(line) is not None
+
+    def wait(self) -> int:
+        """Wait for the end, say what went wrong if no rank did, and return the exit code."""
+        stopped = 0
+
+        def stop(number, frame):
+            nonlocal stopped
+            stopped = number
+            self.process.send_signal(number)
+
+        before = [signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)]
+        try:
+            code = self.until_end()
+        finally:
+            for number, handler in zip((signal.SIGINT, signal.SIGTERM), before):
+                signal.signal(number, handler)
+        for reader in self.readers:
+            reader.join(1)
+        if stopped:
+            return 128 + stopped
+        if self.failed is not None:
+            return self.failed["code"]
+        if code:
+            print(f"minigrad launch: {self.verdict(code)}", file=sys.stderr, flush=True)
+        if self.how is not None:
+            return 128 + self.how[1]
+        return code if code >= 0 else 128 - code
+
+    def until_end(self) -> int:
+        """The exit code of mpiexec, which is killed if it does not end after a failure."""
+        since = None
+        while (code := self.process.poll()) is None:
+            time.sleep(0.05)
+            if self.failed is not None:
+                since = since or time.monotonic()
+                if time.monotonic() - since > PATIENCE:
+                    self.process.kill()
+        return code
+
+    def verdict(self, code: int) -> str:
+        """What happened, where no rank could say it."""
+        if self.how is None:
+            return f"a rank ended with exit code {code} and said nothing; the others were stopped"
+        who = f"rank {self.ranks[self.died]}" if self.died in self.ranks else "a rank"
+        where = f" (process {self.died[1]} on {self.died[0]})" if self.died else ""
+        return f"{who}{where} was ended by signal {self.how[1]} ({self.how[0]}); the others were stopped"
+
+
+def write(target, data: bytes) -> None:
+    """Write bytes to one of this process's streams."""
+    buffer = getattr(target, "buffer", None)
+    if buffer is None:
+        target.write(data.decode(errors="replace"))
+    else:
+        buffer.write(data)
+    target.flush()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """``python -m minigrad.distributed.launch``."""
+    parser = argparse.ArgumentParser(prog="minigrad launch", description="Run a program in several processes, by MPI.")
+    add_arguments(parser)
+    return run(parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
