@@ -43,8 +43,8 @@ class Tensor(PythonProtocol):
 
     Make one with `minigrad.tensor(data)`, `zeros`, `randn`, ... As in PyTorch the class itself is the old constructor:
     ``Tensor(2, 3)`` is an uninitialised float32 tensor of that shape, ``Tensor([1, 2])`` one of these values.
-    `array` has the numbers, `node` the operation that made it, `leaf` the place of a leaf's gradient, and `vc` how often
-    the memory was written to.
+    `array` has the numbers, `node` the operation that made it, `leaf` the place of a leaf's gradient, and `vc` how
+    often the memory was written to.
     """
 
     __slots__ = ("__dict__", "__weakref__", "_shape", "_view", "array", "leaf", "node", "vc")
