@@ -61,11 +61,12 @@ class Name:
 
 @dataclasses.dataclass
 class Section:
-    """Names under one heading; module: whose they are."""
+    """Names under one heading; module: whose they are; refused: functions that only say what to do instead."""
 
     title: str
     module: str
     names: list
+    refused: list = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass
@@ -190,7 +191,8 @@ def module_section(place, module):
     """The names of a module, without its submodules, which have sections of their own."""
     names = [name_of(module, short) for short in sorted(public_names(module), key=str.lower)]
     names = [name for name in names if name.kind != "module"]
-    return Section(f"minigrad.{place}", f"minigrad.{place}", names)
+    refused = [name_of(module, short) for short in getattr(vars(module).get("__getattr__"), "refused", ())]
+    return Section(f"minigrad.{place}", f"minigrad.{place}", names, refused)
 
 
 @functools.cache

@@ -93,6 +93,8 @@ def page_lines(page):
         if section.title and len(page.sections) > 1:
             yield from heading(section.title, "-")
         yield from module_lines(section, told)
+        if section.refused:
+            yield from refused_lines(section)
         if page.table:
             yield from table_lines(section)
             continue
@@ -120,6 +122,13 @@ def in_place_lines(directive, calls):
     calls = [call.replace(", *, out=None", "") for call in calls]
     yield from [start + calls[0], *(" " * len(start) + call for call in calls[1:]), ""]
     yield from [f"   {IN_PLACE}", ""]
+
+
+def refused_lines(section):
+    """What is there by name only, and why."""
+    why = section.refused[0].text.partition(" raises ")[2]
+    names = ", ".join(f"``{name.short}``" for name in section.refused)
+    yield from [f"By name only; calling one raises {docstrings.inline(why)}", "", f"{names}", ""]
 
 
 def table_lines(section):
