@@ -73,6 +73,7 @@ def heading(text, sign):
 def index_lines():
     pages = catalogue.pages()
     yield from [*heading("Reference", "="), *docstrings.to_rst(INTRODUCTION), ""]
+    yield from ["In alphabetical order: :ref:`genindex`. By subject:", ""]
     for page in pages:
         names = [name for section in page.sections for name in section.names]
         some = ", ".join(f"``{name.short}``" for name in names[:: max(1, len(names) // 7)][:8])
@@ -150,8 +151,9 @@ def name_lines(name):
     if name.usual:
         first = docstrings.first_sentence(name.text, name.usual.rpartition(".")[2])
         said = f"The same as :py:obj:`{name.usual}`: {docstrings.inline(first)}"
-        call = f"class:: {name.short}" if name.kind == "class" else f"function:: {name.short}{call_of(name)}"
-        yield from [f".. py:{call}", "   :no-index:", "", f"   {said}", ""]
+        option = ["   :no-index:"] if name.kind == "class" else []  # annotations would not know which of the two
+        call = f"class:: {name.short}" if option else f"function:: {name.short}{call_of(name)}"
+        yield from [f".. py:{call}", *option, "", f"   {said}", ""]
     elif not name.own and name.kind != "data":
         first = docstrings.inline(docstrings.first_sentence(name.text))
         yield from [f".. py:{name.kind}:: {name.short}", "", f"   {first} (Made by {name.thing.__module__}.)", ""]
