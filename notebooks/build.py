@@ -3,7 +3,7 @@
     python notebooks/build.py run               run them whole and write their outputs into them
     python notebooks/build.py run 03 14         only these
     python notebooks/build.py check             run them in short form, with their exercises solved; write nothing
-    python notebooks/build.py table             run the programs in scripts/ and put their results into README.md
+    python notebooks/build.py table             run the programs of the chapters and put their results into README.md
 
 What the cells of a notebook carry in their metadata:
     {"short": {"EPOCHS": 2}}        in short form these names are set again at the end of the cell
@@ -175,30 +175,35 @@ def run_all(names, check, jobs):
         raise SystemExit("\n\n".join(failed))
 
 
-def table():
-    """README's table: chapter, system of the notes, the last line of its program."""
-    rows = []
-    for path in notebooks():
-        book = read(path)
-        script = book.metadata["minigrad"].get("script")
-        if not script:
-            continue
-        title = book.cells[0].source.splitlines()[0].lstrip("# ")
-        command = [sys.executable, HERE / "scripts" / f"{script}.py", "--quiet"]
-        lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip().splitlines()
-        reached = lines[-1].removeprefix("result: ")
-        row = book.metadata["minigrad"].get("row", "")
-        rows.append(
-            f"| [{title}](notebooks/{path.name}) | {row} | [`{script}`](notebooks/scripts/{script}.py) | {reached} |"
-        )
-        print(rows[-1], flush=True)
+def reached(path):
+    """A chapter's row of README's table; "" if it has no program."""
+    book = read(path)
+    script = book.metadata["minigrad"].get("script")
+    if not script:
+        return ""
+    title = book.cells[0].source.splitlines()[0].lstrip("# ")
+    command = [sys.executable, HERE / "scripts" / f"{script}.py", "--quiet"]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip().splitlines()
+    row = book.metadata["minigrad"].get("row", "")
+    result = lines[-1].removeprefix("result: ")
+    return f"| [{title}](notebooks/{path.name}) | {row} | [`{script}`](notebooks/scripts/{script}.py) | {result} |"
+
+
+def table(names, jobs):
+    """README's table: chapter, row of the notes, program, its last line. Rows of other chapters stay as they are."""
     readme = HERE.parent / "README.md"
     text = readme.read_text(encoding="utf-8")
-    head = "| chapter | row of the notes | program | reached |\n|---|---|---|---|\n"
-    mark = "<!-- course: python notebooks/build.py table -->\n"
-    start = text.index(mark) + len(mark)
+    head = "| chapter | row of the notes | program | reached |\n|---|---|---|---|"
+    start = text.index(head) + len(head)
     end = text.index("\n\n", start)
-    readme.write_text(text[:start] + head + "\n".join(rows) + text[end:], encoding="utf-8")
+    rows = {re.search(r"notebooks/(\w+\.ipynb)", row)[1]: row for row in text[start:end].split("\n") if row}
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        paths = notebooks(names)
+        for path, row in zip(paths, pool.map(reached, paths)):
+            print(row, flush=True)
+            rows[path.name] = row
+    written = "".join(f"\n{rows[name]}" for name in sorted(rows) if rows[name])
+    readme.write_text(text[:start] + written + text[end:], encoding="utf-8")
 
 
 def main():
@@ -208,7 +213,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=2, help="how many at once (default: 2)")
     chosen = parser.parse_args()
     if chosen.what == "table":
-        table()
+        table(chosen.names, chosen.jobs)
     else:
         run_all(chosen.names, chosen.what == "check", chosen.jobs)
 
