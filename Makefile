@@ -70,7 +70,7 @@ typecheck: $(VENV)/.for-development
 
 # -W: a warning is an error; -E: nothing is taken over from the build before.
 docs: $(VENV)/.for-docs
-	@$(PYTHON) -m sphinx -q -W --keep-going -E -b html -d build/doctrees docs build/site $(ARGS)
+	@$(PYTHON) -m sphinx -q -W --keep-going -E -j auto -b html -d build/doctrees docs build/site $(ARGS)
 	@echo "build/site/index.html"
 
 clean:

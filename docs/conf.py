@@ -13,8 +13,8 @@ copyright = "minigrad developers, MIT licence"
 release = version = minigrad.__version__
 language = "en"
 
-# reference, brought, sources, mathml, offline: docs/_ext
-extensions = ["myst_nb", "reference", "brought", "sources", "mathml", "offline"]
+# reference, brought, sources, mathml, checked: docs/_ext
+extensions = ["myst_nb", "reference", "brought", "sources", "mathml", "checked"]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
 exclude_patterns = ["_*", "**/.ipynb_checkpoints"]
 default_role = "code"

@@ -13,7 +13,8 @@ __all__ = ["refusing"]
 
 
 def refusing(module: str, names: str, error: type[Exception], text: str) -> Callable[[str], Any]:
-    """The `__getattr__` of a module: the `names` (words of one string) are functions that raise ``error(text)``."""
+    """The `__getattr__` of a module: the `names` (words of one string) are functions that raise ``error(text)``. It has
+    them as its `refused`, for the documentation."""
     known = frozenset(names.split())
 
     def __getattr__(name: str) -> Any:
@@ -24,7 +25,9 @@ def refusing(module: str, names: str, error: type[Exception], text: str) -> Call
             raise error(f"{module.removeprefix('minigrad.')}.{name}(): {text}")
 
         refused.__name__ = refused.__qualname__ = name
+        refused.__module__ = module
         refused.__doc__ = f"{name}(...) raises {error.__name__}: {text}."
         return refused
 
+    __getattr__.refused = sorted(known)  # type: ignore[attr-defined]
     return __getattr__

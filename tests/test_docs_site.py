@@ -28,7 +28,8 @@ def loaded(path):
     return module
 
 
-catalogue, docstrings = loaded(DOCS / "_ext" / "catalogue.py"), loaded(DOCS / "_ext" / "docstrings.py")
+sys.path.append(str(DOCS / "_ext"))
+catalogue, docstrings = importlib.import_module("catalogue"), importlib.import_module("docstrings")
 pages = loaded(DOCS / "run.py")
 
 

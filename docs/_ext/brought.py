@@ -13,6 +13,7 @@ import re
 import shutil
 from pathlib import Path
 
+from docutils import nodes
 from sphinx import addnodes
 
 PAPERS = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "README.ko.md": "ko/readme.md"}
@@ -28,7 +29,7 @@ The notebooks are not in this checkout yet.
 def setup(app):
     app.connect("builder-inited", bring)
     app.connect("source-read", turn)
-    app.connect("doctree-read", open_in_place)
+    app.connect("doctree-read", open_in_place, priority=100)  # before Sphinx collects what is to be saved
     app.connect("html-page-context", say_language)
     app.connect("build-finished", copy_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
@@ -119,10 +120,12 @@ def path_from(target, place):
 
 
 def open_in_place(app, doctree):
-    """Links to pages that minigrad.viz wrote open them, and do not save them."""
+    """Links to pages that minigrad.viz wrote open them, rather than save them."""
     for node in list(doctree.findall(addnodes.download_reference)):
-        if node["reftarget"].endswith(".html"):
-            node["filename"] = node["reftarget"]
+        path, _ = app.env.relfn2path(node["reftarget"])
+        if path.endswith(".html"):
+            here = os.path.dirname(app.env.docname)
+            node.replace_self(nodes.reference("", "", *node.children, refuri=os.path.relpath(path, here or ".")))
 
 
 def say_language(app, pagename, templatename, context, doctree):

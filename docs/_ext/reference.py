@@ -55,6 +55,7 @@ def name_classes(app, doctree):
             node["refspecific"] = False
 
 
+MANY = 60  # members of a class, from which on they are listed first
 IN_PLACE = "In-place forms of the functions without ``_``: each writes its result into the tensor, and returns it."
 BUILTINS = ("bool", "complex", "float", "int")
 SHORT = {
@@ -72,6 +73,7 @@ def heading(text, sign):
 def index_lines():
     pages = catalogue.pages()
     yield from [*heading("Reference", "="), *docstrings.to_rst(INTRODUCTION), ""]
+    yield from ["In alphabetical order: :ref:`genindex`. By subject:", ""]
     for page in pages:
         names = [name for section in page.sections for name in section.names]
         some = ", ".join(f"``{name.short}``" for name in names[:: max(1, len(names) // 7)][:8])
@@ -92,6 +94,8 @@ def page_lines(page):
         if section.title and len(page.sections) > 1:
             yield from heading(section.title, "-")
         yield from module_lines(section, told)
+        if section.refused:
+            yield from refused_lines(section)
         if page.table:
             yield from table_lines(section)
             continue
@@ -121,6 +125,13 @@ def in_place_lines(directive, calls):
     yield from [f"   {IN_PLACE}", ""]
 
 
+def refused_lines(section):
+    """What is there by name only, and why."""
+    why = section.refused[0].text.partition(" raises ")[2]
+    names = ", ".join(f"``{name.short}``" for name in section.refused)
+    yield from [f"By name only; calling one raises {docstrings.inline(why)}", "", f"{names}", ""]
+
+
 def table_lines(section):
     """One line for each name."""
     if not section.names:
@@ -140,8 +151,9 @@ def name_lines(name):
     if name.usual:
         first = docstrings.first_sentence(name.text, name.usual.rpartition(".")[2])
         said = f"The same as :py:obj:`{name.usual}`: {docstrings.inline(first)}"
-        call = f"class:: {name.short}" if name.kind == "class" else f"function:: {name.short}{call_of(name)}"
-        yield from [f".. py:{call}", "   :no-index:", "", f"   {said}", ""]
+        option = ["   :no-index:"] if name.kind == "class" else []  # annotations would not know which of the two
+        call = f"class:: {name.short}" if option else f"function:: {name.short}{call_of(name)}"
+        yield from [f".. py:{call}", *option, "", f"   {said}", ""]
     elif not name.own and name.kind != "data":
         first = docstrings.inline(docstrings.first_sentence(name.text))
         yield from [f".. py:{name.kind}:: {name.short}", "", f"   {first} (Made by {name.thing.__module__}.)", ""]
@@ -164,6 +176,9 @@ def value_of(thing):
 def class_lines(name):
     yield from described("class", name, name.short)
     members, in_place = list(catalogue.members(name.thing, name.path)), []
+    if len(members) > MANY:
+        shown = [member for member, _ in members if not member.short.endswith("_")]
+        yield from indent([" · ".join(f":py:obj:`{member.short} <{member.path}>`" for member in shown), ""])
     for member, kind in members:
         if (member.thing.__doc__ or "").startswith("In-place form of"):
             in_place.append(member.short + call_of(member, method=True))
