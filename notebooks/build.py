@@ -210,7 +210,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["run", "check", "table"])
     parser.add_argument("names", nargs="*", metavar="NAME", help="the beginnings of notebooks' names; default: all")
-    parser.add_argument("--jobs", type=int, default=2, help="how many at once (default: 2)")
+    parser.add_argument("--jobs", type=int, default=1, help="how many at once (default: 1)")
     chosen = parser.parse_args()
     if chosen.what == "table":
         table(chosen.names, chosen.jobs)
