@@ -95,7 +95,9 @@ def checked_options(who="draw", **given) -> Options:
             raise ValueError(f"{who}(): argument {name!r}: got {value!r}; expected {choices[0]!r} or {choices[1]!r}")
     _at_least(who, "depth", given.get("depth"), 0)
     checked_limit(given.get("max_nodes"), who)
-    return Options(**{name: bool(value) if name in SWITCHES else value for name, value in given.items()})
+    for name in given.keys() & set(SWITCHES):
+        given[name] = bool(given[name])
+    return Options(**given)
 
 
 def directed(graph, options) -> Drawing:
