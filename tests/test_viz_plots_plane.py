@@ -59,7 +59,7 @@ def test_the_line_of_a_step_goes_in_no_stairs():
     (left, right), (bottom, top) = figure.axes[0].get_xlim(), figure.axes[0].get_ylim()
     inside = (np.minimum(x - left, right - x) > 0.05) & (np.minimum(y - bottom, top - y) > 0.05)
     off = np.abs(x + 0.7 * y - 0.9)[inside] / np.hypot(1.0, 0.7)
-    assert off.max() < 0.4 * (right - left) / 239  # of the distance between two points of the grid
+    assert off.max() < 0.2 * (right - left) / 239  # of the distance between two points of the grid
 
 
 def test_the_margin_is_where_the_logit_is_one():
