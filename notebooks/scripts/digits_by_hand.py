@@ -108,7 +108,7 @@ def main():
         epochs=(20, 1, "passes over the training part"),
         hidden=(100, 100, "hidden neurons"),
         rate=(0.2, 0.2, "the learning rate"),
-        seeds=(5, 1, "how many runs"),
+        seeds=(5, 1, "how many runs, with the seeds from --seed on"),
     )
     shares = []
     for seed in range(chosen.seed, chosen.seed + chosen.seeds):
