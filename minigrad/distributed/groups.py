@@ -26,7 +26,8 @@ class ProcessGroup:
         self._world, self._ranks, self._rank, self._timeout = world, ranks, rank, timeout
         self.group_name, self.group_desc = name, desc
         self._watch = world.watch
-        self._log = self._comm = None
+        self._log: Any = None
+        self._comm: Any = None
         if len(ranks) > 1:
             words = "init_process_group" if state.default is None else f"new_group of ranks {ranks}"
             self._log = world.watch.open(name, ranks)
