@@ -46,11 +46,10 @@ def _judge(answer, expected, tolerance):
         return "✗", f"it raised {type(error).__name__} · 오류가 났습니다: {error}"
     if _missing(answer):
         return "○", "not done yet · 아직입니다"
+    judges = callable(expected) and not isinstance(expected, Tensor)
     try:
-        judges = callable(expected) and not isinstance(expected, Tensor)
-        right, why = (
-            (expected(answer), "") if judges else (_same(answer, expected, tolerance), _shapes(answer, expected))
-        )
+        right = expected(answer) if judges else _same(answer, expected, tolerance)
+        why = "" if right or judges else _shapes(answer, expected)
     except Exception as error:  # the answer is of a kind that cannot be compared
         right, why = False, f"\n  {type(error).__name__}: {error}"
     return ("✓", "right · 맞습니다") if right else ("✗", f"not right · 다릅니다: {_shown(answer)}{why}")
