@@ -112,9 +112,7 @@ class Job:
             environment["MINIGRAD_DISTRIBUTED_TIMEOUT"] = str(timeout)
         self.failed: dict | None = None  # what a rank told that failed
         self.leaving: set[int] = set()  # ... and which came to their end
-        self.ended: dict | None = (
-            None  # the first that did not, or ended with a code, as its parent told (supervise.py)
-        )
+        self.ended: dict | None = None  # the first that did not, or had a code, as its parent told (supervise.py)
         self.stopped = 0  # the signal that this process got
         self.heard = False  # whether mpiexec had the Ctrl-C as well
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
