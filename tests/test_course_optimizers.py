@@ -76,7 +76,7 @@ def test_the_rules_by_hand_are_the_librarys(rule, make):
         optimizer.zero_grad()
         (q[0] ** 2 / 20 + q[1] ** 2).backward()
         optimizer.step()
-        np.testing.assert_allclose(q.detach().numpy(), p, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(q.detach().numpy(), p, rtol=0, atol=1e-13)
 
 
 RACE = {
