@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minigrad
-from minigrad import nn, optim, train
+from minigrad import nn, optim, train, transforms
 from minigrad.nn import functional as F
 from notebooks.scripts.overfitting import CURES, Shaken, deal, moved, network, run, shake
 
@@ -63,6 +63,12 @@ def test_augmentation_leaves_some_digits_as_they_are():
     """Half of them, and not none: the real ones are centred."""
     always = [run(seed, 80, augment=moved)[1]["cross_entropy"] for seed in SEEDS[:3]]
     assert np.mean(always) > 1.1 * judged("augmentation")[:3].mean()
+
+
+def test_flipped_digits_mislead():
+    flip = transforms.RandomApply([transforms.RandomHorizontalFlip(p=1.0)], p=0.5)
+    flipped = [run(seed, 80, augment=flip)[1]["cross_entropy"] for seed in SEEDS[:3]]
+    assert np.mean(flipped) > 1.2 * judged("none")[:3].mean()
 
 
 def test_a_batch_at_once_is_what_its_digits_are_one_by_one():

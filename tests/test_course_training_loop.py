@@ -83,3 +83,24 @@ def test_resumed_is_as_never_stopped(tmp_path):
     whole = train_for(6)
     train_for(2)
     assert train_for(6, resume=tmp_path / "run.pt") == whole
+
+
+class Repairing(train.Trainer):
+    """The chapter's: the target is the picture itself, the input has noise in it."""
+
+    def training_step(self, batch):
+        clean = batch[0]
+        output = self.model(clean + 0.3 * minigrad.randn(clean.shape))
+        return self.loss(output, clean), output, clean
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_another_step_learns_to_repair_digits(seed):
+    x, y = load_digits()
+    learn, _, test = three_parts(x / 16, y, seed)
+    minigrad.manual_seed(seed)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 64), nn.Unflatten(1, (8, 8)))
+    repairing = Repairing(model, "Adam", "mse_loss", lr=0.005)
+    repairing.fit(TensorDataset(learn[0]), epochs=10, verbose=0)
+    noisy = test[0] + 0.3 * minigrad.randn(test[0].shape)
+    assert F.mse_loss(repairing.predict(noisy), test[0]) < 0.5 * F.mse_loss(noisy, test[0])

@@ -46,8 +46,10 @@ def test_wider_fits_better(seed):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_existence_is_not_learnability(seed):
-    """64 ReLUs: the best weights known are ten times nearer than those that training finds."""
-    assert rms_error(train(seed, 64, activation=nn.ReLU), "waves") > 10 * rms_error(ramps("waves", 64), "waves")
+    """64 ReLUs: the best weights known are ten times nearer than those that training finds; tanh is better trained."""
+    trained = rms_error(train(seed, 64, activation=nn.ReLU), "waves")
+    assert trained > 10 * rms_error(ramps("waves", 64), "waves")
+    assert trained > 2 * rms_error(train(seed, 64), "waves")
 
 
 @pytest.mark.long
