@@ -137,6 +137,26 @@ def test_check(answer, expected, mark, capsys):
     assert ("think" in said) == (mark == "✗")
 
 
+@pytest.mark.parametrize(
+    ("answer", "expected", "said"),
+    [
+        (
+            [1, 2, 3],
+            [1, 2],
+            "not right · 다릅니다: [1, 2, 3]\n  its shape is (3,), not (2,) · 모양이 (2,)이어야 하는데",
+        ),
+        ([np.float64(0.5), 2], [1, 2], "not right · 다릅니다: [0.5, 2]\n  hint"),
+        (0, [[1], [2, 3]], "not right · 다릅니다: 0\n  a list or tuple of 2 is expected · 값 2개의"),
+        (0, lambda made: made.shape == (2,), "not right · 다릅니다: 0\n  AttributeError: 'int' object has no"),
+        (lambda: [][1], 3, "it raised IndexError · 오류가 났습니다: list index out of range"),
+        ("three", 3, "not right · 다릅니다: 'three'\n  ValueError: could not convert"),
+    ],
+)
+def test_check_says_what_is_wrong(answer, expected, said, capsys):
+    check(answer, expected, "think")
+    assert f"✗ {said}" in capsys.readouterr().out
+
+
 def test_check_is_strict_where_solutions_are_tested(monkeypatch, capsys):
     monkeypatch.setenv("MINIGRAD_COURSE_STRICT", "1")
     check(1, 1)

@@ -7,7 +7,7 @@ FAMILIES = [
         "Making tensors",
         [
             ("From data", "creation exchange typed"),
-            ("Ranges", "ranges"),
+            ("Ranges and windows", "ranges windows"),
             ("Random numbers", "sampling random"),
             ("Reading and writing files", "serialization serialization.flat"),
         ],

@@ -136,6 +136,8 @@ def the_group(given, function: str) -> ProcessGroup:
     world = default_group()
     if given is None:
         return world
+    if is_outside(given):
+        raise ValueError(f"{function}(): Invalid process group specified: this process is no member")
     if not isinstance(given, ProcessGroup):
         raise TypeError(
             f"{function}(): argument 'group' must be a ProcessGroup (from new_group) or None, not "
