@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minigrad
-from minigrad import nn
+from minigrad import nn, optim, viz
 from minigrad.nn import functional as F
 from minigrad.scalar import Value
 from notebooks.scripts import activations as program
@@ -56,6 +56,41 @@ def test_the_gradient_vanishes_in_sigmoids_only():
             norms = program.gradient_by_layer(program.deep(activation), inputs[:128], labels[:128])
             assert len(norms) == 21
             assert least < norms[0] / norms[-1] < most, (activation, seed)
+
+
+def test_a_sigmoid_takes_about_three_quarters_of_the_gradient():
+    for seed in SEEDS:
+        inputs, labels, _, _ = program.digits(seed)
+        minigrad.manual_seed(seed)
+        norms = program.gradient_by_layer(program.deep(nn.Sigmoid), inputs[:128], labels[:128])
+        assert 3.5 < (norms[-1] / norms[0]) ** (1 / 20) < 5
+
+
+def test_health_says_that_the_gradient_vanishes_in_sigmoids_only():
+    for seed in SEEDS:
+        inputs, labels, _, _ = program.digits(seed)
+        for activation in (nn.Sigmoid, nn.ReLU):
+            minigrad.manual_seed(seed)
+            found = viz.health(program.deep(activation), inputs[:128], labels[:128], "cross_entropy")
+            rules = [verdict.rule for verdict in found.verdicts]
+            assert ("vanishing-gradient" in rules) == (activation is nn.Sigmoid), seed
+
+
+def test_who_gets_out_of_where_relu_is_off():
+    """The lone unit of section 5: at −3 ReLU has no slope, GELU one that leads away."""
+    ends = {}
+    for activation in (nn.ReLU(), nn.LeakyReLU(), nn.ELU(), nn.GELU()):
+        bias = minigrad.tensor(-5.0, requires_grad=True)
+        optimizer = optim.Adam([bias], lr=0.05)
+        for _ in range(300):
+            optimizer.zero_grad()
+            ((activation(2.0 + bias) - 1) ** 2).backward()
+            optimizer.step()
+        ends[type(activation).__name__] = bias.item()
+    assert ends["ReLU"] == -5
+    assert ends["LeakyReLU"] == pytest.approx(-1, abs=1e-3)
+    assert ends["ELU"] == pytest.approx(-1, abs=1e-3)
+    assert ends["GELU"] < -6
 
 
 def test_twenty_layers_of_sigmoids_stay_at_chance_and_relus_learn():

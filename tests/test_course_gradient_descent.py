@@ -95,6 +95,13 @@ def test_a_rate_can_be_too_small_and_too_large():
         assert large > 2.0
 
 
+def test_the_best_rate_is_just_below_the_cliff():
+    for seed in SEEDS:
+        losses = [program.in_batches(64, seed, lr, epochs=5)[0] for lr in (0.1, 0.3, 1.0, 3.0)]
+        assert losses[0] > losses[1] > losses[2]
+        assert losses[3] > 20 * losses[2]
+
+
 def test_features_that_are_not_scaled_make_a_ravine():
     raw = load_iris().data[:, 2].numpy().astype(float)
     scaled = (raw - raw.mean()) / raw.std()
@@ -102,6 +109,19 @@ def test_features_that_are_not_scaled_make_a_ravine():
         np.linalg.eigvalsh(2 * np.array([[np.mean(x**2), np.mean(x)], [np.mean(x), 1]])) for x in (raw, scaled)
     ]
     np.testing.assert_allclose(curvatures, [[0.343, 36.093], [2, 2]], atol=1e-3)
+
+
+def test_rates_are_those_that_were_best_on_the_validation_part():
+    for batch in (1077, 64):
+        for seed in range(3):
+            losses = {lr: program.in_batches(batch, seed, lr, 10)[0] for lr in program.RATES}
+            assert min(losses, key=losses.get) == 1.0, (batch, seed)
+
+
+@pytest.mark.long
+def test_the_rate_for_batches_of_one_is_among_the_best():
+    losses = {lr: program.in_batches(1, 0, lr, 10)[0] for lr in program.RATES}
+    assert losses[0.1] < 1.05 * min(losses.values())
 
 
 @pytest.mark.long

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import minigrad
-from minigrad import nn, optim
+from minigrad import nn, optim, viz
 from minigrad.nn import functional as F
+from minigrad.viz.plots.rates import effective_rates
 from notebooks.scripts import optimizers as program
 from notebooks.scripts.gradient_descent import petals
 
@@ -76,6 +77,48 @@ def test_the_rules_by_hand_are_the_librarys(rule, make):
         (q[0] ** 2 / 20 + q[1] ** 2).backward()
         optimizer.step()
         np.testing.assert_allclose(q.detach().numpy(), p, rtol=0, atol=1e-9)
+
+
+RACE = {
+    "SGD": lambda p: optim.SGD(p, lr=0.3),
+    "momentum": lambda p: optim.SGD(p, lr=0.3, momentum=0.9),
+    "NAG": lambda p: optim.SGD(p, lr=0.3, momentum=0.9, nesterov=True),
+    "AdaGrad": lambda p: optim.Adagrad(p, lr=3.0),
+    "RMSProp": lambda p: optim.RMSprop(p, lr=0.3),
+    "AdaDelta": lambda p: optim.Adadelta(p, lr=100.0),
+    "Adam": lambda p: optim.Adam(p, lr=1.0),
+    "LBFGS": lambda p: optim.LBFGS(p, max_iter=1, line_search_fn="strong_wolfe"),
+}
+
+
+def test_what_is_to_be_seen_in_the_ravine():
+    race = viz.plots.race("ravine", RACE, steps=40)
+    first = {name: np.abs(way[1] - way[0]) for name, way in race.paths.items()}
+    for name in ("AdaGrad", "RMSProp", "AdaDelta", "Adam"):  # along the diagonal
+        assert first[name][0] == pytest.approx(first[name][1], rel=1e-3), name
+    assert first["SGD"][1] > 5 * first["SGD"][0]
+    assert np.abs(race.paths["SGD"][10:, 1]).max() < 0.01  # on the floor, along which it crawls
+    assert race.paths["SGD"][-1, 0] < -2
+    overshoot = {name: race.paths[name][:, 0].max() for name in ("momentum", "NAG")}
+    assert overshoot["momentum"] > overshoot["NAG"] > 0
+    assert race.losses["LBFGS"][8] < 1e-6  # a few steps
+
+
+def test_momentum_helps_until_it_is_too_much():
+    values = {}
+    for momentum in (0.0, 0.6, 0.9, 0.99):
+        ball = {"it": lambda p, momentum=momentum: optim.SGD(p, lr=0.3, momentum=momentum)}
+        values[momentum] = viz.plots.race("ravine", ball, steps=40).losses["it"][-1]
+    assert values[0.6] < values[0.9] < values[0.0] < values[0.99]
+
+
+def test_adagrads_rate_only_falls_and_rmsprops_rises_again():
+    rates = effective_rates("ravine", {name: RACE[name] for name in ("SGD", "AdaGrad", "RMSProp")}, steps=40)
+    np.testing.assert_allclose(rates["SGD"], 0.3, rtol=1e-6)
+    assert (np.diff(rates["AdaGrad"], axis=0) <= 1e-9).all()
+    assert (rates["AdaGrad"][:, 0] > rates["AdaGrad"][:, 1]).all()
+    for rate in rates["RMSProp"].T:
+        assert rate[-1] > 1.1 * rate.min()
 
 
 def test_bias_correction_makes_a_constant_gradient_a_step_of_one_rate():

@@ -108,6 +108,27 @@ def test_a_constant_that_was_not_kept_is_said():
     assert box(viz.draw((x + c).sum()), "other", CONSTANT).rows == [("", "not kept")]
 
 
+def test_a_named_constant_is_recognized_by_the_result():
+    x, t, other = scalar(2.0), minigrad.tensor(5.0), minigrad.tensor(7.0)
+    y = x * 3
+    names = {"x": x, "t": t, "other": other, "shape": minigrad.ones(2, 2)}
+    assert box(viz.draw(t - y, names), "t", CONSTANT).rows == [("data", "5.0")]
+    assert box(viz.draw((t - y) ** 2, names), "t", CONSTANT).rows == [("data", "5.0")]  # the square keeps t - y
+    assert titles(viz.draw(t - y, names, values=False), CONSTANT) == ["3", "t"]
+    assert len(viz.draw((t - y) * (y + t), names).graph.boxes) == len(viz.draw((t - y) * (y - t), names).graph.boxes)
+
+
+def test_a_constant_is_not_guessed():
+    x, t, twin = scalar(2.0), minigrad.tensor(5.0), minigrad.tensor(5.0)
+    assert titles(viz.draw(t - x, {"t": t, "twin": twin}), CONSTANT) == ["input"]  # either may be it
+    assert titles(viz.draw(t - x, {"u": minigrad.tensor(6.0)}), CONSTANT) == ["input"]
+    y = t - x
+    t.add_(1.0)
+    assert titles(viz.draw(y, {"t": t}), CONSTANT) == ["input"]
+    lost = (t - x).sum()  # keeps nothing that tells what t - x was
+    assert titles(viz.draw(lost, {"twin": twin}), CONSTANT) == ["input"]
+
+
 def test_large_tensors_show_shape_and_gradient_norm_not_numbers():
     x = minigrad.full((3, 4), 2.0, requires_grad=True)
     loss = (x * x).sum()

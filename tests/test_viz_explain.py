@@ -172,6 +172,19 @@ def test_an_intermediate_result_and_x_itself():
     assert str(viz.explain(x, x)) == "∂y/∂y = 1.0\n\ny\n  = 1.0"
 
 
+def test_names_of_x_and_y_that_are_taken():
+    w, t = leaf(2.0), minigrad.tensor(5.0)
+    x = w * 3
+    y = x + 1
+    loss = (t - y) ** 2
+    assert str(viz.explain(loss, w, {"w": w, "y": y})).startswith("∂output/∂w = 12.0\n")
+    assert str(viz.explain(loss, w)).startswith("∂y/∂x = 12.0\n")
+    assert str(viz.explain(loss, w, {"x": x})).startswith("∂y/∂v0 = 12.0\n")
+    taken = str(viz.explain(loss, w, {"w": w, "y": y, "output": x, "t": t}))
+    assert taken.startswith("∂v8/∂w = 12.0\n")
+    assert "v6 = t − y = −2.0" in taken
+
+
 def test_freed_graphs():
     x, data = leaf(2.0), minigrad.tensor(3.0)
     y = (x * 2.0).tanh() * 5.0  # numbers are noted in the graph: everything can be computed again

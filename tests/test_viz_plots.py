@@ -26,6 +26,17 @@ def test_loss_and_accuracy_have_axes_of_their_own():
     assert list(loss.get_lines()[0].get_xdata()) == [1, 2, 3]
 
 
+def test_what_is_counted_below():
+    (axes,) = plots.loss_curve([2.0, 1.0, 0.5], xlabel="step", every=5).axes
+    assert axes.get_xlabel() == "step"
+    assert list(axes.get_lines()[0].get_xdata()) == [5, 10, 15]
+    assert plots.loss_curve([2.0, 1.0]).axes[0].get_xlabel() == "epoch"
+    with pytest.raises(ValueError, match="'every': got 0; expected at least 1"):
+        plots.loss_curve([2.0], every=0)
+    with pytest.raises(TypeError, match="'every' must be int, not float"):
+        plots.loss_curve([2.0], every=2.5)
+
+
 FORMS = ([3.0, 2.0, 1.0], (3, 2, 1), np.array([3.0, 2.0, 1.0]), {"loss": [3.0, 2.0, 1.0]}, minigrad.tensor([3, 2, 1]))
 
 

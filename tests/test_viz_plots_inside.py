@@ -51,6 +51,11 @@ def test_modules_functions_and_their_parameters():
     assert plots.activation_curve(nn.RReLU(), [-1.0, 1.0])[2].tolist() == pytest.approx([(1 / 8 + 1 / 3) / 2, 1.0])
 
 
+def test_functions_of_one_name_are_numbered():
+    titles = [axes.get_title(loc="left") for axes in plots.activations([nn.ReLU(), nn.ReLU(), "relu", nn.ReLU()]).axes]
+    assert titles == ["ReLU()", "ReLU() #2", "relu", "ReLU() #3"]
+
+
 def shaded(axes):
     from matplotlib.collections import FillBetweenPolyCollection
 

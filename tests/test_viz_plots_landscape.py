@@ -101,6 +101,16 @@ def test_flat_and_broken_functions_are_drawn(function, kind):
     figure.canvas.draw()
 
 
+@pytest.mark.parametrize("kind", ["contour", "3d"])
+def test_the_minimum_is_seen_where_ways_end_in_it(kind):
+    way = np.array([[1.0, 1.0], [0.0, 0.0]])
+    (axes,) = plots.loss_surface("bowl", paths={"a": way}, kind=kind, resolution=9).axes
+    (star,) = [line for line in axes.lines if line.get_marker() == "*"]
+    (end,) = [line for line in axes.lines if line.get_marker() == "o" and line.get_markerfacecolor() != "white"
+              and len(line.get_xdata()) == 1]  # fmt: skip
+    assert star.get_zorder() > end.get_zorder()
+
+
 # ---- the surface of a network
 
 
@@ -394,3 +404,10 @@ def test_the_player_plays_by_itself_and_stops(movie, browser_page):
     tab.click("#play")
     assert tab.get_attribute("#play", "aria-label") == "Play"
     assert tab.evaluate("document.documentElement.scrollWidth") <= 380
+
+
+def test_a_map_alone_fits_on_a_phone(browser_page):
+    movie = plots.descent_movie("bowl", {"SGD": OPTIMIZERS["Adam"]}, steps=3, resolution=9, kind="contour")
+    tab = browser_page(movie, width=380)
+    stage = "document.querySelector('.movie-stage')"
+    assert tab.evaluate(f"{stage}.scrollWidth - {stage}.clientWidth") == 0

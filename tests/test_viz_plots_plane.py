@@ -52,6 +52,16 @@ def test_the_boundary_lies_where_the_model_is_undecided(form):
     assert figure.get_suptitle() == "Decision boundary  ·  100% right"
 
 
+def test_the_line_of_a_step_goes_in_no_stairs():
+    line = linear([[1.0, 0.7]], [-0.9])
+    figure = plots.decision_boundary(lambda x: (line(x) > 0).float(), CORNERS, [0, 0, 0, 1])
+    x, y = boundary(figure).T
+    (left, right), (bottom, top) = figure.axes[0].get_xlim(), figure.axes[0].get_ylim()
+    inside = (np.minimum(x - left, right - x) > 0.05) & (np.minimum(y - bottom, top - y) > 0.05)
+    off = np.abs(x + 0.7 * y - 0.9)[inside] / np.hypot(1.0, 0.7)
+    assert off.max() < 0.2 * (right - left) / 239  # of the distance between two points of the grid
+
+
 def test_the_margin_is_where_the_logit_is_one():
     from matplotlib.contour import ContourSet
 

@@ -41,7 +41,8 @@ def explain(y, x, params=None, *, max_paths=6) -> Explanation:
     y          the Tensor that is differentiated. One with more than one element is explained by its Jacobian
     x          the Tensor it is differentiated by: a leaf, or a result on the way that requires grad
     params     names, as `draw` takes them: a Module, a dict (``locals()`` will do), or (name, Tensor) pairs.
-               Results without a name are called v3, v4 ..., and `x` and `y` so if they have none
+               Results without a name are called v3, v4 ..., but `x` is x, and `y` is y, or output where
+               another tensor is called y
     max_paths  how many paths are written out. If there are more, the most important ones are, and what the others sum
                to is said
 
@@ -284,13 +285,14 @@ class _Explainer:
 
 
 def _with_both(names, y, x):
-    """The names, and "x" and "y" for what has none."""
+    """The names, and for what has none "y", or "output" if there is a y, and "x"; if these are taken it has a number
+    like all others."""
     pairs = list(names)
-    for label, tensor in (("y", y), ("x", x)):
+    for labels, tensor in ((("y", "output"), y), (("x",), x)):
         node = node_of(tensor)
-        if not any(node_of(other) is node for _, other in pairs):
-            taken = any(name == label for name, _ in pairs)
-            pairs.append((f"{label}′" if taken else label, tensor))
+        if not any(name and node_of(other) is node for name, other in pairs):
+            taken = {name for name, _ in pairs}
+            pairs += [(label, tensor) for label in labels if label not in taken][:1]
     return pairs
 
 

@@ -24,6 +24,9 @@ from minigrad.viz.values import takes_values
 __all__ = ["Drawing", "draw"]
 
 LEAST_NODES = 12
+CHOICES = {"direction": ("LR", "TB"), "recurrent": ("rolled", "unrolled"), "repeats": ("folded", "open")}
+SWITCHES = ("values", "shapes", "grads", "saved", "flow", "modules")
+OPTIONS = (*SWITCHES, "depth", *CHOICES, "max_nodes")
 
 
 @takes_values
@@ -74,25 +77,33 @@ def draw(
     >>> viz.draw(a * b, {"a": a, "b": b})
     <Drawing: 1 operation, 2 leaves>
     """
-    _one_of("direction", direction, "LR", "TB")
-    _one_of("recurrent", recurrent, "rolled", "unrolled")
-    _one_of("repeats", repeats, "folded", "open")
-    _at_least("draw", "depth", depth, 0)
-    checked_limit(max_nodes, "draw")
+    options = checked_options(
+        values=values, shapes=shapes, grads=grads, saved=saved, flow=flow, modules=modules, depth=depth,
+        recurrent=recurrent, repeats=repeats, direction=direction, max_nodes=max_nodes,
+    )  # fmt: skip
     tensors, given = _drawn(x)
     names = names_of(params)
     names.pairs[:0] = given
-    wanted = {"values": values, "shapes": shapes, "grads": grads, "saved": saved, "flow": flow, "modules": modules}
-    switches = {name: bool(value) for name, value in wanted.items()}
-    options = Options(**switches, depth=depth, recurrent=recurrent, repeats=repeats, max_nodes=max_nodes)
-    graph = build(tensors, names, options)
-    graph.direction = direction or readable_direction(close(graph))
+    return directed(build(tensors, names, options), options)
+
+
+def checked_options(who="draw", **given) -> Options:
+    """The keyword arguments of `draw`, looked at; `who` is the function named in the message."""
+    for name, choices in CHOICES.items():
+        value = given.get(name)
+        if value is not None and value not in choices:
+            raise ValueError(f"{who}(): argument {name!r}: got {value!r}; expected {choices[0]!r} or {choices[1]!r}")
+    _at_least(who, "depth", given.get("depth"), 0)
+    checked_limit(given.get("max_nodes"), who)
+    for name in given.keys() & set(SWITCHES):
+        given[name] = bool(given[name])
+    return Options(**given)
+
+
+def directed(graph, options) -> Drawing:
+    """The drawing of a graph, in the direction wanted, else in the one that can be read."""
+    graph.direction = options.direction or readable_direction(close(graph))
     return Drawing(graph)
-
-
-def _one_of(name, value, first, second):
-    if value is not None and value not in (first, second):
-        raise ValueError(f"draw(): argument {name!r}: got {value!r}; expected {first!r} or {second!r}")
 
 
 def _at_least(who, name, value, least):

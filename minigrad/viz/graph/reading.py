@@ -74,6 +74,7 @@ class Reading:
         self.roots = [node_of(t) for t in tensors]
         self.order = _collect(self.roots)
         self._names, self._constant_names = {}, {}
+        self._named = []  # what the user named of the tensors without history
         self._known = {}  # node -> (its value, the version counter of the memory it lies in)
         self._constants = {}  # (node, position of the operand) -> array
         self._present = present = set(self.order)
@@ -81,6 +82,7 @@ class Reading:
             node = node_of(tensor)
             if node is None:
                 table, key = self._constant_names, id(tensor.array)
+                self._named.append(tensor)
             elif node in present:
                 table, key = self._names, node
                 self._known[node] = tensor.array, tensor.vc
@@ -323,8 +325,10 @@ class Reading:
 
     def compute_missing(self, nodes, most=FEW, operands=REPLAY_ELEMENTS):
         """Find values that nothing kept, for results of at most `most` elements of `nodes` (oldest first) whose
-        operands are known and have at most `operands` elements each."""
+        operands are known and have at most `operands` elements each; and constants, by `_recognize`."""
         for node in nodes:
+            if self._named and node.op.pointwise and math.prod(node.shape) <= operands:
+                self._recognize(node)
             if node in self._known or node.shape is None or self.is_many(node) or math.prod(node.shape) > most:
                 continue
             source = _source(node)
@@ -338,6 +342,27 @@ class Reading:
                 result = np.asarray(result[node.attrs] if node.op is PICK else result)
                 if result.shape == node.shape:
                     self._known[node] = result, None
+
+    def _recognize(self, node):
+        """Find the constant of a pointwise operation that needs none for its gradient (t of ``t - y``) among what the
+        user named: the only one that gives the very result, if that is known."""
+        result, version = self._known.get(node, (None, None))
+        inputs = [self.operand_array(node, i) for i in range(len(node.parents))]
+        unknown = [i for i, array in enumerate(inputs) if array is None]
+        if result is None or not _unwritten(version, node) or len(unknown) != 1 or not repeatable(node.op):
+            return
+        (i,) = unknown
+        if node.parents[i] is not None:
+            return
+        found = {}
+        for tensor in self._named:
+            inputs[i] = array = tensor.array
+            shapes = [each.shape for each in inputs]
+            if _unwritten(tensor.vc, node) and _broadcast(shapes) == result.shape:
+                same = np.array_equal(_compute(node, inputs), result, equal_nan=True)
+                found |= {id(array): array} if same else {}
+        if len(found) == 1:
+            (self._constants[node, i],) = found.values()
 
     def _was_left_out(self, node, i):
         """Whether an operand was None, as far as what the operation saved tells; None if that says nothing."""
@@ -403,6 +428,13 @@ def _unwritten(version, node):
 def repeatable(op):
     """Whether the op gives the same result again: it is ours: random numbers are drawn before it, and given to it."""
     return OPS.get(op.name) is op and op.__module__.startswith("minigrad.ops.")
+
+
+def _broadcast(shapes):
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        return None
 
 
 def _compute(node, inputs):

@@ -55,6 +55,7 @@ class Options:
     depth: int | None = None
     recurrent: str | None = None
     repeats: str | None = None
+    direction: str | None = None
     max_nodes: int | None = None
 
 
@@ -93,7 +94,7 @@ class _Builder:
         self.kept_constants = []  # a key is an address: what it belongs to must live until the drawing is done
         self.fold_of = {node: k for k, fold in enumerate(self.plan.folds) for node in fold.nodes}
         self.in_leaf_fold = set(self.plan.leaves)
-        if options.values and not self.plan.folded:
+        if not self.plan.folded:  # without values too: they tell which constant was taken
             reading.compute_missing(self.rolls.order)
         self.add_all()
         self.add_loops()

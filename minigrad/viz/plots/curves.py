@@ -166,9 +166,8 @@ def _named(names, who):
             function = _function(item, who) if isinstance(item, str) else item
             wrong += [] if callable(function) and not isinstance(function, type) else [function]
             name = item if isinstance(item, str) else _name_of(item)
-            while name in found:
-                name += "′"
-            found[name] = function
+            alike = [other for other in found if other == name or other.startswith(f"{name} #")]
+            found[f"{name} #{len(alike) + 1}" if alike else name] = function
     if wrong:
         hint = "an instance, e.g. nn.ReLU()" if isinstance(wrong[0], type) else ""
         raise TypeError(fault(who, "names", describe(wrong[0]), "names, Modules or functions", hint))

@@ -30,6 +30,7 @@ from minigrad.viz.plots.common import (
 __all__ = ["decision_boundary"]
 
 WHO = "decision_boundary()"
+MOST_STEPS = 100  # different values of a model that is taken to be made of steps
 DEEPEST = 0.44  # how strongly a colour fills where the model is sure
 
 
@@ -128,13 +129,22 @@ def _lines(axes, across, up, scores, margin):
     for k in range(scores.shape[2] - (scores.shape[2] == 2)):
         lead = scores[..., k] - np.delete(scores, k, axis=2).max(axis=2)
         if lead.min() < 0 < lead.max():
-            axes.contour(across, up, lead, [0.0], colors=INK, linewidths=1.8)
+            axes.contour(across, up, _even(lead), [0.0], colors=INK, linewidths=1.8)
         if margin is None or len(np.unique(lead)) <= 2:  # a step has no margin
             continue
         levels = [level for level in sorted({-margin, margin}) if lead.min() < level < lead.max()]
         levels = levels if scores.shape[2] == 2 else [level for level in levels if level > 0]
         if levels:
             axes.contour(across, up, lead, levels, colors=INK, linewidths=0.9, linestyles="--", alpha=0.7)
+
+
+def _even(lead):
+    """Where a model gives few different values, as steps do, the mean sign around each point of the grid: a line
+    through it is straight where one through the values goes in stairs."""
+    if len(np.unique(lead)) > MOST_STEPS:
+        return lead
+    signs = np.pad(np.sign(lead), 2, "edge")
+    return np.lib.stride_tricks.sliding_window_view(signs, (5, 5)).mean(axis=(2, 3))
 
 
 def _points(axes, points, truth, taken, called):

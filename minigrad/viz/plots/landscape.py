@@ -172,8 +172,8 @@ def _contours(axes, surface, scale):
     axes.contourf(surface.across, surface.up, z, levels, cmap=_colours())
     axes.contour(surface.across, surface.up, z, levels[1:-1], colors=HIGH, linewidths=0.5, linestyles="-", alpha=0.6)
     axes.set(xlabel=surface.axes[0], ylabel=surface.axes[1], xlim=_ends(surface.across), ylim=_ends(surface.up))
-    for k, place in enumerate(surface.minima):
-        axes.plot(*place, marker="*", markersize=13, color=STAR, markeredgecolor=INK, linestyle="none", zorder=6,
+    for k, place in enumerate(surface.minima):  # above the ends of ways, which show between a star's rays
+        axes.plot(*place, marker="*", markersize=13, color=STAR, markeredgecolor=INK, linestyle="none", zorder=7.5,
                   label="minimum" if k == 0 else None)  # fmt: skip
 
 
@@ -281,7 +281,7 @@ def _ways_on_hills(axes, surface, scale, ways, marks, ends):
             axes.plot(*points[-1:].T, marker="o", markersize=6.5, color=colour(k), markeredgecolor="white", zorder=6)
     if len(surface.minima):
         axes.plot(*raised(surface, scale, np.array(surface.minima, float)).T, marker="*", markersize=11, color=STAR,
-                  markeredgecolor=INK, linestyle="none", zorder=4)  # fmt: skip
+                  markeredgecolor=INK, linestyle="none", zorder=6.5)  # fmt: skip
     for place in marks.values():
         axes.plot(*raised(surface, scale, place).T, marker="X", markersize=8, color=INK, markeredgecolor="white",
                   zorder=6)  # fmt: skip

@@ -27,7 +27,7 @@ MOST_MARKED = 40  # points beyond which a curve is drawn without marks
 MOST_WRITTEN = 20  # classes beyond which a matrix is drawn without numbers
 
 
-def loss_curve(history, path=None, *, title="Training"):
+def loss_curve(history, path=None, *, title="Training", xlabel="epoch", every=1):
     """loss_curve(history, path=None) -> Figure.  How loss, and accuracy if it is there, went from epoch to epoch.
 
     history  what `Trainer.fit` returned, or the `Trainer`; a list of dicts, one for each epoch, as ``[{"loss": 0.9,
@@ -36,11 +36,18 @@ def loss_curve(history, path=None, *, title="Training"):
              ``val`` is dashed. Several runs to compare: ``{"plain": history, "dropout": history, ...}``
     path     where to save it, too (.png, .svg or .pdf); the file appears whole or not at all
     title    what stands above
+    xlabel   what is counted below, if it is not epochs: ``"step"``
+    every    how many of them lie between two points (int): ``xlabel="step", every=5`` puts the points at 5, 10, 15 ...
 
-    Raises ValueError for an empty history, lists of different lengths or another ending, TypeError for what is no
-    number, ModuleNotFoundError without matplotlib, OSError where the file can't be written.
+    Raises ValueError for an empty history, `every` below 1, lists of different lengths or another ending, TypeError for
+    what is no number (`every`: no int), ModuleNotFoundError without matplotlib, OSError where the file can't be
+    written.
     """
     target = start(path, "loss_curve()")
+    if isinstance(every, bool) or not isinstance(every, int):
+        raise TypeError(f"loss_curve(): argument 'every' must be int, not {type(every).__name__}")
+    if every < 1:
+        raise ValueError(f"loss_curve(): argument 'every': got {every}; expected at least 1")
     runs = {"": _curves(history)} if not _is_several(history) else {str(k): _curves(run) for k, run in history.items()}
     sorts = [("loss", lambda name: "acc" not in name.lower()), ("accuracy", lambda name: "acc" in name.lower())]
     groups = [(what, [c for c in _drawn(runs) if belongs(c[0])]) for what, belongs in sorts]
@@ -48,7 +55,7 @@ def loss_curve(history, path=None, *, title="Training"):
     with settings():
         figure = figure_of(5.2 * len(groups), 3.8)
         for k, (what, curves) in enumerate(groups):
-            _plot_curves(figure.add_subplot(1, len(groups), k + 1), what, curves)
+            _plot_curves(figure.add_subplot(1, len(groups), k + 1), what, curves, xlabel, every)
         heading(figure, title)
         return finish(figure, target, "loss_curve()")
 
@@ -128,16 +135,16 @@ def _number(value, name):
         raise TypeError(text) from None
 
 
-def _plot_curves(axes, what, curves):
+def _plot_curves(axes, what, curves, xlabel, every):
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     for k, (name, label, values, colour) in enumerate(curves):
         second = name.lower().startswith(("test", "val"))
         axes.plot(
-            range(1, len(values) + 1), values, color=colour, linewidth=2, marker=MARKS[k % len(MARKS)],
+            every * np.arange(1, len(values) + 1), values, color=colour, linewidth=2, marker=MARKS[k % len(MARKS)],
             markersize=4.5 if len(values) <= MOST_MARKED else 0, linestyle="--" if second else "-", label=label,
         )  # fmt: skip
-    axes.set_xlabel("epoch")
+    axes.set_xlabel(xlabel)
     axes.set_title(what, loc="left", fontsize=11, color=SOFT)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
     if what == "accuracy":

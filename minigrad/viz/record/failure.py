@@ -30,10 +30,9 @@ from minigrad.errors import describe, shape_text
 from minigrad.tensor import Tensor, wrap
 from minigrad.trees import flatten
 from minigrad.viz.files import checked_path
-from minigrad.viz.graph.drawing import FORMS, Drawing, checked_limit, draw
+from minigrad.viz.graph.drawing import FORMS, OPTIONS, Drawing, checked_limit, checked_options, directed
 from minigrad.viz.graph.model import FAILED, Graph, clean
 from minigrad.viz.graph.names import Names
-from minigrad.viz.graph.style import readable_direction
 from minigrad.viz.graph.walk import Options, build
 from minigrad.viz.notebook import line_name, shown_in_notebook
 from minigrad.viz.record.blame import failure_of
@@ -44,6 +43,8 @@ __all__ = ["draw_module", "on_error"]
 
 MESSAGE_WIDTH, MESSAGE_LINES = 52, 9
 MOST_ROOTS = 4
+NO_OPTIONS = Options()
+OF_ON_ERROR, OF_DRAW_MODULE = ("draw(..., max", "on_error(max"), ("draw(", "draw_module(")
 
 
 class on_error(contextlib.ContextDecorator):
@@ -100,7 +101,7 @@ class on_error(contextlib.ContextDecorator):
         return False
 
     def _draw(self, error, traceback):
-        self.drawing = drawing_of(error, traceback, max_nodes=self._max_nodes)
+        self.drawing = drawing_of(error, traceback, options=Options(max_nodes=self._max_nodes))
         shown = shown_in_notebook(self.drawing)
         if shown and self._path is None:
             return "viz.on_error: the graph up to here is drawn in the cell's output"
@@ -122,7 +123,8 @@ def _add_note(error, text):
 
 def draw_module(model, *inputs, options=None, **kwargs) -> Drawing:
     """draw_module(model, *inputs, options=None, **kwargs) -> Drawing.  Run ``model(*inputs, **kwargs)`` and draw what
-    it did: the graph of its output, its modules as nested boxes.
+    it did: the graph of its output, its modules as nested boxes. ``draw_module(model, x, values=False)`` draws as
+    `draw` does with that option.
 
     Nothing is changed by it: the model runs in the mode it is in (``model.eval()`` first for evaluation), on copies of
     the inputs and of its buffers, with the random streams put back afterwards (see `untouched.py`); no gradient is
@@ -132,10 +134,13 @@ def draw_module(model, *inputs, options=None, **kwargs) -> Drawing:
     it got and the message; `Drawing.note` has the error and the line. It is not raised: call the model for that.
 
     model    a Module
-    inputs, kwargs  what `forward` is given
-    options  a dict of further arguments for `draw`: ``{"values": False, "max_nodes": 500}``
+    inputs   what `forward` is given
+    kwargs   options of `draw` (``values=False``, ``max_nodes=500``); any other is given to `forward`, and so is what
+             `forward` itself has under that name or takes as its ``**kwargs``
+    options  options of `draw` as a dict, for such a `forward`: ``{"values": False, "max_nodes": 500}``
 
-    Raises TypeError if `model` is no Module, or its output holds no tensor.
+    Raises TypeError if `model` is no Module, its output holds no tensor, or an option is none of `draw` or given twice;
+    ValueError for an option's value that `draw` does not take.
 
     >>> import minigrad
     >>> from minigrad import nn, viz
@@ -143,6 +148,8 @@ def draw_module(model, *inputs, options=None, **kwargs) -> Drawing:
     <Drawing: 2 operations, 2 leaves>
     """
     checked_module(model, "draw_module")
+    chosen, kwargs = _told_apart(model, options or {}, kwargs)
+    chosen = checked_options("draw_module", **chosen)
     with untouched(model) as model, enable_grad(), recording(model):
         args, named = fresh(inputs), fresh(kwargs)
         given = list(_given(model, args, named))
@@ -151,14 +158,35 @@ def draw_module(model, *inputs, options=None, **kwargs) -> Drawing:
             output = model(*args, **named)
         except Exception as error:
             raised = error.__traceback__
-            return drawing_of(error, raised and raised.tb_next, given)
+            return drawing_of(error, raised and raised.tb_next, given, chosen, OF_DRAW_MODULE)
     outputs = [value for value in flatten(output)[0] if isinstance(value, Tensor)]
     if not outputs:
         raise TypeError(
             f"draw_module(): {type(model).__name__} returned {describe(output)}; expected a Tensor, or tensors in "
             "tuples, lists or dicts"
         )
-    return draw(outputs, names, **(options or {}))
+    graph = build(outputs, names, chosen)
+    graph.note = graph.note.replace(*OF_DRAW_MODULE)
+    return directed(graph, chosen)
+
+
+def _told_apart(model, options, kwargs):
+    """(the options of `draw`, the arguments of `forward`) among keyword arguments."""
+    try:
+        takes = inspect.signature(model.forward).parameters.values()
+    except (TypeError, ValueError):  # a function that does not tell
+        takes = ()
+    own = {parameter.name for parameter in takes}
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes)
+    further = {name: value for name, value in kwargs.items() if name in OPTIONS and name not in own and not takes_any}
+    if unknown := next((name for name in options if name not in OPTIONS), None):
+        raise TypeError(
+            f"draw_module(): argument 'options': {unknown!r} is no option of draw; expected some of "
+            f"{', '.join(OPTIONS)}"
+        )
+    if twice := next((name for name in further if name in options), None):
+        raise TypeError(f"draw_module(): {twice!r} is given both by name and in 'options'; give it once")
+    return options | further, {name: value for name, value in kwargs.items() if name not in further}
 
 
 def _given(model, args, kwargs):
@@ -185,10 +213,11 @@ class FailedOp(SpecialOp):
         self.attrs = attrs
 
 
-def drawing_of(error, traceback, names=(), max_nodes=None) -> Drawing:
-    """The drawing of an exception; `names` are (name, Tensor) pairs known beforehand."""
+def drawing_of(error, traceback, names=(), options=NO_OPTIONS, calls=OF_ON_ERROR) -> Drawing:
+    """The drawing of an exception; `names` are (name, Tensor) pairs known beforehand, `calls` (how notes call
+    draw, what to write instead)."""
     failure = _first_failure(error, traceback)
-    error, options = failure.error, Options(max_nodes=max_nodes)
+    error = failure.error
     names = names_in(failure.model, [*names, *failure.names])
     if failure.node is not None:
         rows = [*_inside(failure), *_message(error)]
@@ -204,9 +233,8 @@ def drawing_of(error, traceback, names=(), max_nodes=None) -> Drawing:
         graph = build(roots, names, options) if roots else Graph()
         box = graph.add(FAILED, f"✗ {_kind(error)}", _where(failure) + _message(error)[1:], str(error))
         box.facts.append(("message", clean(error)))
-    graph.note = f"{_sentence(failure)} {graph.note.replace('draw(..., max', 'on_error(max')}".strip()
-    graph.direction = readable_direction(graph)
-    return Drawing(graph)
+    graph.note = f"{_sentence(failure)} {graph.note.replace(*calls)}".strip()
+    return directed(graph, options)
 
 
 def _first_failure(error, traceback):

@@ -32,7 +32,7 @@
   ]);
   const picture = mg.svg(
     "svg",
-    { viewBox: `0 0 ${width} ${height}`, role: "img" },
+    { viewBox: `0 0 ${width} ${height}`, role: "img", class: clips.length > 1 ? "movie-pair" : "" },
     mg.svg("image", { href: mg.data.image, width, height }),
     ...layers.flat(),
   );
