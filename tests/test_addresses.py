@@ -12,9 +12,10 @@ import pytest
 
 import minigrad
 import minigrad.nn.functional as F
+from bench.rows.kernels import load_all
 from minigrad.kernels import reduce
-from minigrad.kernels.dispatch import KERNELS
 
+KERNELS = load_all()
 LINES = 128  # bytes: two lines
 PLACES = 16
 

@@ -49,7 +49,9 @@ def set_num_threads(count):
 
     Small operations stay on one thread; shared are those of some tenths of a millisecond. BLAS libraries loaded by
     now are told through threadpoolctl; Apple's Accelerate takes no orders (set VECLIB_MAXIMUM_THREADS).
-    Where other programs keep the cores busy, one thread is the fastest.
+    Where other programs keep the cores busy, one thread is the fastest. A program that is run again with as many
+    threads prints the same digits; with another number the last one may differ, as the gradients of a convolution's
+    weights are added up in as many parts.
 
     Args:
         count (int): at least 1. More than the machine has cores makes nothing faster.
