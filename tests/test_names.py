@@ -26,6 +26,7 @@ ABSENT = {
     "nn.utils.rnn": {},
     "nn.utils.parametrize": {},
     "nn.utils.parametrizations": {},
+    "nn.utils.prune": {},
     "optim": {"swap_in_optimizer_params_and_state": INSIDE},
     "optim.lr_scheduler": {},
     "optim.swa_utils": {},

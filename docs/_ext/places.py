@@ -115,15 +115,14 @@ MODULES = [
     (
         "nn-utils",
         "Starting and holding parameters: nn.init, nn.utils, nn.parallel",
-        "nn.init nn.utils nn.utils.parametrize nn.utils.parametrizations nn.utils.rnn nn.utils.stateless "
-        "nn.parameter nn.attention nn.parallel",
+        "nn.init nn.utils nn.utils.parametrize nn.utils.parametrizations nn.utils.prune nn.utils.rnn "
+        "nn.utils.stateless nn.parameter nn.attention nn.parallel",
     ),
     ("optim", "Optimizers and schedules: optim", "optim optim.lr_scheduler optim.swa_utils"),
     ("autograd", "Automatic differentiation: autograd", "autograd autograd.functional autograd.graph"),
     ("func", "Transforms of functions: func", "func"),
     ("linalg", "Linear algebra: linalg", "linalg"),
     ("special", "Special functions: special", "special"),
-    ("fft", "Fourier transforms: fft", "fft"),
     ("random", "Random streams: random", "random"),
     (
         "distributions",

@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import NamedTuple
 
 import minigrad
@@ -250,8 +250,51 @@ def checked(grads, count, who, what):
     return grads
 
 
+class Calls(MutableMapping):
+    """The hooks of one kind as PyTorch's programs find them, {id: function}: to look at, count, clear or delete."""
+
+    __slots__ = ("_kind", "_owner")
+
+    def __init__(self, hooks, kind) -> None:
+        self._owner, self._kind = hooks, kind
+
+    def __getitem__(self, key):
+        return self._owner.get(self._kind, {})[key].call
+
+    def __setitem__(self, key, function):
+        self._owner.setdefault(self._kind, {})[key] = Hook(function)
+
+    def __delitem__(self, key):
+        hooks = self._owner.get(self._kind, {})
+        del hooks[key]
+        if not hooks:
+            del self._owner[self._kind]
+
+    def __iter__(self):
+        return iter(self._owner.get(self._kind, {}))
+
+    def __len__(self):
+        return len(self._owner.get(self._kind, {}))
+
+    def __repr__(self):
+        return repr(OrderedDict(self))
+
+
+def _calls_of_kind(kind):
+    """The property under which PyTorch's programs find the hooks of one kind."""
+
+    def replace(self, hooks):
+        self._hooks.pop(kind, None)
+        Calls(self._hooks, kind).update(hooks)
+
+    def delete(self):
+        self._hooks.pop(kind, None)
+
+    return property(lambda self: Calls(self._hooks, kind), replace, delete)
+
+
 def _hooks_of_kind(kind):
-    """The property under which PyTorch's programs find the hooks of one kind, to count, clear, replace or delete."""
+    """The same of the kinds that are kept as plain functions."""
 
     def replace(self, hooks):
         self._hooks[kind] = hooks
@@ -304,12 +347,12 @@ class Hookable(Attributes):
             if isinstance(handle, HookHandle) and handle.id in fresh:
                 handle._owner, handle._hooks, handle.id = kinds, kinds[handle._kind], fresh[handle.id]
 
-    _forward_hooks = _hooks_of_kind("forward")
-    _forward_pre_hooks = _hooks_of_kind("forward_pre")
+    _forward_hooks = _calls_of_kind("forward")
+    _forward_pre_hooks = _calls_of_kind("forward_pre")
     _forward_hooks_with_kwargs = _with_kwargs("forward")
     _forward_pre_hooks_with_kwargs = _with_kwargs("forward_pre")
-    _backward_hooks = _hooks_of_kind("backward")
-    _backward_pre_hooks = _hooks_of_kind("backward_pre")
+    _backward_hooks = _calls_of_kind("backward")
+    _backward_pre_hooks = _calls_of_kind("backward_pre")
     _state_dict_hooks = _hooks_of_kind("state_dict")
     _state_dict_pre_hooks = _hooks_of_kind("state_dict_pre")
     _load_state_dict_pre_hooks = _hooks_of_kind("load_pre")

@@ -1,8 +1,8 @@
 """Helpers for parameters and their gradients: clipping, all parameters as one vector, parameters that are functions of
-others (`parametrize`, `parametrizations`), layers fused for evaluation, modules as functions of their parameters
-(`stateless`), sequences of different lengths (`rnn`). PyTorch's torch.nn.utils."""
+others (`parametrize`, `parametrizations`), weights held at zero (`prune`), layers fused for evaluation, modules as
+functions of their parameters (`stateless`), sequences of different lengths (`rnn`). PyTorch's torch.nn.utils."""
 
-from minigrad.nn.utils import parametrizations, parametrize, rnn, stateless
+from minigrad.nn.utils import parametrizations, parametrize, prune, rnn, stateless
 from minigrad.nn.utils.clip_grad import (
     clip_grad_norm,
     clip_grad_norm_,
@@ -37,6 +37,7 @@ __all__ = [
     "parameters_to_vector",
     "parametrizations",
     "parametrize",
+    "prune",
     "remove_spectral_norm",
     "remove_weight_norm",
     "rnn",

@@ -87,6 +87,6 @@ def remove_weight_norm(module: Module, name: str = "weight") -> Module:
 def find_hook(module, kind, name):
     """The forward pre-hook of this kind for the parameter of this name, as (key, hook), or None."""
     for key, hook in module._forward_pre_hooks.items():
-        if isinstance(hook.call, kind) and hook.call.name == name:
-            return key, hook.call
+        if isinstance(hook, kind) and hook.name == name:
+            return key, hook
     return None
