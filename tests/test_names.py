@@ -63,9 +63,15 @@ def module(root, place):
     return importlib.import_module(f"{root}.{place}")
 
 
+def of_pytorch(value):
+    """Not what a module has only imported of Python's library."""
+    home = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None) or "torch."
+    return home.startswith("torch.")
+
+
 def public(place):
     theirs = module("torch", place)
-    names = getattr(theirs, "__all__", None) or [n for n in dir(theirs) if not n.startswith("_")]
+    names = getattr(theirs, "__all__", None) or [n for n, value in vars(theirs).items() if of_pytorch(value)]
     return sorted({name for name in names if name not in ABSENT[place] and not name.startswith("_")})
 
 

@@ -163,6 +163,7 @@ def door_of_composite(block, name, function):
     made = make(source, names, name)
     made.__defaults__, made.__kwdefaults__ = opened.defaults, opened.kwdefaults
     made.__doc__, made.__module__ = function.__doc__, "minigrad"
+    made.__annotations__ = block.__annotations__  # what a default does not show, for the stubs
     return made
 
 

@@ -139,7 +139,7 @@ def matrix_dims(op, dim, ndim):
         lambda make: S(spaced(2, 3, 4)(make), -math.inf, (0, 2), dtype="float64"),
     ),
 )
-def linalg_matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
+def linalg_matrix_norm(A, ord: float | str = "fro", dim=(-2, -1), keepdim=False, *, dtype=None):
     """linalg.matrix_norm(A, ord='fro', dim=(-2, -1), keepdim=False, *, dtype=None) -> Tensor
 
     Of the matrices along two dimensions. ord: "fro", the root of the sum of squares; "nuc", the sum of the singular
@@ -205,7 +205,7 @@ def linalg_norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):
     out=True,
     samples=of(lambda make: S(make(3, 4)), lambda make: S(make(3, 4), 1, 1), lambda make: S(make(3, 4), 2, 0, True)),
 )
-def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
+def norm(input, p: float | str | None = "fro", dim=None, keepdim=False, dtype=None):
     """norm(input, p="fro", dim=None, keepdim=False, dtype=None) -> Tensor
 
     ``(Σ |input|^p)^(1/p)`` over `dim` (all dimensions by default); p may be 0 (how many are not zero), inf, -inf,
@@ -213,6 +213,6 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
     """
     if isinstance(p, str) and p not in ("fro", "nuc"):
         raise RuntimeError(f"norm(): order {p!r} not supported: expected a number, inf, -inf, 'fro' or 'nuc'")
-    if p == "nuc":
-        return linalg_matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
+    if p == "nuc" or (p == "fro" and isinstance(dim, tuple | list) and len(dim) > 2):  # which is refused there
+        return linalg_matrix_norm(input, p, (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
     return linalg_vector_norm(input, 2.0 if p in ("fro", None) else p, dim, keepdim, dtype=dtype)
