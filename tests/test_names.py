@@ -2,14 +2,39 @@
 
 import importlib
 import inspect
+import pkgutil
 import re
 
 import pytest
+
+import minigrad
 
 torch = pytest.importorskip("torch")
 
 QUANTIZED = "numbers of 8 bits"
 INSIDE = "not meant to be used from outside, though public by its name"
+SEVERAL_GPUS = "the steps of DataParallel on several GPUs"
+
+# {a file or folder of torch.nn that is not here: why not}
+ABSENT_MODULES = {
+    "nn.attention.bias": "a causal mask is written is_causal=True, or as a tensor",
+    "nn.attention.experimental": "kernels of GPUs",
+    "nn.attention.flex_attention": "made for torch.compile; a mask or a bias can be given as a tensor",
+    "nn.attention.varlen": "kernels of GPUs",
+    "nn.backends": INSIDE,
+    "nn.cpp": INSIDE,
+    "nn.grad": INSIDE,
+    "nn.intrinsic": QUANTIZED,
+    "nn.modules.linear_cross_entropy": "the loss stands with the others",
+    "nn.modules.linear_cross_entropy_options": "the loss is not computed in chunks",
+    "nn.parallel.comm": SEVERAL_GPUS,
+    "nn.parallel.parallel_apply": SEVERAL_GPUS,
+    "nn.parallel.replicate": SEVERAL_GPUS,
+    "nn.parallel.scatter_gather": SEVERAL_GPUS,
+    "nn.qat": QUANTIZED,
+    "nn.quantizable": QUANTIZED,
+    "nn.quantized": QUANTIZED,
+}
 
 # {place: {name: why it is not here}}
 ABSENT = {
@@ -22,8 +47,22 @@ ABSENT = {
         "LinearCrossEntropyOptions": "the loss is not computed in chunks",
     },
     "nn.init": {},
+    "nn.attention": {
+        "WARN_FOR_UNFUSED_KERNELS": INSIDE,
+        **dict.fromkeys(
+            [
+                "activate_flash_attention_impl", "current_flash_attention_impl", "list_flash_attention_impls",
+                "register_flash_attention_impl", "restore_flash_attention_impl",
+            ],
+            "kernels of GPUs",
+        ),
+    },
+    "nn.modules": {"LinearCrossEntropyOptions": "the loss is not computed in chunks"},
+    "nn.parallel": dict.fromkeys(["gather", "parallel_apply", "replicate", "scatter"], SEVERAL_GPUS),
+    "nn.parameter": {},
     "nn.utils": {},
     "nn.utils.rnn": {},
+    "nn.utils.stateless": {},
     "nn.utils.parametrize": {},
     "nn.utils.parametrizations": {},
     "nn.utils.prune": {},
@@ -51,6 +90,8 @@ ABSENT = {
 
 # {"place.name": why its signature is another}
 DIFFERENT = {
+    "nn.parallel.DistributedDataParallel": "what is for several devices in one process is left out",
+    "nn.utils.stateless.functional_call": "it is func.functional_call, which PyTorch's deprecated one calls",
     "utils.data.random_split": "None stands for the default generator",
     "distributions.Distribution": "a plain tuple stands for an empty Size",
     "distributions.ExponentialFamily": "a plain tuple stands for an empty Size",
@@ -80,6 +121,22 @@ def test_every_public_name_is_here(place):
     ours = module("minigrad", place)
     assert [name for name in public(place) if not hasattr(ours, name)] == []
     assert [name for name in ABSENT[place] if hasattr(ours, name)] == []
+
+
+def modules(name, path):
+    """The public files and folders below a package of PyTorch's, without importing them."""
+    for found in pkgutil.iter_modules(path):
+        below = f"{name}.{found.name}"
+        if found.name.startswith("_"):
+            continue
+        yield below
+        if found.ispkg and below not in ABSENT_MODULES:
+            yield from modules(below, [f"{path[0]}/{found.name}"])
+
+
+def test_every_public_module_of_nn_is_here():
+    theirs, ours = set(modules("nn", torch.nn.__path__)), set(modules("nn", minigrad.nn.__path__))
+    assert theirs - ours == set(ABSENT_MODULES)
 
 
 def parameters(thing):

@@ -68,6 +68,24 @@ def hooks_are_cleared_and_replaced(T):
     return log
 
 
+def hooks_are_found_as_the_functions_they_are(T):
+    module, log = T.nn.ReLU(), []
+    for kind in ("forward_hook", "forward_pre_hook", "full_backward_hook", "full_backward_pre_hook"):
+        getattr(module, f"register_{kind}")(nothing)
+    kinds = [module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks]
+    found = [[hook is nothing for hook in hooks.values()] for hooks in kinds]
+    first = module.register_forward_pre_hook(lambda *args: log.append("pre"), prepend=True)
+    order = [key == first.id for key in module._forward_pre_hooks], module._forward_pre_hooks[first.id] is nothing
+    module(T.ones(1))
+    for key, hook in list(module._forward_pre_hooks.items()):
+        if hook is not nothing:
+            del module._forward_pre_hooks[key]
+    module._forward_hooks = OrderedDict({7: lambda *args: log.append("put")})
+    module(T.ones(1))
+    first.remove()
+    return found, order, log, len(module._forward_pre_hooks), list(module._forward_hooks), 8 in module._forward_hooks
+
+
 def hooks_are_copied_and_pickled(T):
     module = T.nn.Linear(3, 3)
     for kind in ("forward_hook", "forward_pre_hook", "full_backward_hook", "full_backward_pre_hook"):
@@ -364,7 +382,8 @@ def dictionaries_of_parameters(T):
 
 
 STORIES = [
-    handles, hooks_are_cleared_and_replaced, hooks_are_copied_and_pickled, a_hook_keeps_no_module_alive,
+    handles, hooks_are_cleared_and_replaced, hooks_are_found_as_the_functions_they_are,
+    hooks_are_copied_and_pickled, a_hook_keeps_no_module_alive,
     load_hooks_with_and_without_the_module, a_state_dict_hook_replaces_that_of_the_root,
     a_public_state_dict_hook_returns_nothing, registration_is_watched, registration_may_replace,
     mixins_before_and_after, keyword_arguments_of_module, arguments_of_module,
