@@ -276,6 +276,7 @@ ERRORS = {
     "dim -3 the second time": lambda lib, p: p.ln_structured(p.identity(linear(lib), "weight"), "weight", 1, 2, -3),
     "the Frobenius norm of three dimensions": lambda lib, p: p.ln_structured(conv(lib), "weight", 1, "fro", 0),
     "no such parameter": lambda lib, p: p.l1_unstructured(linear(lib), "wieght", 1),
+    "a parameter of a layer within": lambda lib, p: p.l1_unstructured(two_layers(lib), "0.weight", 1),
     "a parameter that is None": lambda lib, p: p.identity(lib.nn.Linear(2, 2, bias=False), "bias"),
     "a buffer": lambda lib, p: p.identity(lib.nn.BatchNorm1d(2), "running_mean"),
     "scores of another shape": lambda lib, p: p.l1_unstructured(linear(lib), "weight", 1, lib.ones(6, 5)),
@@ -286,6 +287,8 @@ ERRORS = {
     "a type that is none": lambda lib, p: again(lib, "some"),
     "structured without dim": lambda lib, p: again(lib, "structured"),
     "global of a number": lambda lib, p: p.global_unstructured(3, p.L1Unstructured, amount=1),
+    "global of modules": lambda lib, p: p.global_unstructured([linear(lib)], p.L1Unstructured, amount=1),
+    "global of a wrong name": lambda lib, p: p.global_unstructured([(linear(lib), "w")], p.L1Unstructured, amount=1),
     "global of nothing": lambda lib, p: p.global_unstructured([], p.L1Unstructured, amount=1),
     "global scores in a list": lambda lib, p: p.global_unstructured(
         [(linear(lib), "weight")], p.L1Unstructured, [lib.ones(5, 6)], amount=1
@@ -342,6 +345,15 @@ def test_what_fails_changes_nothing():
             prune.l1_unstructured(module, "weight", amount)
         assert look(module) == before
     assert prune.is_pruned(module)
+
+
+def test_a_vector_has_no_channels_the_second_time_either():
+    module = prune.l1_unstructured(linear(minigrad), "bias", 1)
+    before = look(module)
+    for again in (prune.random_structured, lambda *args: prune.ln_structured(*args[:3], n=2, dim=0)):
+        with pytest.raises(ValueError, match="no channels"):  # PyTorch prunes all of it, or none
+            again(module, "bias", 1, 0)
+        assert look(module) == before
 
 
 def test_two_hooks_for_one_parameter_are_refused():

@@ -21,7 +21,15 @@ from collections.abc import Iterable
 import minigrad
 from minigrad.nn.modules.module import Module
 from minigrad.nn.utils.convert_parameters import parameters_to_vector
-from minigrad.nn.utils.prune_base import BasePruningMethod, PruningContainer, check_scores, kind_of, narrowed, prunes
+from minigrad.nn.utils.prune_base import (
+    BasePruningMethod,
+    PruningContainer,
+    check_scores,
+    kind_of,
+    narrowed,
+    prunes,
+    tensor_of,
+)
 from minigrad.nn.utils.prune_methods import (
     CustomFromMask,
     Identity,
@@ -123,8 +131,9 @@ def global_unstructured(
         kwargs: for ``pruning_method(...)``, such as `amount`, which here is of all parameters together.
 
     Raises:
-        TypeError: if `parameters` cannot be walked through, `importance_scores` is no dict, or the method is of another
+        TypeError: if `parameters` has no pairs, `importance_scores` is no dict of tensors, or the method is of another
             type.
+        AttributeError: if a module has nothing of the name.
         AssertionError: if scores have another shape than their parameter.
 
     PyTorch: torch.nn.utils.prune.global_unstructured
@@ -141,10 +150,16 @@ def global_unstructured(
             "(module, name) to a tensor"
         )
     places = list(parameters)
-    tensors = [getattr(module, name) for module, name in places]
-    scores = [importance_scores.get(place, tensor) for place, tensor in zip(places, tensors, strict=True)]
+    for place in places:
+        if not isinstance(place, tuple | list) or len(place) != 2:
+            raise TypeError(
+                f"global_unstructured(): parameters has what is {kind_of(place)}, expected pairs (module, name) like "
+                "(model.fc, 'weight')"
+            )
+    tensors = [tensor_of("global_unstructured()", module, name) for module, name in places]
+    scores = [importance_scores.get(tuple(place), tensor) for place, tensor in zip(places, tensors, strict=True)]
     for (module, name), tensor, score in zip(places, tensors, scores, strict=True):
-        check_scores("global_unstructured()", score, tensor, f"'{name}' of {module}")
+        check_scores("global_unstructured()", score, tensor, f"'{name}' of {module._get_name()}")
     method = pruning_method(**kwargs)
     if method.PRUNING_TYPE != "unstructured":
         raise TypeError(
@@ -180,7 +195,7 @@ def remove(module: Module, name: str) -> Module:
             hook.remove(module)
             del module._forward_pre_hooks[key]
             return module
-    raise ValueError(f"remove: '{name}' of {module} is not pruned; prune it before, or leave remove out")
+    raise ValueError(f"remove: '{name}' of {module._get_name()} is not pruned; prune it before, or leave remove out")
 
 
 def is_pruned(module: Module) -> bool:

@@ -79,7 +79,7 @@ class BasePruningMethod(ABC):
 
         Raises:
             AttributeError: if the module has nothing of this name.
-            TypeError: if it is no parameter.
+            TypeError: if it is no parameter, or the scores are no tensor.
             AssertionError: if the scores have another shape, or if there is more than one hook for the parameter.
         """
         method = cls(*args, **kwargs)
@@ -87,17 +87,17 @@ class BasePruningMethod(ABC):
         keys = [key for key, hook in module._forward_pre_hooks.items() if prunes(hook, name)]
         if len(keys) > 1:
             raise AssertionError(
-                f"{cls.__name__}.apply: {len(keys)} pruning hooks act on '{name}' of {module}, expected one at most; "
+                f"{cls.__name__}.apply: {len(keys)} pruning hooks act on '{name}' of {module._get_name()}, expected one at most; "
                 "methods that follow one another belong into one PruningContainer"
             )
-        tensor = getattr(module, name)
+        tensor = tensor_of(f"{cls.__name__}.apply", module, name)
         if not keys and not isinstance(tensor, Parameter):
             raise TypeError(
-                f"{cls.__name__}.apply: '{name}' of {module} is {kind_of(tensor)}, expected a parameter: one of "
-                f"{[each for each, _ in module.named_parameters(recurse=False)]}"
+                f"{cls.__name__}.apply: '{name}' of {module._get_name()} is {kind_of(tensor)}, which is no parameter; "
+                f"{_expected(module)}"
             )
         scores = tensor if importance_scores is None else importance_scores
-        check_scores(f"{cls.__name__}.apply", scores, tensor, f"'{name}' of {module}")
+        check_scores(f"{cls.__name__}.apply", scores, tensor, f"'{name}' of {module._get_name()}")
         hook: BasePruningMethod = method
         if keys:
             mask = narrowed(method, scores, getattr(module, name + "_mask").detach())
@@ -245,7 +245,22 @@ def dim_of(method, t):
     return method.dim % t.dim()
 
 
+def tensor_of(function, module, name):
+    if not hasattr(module, name):
+        raise AttributeError(f"{function}: {module._get_name()} has no '{name}'; {_expected(module)}")
+    return getattr(module, name)
+
+
+def _expected(module):
+    own = [repr(name) for name, _ in module.named_parameters(recurse=False)]
+    if not own:
+        return "it has no parameters itself: give the layer within it that has, such as model.fc"
+    return f"expected one of its parameters, {', '.join(own)}"
+
+
 def check_scores(function, scores, tensor, what):
+    if not isinstance(scores, Tensor):
+        raise TypeError(f"{function}: importance_scores for {what} are {kind_of(scores)}, expected a Tensor")
     if scores.shape != tensor.shape:
         raise AssertionError(
             f"{function}: importance_scores of shape {tuple(scores.shape)} for {what}, whose shape is "
