@@ -157,7 +157,9 @@ def global_unstructured(
                 "(model.fc, 'weight')"
             )
     tensors = [tensor_of("global_unstructured()", module, name) for module, name in places]
-    scores = [importance_scores.get(tuple(place), tensor) for place, tensor in zip(places, tensors, strict=True)]
+    scores = [
+        importance_scores.get((module, name), tensor) for (module, name), tensor in zip(places, tensors, strict=True)
+    ]
     for (module, name), tensor, score in zip(places, tensors, scores, strict=True):
         check_scores("global_unstructured()", score, tensor, f"'{name}' of {module._get_name()}")
     method = pruning_method(**kwargs)
