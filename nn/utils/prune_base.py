@@ -87,7 +87,7 @@ class BasePruningMethod(ABC):
         keys = [key for key, hook in module._forward_pre_hooks.items() if prunes(hook, name)]
         if len(keys) > 1:
             raise AssertionError(
-                f"{cls.__name__}.apply: {len(keys)} pruning hooks act on '{name}' of {module._get_name()}, expected one; "
+                f"{cls.__name__}.apply: {len(keys)} pruning hooks act on '{name}', expected one; "
                 "methods that follow one another belong into one PruningContainer"
             )
         tensor = tensor_of(f"{cls.__name__}.apply", module, name)
