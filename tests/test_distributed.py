@@ -154,18 +154,43 @@ def test_launch_starts_again(tmp_path):
     assert re.findall("^minigrad.*", err, re.MULTILINE)[1] == "minigrad launch: starting again (1 of 2)"
 
 
+STARTED = """
+import minigrad.distributed as dist
+import minigrad.multiprocessing as mp
+
+def setup(rank, size):
+    dist.init_process_group("gloo", rank=rank, world_size=size)
+
+def run(rank, size):
+    setup(rank, size)
+    if rank == 1:
+        raise ValueError("oh")
+    dist.barrier()
+
+if __name__ == "__main__":
+    {start}
+"""
+BY_SPAWN = "mp.spawn(run, args=(2,), nprocs=2)"
+BY_PROCESS = "processes = [mp.Process(target=run, args=(rank, 2)) for rank in range(2)]; [p.start() for p in processes]"
+ASKED = "; [p.join() for p in processes]; print([p.exitcode for p in processes])"
+
+
 @needs_mpi
-def test_the_tutorial_of_pytorch():
-    """It starts its processes by mp.spawn, which has MPI start them."""
-    code, out, err, _ = run([sys.executable, PROGRAMS / "tutorial.py"])
-    assert code == 0, err
-    assert sorted(out.splitlines()) == [
-        f"{what} basic DDP example on rank {rank}." for what in ("Finished running", "Running") for rank in range(2)
-    ]
-    code, out, err, _ = run([sys.executable, PROGRAMS / "tutorial.py", "oh"])
-    assert code == 1
+@pytest.mark.parametrize(
+    ("start", "code", "out", "last"),
+    [
+        (BY_SPAWN, 1, "", "ProcessRaisedException: process 1 terminated with exit code 1\n"),
+        (BY_PROCESS + ASKED, 0, "[-15, 1]", "failed: ValueError: oh\n"),
+        (BY_PROCESS, 0, "", "failed: ValueError: oh\n"),  # nobody waits
+    ],
+)
+def test_processes_that_a_program_starts_itself(tmp_path, start, code, out, last):
+    program = tmp_path / "train.py"
+    program.write_text(STARTED.format(start=start))
+    got, said, err, _ = run([sys.executable, program])
+    assert (got, said.strip()) == (code, out), err
     assert re.search(r"rank 1 of 2 \(.*\) failed: ValueError: oh\n", err)
-    assert err.endswith("ProcessRaisedException: process 1 terminated with exit code 1\n")
+    assert err.endswith(last)
 
 
 @needs_mpi

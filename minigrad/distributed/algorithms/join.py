@@ -56,7 +56,7 @@ class Joinable:
         """The processes that work together: those of ``self.process_group``, if there is such an attribute."""
         if "process_group" not in vars(self):
             raise NotImplementedError(f"{type(self).__name__} must define join_process_group")
-        return self.process_group
+        return vars(self)["process_group"]
 
 
 class Join:
