@@ -42,7 +42,7 @@ class Process(multiprocessing.Process):
             super().start()
             return
         multiprocessing.spawn._check_not_importing_main()  # type: ignore[attr-defined]
-        if spawned.meets(self._call[0]):
+        if spawned.possible():
             self._crew = spawned.Crew.join(self._call)
         else:
             super().start()  # which says what is missing
@@ -86,7 +86,7 @@ def spawn(fn, args=(), nprocs: int = 1, join: bool = True, daemon: bool = False,
 
     PyTorch: torch.multiprocessing.spawn
     """
-    if join and nprocs > 1 and spawned.meets(fn):
+    if join and nprocs > 1 and spawned.meets(fn) and spawned.possible():
         calls = [(fn, (i, *args), {}) for i in range(nprocs)]
         rank, code = spawned.spawn(calls, spawned.this_program())
         if code:

@@ -20,32 +20,31 @@ from typing import Any
 from minigrad.distributed.launch import Job, find_mpiexec, rank_command
 from minigrad.distributed.place import place
 
-__all__ = ["Crew", "initializes", "main", "meets", "spawn", "this_program"]
+__all__ = ["Crew", "initializes", "main", "meets", "possible", "spawn", "this_program"]
 
 NAME = "minigrad.distributed.spawned"
 
 
-def meets(fn: Callable) -> bool:
-    """Whether `fn` may call `init_process_group`, as its module names `minigrad.distributed`, and MPI is there."""
-    used = any(module_of(value).startswith("minigrad.distributed") for value in getattr(fn, "__globals__", {}).values())
+def possible() -> bool:
+    """Whether MPI is there to start processes, and has not started this one as one of several."""
     there = importlib.util.find_spec("mpi4py") is not None and find_mpiexec(None) is not None
-    return used and there and place()[1] == 1
+    return there and place()[1] == 1
 
 
-def initializes(fn: Any, seen: set | None = None) -> bool:
+def meets(fn: Callable) -> bool:
+    """Whether `fn` may call `init_process_group`: whether its module names something of `minigrad.distributed`."""
+    return any(module_of(value).startswith("minigrad.distributed") for value in getattr(fn, "__globals__", {}).values())
+
+
+def initializes(fn: Any) -> bool:
     """Whether the text of `fn`, or of a function of its module that it names, has `init_process_group`."""
-    if not isinstance(fn, types.FunctionType):
-        return False
-    seen = {fn} if seen is None else seen | {fn}
-    named = (fn.__globals__.get(name) for name in fn.__code__.co_names)
-    return "init_process_group" in fn.__code__.co_names or any(
-        initializes(f, seen) for f in named if not is_in(f, seen)
-    )
-
-
-def is_in(value: Any, functions: set) -> bool:
-    """Whether a value is one of some functions. (Not every value can be looked up in a set.)"""
-    return any(value is function for function in functions)
+    found, left = set(), [fn]
+    while left:
+        each = left.pop()
+        if isinstance(each, types.FunctionType) and each not in found:
+            found.add(each)
+            left += (each.__globals__.get(name) for name in each.__code__.co_names)
+    return any("init_process_group" in each.__code__.co_names for each in found)
 
 
 def module_of(value: Any) -> str:
