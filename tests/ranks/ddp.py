@@ -402,6 +402,17 @@ def digest_of_gradients(model):
     return b"".join(p.grad.numpy().tobytes() for p in model.parameters())
 
 
+def check_a_models_group_is_left_with_it(rank, size):
+    before = dist.get_pg_count()
+    for _ in range(5):
+        ddp = DDP(mlp())
+        ddp(minigrad.randn(2, 6) + rank).pow(2).sum().backward()
+    assert dist.get_pg_count() <= before + 2  # the last one's, and of the one that made way for it
+    del ddp
+    dist.destroy_process_group(dist.new_group())
+    assert dist.get_pg_count() == before
+
+
 def check_state_and_copies(rank, size):
     import copy
     import pickle
