@@ -6,7 +6,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE / "_ext")]
 
-import minigrad  # noqa: E402
+import minigrad
 
 project = "minigrad"
 copyright = "minigrad developers, MIT licence"
@@ -34,6 +34,7 @@ suppress_warnings = ["myst.header", "misc.highlighting_failure", "config.cache"]
 html_theme = "furo"
 html_title = f"minigrad {release}"
 html_static_path = ["_static"]
+html_favicon = "_static/icon.svg"  # without one, a browser asks the server for a file that is not there
 html_css_files = ["site.css"]
 html_math_renderer = "mathml"
 html_copy_source = False

@@ -67,6 +67,8 @@ from minigrad.storage import __all__ as _storage
 from minigrad.tensor import Tensor
 from minigrad.typed import *
 from minigrad.typed import __all__ as _typed
+from minigrad.windows import *
+from minigrad.windows import __all__ as _windows
 
 __version__ = "0.1.0"
 
@@ -105,6 +107,9 @@ _OFFERED = {
         "set_num_interop_threads", "set_warn_always", "use_deterministic_algorithms",
     ),
 }  # fmt: skip
+# What programs may look for with hasattr(), and what there is in its place.
+_COMPLEX = "there are no complex tensors here; numpy.fft and scipy.signal take x.numpy()"
+_WITHOUT = dict.fromkeys(("fft", "stft", "istft"), _COMPLEX)
 _HOMES = {name: module for module, names in _OFFERED.items() for name in names}
 
 __all__ = [
@@ -115,7 +120,7 @@ __all__ = [
     "initial_seed", "is_grad_enabled", "is_inference_mode_enabled", "link", "manual_seed", "nan",
     "no_grad", "ops", "pi", "promote_types", "seed", "set_backend", "set_default_dtype",
     "set_grad_enabled", "set_num_threads", "set_printoptions", "set_rng_state",
-    *_absent, *_creation, *_exchange, *_inspection, *_ranges, *_sampling, *_storage, *_typed,
+    *_absent, *_creation, *_exchange, *_inspection, *_ranges, *_sampling, *_storage, *_typed, *_windows,
     *dtypes.PUBLIC, *dtypes.LAYOUTS, *FUNCTIONS, *_CONVERSIONS, *_MODULES, *_HOMES,
 ]  # fmt: skip
 
@@ -127,7 +132,8 @@ def __getattr__(name):
         return getattr(importlib.import_module(f"minigrad.{_HOMES[name]}"), name)
     if name.startswith("_foreach_"):
         return getattr(importlib.import_module("minigrad.foreach"), name)
-    raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
+    why = f": {_WITHOUT[name]}" if name in _WITHOUT else ""
+    raise AttributeError(f"module 'minigrad' has no attribute {name!r}{why}")
 
 
 def __dir__():

@@ -23,6 +23,7 @@ import os
 
 import numpy as np
 
+from minigrad import random_state
 from minigrad.dtypes import ALL, as_numpy, device, finfo, iinfo
 from minigrad.errors import describe, message, shape_text
 from minigrad.kernels.random import box_muller, box_muller64, exp, fused, libm, look_up, shuffle
@@ -41,14 +42,6 @@ _INTEGERS = {d.numpy: (iinfo(d).min, iinfo(d).max) for d in ALL if d.numpy.kind 
     np.dtype(np.float32): (-(1 << 24), 1 << 24),
     np.dtype(np.float64): (-(1 << 53), 1 << 53),
 }
-
-# PyTorch's generator state, a C struct of 5056 bytes: states can be exchanged with torch.get_rng_state().
-_STATE = np.dtype(
-    [
-        ("seed", "<u8"), ("left", "<i4"), ("seeded", "<i4"), ("next", "<u8"), ("words", "<u8", 624),
-        ("normal_x", "<f8"), ("normal_y", "<f8"), ("normal_rho", "<f8"), ("normal_is_valid", "<i4"), ("rest", "V12"),
-    ]
-)  # fmt: skip
 
 
 class Generator:
@@ -109,34 +102,16 @@ class Generator:
 
     def get_state(self):
         """The state as a uint8 tensor of shape (5056,), in the layout of ``torch.Generator.get_state()``."""
-        state = np.zeros(1, _STATE)
         engine = self._engine.state["state"]
-        position, words = engine["pos"], engine["key"]
-        # PyTorch's engine counts the words left before the next twist; just seeded, nothing has been twisted yet.
-        fresh = position == 624 and words[0] == self._seed & 0xFFFFFFFF
-        state["seed"], state["seeded"], state["words"] = self._seed, 1, words
-        state["left"], state["next"] = 625 - position, 0 if fresh else position
-        if self._waiting is not None:
-            state["normal_is_valid"], state["normal_y"] = 1, self._waiting
-        return self._as_tensor(state.view(np.uint8))
+        return self._as_tensor(random_state.packed(self._seed, engine["key"], engine["pos"], self._waiting))
 
     def set_state(self, new_state):
         """Goes on from a state (tensor or array) of `get_state` or of ``torch.get_rng_state()``.
 
         TypeError if it is not of dtype uint8, RuntimeError if it does not have the size or content of a state.
         """
-        state = np.ascontiguousarray(new_state)
-        if state.dtype != np.uint8:
-            raise TypeError(f"RNG state must be a torch.ByteTensor (dtype uint8), got {describe(new_state)}")
-        if state.size != _STATE.itemsize:
-            raise RuntimeError(f"set_state(): expected a state of {_STATE.itemsize} bytes, got {state.size}")
-        (state,) = state.reshape(-1).view(_STATE)
-        if not (state["seeded"] == 1 and 0 < state["left"] <= 624 and state["next"] <= 624):
-            raise RuntimeError("set_state(): Invalid mt19937 state: these bytes do not come from get_state()")
-        engine = {"key": state["words"].astype(np.uint32), "pos": 625 - int(state["left"])}
-        self._engine.state = {"bit_generator": "MT19937", "state": engine}
-        self._seed = int(state["seed"])
-        self._waiting = float(state["normal_y"]) if state["normal_is_valid"] else None
+        self._seed, words, position, self._waiting = random_state.unpacked(new_state)
+        self._engine.state = {"bit_generator": "MT19937", "state": {"key": words, "pos": position}}
         return self
 
     def __reduce__(self):

@@ -91,6 +91,7 @@ class Op:
     alias        further public names of the same op: "absolute", or with a place of its own, "special.expit"
     symbol       what a drawing shows, if not the name: a string, or a function of the node
     backward_name  what PyTorch prints as grad_fn, if not <Name>Backward0: a string, or a function of the node
+    next_order   the order in which `next_functions` shows the inputs, if it is not theirs: a function of the node
     fresh        its gradients are arrays of its own, so the engine may keep them without a copy
     view         its output may share the memory of its first input ("always": it does, by strides NumPy does not know)
     nout, aux    names of the outputs after the first (not differentiable), and how many outputs are public

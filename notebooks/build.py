@@ -25,6 +25,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -84,20 +85,31 @@ def run(path, check):
             cell.outputs, cell.execution_count = [], None
     running = solved(book) if check else book
     running.cells.insert(0, nbformat.v4.new_code_cell(FIGURES))
-    client = nbclient.NotebookClient(running, timeout=1200, kernel_name="python3",
-                                     resources={"metadata": {"path": str(HERE)}},
-                                     extra_arguments=["--IPKernelApp.log_level=ERROR"])  # fmt: skip
     failure = ""
-    try:
-        client.execute()
-        failure = complaints(running)
-    except nbclient.exceptions.CellExecutionError as error:
-        failure = str(error)
+    with tempfile.TemporaryDirectory() as sockets:
+        client = nbclient.NotebookClient(running, timeout=1200, km=kernel(sockets),
+                                         resources={"metadata": {"path": str(HERE)}},
+                                         extra_arguments=["--IPKernelApp.log_level=ERROR"])  # fmt: skip
+        try:
+            client.execute()
+            failure = complaints(running)
+        except nbclient.exceptions.CellExecutionError as error:
+            failure = str(error)
     del running.cells[0]
     if not check:
         tidy(book)
         nbformat.write(book, path)
     return path.name, time.perf_counter() - began, failure
+
+
+def kernel(folder):
+    """A kernel not started yet, which is spoken to by files in `folder`. Two that start at the same time may find the
+    same TCP port free; one of them is then asked what the other should do, and both wait for ever."""
+    from jupyter_client.manager import AsyncKernelManager
+
+    if os.name == "nt":
+        return AsyncKernelManager(kernel_name="python3")
+    return AsyncKernelManager(kernel_name="python3", transport="ipc", connection_file=os.path.join(folder, "kernel"))
 
 
 def complaints(book):
@@ -210,7 +222,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["run", "check", "table"])
     parser.add_argument("names", nargs="*", metavar="NAME", help="the beginnings of notebooks' names; default: all")
-    parser.add_argument("--jobs", type=int, default=1, help="how many at once (default: 1)")
+    parser.add_argument("--jobs", type=int, default=2, help="how many at once (default: 2)")
     chosen = parser.parse_args()
     if chosen.what == "table":
         table(chosen.names, chosen.jobs)

@@ -1,12 +1,16 @@
 """The course: what every notebook and every program has, and how an exercise corrects itself."""
 
 import ast
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
+import pty
 import re
 import subprocess
 import sys
+import termios
 
 import numpy as np
 import pytest
@@ -42,6 +46,16 @@ def test_the_rows_of_the_notes_are_each_taught_once():
     assert sorted(row for row in rows if row) == list(range(1, 19))
 
 
+def links(text):
+    """What a markdown text links to; code such as `f[:3](x)` only looks like it."""
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+    return set(re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", prose))
+
+
+def test_links_are_not_code():
+    assert links("[a `b[0](c)`](x.py) `f[:3](x)` [d](y.ipynb#z)\n```python\ng[1](h)\n```\n") == {"x.py", "y.ipynb"}
+
+
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_chapter(path):
     book = read(path)
@@ -60,7 +74,7 @@ def test_chapter(path):
         assert "..." in source(cells[k])
         assert re.search(r"^check\(", source(cells[k]), re.MULTILINE)
         assert re.search(r"<details>.*```python\n.*```.*</details>", source(cells[k + 1]), re.DOTALL)
-    linked = set(re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", "\n".join(texts)))
+    linked = set().union(*map(links, texts))
     for link in linked:
         if not link.startswith(("http", "attachment")):
             assert (path.parent / link).exists(), link
@@ -123,6 +137,26 @@ def test_check(answer, expected, mark, capsys):
     assert ("think" in said) == (mark == "✗")
 
 
+@pytest.mark.parametrize(
+    ("answer", "expected", "said"),
+    [
+        (
+            [1, 2, 3],
+            [1, 2],
+            "not right · 다릅니다: [1, 2, 3]\n  its shape is (3,), not (2,) · 모양이 (2,)이어야 하는데",
+        ),
+        ([np.float64(0.5), 2], [1, 2], "not right · 다릅니다: [0.5, 2]\n  hint"),
+        (0, [[1], [2, 3]], "not right · 다릅니다: 0\n  a list or tuple of 2 is expected · 값 2개의"),
+        (0, lambda made: made.shape == (2,), "not right · 다릅니다: 0\n  AttributeError: 'int' object has no"),
+        (lambda: [][1], 3, "it raised IndexError · 오류가 났습니다: list index out of range"),
+        ("three", 3, "not right · 다릅니다: 'three'\n  ValueError: could not convert"),
+    ],
+)
+def test_check_says_what_is_wrong(answer, expected, said, capsys):
+    check(answer, expected, "think")
+    assert f"✗ {said}" in capsys.readouterr().out
+
+
 def test_check_is_strict_where_solutions_are_tested(monkeypatch, capsys):
     monkeypatch.setenv("MINIGRAD_COURSE_STRICT", "1")
     check(1, 1)
@@ -142,3 +176,68 @@ def test_options_and_result(capsys):
     assert minigrad.rand(1) == first
     result("done")
     assert capsys.readouterr().out == "result: done\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--seeds", "0"], "argument --seeds: expected a whole number from 1 to 4294967295, but got '0'"),
+        (["--seeds", "two"], "argument --seeds: expected a whole number from 1"),
+        (["--seed", "-1"], "argument --seed: expected a whole number from 0 to 4294967295, but got '-1'"),
+        (["--rate", "fast"], "argument --rate: invalid float value: 'fast'"),
+        (["--data", "cats"], "argument --data: invalid choice: 'cats'"),
+        (["--quick"], "unrecognized arguments: --quick"),
+    ],
+)
+def test_a_wrong_option_is_named(given, said, capsys):
+    with pytest.raises(SystemExit) as end:
+        options("What it does.", given, seeds=(5, 1, "how many"), rate=(0.1, 0.1, "step"), data=(("a", "b"), "a", "of"))
+    assert end.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def on_a_terminal(code, then=b""):
+    """Runs code whose error stream is a terminal, and types `then` when a bar is there: (exit code, output, errors)."""
+    ours, theirs = pty.openpty()
+    environment = dict(os.environ, PYTHONPATH=str(ROOT), TERM="xterm")
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, env=environment,
+        preexec_fn=lambda: (os.setsid(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)),  # it is its own terminal's program
+    ) as ran:  # fmt: skip
+        os.close(theirs)
+        errors = b""
+        with contextlib.suppress(OSError):  # at the end the terminal is gone
+            while piece := os.read(ours, 4096):
+                errors += piece
+                if then and "━".encode() in errors:
+                    os.write(ours, then)
+                    then = b""
+        os.close(ours)
+        output = ran.stdout.read().decode()
+    return ran.returncode, output, errors.decode()
+
+
+PROGRAM = """
+import time
+from minigrad.course import options, progress, result
+chosen = options("What it does.", steps=(3, 3, "how many"))
+for k in progress(range(chosen.steps), "on the way"):
+    print("step", k)
+    time.sleep({})
+result("done")
+"""
+
+
+def test_a_bar_leaves_the_output_alone():
+    code, output, errors = on_a_terminal(PROGRAM.format(0))
+    assert (code, output) == (0, "step 0\nstep 1\nstep 2\nresult: done\n")
+    assert "on the way" in errors
+    assert "━" in errors
+
+
+def test_ctrl_c_ends_a_program_without_a_traceback():
+    code, output, errors = on_a_terminal(PROGRAM.format(60), b"\x03")
+    assert code == -2  # as a shell expects it of a program that was interrupted
+    assert "result" not in output
+    assert errors.rstrip().endswith("stopped · 멈췄습니다")
+    assert "Traceback" not in errors

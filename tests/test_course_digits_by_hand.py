@@ -1,4 +1,4 @@
-"""Chapter 7: note 003's network trains by hand, is minigrad's to the last digit, and fails with equal weights."""
+"""Chapter 7: note 003's network trains by hand, is minigrad's to twelve digits, and fails with equal weights."""
 
 import numpy as np
 import pytest
@@ -60,6 +60,22 @@ def test_equal_weights_stay_equal_and_learn_nothing(seed):
     assert not np.allclose(weights[0][0], weights[0][0][0])  # which has moved
     assert curve[-1] < 0.3
     assert forward(weights, load(seed)[1][0].T)[1].std(axis=0).max() < 1e-9
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_large_first_weights_learn_slowly_or_not_at_all(seed):
+    """Spread 1 saturates the sigmoids, spread 3 more so."""
+    good, large, huge = (train(seed, epochs=4, spread=spread)[1][-1] for spread in (None, 1.0, 3.0))
+    assert large < good - 0.15
+    assert huge < 0.35
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_margin_of_inputs_and_targets_is_a_precaution(seed):
+    """Inputs from 0 and targets 0 and 1 do as well on these digits in a few passes, as the chapter says."""
+    (x, _, targets), _ = load(seed, margin=0.0)
+    assert (x.min(), x.max(), targets.min(), targets.max()) == (0, 1, 0, 1)
+    assert train(seed, epochs=4, margin=0.0)[1][-1] == pytest.approx(train(seed, epochs=4)[1][-1], abs=0.03)
 
 
 @pytest.mark.long

@@ -104,3 +104,12 @@ def test_who_wins_after_half_a_minute(seed):
     counted = {k: NGram(train_ids.tolist(), k, len(tokenizer)).log_probabilities(test_ids.tolist()) for k in (2, 4)}
     assert perplexity(counted[4]) < perplexity(logs) < perplexity(counted[2])
     assert perplexity(np.logaddexp(logs, counted[4]) - math.log(2)) < 0.97 * perplexity(counted[4])
+    # The heads of the first block look nearby (at one of the last 8 places), those of the second by no position.
+    windows = [test_ids[k : k + 64] for k in range(0, 40 * 600, 600)]
+    looks = sum(model.maps(window).detach() for window in windows) / len(windows)
+    even = minigrad.ones(64, 64).tril() / minigrad.arange(1, 65).unsqueeze(1)
+    near, by_chance = (
+        sum(shares.diagonal(-k, -2, -1)[..., 8 - k :].mean(-1) for k in range(8)) for shares in (looks, even)
+    )
+    assert (near[0] > 1.5 * by_chance).all()
+    assert (near[1] < 1.3 * by_chance).all()

@@ -378,6 +378,16 @@ def the_graph_by_hand(T):
     )  # fmt: skip
 
 
+def the_graph_of_a_layer(T):
+    """As the tutorials look at it: the bias comes first. (Of the weight PyTorch shows that it is transposed.)"""
+    x, found = leaf(T, 1.0, 2.0), []
+    for bias in (True, False):
+        loss = T.nn.MSELoss()(T.nn.Linear(2, 3, bias=bias)(x.exp().view(1, 2)), T.ones(1, 3))
+        layer = loss.grad_fn.next_functions[0][0]
+        found.append((layer.name(), [node.name() for node, _ in layer.next_functions[:-1]], len(layer.next_functions)))
+    return found
+
+
 def saved_attributes(T):
     x = leaf(T, 1.0, 2.0)
     y = x * x

@@ -289,3 +289,20 @@ def test_the_mean_over_ignored_samples_only(who):
     assert np.isnan(value)
     dx = loss.cross_entropy_backward(scale, np.ones((2, 3)), np.array([1, 1]), None, 1, 0.0)
     np.testing.assert_array_equal(dx, np.zeros((2, 3)))
+
+
+# ------------------------------------------------------------------------------------------------------- optimizers
+
+
+@both
+@kinds
+@pytest.mark.parametrize("size", [99, 100])
+def test_adafactor_takes_a_gradient_of_any_strides(who, kind, size):
+    stepped = []
+    for arrange in (np.ascontiguousarray, apart, lambda g: np.asfortranarray(g)):
+        p, g, *rest = [a.astype(kind) if isinstance(a, np.ndarray) else a for a in factored.adafactor_samples(size)]
+        factored.adafactor_step(p, arrange(g), *rest)
+        stepped.append((p, *rest[:2]))
+    for other in stepped[1:]:
+        for one, two in zip(stepped[0], other, strict=True):
+            near(two, one, kind)

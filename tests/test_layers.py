@@ -11,7 +11,10 @@ PLACES = {"minigrad": ROOT / "minigrad", "minigrad.nn": ROOT / "nn", "minigrad.o
 # The floors, lowest first. A module belongs to the longest name here that it starts with; what is not named here
 # is upstairs, where everything below may be used.
 FLOORS = (
-    ("ground: arrays, no Tensor", ("kernels", "dtypes", "errors", "memory", "random", "random_rejection", "shapes")),
+    (
+        "ground: arrays, no Tensor",
+        ("kernels", "dtypes", "errors", "memory", "random", "random_rejection", "random_state", "shapes"),
+    ),
     ("op blocks", ("registry", "ops", "samples")),
     (
         "the engine",
@@ -29,6 +32,7 @@ FLOORS = (
             "sampling",
             "printing",
             "typed",
+            "windows",
         ),
     ),
 )

@@ -318,3 +318,21 @@ def test_a_step_that_was_replaced_before_the_scheduler_is_no_surprise():
     scheduler = lr_scheduler.StepLR(optimizer, 2)
     optimizer.step()
     scheduler.step()
+
+
+@pytest.mark.parametrize(("pct_start", "calls"), [(0.1, 0), (1.0, 9)])
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
+def test_a_phase_without_length_is_named(pct_start, calls, torch):
+    """One cycle whose first call is to be the lowest and the highest, or whose last phase begins when all is over."""
+
+    def run(lib):
+        schedule = of(lib).OneCycleLR(optimizer_of(lib), 0.1, total_steps=10, pct_start=pct_start)
+        for _ in range(10):
+            schedule.step()
+            done[lib] += 1
+
+    done = {torch: 0, minigrad: 0}
+    for lib, says in ((torch, "division by zero"), (minigrad, "Choose another pct_start: above 1 / total_steps")):
+        with pytest.raises(ZeroDivisionError, match=says):
+            run(lib)
+    assert list(done.values()) == [calls, calls]

@@ -65,6 +65,15 @@ T.autograd.grad(T.std(T.ones(3, requires_grad=True) * o), o)
 T.autograd.grad(T.var(o), o)
 T.autograd.grad(T.std(o), o)
 """
+OF_ONE_LARGE_ELEMENT = """
+T.norm(large), large.norm(3), T.linalg.vector_norm(large, 2.5), T.norm(large, -2), T.norm(large, 0).detach()
+T.linalg.vector_norm(large[:, None].expand(1, 3)), T.linalg.vector_norm(large.double() ** 15, 3)
+T.autograd.grad(T.norm(large), large)
+T.autograd.grad(large.expand(3).reshape(3, 1).norm(dim=1, keepdim=True).sum(), large)
+T.norm(1 / large), T.norm((1 / large).expand(2, 1), 2, 1), T.linalg.norm(large.reshape(1, 1)), T.norm(T.tensor(1e20))
+F.normalize(large.reshape(1, 1)), T.nn.utils.get_total_norm([large]), T.nn.utils.get_total_norm([1 / large], 3)
+T.nn.utils.get_total_norm([large, 1 / large]), T.nn.utils.get_total_norm([T.ones(1), -T.ones(())], 1.5)
+"""
 OF_EQUAL_ELEMENTS = """
 T.autograd.grad(T.std(o3), o3)
 T.autograd.grad(T.std(o3, correction=0), o3)
@@ -236,6 +245,7 @@ KINKS = {
     "zero = T.zeros(2, 3, requires_grad=True)": AT_ZERO,
     'ninf = T.tensor([[-float("inf"), -float("inf")], [1.0, -float("inf")]], requires_grad=True)': AT_MINUS_INFINITY,
     "o = T.ones(1, requires_grad=True)": OF_ONE_ELEMENT,
+    "large = T.tensor([-1e20], requires_grad=True)": OF_ONE_LARGE_ELEMENT,
     "o3 = T.ones(3, requires_grad=True)": OF_EQUAL_ELEMENTS,
 }
 

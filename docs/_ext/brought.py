@@ -19,6 +19,7 @@ from sphinx import addnodes
 PAPERS = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "README.ko.md": "ko/readme.md"}
 COURSE, INDEX = "course", "00_index"
 IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
+FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[((?:!\[[^\]]*\]\([^)]*\)|[^\[\]])+)\]\(([^)\s]+)\)")
 NOT_YET = """# The course
 
@@ -30,6 +31,7 @@ def setup(app):
     app.connect("builder-inited", bring)
     app.connect("source-read", turn)
     app.connect("doctree-read", open_in_place, priority=100)  # before Sphinx collects what is to be saved
+    app.connect("doctree-resolved", describe)
     app.connect("html-page-context", say_language)
     app.connect("build-finished", copy_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
@@ -79,7 +81,8 @@ def notebook(path, docs, chapters):
 
 
 def turned(text, origin, target, docs):
-    """Text whose relative links, written for the folder `origin`, lead to the same places from `target`."""
+    """Text whose relative links, written for the folder `origin`, lead to the same places from `target`. A block that
+    names no language is a text, not Python with mistakes."""
 
     def image(match):
         place = None if ":" in match[2] else found(origin, match[2], docs)
@@ -96,6 +99,7 @@ def turned(text, origin, target, docs):
             return words
         return f"[{words}]({path_from(target, place)}{'#' + anchor if anchor else ''})"
 
+    text = FENCED.sub(lambda match: f"```{match[1] or 'text'}\n{match[2]}```", text)
     return LINK.sub(link, IMAGE.sub(image, text))
 
 
@@ -126,6 +130,12 @@ def open_in_place(app, doctree):
         if path.endswith(".html"):
             here = os.path.dirname(app.env.docname)
             node.replace_self(nodes.reference("", "", *node.children, refuri=os.path.relpath(path, here or ".")))
+
+
+def describe(app, doctree, docname):
+    """The pictures that cells of notebooks made: a reader of screens would read out the name of a file."""
+    for node in doctree.findall(nodes.image):
+        node.setdefault("alt", "what the cell above draws · 위 셀의 그림")
 
 
 def say_language(app, pagename, templatename, context, doctree):

@@ -7,7 +7,7 @@ FAMILIES = [
         "Making tensors",
         [
             ("From data", "creation exchange typed"),
-            ("Ranges", "ranges"),
+            ("Ranges and windows", "ranges windows"),
             ("Random numbers", "sampling random"),
             ("Reading and writing files", "serialization serialization.flat"),
         ],
@@ -95,7 +95,7 @@ NETWORK_FAMILIES = [
     ("Distances", "ops.similarity nn.modules.distance"),
     (
         "Losses",
-        "ops.loss ops.likelihood ops.classes ops.margin ops.ctc nn.modules.adaptive "  # noqa: ISC004
+        "ops.loss ops.likelihood ops.classes ops.margin ops.ctc nn.modules.adaptive "
         "nn.modules.loss_distance nn.modules.loss_likelihood nn.modules.loss_margin",
     ),
     (
@@ -115,7 +115,7 @@ MODULES = [
     (
         "nn-utils",
         "Starting and holding parameters: nn.init, nn.utils, nn.parallel",
-        "nn.init nn.utils nn.utils.parametrize nn.utils.parametrizations nn.utils.rnn nn.utils.stateless "  # noqa: ISC004
+        "nn.init nn.utils nn.utils.parametrize nn.utils.parametrizations nn.utils.rnn nn.utils.stateless "
         "nn.parameter nn.attention nn.parallel",
     ),
     ("optim", "Optimizers and schedules: optim", "optim optim.lr_scheduler optim.swa_utils"),
@@ -146,7 +146,7 @@ MODULES = [
     (
         "distributed",
         "Several processes: distributed, futures",
-        "distributed distributed.algorithms distributed.algorithms.ddp_comm_hooks.bucket "  # noqa: ISC004
+        "distributed distributed.algorithms distributed.algorithms.ddp_comm_hooks.bucket "
         "distributed.algorithms.ddp_comm_hooks.default_hooks distributed.optim futures",
     ),
 ]

@@ -124,7 +124,9 @@ class Node:
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
         """((node, which of its outputs), …) for each input, as in PyTorch's graph traversal recipes."""
-        return tuple([(None, 0) if parent is None else edge_of(parent) for parent in self.parents])
+        order = getattr(self.op, "next_order", None)
+        parents = self.parents if order is None else [self.parents[k] for k in order(self)]
+        return tuple([(None, 0) if parent is None else edge_of(parent) for parent in parents])
 
     @property
     def metadata(self) -> dict:

@@ -42,16 +42,17 @@ def _judge(answer, expected, tolerance):
     try:
         if callable(answer) and not isinstance(answer, Tensor):
             answer = answer()
-        if _missing(answer):
-            return "○", "not done yet · 아직입니다"
-        right = expected(answer) if callable(expected) and not isinstance(expected, Tensor) else None
-        if right is None:
-            right = _same(answer, expected, tolerance)
     except Exception as error:
         return "✗", f"it raised {type(error).__name__} · 오류가 났습니다: {error}"
-    if right:
-        return "✓", "right · 맞습니다"
-    return "✗", f"not right · 다릅니다: {_shown(answer)}"
+    if _missing(answer):
+        return "○", "not done yet · 아직입니다"
+    judges = callable(expected) and not isinstance(expected, Tensor)
+    try:
+        right = expected(answer) if judges else _same(answer, expected, tolerance)
+        why = "" if right or judges else _shapes(answer, expected)
+    except Exception as error:  # the answer is of a kind that cannot be compared
+        right, why = False, f"\n  {type(error).__name__}: {error}"
+    return ("✓", "right · 맞습니다") if right else ("✗", f"not right · 다릅니다: {_shown(answer)}{why}")
 
 
 def _missing(answer):
@@ -62,7 +63,7 @@ def _same(answer, expected, tolerance):
     if isinstance(expected, (str, bool)):
         return type(answer) is type(expected) and answer == expected
     if isinstance(expected, (list, tuple)) and not _numbers(expected):
-        return len(answer) == len(expected) and all(_same(a, e, tolerance) for a, e in zip(answer, expected))
+        return _as_many(answer, expected) and all(_same(a, e, tolerance) for a, e in zip(answer, expected))
     answer, expected = _array(answer), _array(expected)
     return answer.shape == expected.shape and np.allclose(answer, expected, rtol=tolerance, atol=tolerance)
 
@@ -81,6 +82,28 @@ def _array(value):
     return np.asarray(value, np.float64)
 
 
+def _as_many(answer, expected):
+    return hasattr(answer, "__len__") and not isinstance(answer, str) and len(answer) == len(expected)
+
+
+def _shapes(answer, expected):
+    """What to say of an answer whose shape is another one."""
+    if isinstance(expected, (str, bool)):
+        return ""
+    if isinstance(expected, (list, tuple)) and not _numbers(expected):
+        count = len(expected)
+        several = f"\n  a list or tuple of {count} is expected · 값 {count}개의 리스트나 튜플이어야 합니다"
+        return "" if _as_many(answer, expected) else several
+    ours, theirs = _array(answer).shape, _array(expected).shape
+    return (
+        "" if ours == theirs else f"\n  its shape is {ours}, not {theirs} · 모양이 {theirs}이어야 하는데 {ours}입니다"
+    )
+
+
 def _shown(answer):
+    if isinstance(answer, (list, tuple)):
+        answer = type(answer)([a.item() if isinstance(a, np.generic) else a for a in answer])
+    elif isinstance(answer, np.generic):
+        answer = answer.item()
     text = " ".join(repr(answer).split())
     return text if len(text) <= 120 else text[:117] + "..."

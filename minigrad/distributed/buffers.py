@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from minigrad.autograd.inplace import not_writable
 from minigrad.autograd.node import bump_all
 from minigrad.tensor import Tensor
 
@@ -66,6 +67,13 @@ def check_alike(function: str, name: str, tensors, count: int, like: Tensor | No
             )
 
 
+def check_writable(*tensors: Tensor) -> None:
+    """Check, before anything is sent, that what arrives can be written: an expanded tensor has one place for many."""
+    for tensor in tensors:
+        if not tensor.array.flags.writeable:
+            raise not_writable()
+
+
 def line_up(tensor: Tensor) -> np.ndarray:
     """The tensor's own memory where its elements lie one after the other, else a copy."""
     return np.ascontiguousarray(tensor.array)
@@ -73,8 +81,14 @@ def line_up(tensor: Tensor) -> np.ndarray:
 
 def room_for(tensor: Tensor) -> np.ndarray:
     """Where what is received can be written: the tensor's own memory, or an array that `put_back` copies."""
+    check_writable(tensor)
     array = tensor.array
     return array if array.flags.c_contiguous else np.empty_like(array, order="C")
+
+
+def stacked(tensors: list[Tensor]) -> np.ndarray:
+    """Tensors of one shape, one after the other in memory. (`np.stack` would keep the order of transposed ones.)"""
+    return np.ascontiguousarray(np.stack([tensor.array for tensor in tensors]))
 
 
 def put_back(function: str, tensors, arrays) -> None:

@@ -21,9 +21,11 @@ from minigrad.distributed.buffers import (
     check_one_dtype,
     check_tensor,
     check_tensors,
+    check_writable,
     line_up,
     put_back,
     room_for,
+    stacked,
 )
 from minigrad.distributed.errors import DistBackendError
 from minigrad.distributed.groups import ProcessGroup, of_group, root_of
@@ -88,6 +90,7 @@ def all_reduce(tensor, op=ReduceOp.SUM, group=None, async_op: bool = False) -> W
     if (group := of_group(group, "all_reduce")) is None:
         return None
     check_op("all_reduce", op, check_tensor("all_reduce", "tensor", tensor).array.dtype)
+    check_writable(tensor)
     array = line_up(tensor)
 
     def begin(comm):
@@ -108,6 +111,7 @@ def all_reduce_coalesced(tensors, op=ReduceOp.SUM, group=None, async_op: bool = 
     tensors = check_tensors("all_reduce_coalesced", "tensors", tensors)
     dtype = check_one_dtype("all_reduce_coalesced", tensors)
     check_op("all_reduce_coalesced", op, dtype)
+    check_writable(*tensors)
     flat = np.concatenate([t.array.reshape(-1) for t in tensors])
 
     def begin(comm):
@@ -142,6 +146,8 @@ def reduce(
     check_op("reduce", op, check_tensor("reduce", "tensor", tensor).array.dtype)
     root = root_of("reduce", group, dst, group_dst, "dst")
     here, array = root == group.rank(), line_up(tensor)
+    if here:
+        check_writable(tensor)
 
     def begin(comm):
         operation, datatype = mpi_op(op, array.dtype)
@@ -189,6 +195,7 @@ def all_gather(tensor_list, tensor, group=None, async_op: bool = False) -> Work 
     outputs = check_tensors("all_gather", "tensor_list", tensor_list)
     check_tensor("all_gather", "tensor", tensor)
     check_alike("all_gather", "tensor_list", outputs, group.size(), tensor)
+    check_writable(*outputs)
     sent, received = line_up(tensor), np.empty((group.size(), *tensor._shape), tensor.array.dtype)
 
     def begin(comm):
@@ -249,6 +256,7 @@ def gather(
     check_tensor("gather", "tensor", tensor)
     root = root_of("gather", group, 0 if dst is None and group_dst is None else dst, group_dst, "dst")
     outputs = check_list_at("gather", "gather_list", gather_list, root, group, tensor)
+    check_writable(*outputs or ())
     sent = line_up(tensor)
     received = None if outputs is None else np.empty((group.size(), *tensor._shape), sent.dtype)
 
@@ -292,7 +300,7 @@ def scatter(
     check_tensor("scatter", "tensor", tensor)
     root = root_of("scatter", group, 0 if src is None and group_src is None else src, group_src, "src")
     inputs = check_list_at("scatter", "scatter_list", scatter_list, root, group, tensor)
-    sent = None if inputs is None else np.stack([t.array for t in inputs])
+    sent = None if inputs is None else stacked(inputs)
     received = room_for(tensor)
 
     def begin(comm):
@@ -312,7 +320,7 @@ def reduce_scatter(output, input_list, op=ReduceOp.SUM, group=None, async_op: bo
     check_tensor("reduce_scatter", "output", output)
     inputs = check_tensors("reduce_scatter", "input_list", input_list)
     check_alike("reduce_scatter", "input_list", inputs, group.size(), output)
-    return share_of_sum("reduce_scatter", output, np.stack([t.array for t in inputs]), op, group, async_op)
+    return share_of_sum("reduce_scatter", output, stacked(inputs), op, group, async_op)
 
 
 def reduce_scatter_tensor(output, input, op=ReduceOp.SUM, group=None, async_op: bool = False) -> Work | None:
@@ -358,6 +366,7 @@ def all_to_all(output_tensor_list, input_tensor_list, group=None, async_op: bool
     outputs = check_tensors("all_to_all", "output_tensor_list", output_tensor_list)
     inputs = check_tensors("all_to_all", "input_tensor_list", input_tensor_list)
     check_alike("all_to_all", "output_tensor_list", outputs, group.size())
+    check_writable(*outputs)
     check_alike("all_to_all", "input_tensor_list", inputs, group.size())
     dtype = check_one_dtype("all_to_all", [*outputs, *inputs])
     sent = np.concatenate([t.array.reshape(-1) for t in inputs])

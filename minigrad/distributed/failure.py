@@ -88,12 +88,12 @@ class Guard:
         """The one message."""
         watch = self.watch
         if isinstance(error, KeyboardInterrupt):
-            text = "interrupted"
+            said, too = "was interrupted", "was"
         else:
-            verb = "gave up" if isinstance(error, DistBackendError) else "failed"
-            text = f"rank {watch.rank} of {watch.size} ({watch.names[watch.rank]}) {verb}: {in_one_line(error)}"
-            if watch.failed:
-                text += f" (as did rank {', '.join(map(str, sorted(watch.failed)))})"
+            said, too = f"{'gave up' if isinstance(error, DistBackendError) else 'failed'}: {in_one_line(error)}", "did"
+        text = f"rank {watch.rank} of {watch.size} ({watch.names[watch.rank]}) {said}"
+        if watch.failed:
+            text += f" (as {too} rank {', '.join(map(str, sorted(watch.failed)))})"
         known = KeyboardInterrupt | SystemExit | DistBackendError  # whose text says all
         lines = [] if isinstance(error, known) else traceback.format_exception(error)
         sys.stdout.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import datetime
+import gc
 import warnings
 from typing import Any
 
@@ -20,11 +21,25 @@ class ProcessGroup:
     """Some ranks, numbered 0 to ``size() - 1`` among themselves. Made by `init_process_group` (all ranks) and
     `new_group`. (PyTorch: torch.distributed.ProcessGroup)"""
 
-    def __init__(self, world, comm, ranks: list[int], rank: int, timeout: float, name: str, desc: str) -> None:
-        self._world, self._comm, self._ranks, self._rank, self._timeout = world, comm, ranks, rank, timeout
+    def __init__(self, world, ranks: list[int], rank: int, timeout: float, name: str, desc: str, make) -> None:
+        """Waits for all members, if there are several. make: gives the communicator then."""
+        self._world, self._ranks, self._rank, self._timeout = world, ranks, rank, timeout
         self.group_name, self.group_desc = name, desc
         self._watch = world.watch
-        self._log = None if comm is None else world.watch.open(name, ranks)
+        self._log: Any = None
+        self._comm: Any = None
+        if len(ranks) > 1:
+            words = "init_process_group" if state.default is None else f"new_group of ranks {ranks}"
+            self._log = world.watch.open(name, ranks)
+            world.watch.assemble(name, ranks, timeout, words)
+            self._comm = make()
+
+    def _leave(self) -> None:
+        """Give the communicator back, of which there are about 2000. Waits for nobody: MPI lets that be local."""
+        if self._comm is not None:
+            self._watch.close(self._log)
+            self._comm.Free()
+            self._comm = None
 
     def rank(self) -> int:
         """This process's number in the group."""
@@ -49,11 +64,29 @@ class _State:
 
     def __init__(self) -> None:
         self.groups: list[ProcessGroup] = []  # all that this process is a member of, the default one first
+        self.abandoned: collections.deque[ProcessGroup] = collections.deque()  # see `abandon`
         self.made: collections.Counter = collections.Counter()  # how often a name was given
 
-    def clear(self, default: ProcessGroup | None) -> None:
-        """Begin anew."""
-        self.default, self.groups = default, [] if default is None else [default]
+    def begin(self, default: ProcessGroup) -> None:
+        """The group of all ranks is there."""
+        self.default, self.groups = default, [default]
+
+    def end(self) -> None:
+        """Leave all groups."""
+        for group in self.groups:
+            group._leave()
+        self.default, self.groups = None, []
+
+    def remove(self, group: ProcessGroup) -> None:
+        """Leave one group."""
+        if group in self.groups:
+            self.groups.remove(group)
+            group._leave()
+
+    def tidy(self) -> None:
+        """Leave the groups whose user is gone."""
+        while self.abandoned:
+            self.remove(self.abandoned.popleft())
 
     def unique(self, name: str) -> str:
         """The name of a new group: the same on all its members, and of no other group before."""
@@ -88,6 +121,11 @@ def default_group() -> ProcessGroup:
     return state.default
 
 
+def abandon(group: ProcessGroup) -> None:
+    """Leave a group when the next one is made. For finalizers, which run at any moment and in any thread."""
+    state.abandoned.append(group)
+
+
 def is_outside(given) -> bool:
     """Whether `given` is what `new_group` gave to a process that is no member."""
     return isinstance(given, int) and given == GroupMember.NON_GROUP_MEMBER
@@ -98,6 +136,8 @@ def the_group(given, function: str) -> ProcessGroup:
     world = default_group()
     if given is None:
         return world
+    if is_outside(given):
+        raise ValueError(f"{function}(): Invalid process group specified: this process is no member")
     if not isinstance(given, ProcessGroup):
         raise TypeError(
             f"{function}(): argument 'group' must be a ProcessGroup (from new_group) or None, not "
@@ -156,9 +196,12 @@ def new_group(
         The group, or ``GroupMember.NON_GROUP_MEMBER`` where this process is no member.
 
     Raises:
-        ValueError: a rank is out of range or given twice. (PyTorch: torch.distributed.new_group)
+        ValueError: a rank is out of range or given twice.
+        RuntimeError: MPI has no more communicators (MPICH: 2048); `destroy_process_group` gives them back.
+        (PyTorch: torch.distributed.new_group)
     """
     parent = default_group()
+    state.tidy()
     size = parent.size()
     members = list(range(size)) if ranks is None else [int(rank) for rank in ranks]
     for rank in members:
@@ -175,14 +218,35 @@ def new_group(
         return GroupMember.NON_GROUP_MEMBER
     seconds = as_seconds(timeout) or parent._timeout
     name = state.unique("group " + ",".join(map(str, members)))
-    comm = None
-    if len(members) > 1:
-        parent._watch.assemble(name, members, seconds)
-        comm = parent._comm.Create_group(parent._comm.group.Incl(members))
     rank = members.index(parent.rank())
-    made = ProcessGroup(parent._world, comm, members, rank, seconds, name, group_desc or name)
+    made = ProcessGroup(
+        parent._world, members, rank, seconds, name, group_desc or name, lambda: communicator(parent._comm, members)
+    )
     state.groups.append(made)
     return made
+
+
+def communicator(parent, members: list[int]):
+    """A communicator of some ranks, who all call this."""
+    from mpi4py import MPI
+
+    everyone = parent.Get_group()
+    chosen = everyone.Incl(members)
+    try:
+        try:
+            return parent.Create_group(chosen)
+        except MPI.Exception:  # there is none left, on all members alike
+            gc.collect()  # models in cycles hold groups that nobody uses any more
+            state.tidy()
+            return parent.Create_group(chosen)
+    except MPI.Exception as error:
+        raise RuntimeError(
+            f"new_group(): MPI has no communicator for another group; {len(state.groups)} are in use: leave those that "
+            "are no longer needed by destroy_process_group(group)"
+        ) from error
+    finally:
+        chosen.Free()
+        everyone.Free()
 
 
 def new_subgroups(group_size=None, group=None, timeout=None, backend=None, pg_options=None, group_desc=None):

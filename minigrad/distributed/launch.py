@@ -111,7 +111,8 @@ class Job:
         if timeout is not None:
             environment["MINIGRAD_DISTRIBUTED_TIMEOUT"] = str(timeout)
         self.failed: dict | None = None  # what a rank told that failed
-        self.ended: dict | None = None  # ... and what the parent of the first that ended with a code did (supervise.py)
+        self.leaving: set[int] = set()  # ... and which came to their end
+        self.ended: dict | None = None  # the first that did not, or had a code, as its parent told (supervise.py)
         self.stopped = 0  # the signal that this process got
         self.heard = False  # whether mpiexec had the Ctrl-C as well
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
@@ -146,7 +147,9 @@ class Job:
             news = json.loads(line.partition(MARK)[2])
             if "failed" in news:
                 self.failed = news
-            else:
+            elif "leaves" in news:
+                self.leaving.add(news["leaves"])
+            elif news["code"] or news["ended"] not in self.leaving:
                 self.ended = self.ended or news
             return True
         if (self.failed or self.ended or self.stopped) and HYDRA.match(line):
@@ -178,7 +181,7 @@ class Job:
         if code:
             print(f"minigrad launch: {self.verdict(code)}", file=sys.stderr, flush=True)
         if self.ended is not None:
-            code = self.ended["code"]
+            code = self.ended["code"] or code
         return code if code >= 0 else 128 - code
 
     def until_end(self) -> int:
@@ -209,7 +212,7 @@ class Job:
             return f"mpiexec ended with exit code {code}"
         who = "rank {ended} (process {process} on {host})".format(**self.ended)
         code = self.ended["code"]
-        if code > 0:
+        if code >= 0:
             return f"{who} ended with exit code {code} and said nothing; the others were stopped"
         return f"{who} was ended by signal {-code} ({signal.strsignal(-code)}); the others were stopped"
 

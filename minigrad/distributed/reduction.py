@@ -14,7 +14,7 @@ class ReduceOp(enum.Enum):
     """How a collective combines the numbers of the ranks, element by element.
 
     AVG is the sum divided by the number of ranks, for floats. The sum of bools is whether any is true, their product
-    whether all are. (PyTorch: torch.distributed.ReduceOp)
+    whether all are. PREMUL_SUM is NCCL's alone, here as with gloo an error. (PyTorch: torch.distributed.ReduceOp)
     """
 
     SUM = 0
@@ -25,6 +25,7 @@ class ReduceOp(enum.Enum):
     BAND = 5
     BOR = 6
     BXOR = 7
+    PREMUL_SUM = 8
 
 
 reduce_op = ReduceOp  # PyTorch's old name
@@ -49,6 +50,8 @@ def check_op(function: str, op, dtype: np.dtype) -> ReduceOp:
         raise TypeError(
             f"{function}(): argument 'op' must be a ReduceOp, such as ReduceOp.SUM, not {type(op).__name__}"
         )
+    if op is ReduceOp.PREMUL_SUM:
+        raise RuntimeError(f"{function}(): Cannot use ReduceOp.PREMUL_SUM with MPI: multiply the tensor, then use SUM")
     if op is ReduceOp.AVG and dtype.kind != "f":
         raise RuntimeError(
             f"{function}(): result type Float can't be cast to the desired output type {dtype}: ReduceOp.AVG is for "

@@ -5,13 +5,14 @@ The ranks meet before the program begins, so that an error in its first line, to
 
 from __future__ import annotations
 
+import atexit
 import os
 import runpy
 import signal
 import sys
 from pathlib import Path
 
-from minigrad.distributed.place import place
+from minigrad.distributed.place import place, tell_launcher
 from minigrad.distributed.world import default_seconds, join, load_mpi
 
 __all__ = ["main"]
@@ -20,6 +21,7 @@ __all__ = ["main"]
 def main(arguments: list[str]) -> int:
     """Run a program as one of the ranks."""
     size = set_names()
+    atexit.register(tell_launcher, leaves=place()[0])  # what os._exit does not come to
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which supervise.py does not hear
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # whole lines, so that those of the ranks do not mix

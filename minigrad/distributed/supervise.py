@@ -18,11 +18,10 @@ def main(command: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # mpiexec gives it to the child, too
     child = subprocess.Popen(command, close_fds=False)  # MPI's connection to mpiexec is one of them
     code = child.wait()
-    if code:
-        rank = next((int(os.environ[name]) for name in RANK if name in os.environ), 0)
-        news = {"ended": rank, "code": code, "process": child.pid, "host": os.uname().nodename}
-        sys.stderr.write("\x1eminigrad " + json.dumps(news) + "\n")
-        sys.stderr.flush()
+    rank = next((int(os.environ[name]) for name in RANK if name in os.environ), 0)
+    news = {"ended": rank, "code": code, "process": child.pid, "host": os.uname().nodename}
+    sys.stderr.write("\x1eminigrad " + json.dumps(news) + "\n")
+    sys.stderr.flush()
     return code if code >= 0 else 128 - code
 
 

@@ -51,6 +51,7 @@ class Log:
         self.number, self.words, self.line = 0, "", ("", 0)
         self.calls: dict[int, tuple[str, str]] = {}  # ours, that the left one did not name yet
         self.ahead: dict[int, tuple[str, str]] = {}  # the left one's, that we did not begin yet
+        self.departed: dict[int, tuple[float, int]] = {}  # who left the group: (when, number of its last collective)
 
 
 class Watch:
@@ -60,7 +61,6 @@ class Watch:
         self.comm, self.names = comm, names  # a name is "host, process 123"
         self.rank, self.size = comm.rank, comm.size
         self.logs: dict[str, Log] = {}
-        self.early: dict[str, dict[int, tuple[str, str]]] = {}  # calls in groups that this rank did not make yet
         self.failed: dict[int, tuple[str, bool]] = {}  # rank: (its error, whether it will say so)
         self.ended: dict[int, tuple[float, dict[str, int]]] = {}  # rank: (when, number of its last call in each group)
         self.making: dict[str, set[int]] = {}  # who makes a group
@@ -113,24 +113,30 @@ class Watch:
         """Note that a message to or from rank `peer` begins here."""
         return Message(self, peer, f"{words} ({in_short(user_line())})")
 
-    def assemble(self, key: str, members: list[int], seconds: float) -> None:
-        """Wait until all members make the group `key`."""
+    def assemble(self, key: str, members: list[int], seconds: float, words: str) -> None:
+        """Wait until all members make the group `key`, which each has opened before."""
         self.tell(members, kind="making", key=key)
         others = set(members) - {self.rank}
 
         def all_here():
             return others <= self.making.get(key, set())
 
-        guard = self.message(None, key if len(members) == self.size else f"new_group of ranks {members}")
+        guard = self.message(None, words)
         if not patient(all_here, seconds, guard):
             missing = sorted(others - self.making.get(key, set()))
             raise DistBackendError(self.report_peers(missing, guard.call, seconds))
+        del self.making[key]
 
     def open(self, key: str, members: list[int]) -> Log:
         """The log of a new group."""
         log = self.logs[key] = Log(key, members, self.rank)
-        log.ahead.update(self.early.pop(key, {}))
         return log
+
+    def close(self, log: Log) -> None:
+        """Forget a group that this rank leaves. The others, who may still be in it, learn how far this one came."""
+        del self.logs[log.key]
+        if not self._stop.is_set():
+            self.tell(log.members, kind="left", key=log.key, number=log.number)
 
     # ---- hearing
 
@@ -159,8 +165,7 @@ class Watch:
     def _hear_call(self, text: str) -> None:
         key, number, words, where = text.split("\0")
         log = self.logs.get(key)
-        if log is None:  # a group that this rank is about to make
-            self.early.setdefault(key, {})[int(number)] = words, where
+        if log is None:  # a group that this rank has left
             return
         own = log.calls.pop(int(number), None)
         if own is None:
@@ -183,6 +188,9 @@ class Watch:
             self.ended[source] = time.monotonic(), news["numbers"]
         elif kind == "making":
             self.making.setdefault(news["key"], set()).add(source)
+        elif kind == "left":
+            if news["key"] in self.logs:
+                self.logs[news["key"]].departed[source] = time.monotonic(), news["number"]
         elif kind == "where?":
             self.tell([source], kind="here", place=whereabouts(), calls={k: state(v) for k, v in self.logs.items()})
         else:
@@ -204,13 +212,19 @@ class Watch:
             rank, (error, _) = next(iter(self.failed.items()))
             raise PeerFailure(f"rank {rank} failed: {error}")
 
-    def check_ended(self, log: Log, number: int, call: str) -> None:
-        """Raise if a rank of the group has ended before it came to collective `number`."""
-        for rank, (when, numbers) in list(self.ended.items()):
-            if rank in log.members and numbers.get(log.key, 0) < number and time.monotonic() - when > LINGER:
+    def check_departed(self, log: Log, number: int, call: str) -> None:
+        """Raise if a rank has ended, or left the group, before it came to collective `number`."""
+        known = {
+            rank: (when, numbers.get(log.key, 0), "ended")
+            for rank, (when, numbers) in list(self.ended.items())
+            if rank in log.members
+        }
+        known.update((rank, (when, last, f"left {log.key}")) for rank, (when, last) in list(log.departed.items()))
+        for rank, (when, last, how) in known.items():
+            if last < number and time.monotonic() - when > LINGER:
                 raise DistBackendError(
-                    f"rank {rank} ({self.names[rank]}) has ended without coming to {call}, which rank {self.rank} "
-                    f"waits for; it had called {numbers.get(log.key, 0)} collectives, rank {self.rank} {number}"
+                    f"rank {rank} ({self.names[rank]}) has {how} without coming to {call}, which rank {self.rank} "
+                    f"waits for; it had called {last} collectives, rank {self.rank} {number}"
                 )
 
     # ---- asking
@@ -284,8 +298,8 @@ class Begun:
         """Raise if it cannot end."""
         self.watch.poll()
         self.watch.check()
-        if self.watch.ended:
-            self.watch.check_ended(self.log, self.number, self.call)
+        if self.watch.ended or self.log.departed:
+            self.watch.check_departed(self.log, self.number, self.call)
 
     def overdue(self, seconds: float) -> str:
         """Why it did not end."""

@@ -108,13 +108,8 @@ def init_process_group(
     mpi = load_mpi(seconds)
     own, size = (0, 1) if mpi is None else (mpi.COMM_WORLD.rank, mpi.COMM_WORLD.size)
     _check_claims(world_size, rank, own, size, mpi)
-    comm, guard = None, None
-    if size > 1:
-        guard = join(mpi, seconds)
-        guard.watch.assemble("init_process_group", list(range(size)), seconds)
-        comm = mpi.COMM_WORLD.Dup()
-    world, name = World(chosen, guard), state.unique("the default group")
-    state.clear(ProcessGroup(world, comm, list(range(size)), own, seconds, name, name))
+    world, name = World(chosen, join(mpi, seconds) if size > 1 else None), state.unique("the default group")
+    state.begin(ProcessGroup(world, list(range(size)), own, seconds, name, name, lambda: mpi.COMM_WORLD.Dup()))
 
 
 # MPI waits for the other processes in C and holds Python's lock, so that only another process can end that.
@@ -201,9 +196,9 @@ def destroy_process_group(group: ProcessGroup | None = None) -> None:
     if leaving is state.default:
         if leaving._world.guard is not None:
             leaving._world.guard.dismiss()
-        state.clear(None)
+        state.end()
     else:
-        state.groups.remove(leaving)
+        state.remove(leaving)
 
 
 def is_available() -> bool:
@@ -272,8 +267,6 @@ def get_world_size(group: ProcessGroup | None = None) -> int:
 
 def get_backend(group: ProcessGroup | None = None) -> Backend:
     """The name that `init_process_group` was given, or "mpi"."""
-    if is_outside(group):
-        raise ValueError("get_backend(): Invalid process group specified: this process is no member")
     return the_group(group, "get_backend")._world.backend
 
 

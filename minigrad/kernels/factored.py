@@ -33,7 +33,7 @@ def adafactor_step(p, g, row, col, share, rho, lr, weight_decay, eps1, eps2, d, 
         v = row * col / max(mean(row), eps1);  u = g / sqrt(max(v, eps1²));  p -= a * u / max(1, rms(u) / d)
 
     Args:
-        p, g (ndarray): parameter and gradient, a stack of matrices (depth, rows, columns), in C order.
+        p, g (ndarray): parameter, in C order, and gradient: a stack of matrices (depth, rows, columns).
         row (ndarray): (depth, rows, 1).
         col (ndarray | None): (depth, 1, columns). None is not factored: `row` has p's shape, and v is row.
         share, rho, lr, weight_decay, eps1, eps2, d (float): PyTorch's; share is ``step ** beta2_decay``.
@@ -120,7 +120,7 @@ def adafactor_step(p, g, row, col, share, rho, lr, weight_decay, eps1, eps2, d, 
                 for j in range(columns):
                     v[k, i, j] = row[k, i, 0] * col[k, 0, j] / mean
     u = v.reshape(-1)
-    total = scaled(flat, g.reshape(-1), u, number(eps1 * eps1), number(1 - lr * weight_decay))
+    total = scaled(flat, np.ascontiguousarray(g).reshape(-1), u, number(eps1 * eps1), number(1 - lr * weight_decay))
     down_by = number((1 if maximize else -1) * rate / max(1.0, math.sqrt(total) / (size * d)))
     for i in range(flat.size):
         flat[i] = flat[i] + down_by * u[i]

@@ -70,11 +70,6 @@ class Rows(Code):
         function = f"@llvm.vector.reduce.fmax.v{self.lanes}{self.tag}"
         return self.let(f"call nnan {self.item} {function}({self.vector} {x})")
 
-    def total(self, x):
-        """The sum of the lanes."""
-        function = f"@llvm.vector.reduce.fadd.v{self.lanes}{self.tag}"
-        return self.let(f"call reassoc {self.item} {function}({self.item} 0.0, {self.vector} {x})")
-
     def compare(self, how, x, y):
         return self.let(f"fcmp {how} {self.vector} {x}, {y}")
 

@@ -6,7 +6,7 @@
 
 Whoever takes an `address` has to keep the array: numba frees an array made inside a function after its last mention.
 
-Before this: `dispatch.py`, `cache.py`. After it: `tiles.py`, `lanes.py`.
+Before this: `dispatch.py`, `cache.py`. After it: `tiles.py`, `lanes.py`, `sums.py`.
 """
 
 import itertools
@@ -188,9 +188,16 @@ class Code:
 
     def first(self, count):
         """The mask of the first `count` lanes."""
+        return self._numbered("slt", count)
+
+    def beyond(self, count):
+        """The mask of the lanes after the first `count`."""
+        return self._numbered("sge", count)
+
+    def _numbered(self, how, count):
         limit = self.spread(self.let(f"trunc i64 {count} to i32"), "i32", self.ints)
         numbers = ", ".join(f"i32 {lane}" for lane in range(self.lanes))
-        return self.let(f"icmp slt {self.ints} <{numbers}>, {limit}")
+        return self.let(f"icmp {how} {self.ints} <{numbers}>, {limit}")
 
     def multiply_add(self, a, b, c):
         v = self.vector
@@ -199,6 +206,11 @@ class Code:
     def op(self, name, a, b):
         """`fadd`, `fmul`, ... of vectors."""
         return self.let(f"{name} {self.vector} {a}, {b}")
+
+    def total(self, x):
+        """The sum of the lanes, a number."""
+        function = f"@llvm.vector.reduce.fadd.v{self.lanes}{self.tag}"
+        return self.let(f"call reassoc {self.item} {function}({self.item} 0.0, {self.vector} {x})")
 
     def select(self, mask, a, b):
         return self.let(f"select {self.mask} {mask}, {self.vector} {a}, {self.vector} {b}")

@@ -1,14 +1,15 @@
 """Sums, means and variances over any axes, as accurate as NumPy's pairwise summation and mostly faster.
 
 Axes that are neighbours are one axis: an array to be summed over a run of neighbouring axes is (outer, count, inner)
-for some outer and inner. With inner = 1 the numbers to add lie side by side and are added in many lanes at once;
-otherwise rows of `inner` numbers are added to one another. Axes in several runs are reduced run by run.
+for some outer and inner. With inner = 1 the numbers to add lie side by side and are added in many lanes at once (by
+`sums.py`, if they are many); otherwise rows of `inner` numbers are added to one another. Axes in several runs are
+reduced run by run.
 
 Adding n numbers one after the other loses up to n rounding errors. Here a long run is halved until BLOCK numbers are
 left (error about log2(n) roundings), and rows are added in strips, whose sums are added then.
 
-Before this: `dispatch.py`. After it: `extreme.py`, `ops/reduce.py`, and autograd, where broadcasting is undone by
-`sum_to`.
+Before this: `dispatch.py`, `sums.py`. After it: `extreme.py`, `ops/reduce.py`, and autograd, where broadcasting is
+undone by `sum_to`.
 """
 
 import functools
@@ -18,6 +19,7 @@ import numpy as np
 
 from minigrad.kernels.dispatch import jit, kernel, widest
 from minigrad.kernels.formula import ByDtype
+from minigrad.kernels.sums import add_many, adder
 
 BLOCK = 2048  # numbers added in lanes before pairs of blocks are added
 STRIP = 64  # rows added before strips are added
@@ -26,7 +28,7 @@ CACHED = 4 << 20  # bytes: what is larger is read from memory
 SMALL, SMALL_TOTAL = 512, 8192  # below so many numbers (above: over all axes) NumPy has added them up already
 LONG, FEW_ROWS = 64, 16  # a row NumPy adds to another quickly; so few of them that it is done at once
 IN_BLAS, IN_ONE_SUM = 4096, 256  # numbers of a matrix, and of one sum, up to which BLAS has done it when loops start
-MANY = 512  # numbers of a sum from which its place in memory shows
+MANY = 512  # numbers of a sum from which `sums.py` is faster
 WIDE = 2048  # numbers of a row that are added at a time, to stay in the first-level cache
 
 
@@ -57,13 +59,6 @@ def add_lanes(x):
     for i in range(x.size):
         total += x[i]
     return total
-
-
-@jit(inline=True)
-def before_line(x):
-    """How many numbers lie before the first cache line that begins in x. Vectors of 64 bytes are read twice as fast
-    where none lies in two lines, but NumPy's arrays begin anywhere: sums of many numbers take those few apart."""
-    return min((-x.ctypes.data % 64) // x.itemsize, x.size)
 
 
 @jit
@@ -144,31 +139,20 @@ def add_squared_rows(x, mean, out):
 
 
 @jit
-def sum_beside(x, out, outer, count, inner):
-    """Sums of numbers side by side (inner is 1): out[o] = sum over i of x[o, i]. As in `sum_rows`, the arrays may have
-    any shapes of these sizes."""
-    flat, sums = x.reshape(-1), out.reshape(-1)
+def sum_beside(x, out, outer, count):
+    """Sums of few numbers side by side: out[o] = sum over i of x[o, i]. As in `sum_rows`, the arrays may have any
+    shapes of these sizes."""
+    flat, totals = x.reshape(-1), out.reshape(-1)
     if count < SHORT:
         for o in range(outer):
             total = x.dtype.type(0)
             for i in range(o * count, (o + 1) * count):
                 total += flat[i]
-            sums[o] = total
-    elif count < MANY:
-        widest()
-        for o in range(outer):
-            sums[o] = add_lanes(flat[o * count : (o + 1) * count])
-    elif count <= BLOCK:
-        widest()
-        for o in range(outer):
-            row = flat[o * count : (o + 1) * count]
-            before = before_line(row)
-            sums[o] = add_lanes(row[:before]) + add_lanes(row[before:])
+            totals[o] = total
     else:
+        widest()
         for o in range(outer):
-            row = flat[o * count : (o + 1) * count]
-            before = before_line(row)
-            sums[o] = add_lanes(row[:before]) + add_pairwise(row[before:])
+            totals[o] = add_lanes(flat[o * count : (o + 1) * count])
 
 
 @jit
@@ -189,6 +173,17 @@ def sum_rows(x, out, outer, count, inner):
     else:
         for o in range(outer):
             add_rows(x[o], out[o])
+
+
+def sum_run(x, out, outer, count, inner):
+    """Sums over one run of neighbouring axes."""
+    x, out = matrix(x), matrix(out)
+    if inner > 1:
+        sum_rows(x, out, outer, count, inner)
+    elif count < MANY:
+        sum_beside(x, out, outer, count)
+    else:
+        add_many(adder(x.dtype), x, out, outer, count)
 
 
 @jit
@@ -308,10 +303,10 @@ def sum(x, axes, keepdims):
         return sum.twin(x, axes, keepdims)
     for run in runs[:-1]:
         out = np.empty(run[0] * run[2], x.dtype)
-        (sum_beside if run[2] == 1 else sum_rows)(matrix(x), out, *run)
+        sum_run(x, out, *run)
         x = out
     out = np.empty(shape, x.dtype)
-    (sum_beside if runs[-1][2] == 1 else sum_rows)(matrix(x), matrix(out), *runs[-1])
+    sum_run(x, out, *runs[-1])
     return out
 
 
@@ -344,7 +339,7 @@ def mean(x, axes, keepdims):
         total /= x.dtype.type(count)
         return total
     out = np.empty(shape, x.dtype)
-    (sum_beside if runs[0][2] == 1 else sum_rows)(matrix(x), matrix(out), *runs[0])
+    sum_run(x, out, *runs[0])
     divide(matrix(out), count)
     return out
 

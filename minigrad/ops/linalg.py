@@ -191,6 +191,11 @@ class linear(Op):
             return "MmBackward0" if node.parents[2] is None else "AddmmBackward0"
         return "ViewBackward0" if len(node.shape) == 1 or node.parents[2] is not None else "UnsafeViewBackward0"
 
+    def next_order(node):
+        if node.parents[2] is None:
+            return 0, 1
+        return (2, 0, 1) if len(node.shape) == 2 else (0, 1, 2)  # as PyTorch's addmm(bias, input, weight.T)
+
     def forward(input, weight, bias=None, /):
         if input.dtype is not weight.dtype:
             same_dtype("linear", input, weight)

@@ -61,14 +61,15 @@ class linalg_vector_norm(Op):
         return to_dtype(x, wanted) if np_dtype(x) != wanted else x, float(ord), dims, bool(keepdim)
 
     def forward(input, /, ord, dim, keepdim):
-        if ord == 2:
-            return np.sqrt(np.square(input).sum(axis=dim, keepdims=keepdim))
         if ord == 0:
             return (input != 0).astype(input.dtype).sum(axis=dim, keepdims=keepdim)
+        single = math.prod([input.shape[d] for d in dim]) == 1  # its power may overflow, where it does not
+        if ord == 2 and not single:
+            return np.sqrt(np.square(input).sum(axis=dim, keepdims=keepdim))
         size = np.abs(input)
         if ord == 1:
             return size.sum(axis=dim, keepdims=keepdim)
-        if ord == np.inf:
+        if ord == np.inf or single:
             return size.max(axis=dim, keepdims=keepdim)
         if ord == -np.inf:
             return size.min(axis=dim, keepdims=keepdim)

@@ -8,6 +8,8 @@
     loss.backward()
     viz.draw(loss, {"w": w}).save("graph.svg")
 
+Where it stands:
+
     graph/    draw: the picture of a graph            pages/    step, playground: pages that work offline
     chain/    explain: the chain rule written out     record/   recording, on_error, draw_module, trace, summary
     vitals/   health, watch: how training does        plots/    pictures of training, models and data

@@ -236,16 +236,6 @@ class DistributedDataParallel(Module, Joinable):
         """What a `Join` context calls; see `join`."""
         return _Shadow(self, kwargs.get("divide_by_initial_world_size", True))
 
-    @property
-    def join_device(self):
-        """The CPU."""
-        return minigrad.device("cpu")
-
-    @property
-    def join_process_group(self):
-        """The processes that work together."""
-        return self.process_group
-
     def _anyone_averages(self, averaging):
         """Whether this step averages gradients: in a `Join` those that have data tell those that have none."""
         flag = minigrad.tensor([int(averaging)])

@@ -33,6 +33,7 @@ from minigrad.autograd.engine import collect
 from minigrad.autograd.node import node_of
 from minigrad.autograd.running import queue_callback
 from minigrad.distributed.algorithms.ddp_comm_hooks.bucket import GradBucket
+from minigrad.distributed.groups import abandon
 from minigrad.futures import Future
 from minigrad.tensor import Tensor, wrap
 
@@ -91,8 +92,8 @@ class Reducer:
 
     Args:
         names (list[str]), params (list[Tensor]): those that require grad, the same on all ranks.
-        group: the processes. It should serve nothing else: with a communicator of their own, buckets cannot meet
-            collectives that the model itself calls in its backward.
+        group: the processes. It serves nothing else, and is left when the reducer is gone: with a communicator of their
+            own, buckets cannot meet collectives that the model itself calls in its backward.
         first_cap (int), cap (int): the sizes of the first and of the other buckets, in bytes.
         find_unused (bool): look for parameters that the loss cannot reach, which are not waited for.
         as_views (bool): let ``.grad`` be a part of its bucket.
@@ -112,7 +113,7 @@ class Reducer:
         self.build(range(len(params) - 1, -1, -1))
         itself = weakref.ref(self)  # a parameter must not keep the reducer, which keeps the parameters
         handles = [p.register_post_accumulate_grad_hook(_told(itself, i)) for i, p in enumerate(params)]
-        weakref.finalize(self, _remove, handles)
+        weakref.finalize(self, _remove, handles, group).atexit = False
 
     def build(self, order):
         """Make the buckets. order: indices of the parameters, as their gradients are expected to come."""
@@ -304,6 +305,7 @@ def _told(reducer, i):
     return told
 
 
-def _remove(handles):
+def _remove(handles, group):
     for handle in handles:
         handle.remove()
+    abandon(group)

@@ -32,10 +32,18 @@ def _norm_of_all(arrays, norm_type):
     if norm_type == 2 and all([array.dtype in FLOATS for array in arrays]):
         flat = [array.reshape(-1) for array in arrays]
         norms = np.sqrt([np.dot(array, array) for array in flat])
-        return np.asarray(math.sqrt(np.dot(norms, norms)), np.result_type(*arrays))
+        for k, array in enumerate(flat):
+            if array.size == 1:  # its square may overflow, where it does not
+                norms[k] = abs(array[0])
+        total = norms[0] if len(norms) == 1 else math.sqrt(np.dot(norms, norms))
+        return np.asarray(total, np.result_type(*arrays))
     wide = [array.astype(np.float32) if array.dtype == np.float16 else array for array in arrays]  # squares overflow
-    norms = np.stack([np.linalg.norm(array.ravel(), norm_type) for array in wide])
-    return np.asarray(np.linalg.norm(norms, norm_type), np.result_type(*arrays))
+    norms = np.stack([_norm(array.reshape(-1), norm_type) for array in wide])
+    return np.asarray(_norm(norms, norm_type), np.result_type(*arrays))
+
+
+def _norm(array, norm_type):
+    return np.linalg.norm(array, norm_type if array.size != 1 or norm_type == 0 else np.inf)
 
 
 def get_total_norm(

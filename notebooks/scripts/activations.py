@@ -124,8 +124,12 @@ def maxout(pieces, seed, steps=400):
 
 
 def main():
-    chosen = options(__doc__, seeds=(5, 1, "how many"), epochs=(30, 1, "passes over the training part"),
-                     starts=(8, 2, "how many starts of maxout"))  # fmt: skip
+    chosen = options(
+        __doc__,
+        seeds=(5, 1, "how many seeds, from --seed on"),
+        epochs=(30, 1, "passes over the training part"),
+        starts=(8, 2, "how many starts of maxout"),
+    )
     reached = {}
     for title, build, lr in (("20 hidden layers", deep, 1e-3), ("all ReLUs off at the start", asleep, 1e-2)):
         print(f"{title}: accuracy on {HELD_OUT} held-out digits")

@@ -105,7 +105,7 @@ def bce(outputs, targets):
 
 
 def main():
-    chosen = options(__doc__, epochs=(60, 2, "passes over the flowers"), seeds=(5, 1, "how many"))
+    chosen = options(__doc__, epochs=(60, 2, "passes over the flowers"), seeds=(5, 1, "how many seeds, from --seed on"))
     seeds = range(chosen.seed, chosen.seed + chosen.seeds)
     difference = max(largest_difference(seed) for seed in seeds)
     words = []

@@ -21,23 +21,29 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def load(seed):
-    """(x, labels, targets) to learn from, 1,437 digits, and the same of 360 held out; float64, a picture a row."""
+def load(seed, margin=0.01):
+    """(x, labels, targets) to learn from, 1,437 digits, and the same of 360 held out; float64, a picture a row.
+
+    Inputs go from `margin` to 1, targets are `margin` and 1 - `margin`.
+    """
     images, labels = load_digits()
-    x = (images.flatten(1) / 16 * 0.99 + 0.01).double()
-    targets = 0.01 + 0.98 * nn.functional.one_hot(labels, 10).double()
+    x = (images.flatten(1) / 16 * (1 - margin) + margin).double()
+    targets = margin + (1 - 2 * margin) * nn.functional.one_hot(labels, 10).double()
     order = minigrad.randperm(len(x), generator=minigrad.Generator().manual_seed(seed))
     held_out, train = order[:360], order[360:]
     return [tuple(part[which].numpy() for part in (x, labels, targets)) for which in (train, held_out)]
 
 
-def initial(seed, sizes=(64, 100, 10), same=False):
-    """A weight matrix for each step between layers, (to, from): from N(0, 1/√fan_in), or all of one number (`same`)."""
+def initial(seed, sizes=(64, 100, 10), same=False, spread=None):
+    """A weight matrix for each step between layers, (to, from): from N(0, 1/√fan_in), or all of one number (`same`).
+
+    `spread` is another standard deviation in place of 1/√fan_in.
+    """
     numbers = np.random.default_rng(seed)
     pairs = list(itertools.pairwise(sizes))
     if same:
         return [np.full((fan_out, fan_in), fan_in**-0.5) for fan_in, fan_out in pairs]
-    return [numbers.normal(0.0, fan_in**-0.5, (fan_out, fan_in)) for fan_in, fan_out in pairs]
+    return [numbers.normal(0.0, spread or fan_in**-0.5, (fan_out, fan_in)) for fan_in, fan_out in pairs]
 
 
 def forward(weights, inputs):
@@ -62,10 +68,12 @@ def step_by_hand(weights, inputs, targets, rate, exact=True):
         weights[k] += rate * slope @ outputs[k].T
 
 
-def train_by_hand(seed, epochs=20, rate=0.2, hidden=100, same=False, exact=True, quiet=True):
+def train_by_hand(
+    seed, epochs=20, rate=0.2, hidden=100, *, same=False, spread=None, margin=0.01, exact=True, quiet=True
+):
     """(weights, the share of held-out digits right after each epoch), picture by picture in the order of the data."""
-    (x, _, targets), (x_test, labels, _) = load(seed)
-    weights, curve = initial(seed, (64, hidden, 10), same), []
+    (x, _, targets), (x_test, labels, _) = load(seed, margin)
+    weights, curve = initial(seed, (64, hidden, 10), same, spread), []
     for _ in progress(range(epochs), f"seed {seed}", quiet=quiet):
         for inputs, wanted in zip(x, targets):
             step_by_hand(weights, inputs[:, None], wanted[:, None], rate, exact)
@@ -100,7 +108,7 @@ def main():
         epochs=(20, 1, "passes over the training part"),
         hidden=(100, 100, "hidden neurons"),
         rate=(0.2, 0.2, "the learning rate"),
-        seeds=(5, 1, "how many runs"),
+        seeds=(5, 1, "how many runs, with the seeds from --seed on"),
     )
     shares = []
     for seed in range(chosen.seed, chosen.seed + chosen.seeds):

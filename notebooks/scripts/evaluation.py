@@ -89,7 +89,7 @@ def of_copies(seed, honest, steps=400):
 
 
 def main():
-    chosen = options(__doc__, steps=(400, 40, "steps of Adam"), seeds=(5, 1, "how many"))
+    chosen = options(__doc__, steps=(400, 40, "steps of Adam"), seeds=(5, 1, "how many seeds, from --seed on"))
     (dates, numbers), (windows, next_numbers) = of_dates(), of_windows()
     names = ("date, random", "date, in order", "window, in order", "copies, random", "copies, by digit")
     table = {name: [] for name in names}

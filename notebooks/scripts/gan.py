@@ -197,7 +197,7 @@ def main():
         __doc__,
         epochs=(150, 2, "passes of the GAN over the real digits"),
         conv_epochs=(60, 1, "passes of the DCGAN"),
-        seeds=(3, 1, "how many"),
+        seeds=(3, 1, "how many seeds, from --seed on"),
     )
     train_part, held_out = read()
     judge = Judge(train_part, held_out, epochs=12 if not chosen.short else 2)

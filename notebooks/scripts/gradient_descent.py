@@ -116,7 +116,7 @@ def in_batches(batch, seed, lr, epochs):
 
 
 def main():
-    chosen = options(__doc__, seeds=(5, 1, "how many"), epochs=(10, 1, "passes over the digits"))
+    chosen = options(__doc__, seeds=(5, 1, "how many seeds, from --seed on"), epochs=(10, 1, "passes over the digits"))
     seeds = range(chosen.seed, chosen.seed + chosen.seeds)
     print("steps until the saddle is left")
     ridge, noisy = (1.5, 0.0), []

@@ -314,7 +314,7 @@ def train(leaf, constant, update, steps, rate=0.5, seed=0):
 
 
 def main():
-    chosen = options(__doc__, graphs=(200, 20, "random expressions"), steps=(200, 20, "of training"))
+    chosen = options(__doc__, graphs=(200, 20, "random expressions"), steps=(200, 20, "steps of training"))
     worst = np.zeros(3)
     for k in progress(range(chosen.graphs), "graphs", quiet=chosen.quiet):
         worst = np.maximum(worst, differences([chosen.seed, k]))

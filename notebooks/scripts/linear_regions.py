@@ -95,7 +95,12 @@ def repeated(nonlinearity, gain, seed, steps=100, width=64):
 
 
 def main():
-    chosen = options(__doc__, seeds=(5, 1, "how many"), steps=(150, 20, "of training"), width=(16, 8, "units"))
+    chosen = options(
+        __doc__,
+        seeds=(5, 1, "how many seeds, from --seed on"),
+        steps=(150, 20, "steps of training"),
+        width=(16, 8, "units in a layer"),
+    )
     seeds = range(chosen.seed, chosen.seed + chosen.seeds)
     found = counts(chosen.width, 1, seeds)
     print(f"one layer of {chosen.width}: {found} regions, at most {most(chosen.width)}")

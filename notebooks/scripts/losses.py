@@ -77,8 +77,8 @@ def digits_after(loss, seed, epochs, sure=10.0, lr=0.1):
 
 
 def main():
-    chosen = options(__doc__, seeds=(5, 1, "how many"), epochs=(10, 1, "passes over the digits"),
-                     share=(0.1, 0.1, "of the targets with a typing error"))  # fmt: skip
+    chosen = options(__doc__, seeds=(5, 1, "how many seeds, from --seed on"), epochs=(10, 1, "passes over the digits"),
+                     share=(0.1, 0.1, "share of the targets with a typing error, 0 to 1"))  # fmt: skip
     errors, shares = {}, {}
     seeds = range(chosen.seed, chosen.seed + chosen.seeds)
     print(f"mean error on {HELD_OUT_FLOWERS} held-out flowers, in cm; {chosen.share:.0%} of the training targets wrong")

@@ -130,7 +130,7 @@ def steps_to_leave(name, beside, lr=0.05, steps=300):
 
 
 def main():
-    chosen = options(__doc__, seeds=(5, 1, "how many"), epochs=(10, 1, "passes over the digits"))
+    chosen = options(__doc__, seeds=(5, 1, "how many seeds, from --seed on"), epochs=(10, 1, "passes over the digits"))
     rates = RATES[::5] if chosen.short else RATES
     seeds = range(chosen.seed, chosen.seed + chosen.seeds)
     accuracies, losses = {}, {}

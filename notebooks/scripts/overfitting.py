@@ -7,7 +7,7 @@ first weights and the same number of passes. The strengths of the cures were cho
 
 import numpy as np
 
-from minigrad import cat, manual_seed, nn, randint, stack, train, transforms
+from minigrad import cat, manual_seed, nn, randint, stack, tensor, train, transforms
 from minigrad.course import options, progress, result
 from minigrad.datasets import load_digits
 from minigrad.utils.data import Dataset, TensorDataset, train_test_split
@@ -46,6 +46,10 @@ class Shaken(Dataset):
 
     def __getitem__(self, index):
         return self.x[randint(len(self.x), ()), index], self.y[index]
+
+    def __getitems__(self, indices):  # a batch at once: what a loader asks for where it is there
+        x = self.x[randint(len(self.x), (len(indices),)), tensor(indices)]
+        return list(zip(x, self.y[tensor(indices)]))
 
 
 def network(dropout=0.0, batch_norm=False, width=128):
@@ -104,7 +108,7 @@ def main():
     chosen = options(
         __doc__,
         epochs=(120, 15, "passes over the training part"),
-        seeds=(5, 1, "how many"),
+        seeds=(5, 1, "how many seeds, from --seed on"),
     )
     seeds = range(chosen.seed, chosen.seed + chosen.seeds)
     losses = {name: [] for name in CURES}

@@ -72,7 +72,7 @@ def share_right(model, inputs, targets):
 
 
 def main():
-    chosen = options(__doc__, seeds=(20, 2, "random starts"), steps=(200, 200, "of the two layers"))
+    chosen = options(__doc__, seeds=(20, 2, "random starts"), steps=(200, 200, "training steps of the two layers"))
     gates, flowers, solved = {name: [] for name in GATES}, {"setosa": [], "virginica": []}, 0
     for seed in progress(range(chosen.seed, chosen.seed + chosen.seeds), "starts", quiet=chosen.quiet):
         minigrad.manual_seed(seed)

@@ -129,9 +129,9 @@ def main():
     chosen = options(
         __doc__,
         kind=(("LSTM", "GRU", "RNN"), "LSTM", "the recurrent layer"),
-        hidden=(16, 16, "its size"),
+        hidden=(16, 16, "units of that layer"),
         epochs=(200, 20, "passes over the training years"),
-        seeds=(5, 1, "how many runs"),
+        seeds=(5, 1, "how many runs, with the seeds from --seed on"),
     )
     order = best_order()
     print(f"as last year           {rmse(last_value(1), TEST):5.1f}")

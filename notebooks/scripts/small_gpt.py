@@ -174,9 +174,9 @@ def main():
     chosen = options(
         __doc__,
         steps=(5000, 20, "training steps of 8 windows"),
-        pieces=(512, 300, "tokens of the tokenizer"),
-        width=(96, 32, "numbers per token"),
-        layers=(2, 1, "blocks"),
+        pieces=(512, 300, "size of the vocabulary, in tokens"),
+        width=(96, 32, "numbers that stand for a token"),
+        layers=(2, 1, "transformer blocks"),
         order=(5, 2, "the longest n-gram to compare with"),
     )
     tokenizer, (train_ids, test_ids), texts = read(chosen.pieces)

@@ -43,7 +43,7 @@ def main():
     chosen = options(
         __doc__,
         epochs=(40, 6, "passes over the training part, at most"),
-        seeds=(5, 1, "how many"),
+        seeds=(5, 1, "how many seeds, from --seed on"),
     )
     reached = {"iris": [], "digits": []}
     seeds = range(chosen.seed, chosen.seed + chosen.seeds)

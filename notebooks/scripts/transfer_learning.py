@@ -122,8 +122,8 @@ def main():
         __doc__,
         labels=(50, 50, "labelled pictures of 5 to 9, a fifth of each"),
         side=(16, 8, "width of the pictures; 8: the digits as they are"),
-        steps=(60, 5, "of training on them"),
-        seeds=(5, 1, "how many runs"),
+        steps=(60, 5, "steps of training on them"),
+        seeds=(5, 1, "how many runs, with the seeds from --seed on"),
     )
     runs = []
     for seed in progress(range(chosen.seed, chosen.seed + chosen.seeds), "seeds", quiet=chosen.quiet):

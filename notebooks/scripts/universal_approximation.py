@@ -87,7 +87,7 @@ def main():
     chosen = options(
         __doc__,
         curve=(tuple(CURVES), "waves", "what is fitted"),
-        steps=(1500, 30, "of training"),
+        steps=(1500, 30, "steps of training"),
         seeds=(3, 1, "how many networks of each width"),
     )
     seeds = range(chosen.seed, chosen.seed + chosen.seeds)

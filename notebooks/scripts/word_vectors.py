@@ -194,7 +194,7 @@ def neighbour_rate(model, words, judged, mixed=False, window=3, common=100):
 
 
 def main():
-    chosen = options(__doc__, epochs=(8, 1, "passes over the text"), seeds=(3, 1, "how many"))
+    chosen = options(__doc__, epochs=(8, 1, "passes over the text"), seeds=(3, 1, "how many seeds, from --seed on"))
     words, vocabulary = read()
     ids = [vocabulary[word] for word in words if word in vocabulary]
     print(f"{len(words)} words, {len(vocabulary)} different ones that occur at least 5 times")

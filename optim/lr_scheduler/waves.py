@@ -223,7 +223,8 @@ class OneCycleLR(_CyclesMomentum):
 
     Raises:
         TypeError: `optimizer` is none. ValueError: an option is out of its range; the optimizer has no momentum to
-            cycle; in `step`, there were more calls than `total_steps`.
+            cycle; in `step`, there were more calls than `total_steps`. ZeroDivisionError: a phase has no length, as
+            with ``pct_start=0.1`` of 10 calls, where the first of them is to be the lowest and the highest.
     """
 
     def __init__(
@@ -283,6 +284,11 @@ class OneCycleLR(_CyclesMomentum):
             start = phase["end_step"]
         else:
             phase = last
+        if phase["end_step"] == start:  # PyTorch divides by zero, without these words
+            raise ZeroDivisionError(
+                f"OneCycleLR(): a phase begins and ends with call {start:g}, as its length comes from pct_start and "
+                f"total_steps={self.total_steps}. Choose another pct_start: above 1 / total_steps and below 1"
+            )
         share = (number - start) / (phase["end_step"] - start)
         if self.cycle_momentum:
             for group in self.optimizer.param_groups:

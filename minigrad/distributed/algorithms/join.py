@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import minigrad.distributed as dist
+from minigrad.dtypes import device
 from minigrad.tensor import Tensor
 
 __all__ = ["Join", "JoinHook", "Joinable"]
@@ -47,13 +48,15 @@ class Joinable:
 
     @property
     def join_device(self) -> Any:
-        """Where its tensors are."""
-        raise NotImplementedError(f"{type(self).__name__} must define join_device")
+        """Where its tensors are: the CPU, the one device."""
+        return device("cpu")
 
     @property
     def join_process_group(self) -> Any:
-        """The processes that work together."""
-        raise NotImplementedError(f"{type(self).__name__} must define join_process_group")
+        """The processes that work together: those of ``self.process_group``, if there is such an attribute."""
+        if "process_group" not in vars(self):
+            raise NotImplementedError(f"{type(self).__name__} must define join_process_group")
+        return vars(self)["process_group"]
 
 
 class Join:

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-import minigrad
 import minigrad.distributed as dist
 from minigrad.autograd.node import bump_all
 from minigrad.distributed.algorithms.join import Join, Joinable, JoinHook
@@ -199,16 +198,6 @@ class ZeroRedundancyOptimizer(Optimizer, Joinable):
         """What a `Join` context calls: a process without data still updates its share, so gradients have to be there;
         with `DistributedDataParallel` before it in the list they are."""
         return _Shadow(self)
-
-    @property
-    def join_device(self):
-        """The CPU."""
-        return minigrad.device("cpu")
-
-    @property
-    def join_process_group(self):
-        """The processes that work together."""
-        return self.process_group
 
 
 class _Shadow(JoinHook):

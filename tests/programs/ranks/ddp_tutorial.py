@@ -1,4 +1,4 @@
-"""Distributed data parallel, as PyTorch's tutorial has it: basic use, saving and loading, uneven inputs, ZeRO."""
+"""Distributed data parallel, in the way of PyTorch's tutorials: steps, saving and loading, uneven inputs, ZeRO."""
 
 import os
 import sys
@@ -14,23 +14,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.data.distributed import DistributedSampler
 
 
-def setup():
-    dist.init_process_group("gloo")
-
-
-def cleanup():
-    dist.destroy_process_group()
-
-
-class ToyModel(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.net1 = nn.Linear(10, 10)
-        self.relu = nn.ReLU()
-        self.net2 = nn.Linear(10, 5)
-
-    def forward(self, x):
-        return self.net2(self.relu(self.net1(x)))
+def net():
+    return nn.Sequential(nn.Linear(10, 12), nn.ReLU(), nn.Linear(12, 5))
 
 
 def report(name, loss):
@@ -41,41 +26,30 @@ def report(name, loss):
         print(f"{name} {loss.item() / dist.get_world_size():.6f}")
 
 
-def demo_basic(rank):
-    torch.manual_seed(rank)
-    model = ToyModel()
-    ddp_model = DDP(model)
-    loss_fn = nn.MSELoss()
-    optimizer = optim.SGD(ddp_model.parameters(), lr=0.05)
-    for _ in range(5):
+def steps(model, optimizer, name, count):
+    """So many steps on numbers of this rank's own."""
+    for _ in range(count):
+        loss = nn.functional.mse_loss(model(torch.randn(20, 10)), torch.randn(20, 5))
         optimizer.zero_grad()
-        outputs = ddp_model(torch.randn(20, 10))
-        labels = torch.randn(20, 5)
-        loss = loss_fn(outputs, labels)
         loss.backward()
         optimizer.step()
-        report("basic", loss)
+        report(name, loss)
+
+
+def demo_basic(rank):
+    torch.manual_seed(rank)
+    model = DDP(net())
+    steps(model, optim.SGD(model.parameters(), lr=0.05), "basic", 5)
 
 
 def demo_checkpoint(rank, path):
     torch.manual_seed(10 + rank)
-    model = ToyModel()
-    ddp_model = DDP(model)
-    if rank == 0:
-        # All processes should see same parameters as they all start from same random parameters and gradients are
-        # synchronized in backward passes. Therefore, saving it in one process is sufficient.
-        torch.save(ddp_model.state_dict(), path)
-    # Use a barrier() to make sure that process 1 loads the model after process 0 saves it.
-    dist.barrier()
-    ddp_model.load_state_dict(torch.load(path, map_location="cpu"))
-    loss_fn = nn.MSELoss()
-    optimizer = optim.SGD(ddp_model.parameters(), lr=0.001, momentum=0.9)
-    for _ in range(3):
-        optimizer.zero_grad()
-        loss = loss_fn(ddp_model(torch.randn(20, 10)), torch.randn(20, 5))
-        loss.backward()
-        optimizer.step()
-        report("checkpoint", loss)
+    model = DDP(net())
+    if rank == 0:  # all ranks have the same weights: one writes them
+        torch.save(model.state_dict(), path)
+    dist.barrier()  # nobody reads what is not written yet
+    model.load_state_dict(torch.load(path, map_location="cpu"))
+    steps(model, optim.SGD(model.parameters(), lr=0.001, momentum=0.9), "checkpoint", 3)
     dist.barrier()
     if rank == 0:
         os.remove(path)
@@ -86,7 +60,7 @@ def demo_sampler(rank):
     data = TensorDataset(torch.randn(53, 10), torch.randint(0, 5, (53,)))
     sampler = DistributedSampler(data)
     loader = DataLoader(data, batch_size=8, sampler=sampler)
-    ddp_model = DDP(ToyModel())
+    ddp_model = DDP(net())
     optimizer = ZeroRedundancyOptimizer(ddp_model.parameters(), optimizer_class=optim.Adam, lr=0.01)
     scheduler = optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
     for epoch in range(2):
@@ -102,7 +76,7 @@ def demo_sampler(rank):
 
 def demo_accumulate(rank):
     torch.manual_seed(1)
-    ddp_model = DDP(ToyModel())
+    ddp_model = DDP(net())
     optimizer = optim.SGD(ddp_model.parameters(), lr=0.1)
     torch.manual_seed(20 + rank)
     for _ in range(2):
@@ -118,7 +92,7 @@ def demo_accumulate(rank):
 
 def demo_uneven(rank):
     torch.manual_seed(2)
-    ddp_model = DDP(ToyModel())
+    ddp_model = DDP(net())
     optimizer = optim.SGD(ddp_model.parameters(), lr=0.1)
     inputs = [torch.full((3, 10), 0.1 * (k + 1)) for k in range(4 + rank)]
     with ddp_model.join():
@@ -130,7 +104,7 @@ def demo_uneven(rank):
 
 
 if __name__ == "__main__":
-    setup()
+    dist.init_process_group("gloo")
     rank = dist.get_rank()
     if rank == 0:
         print(f"{dist.get_world_size()} processes")
@@ -139,4 +113,4 @@ if __name__ == "__main__":
     demo_sampler(rank)
     demo_accumulate(rank)
     demo_uneven(rank)
-    cleanup()
+    dist.destroy_process_group()
