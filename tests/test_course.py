@@ -139,6 +139,10 @@ def test_an_answer_of_the_kernel_is_looked_for_again():
 @pytest.mark.parametrize(
     ("answer", "expected", "mark"),
     [
+        (np.bool_(True), True, "✓"),
+        (minigrad.tensor(True), True, "✓"),
+        (np.True_, False, "✗"),
+
         (3, 3, "✓"), (3.0, 3, "✓"), (3.1, 3, "✗"), (..., 3, "○"), (None, 3, "○"), ((..., 1), (1, 1), "○"),
         ([1, 2.00001], [1, 2], "✓"), ([1, 2, 3], [1, 2], "✗"),
         ([np.ones(2), 3], [[1, 1], 3], "✓"), (([1, 1], 2), [[1, 1], 3], "✗"), ([[1], [2, 3]], [[1], [2, 3]], "✓"),
