@@ -26,7 +26,7 @@ class ProcessRaisedException(Exception):
     """A process that `spawn` started ended with an error. (PyTorch: torch.multiprocessing.ProcessRaisedException)"""
 
 
-class Process(multiprocessing.Process):
+class Process(multiprocessing.Process):  # type: ignore[no-redef]  # instead of the one that * brought
     """Python's own, but where `target` calls `init_process_group`, itself or by a function of its module: then MPI
     starts those that were started so far, all together, when the first is joined or asked how it is, or at the end of
     the program. The first to be started is rank 0. (PyTorch: torch.multiprocessing.Process)"""
@@ -56,7 +56,10 @@ class Process(multiprocessing.Process):
 
     def is_alive(self) -> bool:
         """Whether it runs; for those that MPI starts, after waiting for them."""
-        return super().is_alive() if self._crew is None else bool(self.join())
+        if self._crew is None:
+            return super().is_alive()
+        self.join()
+        return False
 
     @property
     def exitcode(self):
@@ -87,7 +90,7 @@ def spawn(fn, args=(), nprocs: int = 1, join: bool = True, daemon: bool = False,
     PyTorch: torch.multiprocessing.spawn
     """
     if join and nprocs > 1 and spawned.meets(fn) and spawned.possible():
-        calls = [(fn, (i, *args), {}) for i in range(nprocs)]
+        calls: list[tuple] = [(fn, (i, *args), {}) for i in range(nprocs)]
         rank, code = spawned.spawn(calls, spawned.this_program())
         if code:
             raise ProcessRaisedException(f"process {rank} terminated with exit code {code}")
