@@ -18,10 +18,12 @@ from __future__ import annotations
 import argparse
 import base64
 import concurrent.futures
+import contextlib
 import copy
 import io
 import os
 import pathlib
+import queue
 import re
 import subprocess
 import sys
@@ -87,9 +89,7 @@ def run(path, check):
     running.cells.insert(0, nbformat.v4.new_code_cell(FIGURES))
     failure = ""
     with tempfile.TemporaryDirectory() as sockets:
-        client = nbclient.NotebookClient(running, timeout=1200, km=kernel(sockets),
-                                         resources={"metadata": {"path": str(HERE)}},
-                                         extra_arguments=["--IPKernelApp.log_level=ERROR"])  # fmt: skip
+        client = client_of(running, sockets)
         try:
             client.execute()
             failure = complaints(running)
@@ -100,6 +100,34 @@ def run(path, check):
         tidy(book)
         nbformat.write(book, path)
     return path.name, time.perf_counter() - began, failure
+
+
+def client_of(book, sockets):
+    """What executes a notebook. A cell with a slider makes nbclient write to the socket on which it waits for the
+    kernel's answer; if that comes just then, it does not wake who waits. So it is looked for again each second."""
+    import nbclient
+
+    class Client(nbclient.NotebookClient):
+        async def async_start_new_kernel_client(self):
+            client = await super().async_start_new_kernel_client()
+            client.shell_channel.get_msg = looking_again(client.shell_channel.get_msg)
+            return client
+
+    return Client(book, timeout=1200, km=kernel(sockets), resources={"metadata": {"path": str(HERE)}},
+                  extra_arguments=["--IPKernelApp.log_level=ERROR"])  # fmt: skip
+
+
+def looking_again(get_message, pause=1.0):
+    """`get_message` of a channel, which waits for `pause` seconds at a time."""
+
+    async def get(timeout=None):
+        end = float("inf") if timeout is None else time.monotonic() + timeout
+        while (left := end - time.monotonic()) > pause:
+            with contextlib.suppress(queue.Empty):
+                return await get_message(timeout=pause)
+        return await get_message(timeout=max(0.0, left))
+
+    return get
 
 
 def kernel(folder):

@@ -1,12 +1,14 @@
 """The course: what every notebook and every program has, and how an exercise corrects itself."""
 
 import ast
+import asyncio
 import contextlib
 import fcntl
 import json
 import os
 import pathlib
 import pty
+import queue
 import re
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import pytest
 
 import minigrad
 from minigrad.course import check, options, result
+from notebooks.build import looking_again
 
 ROOT = pathlib.Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -115,9 +118,31 @@ def test_program(path):
     assert ran.stdout.splitlines()[-1].startswith("result: "), ran.stdout
 
 
+def test_an_answer_of_the_kernel_is_looked_for_again():
+    """A waiting that is not woken (`client_of` in build.py says when) lasts as long as the pause, not for ever."""
+    waits = []
+
+    async def get_message(timeout):
+        waits.append(timeout)
+        if len(waits) < 3:
+            raise queue.Empty
+        return "reply"
+
+    get = looking_again(get_message, pause=0.01)
+    assert asyncio.run(get(timeout=60)) == "reply"
+    assert waits == [0.01] * 3
+    waits.clear()
+    with pytest.raises(queue.Empty):
+        asyncio.run(get(timeout=0))
+
+
 @pytest.mark.parametrize(
     ("answer", "expected", "mark"),
     [
+        (np.bool_(True), True, "✓"),
+        (minigrad.tensor(True), True, "✓"),
+        (np.True_, False, "✗"),
+
         (3, 3, "✓"), (3.0, 3, "✓"), (3.1, 3, "✗"), (..., 3, "○"), (None, 3, "○"), ((..., 1), (1, 1), "○"),
         ([1, 2.00001], [1, 2], "✓"), ([1, 2, 3], [1, 2], "✗"),
         ([np.ones(2), 3], [[1, 1], 3], "✓"), (([1, 1], 2), [[1, 1], 3], "✗"), ([[1], [2, 3]], [[1], [2, 3]], "✓"),

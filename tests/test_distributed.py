@@ -76,6 +76,12 @@ FAILURES = {
 }
 MORE_FAILURES = {
     "thread": (1, "rank 1 of 3 (", ") failed: ZeroDivisionError: division by zero\n"),
+    "interrupt": (1, "rank 1 of 3 (", ") was interrupted\n"),
+    "leave": (
+        1,
+        "rank 1 (",
+        "has left the default group without coming to all_reduce SUM of (64,) float32 (number 6 of",
+    ),
     "stop": (1, "did not end in 2 s: rank 1 (", ") does not answer: stopped, killed, or cut off"),
     "dtype": (1, f"rank 1 called all_reduce SUM of (64,) float64 ({doing('dtype')})", f" called {HERE}"),
     "op": (1, f"rank 1 called all_reduce MAX of (64,) float32 ({doing('op')})", f" called {HERE}"),
@@ -148,31 +154,59 @@ def test_launch_starts_again(tmp_path):
     assert re.findall("^minigrad.*", err, re.MULTILINE)[1] == "minigrad launch: starting again (1 of 2)"
 
 
+STARTED = """
+import minigrad.distributed as dist
+import minigrad.multiprocessing as mp
+
+def setup(rank, size):
+    dist.init_process_group("gloo", rank=rank, world_size=size)
+
+def run(rank, size):
+    setup(rank, size)
+    if rank == 1:
+        raise ValueError("oh")
+    dist.barrier()
+
+if __name__ == "__main__":
+    {start}
+"""
+BY_SPAWN = "mp.spawn(run, args=(2,), nprocs=2)"
+BY_PROCESS = "processes = [mp.Process(target=run, args=(rank, 2)) for rank in range(2)]; [p.start() for p in processes]"
+ASKED = "; [p.join() for p in processes]; print([p.exitcode for p in processes])"
+
+
 @needs_mpi
-def test_a_program_that_spawns_its_processes():
-    """MPI starts them."""
-    code, out, err, _ = run([sys.executable, PROGRAMS / "spawned.py"])
-    assert code == 0, err
-    assert sorted(out.splitlines()) == ["rank 0 took a step", "rank 1 took a step"]
-    code, out, err, _ = run([sys.executable, PROGRAMS / "spawned.py", "oh"])
-    assert code == 1
+@pytest.mark.parametrize(
+    ("start", "code", "out", "last"),
+    [
+        (BY_SPAWN, 1, "", "ProcessRaisedException: process 1 terminated with exit code 1\n"),
+        (BY_PROCESS + ASKED, 0, "[-15, 1]", "failed: ValueError: oh\n"),
+        (BY_PROCESS, 0, "", "failed: ValueError: oh\n"),  # nobody waits
+    ],
+)
+def test_processes_that_a_program_starts_itself(tmp_path, start, code, out, last):
+    program = tmp_path / "train.py"
+    program.write_text(STARTED.format(start=start))
+    got, said, err, _ = run([sys.executable, program])
+    assert (got, said.strip()) == (code, out), err
     assert re.search(r"rank 1 of 2 \(.*\) failed: ValueError: oh\n", err)
-    assert err.endswith("ProcessRaisedException: process 1 terminated with exit code 1\n")
+    assert err.endswith(last)
 
 
 @needs_mpi
-def test_a_rank_that_ends_without_a_word_is_named(tmp_path):
+@pytest.mark.parametrize("code", [7, 0])
+def test_a_rank_that_ends_without_a_word_is_named(tmp_path, code):
     program = tmp_path / "train.py"
     program.write_text(
         "import os, minigrad.distributed as dist\n"
         "dist.init_process_group()\n"
-        "if dist.get_rank() == 1: os._exit(7)\n"
+        f"if dist.get_rank() == 1: os._exit({code})\n"
         "dist.barrier()\n"
     )
-    code, _, err, _ = run([*together.LAUNCH, "-n", 2, program])
-    assert code == 7
+    got, _, err, _ = run([*together.LAUNCH, "-n", 2, program])
+    assert got == code if code else got != 0
     assert re.fullmatch(
-        r"minigrad launch: rank 1 \(process \d+ on .*\) ended with exit code 7 and said nothing; the others were "
+        rf"minigrad launch: rank 1 \(process \d+ on .*\) ended with exit code {code} and said nothing; the others were "
         r"stopped\n",
         err,
     )

@@ -11,6 +11,7 @@ import together
 
 import minigrad
 import minigrad.distributed as dist
+from minigrad.distributed.algorithms.ddp_comm_hooks import default_hooks
 
 
 @pytest.fixture
@@ -105,6 +106,15 @@ def test_mistakes(alone):
         (ValueError, "twice", lambda: dist.init_process_group()),
         (TypeError, "argument 'group' must be a ProcessGroup", lambda: dist.barrier("world")),
         (ValueError, "expected a list of 1", lambda: dist.all_gather_object([], 1)),
+        (NotImplementedError, "use fp16_compress_hook", lambda: default_hooks.bf16_compress_hook(None, None)),
+        (RuntimeError, "PREMUL_SUM with MPI: multiply", lambda: dist.all_reduce(x, dist.ReduceOp.PREMUL_SUM)),
+        (RuntimeError, "expanded view", lambda: dist.all_reduce(x[:1].expand(4))),
+        (RuntimeError, "expanded view", lambda: dist.all_gather([x[:1].expand(3)], x)),
+        (
+            ValueError,
+            "this process is no member",
+            lambda: dist.get_process_group_ranks(dist.GroupMember.NON_GROUP_MEMBER),
+        ),
         (RuntimeError, "does not divide equally|sum to the 3 rows", lambda: dist.all_to_all_single(x, x, [2], [3])),
     ):
         with pytest.raises(error, match=said):

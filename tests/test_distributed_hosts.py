@@ -41,7 +41,7 @@ def test_a_link_is_cut_in_training(tmp_path, count):
         said = re.findall("^minigrad.*", err, re.MULTILINE)
         assert len(said) == 1, err
         assert f"did not end in 3 s: rank {count - 1} (host{count}, process " in said[0]
-        assert said[0].endswith(") does not answer: stopped, killed, or cut off") or "(as did rank" in said[0]
+        assert ") does not answer: stopped, killed, or cut off" in said[0]
         while set(trained) & {p for host in range(1, count + 1) for p in network.processes(host)}:
             assert time.monotonic() - start < 30, "a rank goes on"
             time.sleep(0.1)

@@ -61,6 +61,7 @@ def _missing(answer):
 
 def _same(answer, expected, tolerance):
     if isinstance(expected, (str, bool)):
+        answer = _plain(answer)
         return type(answer) is type(expected) and answer == expected
     if isinstance(expected, (list, tuple)) and not _numbers(expected):
         return _as_many(answer, expected) and all(_same(a, e, tolerance) for a, e in zip(answer, expected))
@@ -100,10 +101,14 @@ def _shapes(answer, expected):
     )
 
 
+def _plain(answer):
+    """One number, truth or text of NumPy's or of a Tensor as Python's own."""
+    one = isinstance(answer, np.generic) or (isinstance(answer, (Tensor, np.ndarray)) and answer.ndim == 0)
+    return answer.item() if one else answer
+
+
 def _shown(answer):
-    if isinstance(answer, (list, tuple)):
-        answer = type(answer)([a.item() if isinstance(a, np.generic) else a for a in answer])
-    elif isinstance(answer, np.generic):
-        answer = answer.item()
-    text = " ".join(repr(answer).split())
+    if type(answer) in (list, tuple):
+        answer = type(answer)(map(_plain, answer))
+    text = " ".join(repr(_plain(answer)).split())
     return text if len(text) <= 120 else text[:117] + "..."

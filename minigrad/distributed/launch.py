@@ -112,6 +112,7 @@ class Job:
             environment["MINIGRAD_DISTRIBUTED_TIMEOUT"] = str(timeout)
         self.failed: dict | None = None  # what a rank told that failed
         self.leaving: set[int] = set()  # ... and which came to their end
+        self.well: set[int] = set()  # which ended with exit code 0
         self.ended: dict | None = None  # the first that did not, or had a code, as its parent told (supervise.py)
         self.stopped = 0  # the signal that this process got
         self.heard = False  # whether mpiexec had the Ctrl-C as well
@@ -149,8 +150,11 @@ class Job:
                 self.failed = news
             elif "leaves" in news:
                 self.leaving.add(news["leaves"])
-            elif news["code"] or news["ended"] not in self.leaving:
-                self.ended = self.ended or news
+            else:
+                if not news["code"]:
+                    self.well.add(news["ended"])
+                if news["code"] or news["ended"] not in self.leaving:
+                    self.ended = self.ended or news
             return True
         if (self.failed or self.ended or self.stopped) and HYDRA.match(line):
             return True
@@ -178,6 +182,8 @@ class Job:
             return 128 + self.stopped
         if self.failed is not None:
             return self.failed["code"]
+        if self.ended is not None and len(self.well) < self.ended["of"]:
+            code = code or 1  # after os._exit(0) of a rank, MPICH's may stop the others and end with 0
         if code:
             print(f"minigrad launch: {self.verdict(code)}", file=sys.stderr, flush=True)
         if self.ended is not None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 RANK = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK")
+SIZE = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
 
 
 def main(command: list[str]) -> int:
@@ -18,11 +19,16 @@ def main(command: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # mpiexec gives it to the child, too
     child = subprocess.Popen(command, close_fds=False)  # MPI's connection to mpiexec is one of them
     code = child.wait()
-    rank = next((int(os.environ[name]) for name in RANK if name in os.environ), 0)
-    news = {"ended": rank, "code": code, "process": child.pid, "host": os.uname().nodename}
+    rank, size = told(RANK, 0), told(SIZE, 1)
+    news = {"ended": rank, "of": size, "code": code, "process": child.pid, "host": os.uname().nodename}
     sys.stderr.write("\x1eminigrad " + json.dumps(news) + "\n")
     sys.stderr.flush()
     return code if code >= 0 else 128 - code
+
+
+def told(names: tuple, default: int) -> int:
+    """A number that mpiexec has put into the environment."""
+    return next((int(os.environ[name]) for name in names if name in os.environ), default)
 
 
 if __name__ == "__main__":

@@ -245,19 +245,18 @@ class Watch:
     def report(self, log: Log, number: int, call: str, seconds: float) -> str:
         """Who keeps a collective from ending, in words."""
         answers = self.ask(log.members)
-        lines = []
+        silent, late = [], []  # who is silent comes first: the others may only wait for it
         for rank in log.members:
             if rank == self.rank:
                 continue
             if rank not in answers:
-                lines.append(f"rank {rank} ({self.names[rank]}) does not answer: stopped, killed, or cut off")
+                silent.append(f"rank {rank} ({self.names[rank]}) does not answer: stopped, killed, or cut off")
                 continue
             there, words, where = answers[rank]["calls"].get(log.key, (0, "", ""))
             if there < number:
                 last = f"it was last at number {there}, {words} ({where})" if there else "it has called none"
-                lines.append(f"rank {rank} has not arrived: {last}, and is now {answers[rank]['place']}")
-        if not lines:
-            lines = ["all ranks have arrived: what they send does not get through"]
+                late.append(f"rank {rank} has not arrived: {last}, and is now {answers[rank]['place']}")
+        lines = silent + late or ["all ranks have arrived: what they send does not get through"]
         return f"{call} did not end in {seconds:g} s: " + "; ".join(lines)
 
     def report_peers(self, ranks: list[int], call: str, seconds: float) -> str:

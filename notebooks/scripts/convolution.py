@@ -129,10 +129,10 @@ def main():
     for seed in range(chosen.seed, chosen.seed + chosen.seeds):
         _, test, score = run(seed, chosen.epochs, chosen.data, chosen.folder, chosen.images, chosen.quiet)
         scores.append(score)
-        print(f"seed {seed}: {100 * score:.1f} % of {len(test)} held-out images")
+        print(f"seed {seed}: {100 * score:.1f}% of {len(test)} held-out images")
     mean, low, high = (100 * x for x in (sum(scores) / len(scores), min(scores), max(scores)))
     name = {"digits": "digits", "mnist": "MNIST images"}[chosen.data]
-    result(f"{mean:.1f} % of {len(test)} held-out {name} (seeds: {chosen.seeds}, {low:.1f} to {high:.1f})")
+    result(f"{mean:.1f}% of {len(test)} held-out {name} (seeds: {chosen.seeds}, {low:.1f} to {high:.1f})")
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def main():
     for seed in range(chosen.seed, chosen.seed + chosen.seeds):
         _, curve = train_by_hand(seed, chosen.epochs, chosen.rate, chosen.hidden, quiet=chosen.quiet)
         shares.append(100 * curve[-1])
-        print(f"seed {seed}: {shares[-1]:.1f} % of 360 held-out digits")
+        print(f"seed {seed}: {shares[-1]:.1f}% of 360 held-out digits")
     weights, model = initial(chosen.seed), make_model(initial(chosen.seed))
     (x, _, targets), _ = load(chosen.seed)
     for inputs, wanted in zip(x[:200], targets[:200]):
@@ -124,7 +124,7 @@ def main():
     _, same = train_by_hand(chosen.seed, chosen.epochs, chosen.rate, chosen.hidden, same=True)
     spread = f"(seeds: {len(shares)}, {min(shares):.1f} to {max(shares):.1f})"
     result(
-        f"{np.mean(shares):.1f} % of 360 held-out digits {spread}; all weights alike: {100 * same[-1]:.1f} %; "
+        f"{np.mean(shares):.1f}% of 360 held-out digits {spread}; all weights alike: {100 * same[-1]:.1f}%; "
         f"NumPy and minigrad apart by {apart:.0e} after 200 steps"
     )
 

@@ -108,7 +108,7 @@ def main():
     result(
         f"sunspots by date: mean error {mean['date, random']:.0f} if dealt at random, {mean['date, in order']:.0f} in "
         f"order of time (as last year: {naive:.0f}, an honest network: {mean['window, in order']:.0f}); digits with "
-        f"copies: {mean['copies, random']:.1f} % right at random, {mean['copies, by digit']:.1f} % by digit; "
+        f"copies: {mean['copies, random']:.1f}% right at random, {mean['copies, by digit']:.1f}% by digit; "
         f"{chosen.seeds} seeds"
     )
 

@@ -130,8 +130,8 @@ def main():
         source = pretrain(seed, chosen.side, epochs=1 if chosen.short else 4)
         found = compare(seed, chosen.labels, chosen.side, chosen.steps, chosen.steps, source)
         runs.append({way: 100 * curve[-1] for way, curve in found.items()})
-        print(f"seed {seed}: " + ", ".join(f"{NAMES[way]} {share:.1f} %" for way, share in runs[-1].items()))
-    means = ", ".join(f"{NAMES[way]} {sum(run[way] for run in runs) / len(runs):.1f} %" for way in FIRST_TRAINED)
+        print(f"seed {seed}: " + ", ".join(f"{NAMES[way]} {share:.1f}%" for way, share in runs[-1].items()))
+    means = ", ".join(f"{NAMES[way]} {sum(run[way] for run in runs) / len(runs):.1f}%" for way in FIRST_TRAINED)
     gains = [run["full"] - run["scratch"] for run in runs]
     result(f"{chosen.labels} labels, {896 - chosen.labels} held-out digits: {means} "
            f"(seeds: {len(runs)}; full over scratch: {min(gains):+.1f} to {max(gains):+.1f})")  # fmt: skip

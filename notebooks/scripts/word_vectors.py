@@ -221,7 +221,7 @@ def main():
     result(
         f"related word among the 10 nearest: skip-gram {mean['skip-gram']:.0%}, FastText {mean['FastText']:.0%}, "
         f"shuffled text {mean['shuffled']:.0%}; an unseen word's vector prefers its real neighbours in "
-        f"{mean['unseen']:.0%} of cases (chance 50 %; {chosen.seeds} seeds)"
+        f"{mean['unseen']:.0%} of cases (chance 50%; {chosen.seeds} seeds)"
     )
 
 

@@ -110,6 +110,12 @@ def memory():
     dist.broadcast(x if rank else part(0).reshape(4, 3).t(), 0)
     if rank:
         same(x, part(0).reshape(4, 3).numpy().T)
+    x = minigrad.zeros(4, 3).t()
+    dist.reduce_scatter(x, [part(rank).reshape(4, 3).t() + i for i in range(size)])
+    same(x, parts().sum(0).reshape(4, 3).T + size * rank)
+    x = minigrad.zeros(4, 3).t()
+    dist.scatter(x, [part(i).reshape(4, 3).t() for i in range(size)] if rank == 0 else None)
+    same(x, part(rank).reshape(4, 3).numpy().T)
     dist.all_reduce(minigrad.zeros(0))  # nothing at all
     x = minigrad.tensor(float(rank))  # no dimension
     dist.all_reduce(x)
@@ -216,6 +222,9 @@ def groups():
             raise AssertionError("a destroyed group")
         except ValueError as error:
             assert "not registered" in str(error)
+    for _ in range(2100 if size == 2 else 10):  # MPICH has 2048 communicators
+        one_more = dist.new_group(range(size))
+        dist.destroy_process_group(one_more)
     if size % 2:
         return
     pair, all_of_them = dist.new_subgroups(2)

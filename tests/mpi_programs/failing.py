@@ -28,6 +28,11 @@ def wrong():
         thread.start()
         thread.join()
         time.sleep(100)
+    if how == "interrupt":
+        raise KeyboardInterrupt
+    if how == "leave":
+        dist.destroy_process_group()
+        time.sleep(100)
     if how == "exit":
         sys.exit(3)
     if how == "kill":

@@ -1,6 +1,7 @@
 """`DistributedDataParallel`, with any number of ranks: run by harness.py."""
 
 import contextlib
+import gc
 
 import numpy as np
 import pytest
@@ -402,6 +403,19 @@ def digest_of_gradients(model):
     return b"".join(p.grad.numpy().tobytes() for p in model.parameters())
 
 
+def check_a_models_group_is_left_with_it(rank, size):
+    gc.collect()  # what other checks left
+    dist.destroy_process_group(dist.new_group())
+    before = dist.get_pg_count()
+    for _ in range(5):
+        ddp = DDP(mlp())
+        ddp(minigrad.randn(2, 6) + rank).pow(2).sum().backward()
+    assert dist.get_pg_count() <= before + 2  # the last one's, and of the one that made way for it
+    del ddp
+    dist.destroy_process_group(dist.new_group())
+    assert dist.get_pg_count() == before
+
+
 def check_state_and_copies(rank, size):
     import copy
     import pickle
@@ -415,7 +429,6 @@ def check_state_and_copies(rank, size):
     hooks = [p.leaf.extra.after for p in ddp.module.parameters()]
     module = ddp.module
     del ddp
-    import gc
 
     gc.collect()
     assert all(not hook for hook in hooks)  # a wrapper that is gone does not look at gradients

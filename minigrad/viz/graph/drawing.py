@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from minigrad.errors import describe
 from minigrad.tensor import Tensor
@@ -96,8 +95,9 @@ def checked_options(who="draw", **given) -> Options:
             raise ValueError(f"{who}(): argument {name!r}: got {value!r}; expected {choices[0]!r} or {choices[1]!r}")
     _at_least(who, "depth", given.get("depth"), 0)
     checked_limit(given.get("max_nodes"), who)
-    chosen: dict[str, Any] = {name: bool(value) if name in SWITCHES else value for name, value in given.items()}
-    return Options(**chosen)
+    for name in given.keys() & set(SWITCHES):
+        given[name] = bool(given[name])
+    return Options(**given)
 
 
 def directed(graph, options) -> Drawing:

@@ -1,11 +1,13 @@
 """Distributed data parallel, in the way of PyTorch's tutorials: steps, saving and loading, uneven inputs, ZeRO."""
 
 import os
+import socket
 import sys
 import tempfile
 
 import torch
 import torch.distributed as dist
+import torch.multiprocessing as mp
 import torch.nn as nn
 import torch.optim as optim
 from torch.distributed.optim import ZeroRedundancyOptimizer
@@ -103,14 +105,22 @@ def demo_uneven(rank):
     report("uneven", sum(p.square().sum() for p in ddp_model.parameters()))
 
 
-if __name__ == "__main__":
-    dist.init_process_group("gloo")
-    rank = dist.get_rank()
+def main(rank, world_size, port, folder):
+    os.environ.update(MASTER_ADDR="localhost", MASTER_PORT=port)
+    dist.init_process_group("gloo", rank=rank, world_size=world_size)
     if rank == 0:
         print(f"{dist.get_world_size()} processes")
     demo_basic(rank)
-    demo_checkpoint(rank, os.path.join(sys.argv[1] if len(sys.argv) > 1 else tempfile.gettempdir(), "model.checkpoint"))
+    demo_checkpoint(rank, os.path.join(folder, "model.checkpoint"))
     demo_sampler(rank)
     demo_accumulate(rank)
     demo_uneven(rank)
     dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = str(free.getsockname()[1])
+    folder = sys.argv[1] if len(sys.argv) > 1 else tempfile.gettempdir()
+    mp.spawn(main, args=(2, port, folder), nprocs=2, join=True)

@@ -12,9 +12,17 @@ import minigrad
 import minigrad.distributed as dist
 from minigrad.distributed.algorithms.ddp_comm_hooks.bucket import GradBucket
 from minigrad.futures import Future
+from minigrad.harmless import refusing
 from minigrad.tensor import Tensor
 
 __all__ = ["allreduce_hook", "fp16_compress_hook", "fp16_compress_wrapper"]
+
+__getattr__ = refusing(
+    __name__,
+    "bf16_compress_hook bf16_compress_wrapper",
+    NotImplementedError,
+    "there are no bfloat16 tensors here: use fp16_compress_hook, which sends half the bytes, too",
+)
 
 
 def allreduce_hook(process_group, bucket: GradBucket) -> Future:
