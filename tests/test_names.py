@@ -90,7 +90,7 @@ ABSENT = {
 
 # {"place.name": why its signature is another}
 DIFFERENT = {
-    "nn.parallel.DistributedDataParallel": "arguments for half precision, device meshes and the fine tuning of buckets are left out",
+    "nn.parallel.DistributedDataParallel": "what half precision, device meshes and tuned buckets need is left out",
     "nn.utils.stateless.functional_call": "it is func.functional_call, which PyTorch's deprecated one calls",
     "utils.data.random_split": "None stands for the default generator",
     "distributions.Distribution": "a plain tuple stands for an empty Size",
