@@ -29,5 +29,5 @@ def refusing(module: str, names: str, error: type[Exception], text: str) -> Call
         refused.__doc__ = f"{name}(...) raises {error.__name__}: {text}."
         return refused
 
-    __getattr__.refused = sorted(known)  # type: ignore[attr-defined]
+    __getattr__.refused = sorted(known)  # type: ignore[attr-defined]  # of a function
     return __getattr__

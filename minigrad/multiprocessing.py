@@ -41,7 +41,7 @@ class Process(multiprocessing.Process):  # type: ignore[no-redef]  # instead of 
         if not spawned.initializes(self._call[0]):
             super().start()
             return
-        multiprocessing.spawn._check_not_importing_main()  # type: ignore[attr-defined]
+        multiprocessing.spawn._check_not_importing_main()  # type: ignore[attr-defined]  # Python's own check
         if spawned.possible():
             self._crew = spawned.Crew.join(self._call)
         else:

@@ -321,7 +321,7 @@ def test_a_step_that_was_replaced_before_the_scheduler_is_no_surprise():
 
 
 @pytest.mark.parametrize(("pct_start", "calls"), [(0.1, 0), (1.0, 9)])
-@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")  # no optimizer steps here
 def test_a_phase_without_length_is_named(pct_start, calls, torch):
     """One cycle whose first call is to be the lowest and the highest, or whose last phase begins when all is over."""
 

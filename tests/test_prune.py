@@ -302,7 +302,7 @@ ERRORS = {
 
 @pytest.mark.parametrize("wrong", ERRORS)
 def test_errors_are_of_pytorchs_kind(wrong):
-    with pytest.raises(Exception) as expected:  # noqa: PT011
+    with pytest.raises(Exception) as expected:  # noqa: PT011  (the type is what is asked)
         ERRORS[wrong](torch, theirs)
     with pytest.raises(expected.type) as ours:
         ERRORS[wrong](minigrad, prune)

@@ -19,9 +19,8 @@ import numpy as np
 
 from minigrad.kernels.dispatch import jit, kernel, widest
 from minigrad.kernels.formula import ByDtype
-from minigrad.kernels.sums import add_many, adder
+from minigrad.kernels.sums import BLOCK, add_many, adder
 
-BLOCK = 2048  # numbers added in lanes before pairs of blocks are added
 STRIP = 64  # rows added before strips are added
 SHORT = 32  # a row too short to be worth lanes
 CACHED = 4 << 20  # bytes: what is larger is read from memory

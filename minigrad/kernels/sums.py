@@ -2,8 +2,8 @@
 
 Vectors of 64 bytes are read twice as fast where none lies in two cache lines, but NumPy's arrays begin anywhere. Were
 the numbers before the first whole line added apart, an array's address would choose what is added to what: the last
-digit of a program would change from run to run. So number i belongs to sum i mod SUMS wherever it lies (in the picture
-to sum i mod 8; lines have 4 lanes, 2 vectors hold the sums):
+digit of a program would change from run to run. So number i belongs to sum i mod n wherever it lies, n being the lanes
+of all VECTORS (in the picture 8: lines have 4 lanes, 2 vectors hold the sums):
 
     lines       │ ·  ·  0  1 │ 2  3  4  5 │ 6  7  8  9 │10  ·  ·  · │     · lies outside of the array: masked, 0
     vectors     ╰── first ───╯╰─ second ──╯╰── first ──╯╰─ second ──╯
@@ -42,9 +42,10 @@ class Sums(Code):
     def row(self, a, out):
         before = self.let(f"and i64 {self.let(f'ptrtoint ptr {a} to i64')}, {LINE - self.size}")
         place = self.at(a, self.let(f"sub i64 0, {before}"))  # (of an array that begins inside of a number: near it)
-        begun = self.beyond(self.let(f"lshr i64 {before}, {self.size.bit_length() - 1}"))
+        skipped = self.let(f"lshr i64 {before}, {self.size.bit_length() - 1}")  # the same, in numbers
+        begun = self.beyond(skipped)
         sums = [self.load(line, begun if line == place else None) for line in self.rows(place, LINE, VECTORS)]
-        numbers = self.let(f"add i64 %count, {self.let(f'lshr i64 {before}, {self.size.bit_length() - 1}')}")
+        numbers = self.let(f"add i64 %count, {skipped}")
         left = self.let(f"sub i64 {numbers}, {VECTORS * self.lanes}")
 
         def turn(place, *sums):

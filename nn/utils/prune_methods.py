@@ -26,7 +26,7 @@ class Identity(BasePruningMethod):
         return default_mask
 
     @classmethod
-    def apply(cls, module: Module, name: str):  # type: ignore[override]
+    def apply(cls, module: Module, name: str):  # type: ignore[override]  # its own arguments, as PyTorch's
         """`BasePruningMethod.apply` with these arguments."""
         return super().apply(module, name)
 
@@ -55,7 +55,7 @@ class RandomUnstructured(BasePruningMethod):
         return _without(default_mask, minigrad.rand_like(t).reshape(-1).topk(count).indices)
 
     @classmethod
-    def apply(cls, module: Module, name: str, amount: int | float):  # type: ignore[override]
+    def apply(cls, module: Module, name: str, amount: int | float):  # type: ignore[override]  # its own arguments, as PyTorch's
         """`BasePruningMethod.apply` with these arguments."""
         return super().apply(module, name, amount=amount)
 
@@ -83,7 +83,7 @@ class L1Unstructured(BasePruningMethod):
         return _without(default_mask, t.detach().abs().reshape(-1).topk(count, largest=False).indices)
 
     @classmethod
-    def apply(  # type: ignore[override]
+    def apply(  # type: ignore[override]  # its own arguments, as PyTorch's
         cls, module: Module, name: str, amount: int | float, importance_scores: Tensor | None = None
     ):
         """`BasePruningMethod.apply` with these arguments."""
@@ -120,7 +120,7 @@ class RandomStructured(BasePruningMethod):
         return _only(default_mask, t, self.dim, chance > chance.kthvalue(count).values)
 
     @classmethod
-    def apply(cls, module: Module, name: str, amount: int | float, dim: int = -1):  # type: ignore[override]
+    def apply(cls, module: Module, name: str, amount: int | float, dim: int = -1):  # type: ignore[override]  # its own arguments, as PyTorch's
         """`BasePruningMethod.apply` with these arguments."""
         return super().apply(module, name, amount=amount, dim=dim)
 
@@ -160,7 +160,7 @@ class LnStructured(BasePruningMethod):
         )
 
     @classmethod
-    def apply(  # type: ignore[override]
+    def apply(  # type: ignore[override]  # its own arguments, as PyTorch's
         cls,
         module: Module,
         name: str,
@@ -201,7 +201,7 @@ class CustomFromMask(BasePruningMethod):
         return default_mask * self.mask.to(dtype=default_mask.dtype)
 
     @classmethod
-    def apply(cls, module: Module, name: str, mask: Tensor):  # type: ignore[override]
+    def apply(cls, module: Module, name: str, mask: Tensor):  # type: ignore[override]  # its own arguments, as PyTorch's
         """`BasePruningMethod.apply` with these arguments."""
         return super().apply(module, name, mask=mask)
 
